@@ -1,0 +1,45 @@
+# One virtual environment, made on first use; every target stands on it.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+DEMO   ?= demo
+
+.PHONY: setup demo test test-fast lint format bench clean help
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup: $(STAMP)  ## make the virtual environment and install everything into it
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Python 3.11 or newer is needed, this is %d.%d; try: make PYTHON=python3.12" % v[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)   ## build a dataset from the embedded gallery, offline, and show it
+	$(BIN)/aahq demo $(DEMO)
+
+test: $(STAMP)   ## every test, the fast ones first
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" -q
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow -q
+
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" -q
+
+lint: $(STAMP)   ## ruff and the type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## speed and memory as ratios in one run, written to docs/speed.md
+	$(BIN)/python -m bench.run
+
+clean:           ## remove what the targets made, the environment too
+	rm -rf $(VENV) $(DEMO) .pytest_cache .ruff_cache .mypy_cache *.egg-info

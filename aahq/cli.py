@@ -1,0 +1,9 @@
+"""`aahq`: build, review and answer for the dataset. One line a command; each command is a file of its own."""
+
+from __future__ import annotations
+
+from suite.cli import SuiteGroup
+
+COMMANDS: dict[str, str] = {}
+
+main = SuiteGroup("aahq", lazy=COMMANDS, help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})

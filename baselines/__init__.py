@@ -1,0 +1,1 @@
+"""AdaIN, MUNIT, FUNIT, DRIT++ and StarGAN v2 behind the `Method` interface."""

@@ -1,0 +1,139 @@
+"""`python -m bench.run [NAME ...]`: run every `bench/bench_*.py` and write `docs/speed.md` from the rows.
+
+A bench file has `rows() -> list[Row]`. A row compares two ways to do the same work in one run, in turn, so that a noisy
+machine slows both; the median of the pairwise ratios is what counts.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from suite.errors import SuiteError, did_you_mean
+from suite.files import write_json, write_whole
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+SPEED_PAGE = HERE.parent / "docs" / "speed.md"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the page.
+
+    Attributes:
+        what: the work, with its size ("align 27 faces, 1024 px").
+        value: the measured figure.
+        unit: of the value ("x faster", "pictures/s", "MB", "s").
+        target: what was aimed at, in words ("at least 3"), or "".
+        note: what it is compared with, and anything a reader must know.
+        met: whether the target was met; None where there is no target.
+    """
+
+    what: str
+    value: float
+    unit: str
+    target: str = ""
+    note: str = ""
+    met: bool | None = None
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall seconds of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def ratio(ours: Callable[[], object], other: Callable[[], object], rounds: int = 5) -> tuple[float, float, float]:
+    """How many times faster `ours` is than `other`: (median pairwise ratio, median seconds of ours, of other).
+
+    One uncounted round first; then the two in turn.
+    """
+    ours()
+    other()
+    pairs = [(seconds(ours), seconds(other)) for _ in range(rounds)]
+    return (
+        statistics.median(b / a for a, b in pairs),
+        statistics.median(a for a, _ in pairs),
+        statistics.median(b for _, b in pairs),
+    )
+
+
+def machine() -> str:
+    """This machine in words: processor, cores, and the versions that speed depends on."""
+    import os
+
+    import torch
+
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        cpu = next(
+            (line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line), cpu
+        )
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
+    return f"{cpu}, {os.cpu_count()} cores, {gpu}; Python {platform.python_version()}, PyTorch {torch.__version__}"
+
+
+def names() -> list[str]:
+    """The bench files' names, without `bench_`."""
+    return sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
+
+
+def main(wanted: list[str]) -> None:
+    """Run the wanted files (all without names), keep each one's rows, and draw the page from all that is kept."""
+    known = names()
+    for name in wanted:
+        if name not in known:
+            raise SuiteError(f"bench: no {name!r}{did_you_mean(name, known)}")
+    for name in wanted or known:
+        print(f"== {name}", flush=True)
+        rows = importlib.import_module(f"bench.bench_{name}").rows()
+        for row in rows:
+            mark = {True: "met", False: "NOT MET", None: ""}[row.met]
+            print(f"{row.what:60} {row.value:10.3g} {row.unit:14} {row.target:16} {mark}", flush=True)
+        write_json(RESULTS / f"{name}.json", {"machine": machine(), "rows": [asdict(row) for row in rows]})
+    write_whole(SPEED_PAGE, page())
+
+
+def page() -> str:
+    """`docs/speed.md` from the kept results."""
+    out = [
+        "# Speed and memory",
+        "",
+        "Written by `make bench`; each table names the machine that it was measured on.",
+        "",
+    ]
+    for name in names():
+        kept = RESULTS / f"{name}.json"
+        if not kept.exists():
+            continue
+        result = json.loads(kept.read_text())
+        out += [
+            f"## {name}",
+            "",
+            result["machine"],
+            "",
+            "| work | measured | aim | compared with |",
+            "|---|---|---|---|",
+        ]
+        for row in result["rows"]:
+            aim = row["target"] + ("" if row["met"] is None else ", met" if row["met"] else ", **not met**")
+            out.append(f"| {row['what']} | {row['value']:.3g} {row['unit']} | {aim} | {row['note']} |")
+        out.append("")
+    return "\n".join(out)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except SuiteError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,1 @@
+"""Tables 1-3, metrics, records and the leaderboard."""

@@ -1,0 +1,1 @@
+"""BlendGAN: networks, weights, training and the `Method` interface."""

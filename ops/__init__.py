@@ -1,0 +1,1 @@
+"""Differentiable operators: a plain reference and a Triton kernel each, one dispatcher."""

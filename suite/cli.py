@@ -1,0 +1,89 @@
+"""The one way to be a command: click groups that turn mistakes into one line, suggest the nearest verb, speak JSON."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from suite.errors import SuiteError, did_you_mean
+from suite.progress import set_quiet
+
+
+class SuiteGroup(click.Group):
+    """A click group whose failures are one line on standard error: `error: <what> (<fix>)`.
+
+    Exit codes: 0 done, 1 found what it was asked to look for (a failed check), 2 bad input, 130 interrupted;
+    a command may document others through `SuiteError.exit_code`.
+
+    Args:
+        lazy: command name -> `"module:attribute"`; the module is imported when its command is used, so that
+            `--help` and light commands never wait for heavy libraries. Order is the order of the help.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = dict(lazy or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.lazy, *(name for name in super().list_commands(ctx) if name not in self.lazy)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.lazy[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        command.name = cmd_name
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise SuiteError(
+                f"{ctx.command_path}: no command {args[0]!r}{did_you_mean(args[0], self.list_commands(ctx))}"
+            )
+        return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["standalone_mode"] = False
+        try:
+            result = super().main(*args, **kwargs)
+        except click.exceptions.Exit as stop:
+            sys.exit(stop.exit_code)
+        except SuiteError as error:
+            _fail(str(error), error.exit_code)
+        except click.ClickException as error:
+            where = error.ctx.command_path + ": " if isinstance(error, click.UsageError) and error.ctx else ""
+            _fail(where + " ".join(error.format_message().split()), 2)
+        except (KeyboardInterrupt, click.Abort):
+            _fail("interrupted; run the same command again to go on", 130)
+        except BrokenPipeError:
+            # The reader (`head`, say) has what it wanted; keep the interpreter's own flush at exit from complaining.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        sys.exit(result if isinstance(result, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(code)
+
+
+def _json_flag(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    if value:
+        set_quiet(True)
+    return value
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, callback=_json_flag, help="Print one JSON object instead of text; no bars."
+)
+
+
+def emit(value: dict[str, Any], text: str, as_json: bool) -> None:
+    """Print `value` as JSON or `text` for people."""
+    click.echo(json.dumps(value, indent=2, sort_keys=True, default=str) if as_json else text)

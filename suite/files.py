@@ -1,0 +1,70 @@
+"""A path that exists is whole: write beside, flush, rename. Digests of bytes, files and values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PART_SUFFIX = ".part"
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on a clean exit it becomes `path` in one rename, else it is removed.
+
+    The bytes reach the disk before the name does, so a crash leaves the old file or the new one, never a part of one.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=PART_SUFFIX, dir=target.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        with part.open("rb") as done:
+            os.fsync(done.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        part.chmod(0o666 & ~umask)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
+    """Write `data` (text as UTF-8) to `path` atomically."""
+    with whole_file(path) as part:
+        part.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def canonical_json(value: Any, indent: int | None = None) -> str:
+    """JSON with sorted keys and no NaN: the same value is always the same text."""
+    separators = (",", ":") if indent is None else None
+    return json.dumps(value, sort_keys=True, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as indented canonical JSON, atomically."""
+    write_whole(path, canonical_json(value, indent=2) + "\n")
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hex SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: str | os.PathLike[str]) -> str:
+    """Hex SHA-256 of a file's bytes, read in blocks."""
+    with open(path, "rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def digest(value: Any) -> str:
+    """Hex SHA-256 of a JSON-able value's canonical form."""
+    return sha256_bytes(canonical_json(value).encode())

@@ -1,0 +1,82 @@
+"""A profile is data: a TOML file checked by a pydantic model, changed by `--set key=value`, never by code."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from suite.errors import SuiteError, did_you_mean
+
+
+class Settings(BaseModel):
+    """Base of every profile: unknown keys are errors, values cannot change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load_profile(model: type[S], package: str, name: str, overrides: Iterable[str] = ()) -> S:
+    """Read `<package>/profiles/<name>.toml`, apply `--set a.b=value` overrides, and check it.
+
+    Args:
+        model: the pydantic model that says which keys there are, their types and ranges.
+        package: dotted package holding a `profiles` folder, e.g. `"models"`.
+        name: the profile's name (`demo`, `small`, `paper`), or a path to a `.toml` file.
+        overrides: `key=value` pairs; the value is TOML (`lr=0.002`, `size=64`, `name="x"`) or a bare word.
+
+    Raises:
+        SuiteError: an unknown profile, key or value, in one line.
+    """
+    values = _read(package, name)
+    for pair in overrides:
+        key, eq, text = pair.partition("=")
+        if not eq:
+            raise SuiteError(f"--set {pair}: expected key=value")
+        _put(values, key.strip().split("."), _value(text.strip()))
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        hint = did_you_mean(key, model.model_fields) if first["type"] == "extra_forbidden" else ""
+        raise SuiteError(f"--set / profile {name}: {key}: {first['msg']}{hint}") from None
+
+
+def profile_names(package: str) -> list[str]:
+    """The profiles that `package` ships, sorted."""
+    folder = resources.files(package) / "profiles"
+    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def _read(package: str, name: str) -> dict[str, Any]:
+    if name.endswith(".toml"):
+        try:
+            with open(name, "rb") as source:
+                return tomllib.load(source)
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise SuiteError(f"--profile {name}: {error}") from None
+    known = profile_names(package)
+    if name not in known:
+        raise SuiteError(f"--profile: no {name!r}{did_you_mean(name, known)}")
+    return tomllib.loads((resources.files(package) / "profiles" / f"{name}.toml").read_text())
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
+    for key in path[:-1]:
+        values = values.setdefault(key, {})
+        if not isinstance(values, dict):
+            raise SuiteError(f"--set {'.'.join(path)}: {key} is a value, not a group")
+    values[path[-1]] = value

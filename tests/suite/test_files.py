@@ -1,0 +1,50 @@
+"""Whole files, digests and profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from suite.errors import SuiteError, did_you_mean
+from suite.files import digest, whole_file, write_whole
+from suite.profiles import Settings, load_profile
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    write_whole(target, "old")
+    with pytest.raises(RuntimeError), whole_file(target) as part:
+        part.write_text("half of the n")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_digest_ignores_order() -> None:
+    assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1}) != digest({"a": 1, "b": [3]})
+
+
+class Toy(Settings):
+    lr: float
+    name: str = "x"
+
+
+def profile(tmp_path: Path, *overrides: str) -> Toy:
+    path = tmp_path / "toy.toml"
+    path.write_text("lr = 0.1\n")
+    return load_profile(Toy, "suite", str(path), overrides)
+
+
+def test_set_changes_a_value(tmp_path: Path) -> None:
+    assert profile(tmp_path, "lr=0.5", "name=bare") == Toy(lr=0.5, name="bare")
+
+
+@pytest.mark.parametrize(("pair", "said"), [("lrr=1", "did you mean 'lr'"), ("lr=fast", "lr: "), ("lr", "key=value")])
+def test_a_bad_setting_is_one_line(tmp_path: Path, pair: str, said: str) -> None:
+    with pytest.raises(SuiteError, match=said):
+        profile(tmp_path, pair)
+
+
+def test_suggestion() -> None:
+    assert did_you_mean("stargan", ["stargan2", "munit"]) == "; did you mean 'stargan2'?"
