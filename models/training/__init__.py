@@ -1,0 +1,1 @@
+"""Training shared by BlendGAN and the baselines: one loop, one run folder, one kind of checkpoint."""
