@@ -1,0 +1,122 @@
+"""Where a release's pictures lie: one file each, or tar shards whose bytes depend on the pictures alone."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Protocol
+
+from suite.files import PART_SUFFIX, sha256_file, whole_file
+
+SHARD_BYTES = 1 << 30
+
+
+class Place(NamedTuple):
+    """Where a picture was put: the manifest's `file` and `offset`."""
+
+    file: str
+    offset: int
+
+
+class Store(Protocol):
+    """Takes pictures in the order of their ids; `sums` gives path -> SHA-256 of the files made, when closed."""
+
+    sums: dict[str, str]
+
+    def put(self, id: str, png: bytes, sha256: str) -> Place: ...
+
+    def close(self) -> None: ...
+
+
+class FolderStore:
+    """`images/<first two characters of the id>/<id>.png`.
+
+    Thousands of small files are not flushed one by one: `close` flushes them all before the manifest gets its name,
+    and until then no reader takes the folder for a release.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.sums: dict[str, str] = {}
+
+    def put(self, id: str, png: bytes, sha256: str) -> Place:
+        file = f"images/{id[:2]}/{id}.png"
+        path = self.root / file
+        if not (path.is_file() and path.stat().st_size == len(png) and sha256_file(path) == sha256):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{id}{PART_SUFFIX}")
+            part.write_bytes(png)
+            part.replace(path)
+        return Place(file, 0)
+
+    def close(self) -> None:
+        """Everything written reaches the disk."""
+        os.sync()
+
+
+class ShardStore(AbstractContextManager["ShardStore"]):
+    """`shards/<name>-00000.tar` and on: plain tar with names, sizes and nothing that time or machine could change."""
+
+    def __init__(self, root: Path, name: str, shard_bytes: int = SHARD_BYTES) -> None:
+        self.root = root
+        self.name = name
+        self.shard_bytes = shard_bytes
+        self.sums: dict[str, str] = {}
+        self._number = -1
+        self._open: ExitStack | None = None
+        self._part = Path()
+        self._tar: tarfile.TarFile | None = None
+
+    def put(self, id: str, png: bytes, sha256: str) -> Place:
+        if self._tar is None or self._tar.offset + len(png) > self.shard_bytes:
+            self._next()
+        assert self._tar is not None
+        member = tarfile.TarInfo(f"{id}.png")
+        member.size = len(png)
+        offset = self._tar.offset + tarfile.BLOCKSIZE
+        self._tar.addfile(member, io.BytesIO(png))
+        # TarFile remembers every member that it wrote; a shard may hold a million.
+        self._tar.members.clear()
+        return Place(f"{self._file()}#{member.name}", offset)
+
+    def _file(self) -> str:
+        return f"shards/{self.name}-{self._number:05}.tar"
+
+    def _next(self) -> None:
+        self.close()
+        self._number += 1
+        self._open = ExitStack()
+        self._part = self._open.enter_context(whole_file(self.root / self._file()))
+        self._tar = self._open.enter_context(tarfile.TarFile(self._part, "w", format=tarfile.USTAR_FORMAT))
+
+    def close(self) -> None:
+        if self._tar is None or self._open is None:
+            return
+        self._tar.close()
+        self.sums[self._file()] = sha256_file(self._part)
+        self._open.close()
+        self._tar = self._open = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._open is not None:
+            self._open.__exit__(kind, error, trace)
+            self._tar = self._open = None
+
+
+class NoStore:
+    """Links only: no picture is kept."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, str] = {}
+
+    def put(self, id: str, png: bytes, sha256: str) -> Place:
+        return Place("", 0)
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,200 @@
+"""Write a release from rows and pictures: a stream in, flat memory, and the manifest's name appears last of all."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from aahq.hashes import phash64, phash_hex, pixel_sha256
+from aahq.release.png import decode_png, encode_png
+from aahq.release.schema import COLUMNS, DEFAULTS, FORMS, REJECT_COLUMNS, SCHEMA_VERSION
+from aahq.release.store import SHARD_BYTES, FolderStore, NoStore, ShardStore, Store
+from aahq.release.tables import TableWriter, read_rows, table_writer
+from suite.errors import SuiteError, did_you_mean
+from suite.files import canonical_json, sha256_bytes, sha256_file, whole_file, write_json
+
+Picture = np.ndarray | bytes | None
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,89}")
+MANIFEST, REJECTS, CARD, SUMS = "manifest.parquet", "rejects.parquet", "release.json", "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `write` made: the folder, rows, pictures among them, rejects, and the manifest's digest."""
+
+    folder: Path
+    count: int
+    pictures: int
+    rejects: int
+    manifest_sha256: str
+
+
+def write(
+    out: str | os.PathLike[str],
+    rows: Iterable[tuple[Mapping[str, Any], Picture]],
+    *,
+    name: str,
+    recipe: str,
+    size: int,
+    form: str = "folder",
+    rejects: Iterable[Mapping[str, Any]] = (),
+    shard_bytes: int = SHARD_BYTES,
+    card: Mapping[str, Any] | None = None,
+) -> Written:
+    """Write a release into `out` from a stream of rows and pictures, holding a few thousand rows at most in memory.
+
+    The same rows make the same bytes. An earlier release in `out` loses its manifest first, so that a folder with a
+    manifest is always whole; files of an earlier release that the new one does not have are removed at the end.
+
+    Args:
+        out: the release's folder.
+        rows: (row, picture) in increasing order of `row["id"]`. A row needs `id`, `domain`, `split`, `source` and
+            `license`; `COLUMNS` lists what else it may have. The picture is (H, W, 3) uint8 RGB, or PNG bytes, or
+            None where only the link is given (the row then needs `sha256`, `pixel_sha256`, `phash`, `width`, `height`).
+        name: the release's name, also of its shards: letters, digits, `.`, `_`, `-`.
+        recipe: the alignment recipe's name, or how else the pictures came to be.
+        size: the pictures' side in pixels.
+        form: `folder`, `shards` or `links` (no pictures whatever the rows bring).
+        rejects: rows of `REJECT_COLUMNS`, in the order in which they are to stand.
+        shard_bytes: a shard is closed before it would grow beyond this.
+        card: more entries for `release.json`; JSON values that do not change from run to run.
+
+    Raises:
+        SuiteError: a name, form or row that cannot be; the folder then has no manifest.
+    """
+    if form not in FORMS:
+        raise SuiteError(f"--form: no {form!r}{did_you_mean(form, FORMS)}")
+    if not _NAME.fullmatch(name):
+        raise SuiteError(f"--name {name!r}: expected letters, digits, '.', '_' and '-', at most 90 of them")
+    root = Path(out)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / MANIFEST).unlink(missing_ok=True)
+    with ExitStack() as stack:
+        manifest_part = stack.enter_context(whole_file(root / MANIFEST))
+        sums_part = stack.enter_context(whole_file(root / SUMS))
+        sums = stack.enter_context(sums_part.open("w", encoding="utf-8", newline="\n"))
+        store = _store(stack, root, name, form, shard_bytes)
+        counts: Counter[str] = Counter()
+        domains: set[str] = set()
+        with table_writer(manifest_part, COLUMNS) as manifest:
+            _write_rows(rows, manifest, store, sums if form == "folder" else None, counts, domains, recipe)
+            store.close()
+        with whole_file(root / REJECTS) as part, table_writer(part, REJECT_COLUMNS) as table:
+            for reject in rejects:
+                table.add({column: str(reject.get(column) or "") for column in REJECT_COLUMNS})
+        digest = sha256_file(manifest_part)
+        described = {
+            "count": counts["rows"],
+            "domains": sorted(domains),
+            "form": form,
+            "manifest_sha256": digest,
+            "name": name,
+            "pictures": counts["pictures"],
+            "recipe": recipe,
+            "rejects": table.count,
+            "schema": SCHEMA_VERSION,
+            "size": size,
+            "splits": {split: counts[f"split {split}"] for split in ("train", "val", "test")},
+        }
+        write_json(root / CARD, {**(card or {}), **described})
+        for path, sha in sorted(store.sums.items()):
+            sums.write(f"{sha}  {path}\n")
+        for file in (REJECTS, CARD):
+            sums.write(f"{sha256_file(root / file)}  {file}\n")
+        sums.write(f"{digest}  {MANIFEST}\n")
+        sums.flush()
+        _sweep(root, set(store.sums), manifest_part if form == "folder" else None)
+    return Written(root, counts["rows"], counts["pictures"], table.count, digest)
+
+
+def _store(stack: ExitStack, root: Path, name: str, form: str, shard_bytes: int) -> Store:
+    if form == "shards":
+        return stack.enter_context(ShardStore(root, name, shard_bytes))
+    return FolderStore(root) if form == "folder" else NoStore()
+
+
+def _write_rows(
+    rows: Iterable[tuple[Mapping[str, Any], Picture]],
+    manifest: TableWriter,
+    store: Store,
+    sums: IO[str] | None,
+    counts: Counter[str],
+    domains: set[str],
+    recipe: str,
+) -> None:
+    last = ""
+    for row, picture in rows:
+        full, png = _complete(row, picture, recipe)
+        if full["id"] <= last:
+            raise SuiteError(f"release: row {full['id']!r} after {last!r}; ids must be unique and increasing")
+        last = full["id"]
+        if png is not None:
+            full["file"], full["offset"] = store.put(last, png, full["sha256"])
+            if sums is not None:
+                sums.write(f"{full['sha256']}  {full['file']}\n")
+        manifest.add({column: full[column] for column in COLUMNS})
+        counts.update(("rows", f"split {full['split']}"))
+        counts["pictures"] += bool(full["file"])
+        domains.add(full["domain"])
+
+
+def _complete(row: Mapping[str, Any], picture: Picture, recipe: str) -> tuple[dict[str, Any], bytes | None]:
+    """Check a row and fill in what follows from its picture."""
+    full: dict[str, Any] = {**DEFAULTS, "recipe": recipe, **row, "file": "", "offset": 0}
+    name = full.get("id", "")
+    if unknown := full.keys() - COLUMNS.keys():
+        raise SuiteError(f"release row {name!r}: no column {sorted(unknown)[0]!r}")
+    if not _NAME.fullmatch(name):
+        raise SuiteError(f"release row {name!r}: id must be letters, digits, '.', '_' and '-', at most 90 of them")
+    png = encode_png(picture) if isinstance(picture, np.ndarray) else picture
+    if png is not None:
+        full["sha256"] = full.get("sha256") or sha256_bytes(png)
+        full["bytes"] = len(png)
+        if not all(full.get(key) for key in ("pixel_sha256", "phash", "width", "height")):
+            rgb = picture if isinstance(picture, np.ndarray) else decode_png(png)
+            full |= {"pixel_sha256": pixel_sha256(rgb), "phash": phash64(rgb)}
+            full["height"], full["width"] = rgb.shape[:2]
+    full.setdefault("bytes", 0)
+    full["cluster"] = full.get("cluster") or name
+    if isinstance(full.get("phash"), int):
+        full["phash"] = phash_hex(full["phash"])
+    for column in ("landmarks", "factors", "tags", "consent", "quality"):
+        if full[column] is not None and not isinstance(full[column], str):
+            full[column] = canonical_json(full[column])
+    missing = [column for column in COLUMNS if full.get(column) is None and not COLUMNS[column].nullable]
+    if missing:
+        raise SuiteError(f"release row {name!r}: {missing[0]!r} is missing")
+    if full["domain"] not in ("art", "photo") or full["split"] not in ("train", "val", "test"):
+        raise SuiteError(f"release row {name!r}: domain {full['domain']!r}, split {full['split']!r} are not known")
+    return full, png
+
+
+def _sweep(root: Path, shards: set[str], manifest: Path | None) -> None:
+    """Remove pictures of an earlier release that this one does not have, one folder's names in memory at a time."""
+    _keep_only(root / "shards", {Path(shard).name for shard in shards})
+    images = root / "images"
+    wanted: set[str] = set()
+    for prefix, rows in groupby(read_rows(manifest) if manifest else (), key=lambda row: row["id"][:2]):
+        wanted.add(prefix)
+        _keep_only(images / prefix, {f"{row['id']}.png" for row in rows if row["file"]})
+    _keep_only(images, wanted)
+
+
+def _keep_only(folder: Path, names: set[str]) -> None:
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.name not in names:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
