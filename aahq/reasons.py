@@ -5,7 +5,47 @@ from __future__ import annotations
 from suite.errors import did_you_mean
 
 # reason -> what it means, for reports and cards. Each stage's reasons stand together.
-REASONS: dict[str, str] = {}
+REASONS: dict[str, str] = {
+    # sources: the work itself cannot be offered
+    "bad_record": "the source's record of the work is malformed or lacks a field",
+    "no_picture": "the work holds no picture (a video, a model, or nothing)",
+    "not_open": "the source does not give the work as open access",
+    # consent: may we?
+    "robots": "robots.txt does not allow the page or the picture for this crawler",
+    "no_evidence": "nothing says that the picture may be taken: no readable page, no open licence, no permission",
+    "page_noai": "the work's page carries a reservation (noai, noimageai, noindex, noml, tdm-reservation)",
+    "tag_noai": "the artist tagged the work NoAI",
+    "ai_made": "the work is marked as made by a generator",
+    "adult": "the work is marked as mature content",
+    "header_noai": "the server's X-Robots-Tag or tdm-reservation header reserves the picture",
+    "embedded_noai": "the file's own XMP, IPTC or C2PA data prohibit data mining or training",
+    "opted_out": "the artist, address or file is on the local opt-out list",
+    # fetch
+    "url_refused": "the address is not plain http(s), or hides something (user name, control characters, bad port)",
+    "address_refused": "the address leads to a private, loopback, link-local or reserved network",
+    "gone": "the server says that the picture is gone (404, 410)",
+    "forbidden": "the server refuses the picture (401, 403, 451)",
+    "http_status": "the server answered with a status that means no picture",
+    "server_error": "the server failed (5xx) on every try",
+    "network": "the connection failed on every try (name, connection, TLS, reset)",
+    "timeout": "the server did not answer, or not completely, in time",
+    "bad_response": "the answer is not proper HTTP",
+    "redirects": "redirected in a loop, too often or to nowhere",
+    "too_large": "the body is larger than the limit, as sent or unpacked",
+    "cut_short": "the body is shorter than announced",
+    "bad_encoding": "the body's Content-Encoding is unknown or broken",
+    "not_an_image": "the answer or file is no picture",
+    "empty": "the body or file is empty",
+    # screen
+    "truncated": "the picture file ends too early",
+    "corrupt": "the picture file cannot be decoded",
+    "unknown_format": "the file is in none of the formats that are read",
+    "animated": "the file holds several frames",
+    "too_many_pixels": "the picture is larger than the limit, or unpacks to far more than its size admits",
+    "too_small": "the picture is too small to hold a usable face",
+    "transparent": "most of the picture is transparent",
+    "unsupported_mode": "the picture's pixel format is not one that has a safe way to 8-bit RGB",
+}
 
 
 class Rejected(Exception):

@@ -1,0 +1,82 @@
+"""A candidate: one picture that a source offers, with all that the source says of it, before anything is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from suite.errors import SuiteError
+from suite.files import canonical_json
+
+Point = tuple[float, float]
+# The order of the AAHQ list's own points.
+POINTS = ("eye_left", "eye_right", "mouth_left", "mouth_right")
+FOLDER = "folder"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One picture on offer.
+
+    Attributes:
+        source: the source's name, a key of `aahq.sources.SOURCES`.
+        key: stable and unique within the source; running the source again gives the same key.
+        page_url: the work's page for people, where its terms stand; None where the source knows none.
+        image_urls: the picture's addresses, largest first; they are tried in this order.
+        artist: who made it, as the source names them (a user name where there is one).
+        title: as given, any text; never used as a path.
+        tags: the work's tags as given.
+        license: an SPDX-like name ("CC0-1.0") where the source states one.
+        published: ISO date or date-time, or None.
+        adult: the source marks the work as mature.
+        ai_made: the source's tags or software say that a generator made it.
+        landmarks: the AAHQ list's four points in pixels of the original picture, in the order of `POINTS`, or None.
+        extra: JSON-able facts of the source ("path" of a local file, "record_url" of a museum's record, ...).
+    """
+
+    source: str
+    key: str
+    page_url: str | None
+    image_urls: tuple[str, ...]
+    artist: str | None = None
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    license: str | None = None
+    published: str | None = None
+    adult: bool = False
+    ai_made: bool = False
+    landmarks: tuple[Point, Point, Point, Point] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def local_path(self) -> Path | None:
+        """The local file of a `folder` candidate; None for every other source, whatever its addresses say."""
+        return Path(self.extra["path"]) if self.source == FOLDER else None
+
+    def to_json(self) -> str:
+        """Canonical JSON; `from_json` gives an equal candidate back."""
+        return canonical_json(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Candidate:
+        """Read what `to_json` wrote.
+
+        Raises:
+            SuiteError: the text is no candidate.
+        """
+        import json
+
+        try:
+            value = json.loads(text)
+            unknown = set(value) - {f.name for f in fields(cls)}
+            if unknown:
+                raise ValueError(f"unknown fields {sorted(unknown)}")
+            for name in ("image_urls", "tags"):
+                value[name] = tuple(value.get(name, ()))
+            if value.get("landmarks") is not None:
+                value["landmarks"] = tuple((float(x), float(y)) for x, y in value["landmarks"])
+            return cls(**value)
+        except (ValueError, TypeError) as error:
+            raise SuiteError(f"candidate: {error}; expected the JSON of Candidate.to_json") from None

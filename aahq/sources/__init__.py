@@ -1,0 +1,88 @@
+"""Sources: one file each behind one small protocol, loaded when used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from aahq.candidates import Candidate
+from suite.errors import SuiteError, did_you_mean
+
+if TYPE_CHECKING:
+    from aahq.http import Http
+
+# name -> "module:class"; the class takes `SourceOptions`.
+SOURCES: dict[str, str] = {
+    "artstation": "aahq.sources.artstation:ArtStation",
+    "aahq-list": "aahq.sources.aahq_list:AahqList",
+    "met": "aahq.sources.met:Met",
+    "urls": "aahq.sources.urls:Urls",
+    "folder": "aahq.sources.folder:Folder",
+}
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What the command line may say to a source; each source reads the ones that it names.
+
+    Attributes:
+        target: the list, URL file or folder (`aahq-list`, `urls`, `folder`).
+        channel: ArtStation's channel by its `uri` or name.
+        sorting: ArtStation's order: "latest", "trending", "rising".
+        query: the Met's search words.
+        max_works: stop after so many works; None for all.
+        base_url: another server with the same answers (the embedded gallery); None for the real site.
+    """
+
+    target: str | None = None
+    channel: str = "portraits"
+    sorting: str = "latest"
+    query: str = "portrait"
+    max_works: int | None = None
+    base_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A work that the source cannot offer, with the reason (a key of `aahq.reasons.REASONS`)."""
+
+    key: str
+    page_url: str | None
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class SourcePage:
+    """A step of a source: what it found, and the cursor from which the next run goes on after this page."""
+
+    candidates: list[Candidate]
+    cursor: str
+    unusable: list[Unusable] = field(default_factory=list)
+
+
+class Source(Protocol):
+    """What every source is.
+
+    `pages` yields until there is no more. A `cursor` of an earlier run skips what came before it; None starts afresh.
+    It raises `aahq.stops.Stop` where the site ends the crawl; every page yielded until then stands.
+    """
+
+    name: str
+
+    def pages(self, http: Http | None, cursor: str | None) -> Iterator[SourcePage]: ...
+
+
+def open_source(name: str, options: SourceOptions) -> Source:
+    """The source of that name.
+
+    Raises:
+        SuiteError: no such source, or an option that it cannot use.
+    """
+    if name not in SOURCES:
+        raise SuiteError(f"--source: no {name!r}{did_you_mean(name, SOURCES)}")
+    module, _, attribute = SOURCES[name].partition(":")
+    source: Source = getattr(importlib.import_module(module), attribute)(options)
+    return source

@@ -1,0 +1,57 @@
+"""`folder`: the pictures of a local directory. Nothing is fetched; every file is a row, whatever it turns out to be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aahq.candidates import FOLDER, Candidate
+from aahq.sources import SourceOptions, SourcePage
+from suite.errors import SuiteError
+
+if TYPE_CHECKING:
+    from aahq.http import Http
+
+PAGE = 200
+
+
+class Folder:
+    """Every file under the folder in the order of its relative path; hidden files and folders are left out."""
+
+    name = FOLDER
+
+    def __init__(self, options: SourceOptions) -> None:
+        if not options.target or not Path(options.target).is_dir():
+            raise SuiteError(f"--source folder: {options.target!r} is no directory; expected --source folder DIR")
+        self.root = Path(options.target).resolve()
+        self.max_works = options.max_works
+
+    def pages(self, http: Http | None, cursor: str | None) -> Iterator[SourcePage]:
+        """Pages of up to 200 files; the cursor is the last relative path done."""
+        files = islice((name for name in self._files() if cursor is None or name > cursor), self.max_works)
+        while names := list(islice(files, PAGE)):
+            yield SourcePage([self._candidate(name) for name in names], names[-1])
+
+    def _files(self) -> list[str]:
+        found = []
+        for folder, subfolders, names in os.walk(self.root):
+            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+            for name in names:
+                path = Path(folder, name)
+                if not name.startswith(".") and path.is_file():
+                    found.append(path.relative_to(self.root).as_posix())
+        return sorted(found)
+
+    def _candidate(self, name: str) -> Candidate:
+        path = self.root / name
+        return Candidate(
+            self.name,
+            name,
+            None,
+            (path.as_uri(),),
+            title=path.stem,
+            extra={"path": str(path), "folder": str(self.root)},
+        )
