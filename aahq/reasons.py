@@ -45,6 +45,18 @@ REASONS: dict[str, str] = {
     "too_small": "the picture is too small to hold a usable face",
     "transparent": "most of the picture is transparent",
     "unsupported_mode": "the picture's pixel format is not one that has a safe way to 8-bit RGB",
+    # faces
+    "no_face": "no detector found a face; the picture is kept aside for a person to look at",
+    # dedup
+    "duplicate": "another face of the same cluster is kept (exact copy, near copy, mirror, crop or step of one work)",
+    # quality
+    "quality_small": "the face covers too few pixels of its picture before warping",
+    "quality_blurred": "the face is not sharp at its own scale",
+    "quality_compressed": "compression blocks show",
+    "quality_exposure": "too dark, too bright or nearly without contrast",
+    "quality_pose": "the head is turned, tilted or nodded too far",
+    "quality_cut": "too much of the crop lies outside the picture",
+    "quality_flat": "the crop holds hardly any detail at all",
 }
 
 

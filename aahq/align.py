@@ -1,0 +1,103 @@
+"""The FFHQ crop (NVlabs/ffhq-dataset, also AAHQ's): an oriented square round a face becomes a picture of fixed size."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.ndimage
+from PIL import Image
+
+RECIPE = "ffhq-quad4096-bilinear-lanczos1024-v1"
+
+
+def crop_quad(landmarks: np.ndarray) -> tuple[np.ndarray, float]:
+    """The oriented square that the recipe cuts.
+
+    Args:
+        landmarks: (68,2) in iBUG order, or (4,2): left eye, right eye, left and right mouth corner (as they lie in the
+            picture); pixels.
+
+    Returns:
+        float64 (4,2) corners top left, bottom left, bottom right, top right; and the square's side in pixels.
+    """
+    points = np.asarray(landmarks, dtype=np.float64)
+    if points.shape == (68, 2):
+        left, right, corners = points[36:42].mean(axis=0), points[42:48].mean(axis=0), (points[48], points[54])
+    elif points.shape == (4, 2):
+        left, right, corners = points[0], points[1], (points[2], points[3])
+    else:
+        raise ValueError(f"landmarks: expected shape (68, 2) or (4, 2), not {points.shape}")
+    eyes, mouth = (left + right) * 0.5, (corners[0] + corners[1]) * 0.5
+    across, down = right - left, mouth - eyes
+    x = across - down[::-1] * [-1, 1]
+    x /= np.hypot(*x)
+    x *= max(np.hypot(*across) * 2.0, np.hypot(*down) * 1.8)
+    y = x[::-1] * [-1, 1]
+    centre = eyes + down * 0.1
+    return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y]), float(np.hypot(*x) * 2)
+
+
+def align(rgb: np.ndarray, landmarks: np.ndarray, size: int = 1024, transform_size: int = 4096) -> np.ndarray:
+    """The aligned face, bit-identical to the published recipe.
+
+    Args:
+        rgb: uint8 (H,W,3).
+        landmarks: (68,2), or (4,2) as in `crop_quad`; pixels of `rgb`.
+        size: side of the result.
+        transform_size: side of the bilinear intermediate that Lanczos reduces to `size`.
+
+    Returns:
+        uint8 (size,size,3).
+    """
+    image = Image.fromarray(rgb)
+    quad, side = crop_quad(landmarks)
+    shrink = int(np.floor(side / size * 0.5))
+    if shrink > 1:
+        w, h = (int(np.rint(n / shrink)) for n in image.size)
+        image = image.resize((w, h), Image.Resampling.LANCZOS)
+        quad, side = quad / shrink, side / shrink
+    border = max(int(np.rint(side * 0.1)), 3)
+    low, high = np.floor(quad.min(axis=0)).astype(int), np.ceil(quad.max(axis=0)).astype(int)
+    box = (*np.maximum(low - border, 0), *np.minimum(high + border, image.size))
+    if box[2] - box[0] < image.size[0] or box[3] - box[1] < image.size[1]:
+        image = image.crop((int(box[0]), int(box[1]), int(box[2]), int(box[3])))
+        quad = quad - box[:2]
+    low, high = np.floor(quad.min(axis=0)).astype(int), np.ceil(quad.max(axis=0)).astype(int)
+    pad = np.array([*np.maximum(border - low, 0), *np.maximum(high - image.size + border, 0)])
+    if pad.max() > border - 4:
+        pad = np.maximum(pad, int(np.rint(side * 0.3)))
+        image, quad = _blurred_border(np.float32(image), pad, side), quad + pad[:2]
+    corners = tuple(float(v) for v in (quad + 0.5).ravel())
+    image = image.transform((transform_size,) * 2, Image.Transform.QUAD, corners, Image.Resampling.BILINEAR)
+    if size < transform_size:
+        image = image.resize((size, size), Image.Resampling.LANCZOS)
+    return np.array(image)
+
+
+def _blurred_border(pixels: np.ndarray, pad: np.ndarray, side: float) -> Image.Image:
+    left, top, right, bottom = pad
+    pixels = np.pad(pixels, ((top, bottom), (left, right), (0, 0)), "reflect")
+    h, w, _ = pixels.shape
+    y, x, _ = np.ogrid[:h, :w, :1]
+    mask = np.maximum(
+        1.0 - np.minimum(np.float32(x) / left, np.float32(w - 1 - x) / right),
+        1.0 - np.minimum(np.float32(y) / top, np.float32(h - 1 - y) / bottom),
+    )
+    blur = side * 0.02
+    pixels += (scipy.ndimage.gaussian_filter(pixels, [blur, blur, 0]) - pixels) * np.clip(mask * 3.0 + 1.0, 0.0, 1.0)
+    pixels += (np.median(pixels, axis=(0, 1)) - pixels) * np.clip(mask, 0.0, 1.0)
+    return Image.fromarray(np.uint8(np.clip(np.rint(pixels), 0, 255)))
+
+
+def is_aligned(rgb: np.ndarray, landmarks: np.ndarray, tolerance: float = 0.04) -> bool:
+    """Whether the picture already is what the recipe would cut from it (an FFHQ, AAHQ or MetFaces file).
+
+    Args:
+        rgb: uint8 (H,W,3).
+        landmarks: as in `crop_quad`.
+        tolerance: how far each corner of the quad may lie from the picture's, as a share of the picture's side.
+    """
+    h, w = rgb.shape[:2]
+    if abs(h - w) > 0.02 * max(h, w):
+        return False
+    frame = np.array([[0, 0], [0, h], [w, h], [w, 0]], dtype=np.float64)
+    return bool(np.hypot(*(crop_quad(landmarks)[0] - frame).T).max() <= tolerance * max(h, w))
