@@ -1,0 +1,182 @@
+"""Pictures at the training resolution: resized once with an antialiasing filter, checked, and cached on disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from models.data.sources import Pictures, decoded, open_pictures
+from suite.errors import SuiteError
+from suite.files import digest, write_json
+from suite.progress import progress
+
+FILTER = "lanczos"
+MOST_BROKEN = 0.02
+MOST_CACHED_BYTES = 64e9
+
+
+class Pixels(Protocol):
+    """(N, S, S, 3) uint8 by rows, from a map of the disk or decoded when asked."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray: ...
+
+
+class DecodedWhenAsked:
+    """Pixels of a set too large to cache: rows are decoded in threads; a broken picture's place is taken by the next."""
+
+    def __init__(self, pictures: Pictures, size: int, workers: int) -> None:
+        self.shape = (len(pictures.names), size, size, 3)
+        self.broken: dict[str, str] = {}
+        self._pictures, self._size = pictures, size
+        self._pool = ThreadPoolExecutor(workers)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return np.stack(list(self._pool.map(self._row, rows)))
+
+    def _row(self, row: int) -> np.ndarray:
+        most = max(3, int(MOST_BROKEN * len(self)))
+        for index in range(row, row + most + 1):
+            square, _, reason = _square(self._pictures, index % len(self), self._size)
+            if square is not None:
+                return square
+            self.broken[self._pictures.names[index % len(self)]] = reason
+        raise SuiteError(f"--data: {most} broken pictures in a row from {self._pictures.names[row]} on")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Pictures ready for training.
+
+    Attributes:
+        pixels: (N, S, S, 3) uint8 by rows.
+        labels: column name -> (N,) int64.
+        broken: names of the pictures that could not be decoded, with the reason; they are left out.
+        key: digest of the source, the size and the filter.
+        notes: sentences for the person (how many were cropped or enlarged).
+    """
+
+    pixels: Pixels
+    labels: dict[str, np.ndarray]
+    broken: dict[str, str]
+    key: str
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+def cache_folder() -> Path:
+    """`$AAHQ_CACHE`, else `~/.cache/aahq-suite`."""
+    return Path(os.environ.get("AAHQ_CACHE") or Path.home() / ".cache" / "aahq-suite")
+
+
+def prepare(
+    path: str | os.PathLike[str],
+    size: int,
+    domain: str | None = None,
+    split: str | None = None,
+    cache: Path | None = None,
+    workers: int = 2,
+    most_cached: float = MOST_CACHED_BYTES,
+) -> Prepared:
+    """Open any local picture set and bring it to `size` x `size`, once: a second call maps the cached pixels.
+
+    A picture that is not square is cropped about its centre. A few broken pictures (up to 2 %) are named and left out.
+    A set that would take more than `most_cached` bytes is decoded while training instead.
+
+    Raises:
+        SuiteError: no pictures, or too many broken ones.
+    """
+    pictures = open_pictures(path, domain, split)
+    key = digest([pictures.key, size, FILTER])
+    if len(pictures.names) * size * size * 3 > most_cached:
+        lazy = DecodedWhenAsked(pictures, size, workers)
+        return Prepared(lazy, pictures.labels, lazy.broken, key, ["pictures are decoded while training, not cached"])
+    place = (cache or cache_folder()) / "prepared" / f"{size}-{key[:32]}"
+    if not (place / "index.json").is_file():
+        _fill(place, pictures, size, workers, str(path))
+    return _opened(place, pictures, key)
+
+
+def _fill(place: Path, pictures: Pictures, size: int, workers: int, shown: str) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    count = len(pictures.names)
+    needed, free = count * size * size * 3, shutil.disk_usage(place.parent).free
+    if needed > free:
+        raise SuiteError(
+            f"--data {shown}: {needed / 1e9:.1f} GB needed for {count} pictures at {size} px in {place.parent}, "
+            f"{free / 1e9:.1f} GB free; set AAHQ_CACHE to a larger disk"
+        )
+    part = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    try:
+        pixels = np.lib.format.open_memmap(part / "pixels.npy", mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
+        kept: list[int] = []
+        broken: dict[str, str] = {}
+        cropped = enlarged = 0
+        with ThreadPoolExecutor(workers) as pool:
+            results = pool.map(lambda index: _square(pictures, index, size), range(count))
+            for number, (square, shape, reason) in enumerate(progress(results, f"prepare {size} px", count, "picture")):
+                if square is None:
+                    broken[pictures.names[number]] = reason
+                    continue
+                pixels[len(kept)] = square
+                kept.append(number)
+                cropped += shape[0] != shape[1]
+                enlarged += min(shape) < size
+        if not kept or len(broken) > max(3, MOST_BROKEN * count):
+            first = next(iter(broken.items()))
+            raise SuiteError(
+                f"--data {shown}: {len(broken)} of {count} pictures are broken, e.g. {first[0]}: {first[1]}"
+            )
+        pixels.flush()
+        index = {"kept": kept, "broken": broken, "cropped": cropped, "enlarged": enlarged}
+        write_json(part / "index.json", index)
+        if not place.exists():
+            part.rename(place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _square(pictures: Pictures, index: int, size: int) -> tuple[np.ndarray | None, tuple[int, int], str]:
+    try:
+        rgb = decoded(pictures.read(index))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return None, (0, 0), " ".join(str(error).split())[:200]
+    height, width = rgb.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    rgb = rgb[top : top + side, left : left + side]
+    if side != size:
+        rgb = np.asarray(Image.fromarray(rgb).resize((size, size), Image.Resampling.LANCZOS))
+    return rgb, (height, width), ""
+
+
+def _opened(place: Path, pictures: Pictures, key: str) -> Prepared:
+    import json
+
+    index: dict[str, Any] = json.loads((place / "index.json").read_text())
+    kept = np.array(index["kept"], np.int64)
+    pixels = np.load(place / "pixels.npy", mmap_mode="r")[: len(kept)]
+    labels = {name: column[kept] for name, column in pictures.labels.items()}
+    notes = [f"left out: {name} ({reason})" for name, reason in index["broken"].items()]
+    if index["cropped"]:
+        notes.append(f"{index['cropped']} pictures were not square and were cropped about their centre")
+    if index["enlarged"]:
+        notes.append(f"{index['enlarged']} pictures were smaller than {pixels.shape[1]} px and were enlarged")
+    return Prepared(pixels, labels, index["broken"], key, notes)

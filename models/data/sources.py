@@ -1,0 +1,225 @@
+"""Where pictures lie: a release, a folder, a zip, tar shards or Parquet files, each read by position."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from models.release import open_release
+from suite.errors import SuiteError
+from suite.files import digest
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+
+
+class Pictures(Protocol):
+    """Encoded pictures by position. Reading is safe from several threads.
+
+    Attributes:
+        names: one a picture, in a fixed order; what messages and caches call it.
+        labels: column name -> (N,) int64, where the source knows them (a painted release's identity and style).
+        key: digest of what the source is and holds.
+    """
+
+    names: list[str]
+    labels: dict[str, np.ndarray]
+    key: str
+
+    def read(self, index: int) -> bytes:
+        """The encoded bytes of picture `index`."""
+        ...
+
+
+def open_pictures(path: str | os.PathLike[str], domain: str | None = None, split: str | None = None) -> Pictures:
+    """Open any local form of a picture set.
+
+    Args:
+        path: a release folder (has `release.json`), a folder of pictures, a `.zip`, a `.tar`, a folder of `.tar` shards,
+            a `.parquet` or a folder of them.
+        domain: for a release, keep only rows of this domain ("photo" or "art").
+        split: for a release, keep only rows of this split.
+
+    Raises:
+        SuiteError: nothing there, or nothing that is a picture.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise SuiteError(f"--data {place}: no such file or folder")
+    if (place / "release.json").is_file():
+        found: Pictures = ReleasePictures(place, domain, split)
+    elif place.suffix == ".zip":
+        found = ZipPictures(place)
+    elif place.suffix == ".tar" or (place.is_dir() and any(place.glob("*.tar"))):
+        found = TarPictures(place)
+    elif place.suffix == ".parquet" or (place.is_dir() and any(place.glob("*.parquet"))):
+        found = ParquetPictures(place)
+    elif place.is_dir():
+        found = FolderPictures(place)
+    else:
+        raise SuiteError(f"--data {place}: expected a release, a folder of pictures, a .zip, .tar shards or .parquet")
+    if not found.names:
+        kept = "".join(f", {key} {value}" for key, value in (("domain", domain), ("split", split)) if value)
+        raise SuiteError(f"--data {place}: holds no pictures{kept}; known types: {' '.join(SUFFIXES)}")
+    return found
+
+
+def _stamp(path: Path) -> list[object]:
+    status = path.stat()
+    return [path.name, status.st_size, status.st_mtime_ns]
+
+
+class FolderPictures:
+    """Every picture file below a folder, in the order of its relative path."""
+
+    def __init__(self, folder: Path) -> None:
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        self._files = files
+        self.names = [path.relative_to(folder).as_posix() for path in files]
+        self.labels: dict[str, np.ndarray] = {}
+        self.key = digest(["folder", [[name, *_stamp(path)] for name, path in zip(self.names, files)]])
+
+    def read(self, index: int) -> bytes:
+        return self._files[index].read_bytes()
+
+
+class ReleasePictures:
+    """The rows of a release, with the known identity and style of painted portraits as labels."""
+
+    def __init__(self, folder: Path, domain: str | None, split: str | None) -> None:
+        self._release = open_release(folder)
+        manifest = self._release.manifest
+        keep = np.ones(len(manifest), bool)
+        for column, value in (("domain", domain), ("split", split)):
+            if value is not None:
+                keep &= (manifest[column] == value).to_numpy()
+        self._rows = np.flatnonzero(keep)
+        rows = manifest.iloc[self._rows]
+        self.names = rows["id"].tolist()
+        self.labels = _known_factors(rows["factors"].tolist())
+        self.key = digest(["release", self._release.digest, domain, split])
+
+    def read(self, index: int) -> bytes:
+        return self._release.png(int(self._rows[index]))
+
+
+def _known_factors(texts: list[str | None]) -> dict[str, np.ndarray]:
+    if not texts or any(not text for text in texts):
+        return {}
+    factors = [json.loads(text) for text in texts if text]
+    return {name: np.array([row[name] for row in factors], np.int64) for name in ("identity", "style")}
+
+
+class ZipPictures:
+    """The picture members of one zip file; each thread reads through a handle of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self.names = sorted(name for name in archive.namelist() if name.lower().endswith(SUFFIXES))
+        except zipfile.BadZipFile:
+            raise SuiteError(f"--data {path}: not a whole zip file") from None
+        self.labels: dict[str, np.ndarray] = {}
+        self.key = digest(["zip", _stamp(path)])
+
+    def read(self, index: int) -> bytes:
+        if not hasattr(self._local, "archive"):
+            self._local.archive = zipfile.ZipFile(self._path)
+        data: bytes = self._local.archive.read(self.names[index])
+        return data
+
+
+class TarPictures:
+    """The picture members of tar shards, found once by offset and read without seeking a shared position."""
+
+    def __init__(self, place: Path) -> None:
+        shards = sorted(place.glob("*.tar")) if place.is_dir() else [place]
+        self._spans: list[tuple[int, int, int]] = []
+        self._shards = [os.open(shard, os.O_RDONLY) for shard in shards]
+        self.names = []
+        for number, shard in enumerate(shards):
+            try:
+                with tarfile.open(shard) as archive:
+                    for member in archive:
+                        if member.isfile() and member.name.lower().endswith(SUFFIXES):
+                            self._spans.append((number, member.offset_data, member.size))
+                            self.names.append(f"{shard.name}#{member.name}")
+            except tarfile.TarError as error:
+                raise SuiteError(f"--data {shard}: not a whole tar file ({error})") from None
+        self.labels: dict[str, np.ndarray] = {}
+        self.key = digest(["tar", [_stamp(shard) for shard in shards]])
+
+    def read(self, index: int) -> bytes:
+        shard, offset, size = self._spans[index]
+        return os.pread(self._shards[shard], size, offset)
+
+    def __del__(self) -> None:
+        for handle in getattr(self, "_shards", ()):
+            os.close(handle)
+
+
+class ParquetPictures:
+    """Rows of Parquet files whose first picture column holds bytes, or a struct with a `bytes` field."""
+
+    def __init__(self, place: Path) -> None:
+        import pyarrow.parquet as pq
+
+        self._files = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
+        self._where: list[tuple[int, int, int]] = []
+        self._last: tuple[tuple[int, int], list[bytes]] | None = None
+        self._lock = threading.Lock()
+        self.names = []
+        for number, path in enumerate(self._files):
+            source = pq.ParquetFile(path)
+            self._column = _picture_column(source.schema_arrow, path)
+            for group in range(source.num_row_groups):
+                for row in range(source.metadata.row_group(group).num_rows):
+                    self._where.append((number, group, row))
+                    self.names.append(f"{path.name}#{group}.{row}")
+        self.labels: dict[str, np.ndarray] = {}
+        self.key = digest(["parquet", [_stamp(path) for path in self._files]])
+
+    def read(self, index: int) -> bytes:
+        number, group, row = self._where[index]
+        with self._lock:
+            if self._last is None or self._last[0] != (number, group):
+                self._last = ((number, group), list(self._group(number, group)))
+            return self._last[1][row]
+
+    def _group(self, number: int, group: int) -> Iterator[bytes]:
+        import pyarrow.parquet as pq
+
+        table = pq.ParquetFile(self._files[number]).read_row_group(group, columns=[self._column])
+        for value in table.column(0).to_pylist():
+            yield value["bytes"] if isinstance(value, dict) else value
+
+
+def _picture_column(schema: object, path: Path) -> str:
+    import pyarrow as pa
+
+    for field in schema:  # type: ignore[attr-defined]
+        kind = field.type
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            return str(field.name)
+        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            return str(field.name)
+    raise SuiteError(f"--data {path}: no column of picture bytes; known forms: binary, struct with a `bytes` field")
+
+
+def decoded(data: bytes) -> np.ndarray:
+    """Encoded bytes -> (H, W, 3) uint8 RGB, upright. Raises OSError or ValueError on a broken picture."""
+    from PIL import Image, ImageOps
+
+    with Image.open(io.BytesIO(data)) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        return np.asarray(upright.convert("RGB"))

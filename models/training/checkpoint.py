@@ -1,0 +1,107 @@
+"""Checkpoints: everything a run needs to go on, written whole, rotated, and refused under another configuration."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from models.training.trainee import Trainee
+from suite.errors import SuiteError
+from suite.files import write_json
+
+STATE = "state.json"
+OTHER = "optimizers.pt"
+
+
+def save(folder: Path, trainee: Trainee, step: int, config: dict[str, Any], keep: int) -> Path:
+    """Write `folder/step-<n>/` (weights as safetensors, the rest beside them) and drop all but the newest `keep`.
+
+    The checkpoint appears under its name only when every byte of it is on disk.
+
+    Args:
+        step: how many steps are done; the data order and every draw follow from it.
+        config: the resolved settings, compared on resume.
+
+    Raises:
+        OSError: the disk is full or cannot be written; earlier checkpoints stay as they were.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"step-{step:08d}"
+    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+    try:
+        for name, network in trainee.networks.items():
+            tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
+            save_file(tensors, part / f"{name}.safetensors")
+        optimizers = {name: optimizer.state_dict() for name, optimizer in trainee.optimizers.items()}
+        torch.save(
+            {"optimizers": optimizers, "memory": trainee.memory, "torch_rng": torch.get_rng_state()}, part / OTHER
+        )
+        write_json(part / STATE, {"step": step, "config": config, "networks": sorted(trainee.networks)})
+        if target.exists():
+            shutil.rmtree(target)
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    for old in all_checkpoints(folder)[:-keep]:
+        shutil.rmtree(old)
+    return target
+
+
+def all_checkpoints(folder: Path) -> list[Path]:
+    """The whole checkpoints in `folder`, oldest first."""
+    return sorted(path for path in folder.glob("step-*") if (path / STATE).is_file())
+
+
+def load(checkpoint: Path, trainee: Trainee, config: dict[str, Any]) -> int:
+    """Restore `trainee` from `checkpoint` and return the number of steps done.
+
+    Raises:
+        SuiteError: the checkpoint was made with another configuration (the differences are listed; the number of steps
+            and how often to save, sample and log may change), or does not fit the networks.
+    """
+    state = json.loads((checkpoint / STATE).read_text())
+    changed = differences(state["config"], config)
+    if changed:
+        raise SuiteError(f"--resume {checkpoint}: other configuration: {'; '.join(changed)}")
+    device = next(iter(trainee.networks.values())).parameters().__next__().device
+    for name, network in trainee.networks.items():
+        load_network(checkpoint, name, network)
+    other = torch.load(checkpoint / OTHER, map_location=device, weights_only=True)
+    for name, optimizer in trainee.optimizers.items():
+        optimizer.load_state_dict(other["optimizers"][name])
+    trainee.memory.clear()
+    trainee.memory.update(other["memory"])
+    torch.set_rng_state(other["torch_rng"].cpu())
+    return int(state["step"])
+
+
+def load_network(checkpoint: Path, name: str, network: torch.nn.Module) -> None:
+    """Load one network of a checkpoint, strictly."""
+    path = checkpoint / f"{name}.safetensors"
+    if not path.is_file():
+        raise SuiteError(f"--resume {checkpoint}: has no network {name!r}")
+    try:
+        network.load_state_dict(load_file(path))
+    except RuntimeError as error:
+        raise SuiteError(f"--resume {path}: {error}") from None
+
+
+MAY_CHANGE = {"steps", "save_every", "keep", "sample_every", "log_every"}
+
+
+def differences(old: dict[str, Any], new: dict[str, Any], at: str = "") -> list[str]:
+    """`key: old -> new` for every setting that differs and would change the result."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        a, b, name = old.get(key), new.get(key), f"{at}{key}"
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += differences(a, b, f"{name}.")
+        elif a != b and name.rpartition(".")[2] not in MAY_CHANGE:
+            found.append(f"{name}: {a!r} -> {b!r}")
+    return found

@@ -1,0 +1,183 @@
+"""What every `train` command shares: its options, its dry run, and the way from a profile to a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import torch
+
+from models.data.prepared import Prepared, prepare
+from models.training import estimate, parallel
+from models.training.loop import Loop
+from models.training.settings import LoopSettings
+from models.training.trainee import Trainee
+from suite.cli import emit, json_option
+from suite.errors import SuiteError
+from suite.files import canonical_json
+from suite.profiles import load_profile
+
+S = TypeVar("S", bound=LoopSettings)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The shared options, as given."""
+
+    profile: str
+    overrides: tuple[str, ...]
+    run: Path
+    data: Path | None
+    faces: Path | None
+    art: Path | None
+    resume: bool
+    dry_run: bool
+    device: str
+    workers: int
+    as_json: bool
+
+
+def training_options(command: F) -> F:
+    """Give a click command the shared options; it receives them as one `options: TrainOptions`."""
+
+    def with_options(**given: Any) -> Any:
+        names = TrainOptions.__dataclass_fields__
+        options = TrainOptions(**{name: given.pop(name) for name in names})
+        return command(options=options, **given)
+
+    with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
+    with_options.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    decorated: Any = with_options
+    for option in reversed(
+        [
+            click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
+            click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
+            click.option(
+                "-o", "--run", "run", type=click.Path(path_type=Path), required=True, help="The run's folder."
+            ),
+            click.option("--data", type=click.Path(path_type=Path), help="A release that holds both domains."),
+            click.option("--faces", type=click.Path(path_type=Path), help="Photographs: FFHQ in any local form."),
+            click.option("--art", type=click.Path(path_type=Path), help="Artistic faces: AAHQ in any local form."),
+            click.option("--resume", is_flag=True, help="Go on from the run's newest checkpoint."),
+            click.option(
+                "--dry-run", is_flag=True, help="Print configuration, memory, speed and hours; train nothing."
+            ),
+            click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+            click.option("--workers", default=2, show_default=True, help="Threads that decode pictures."),
+            json_option,
+        ]
+    ):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+def train(
+    name: str,
+    options: TrainOptions,
+    settings: S,
+    build: Callable[[S, torch.device], Trainee],
+    *,
+    period: int = 1,
+    label: str | None = None,
+    at_end: Callable[[Path, Trainee], dict[str, Any]] | None = None,
+) -> None:
+    """Run a training command: dry run, or data, trainee and loop.
+
+    Args:
+        name: what trains, e.g. `"blendgan"`.
+        settings: the resolved settings (see `resolve`).
+        build: makes the trainee on a device; also called on `meta`, where it must not read files.
+        period: steps after which the pattern of lazy regularisers repeats.
+        label: the data's label column that the trainee wants.
+        at_end: called on rank 0 after the last step; what it returns goes into the run's summary.
+    """
+    device = parallel.start(options.device)
+    try:
+        if options.dry_run:
+            _dry_run(name, options, settings, build, device, period)
+            return
+        torch.manual_seed(settings.seed)
+        trainee = build(settings, device)
+        pictures = _pictures(options, settings, trainee)
+        finish = (lambda folder: at_end(folder, trainee)) if at_end else None
+        loop = Loop(name, trainee, settings, pictures, options.run, device, label, finish)
+        steps = loop.run(options.resume)
+        if parallel.rank() == 0:
+            text = f"{name}: {steps} steps done; weights, sheets and log are in {options.run}"
+            emit({"run": str(options.run), "steps": steps}, text, options.as_json)
+    finally:
+        parallel.stop()
+
+
+def resolve(options: TrainOptions, model: type[S], package: str, name: str | None = None) -> S:
+    """The settings of `--profile` and `--set`. `name` prefixes the profile's file (`train-demo.toml`, say)."""
+    profile = options.profile
+    if name and not profile.endswith(".toml"):
+        profile = f"{name}-{profile}"
+    return load_profile(model, package, profile, options.overrides)
+
+
+def _pictures(options: TrainOptions, settings: LoopSettings, trainee: Trainee) -> dict[str, Prepared]:
+    given = {"photo": ("--faces", options.faces), "art": ("--art", options.art)}
+    found = {}
+    for domain in sorted(trainee.wants):
+        flag, path = given.get(domain, ("--data", None))
+        if path is None and options.data is None:
+            raise SuiteError(f"{flag}: give the {domain} pictures, or --data with a release that holds them")
+        if path is None:
+            assert options.data is not None
+            found[domain] = prepare(options.data, settings.size, domain, "train", workers=options.workers)
+        else:
+            found[domain] = prepare(path, settings.size, workers=options.workers)
+    return found
+
+
+def _dry_run(
+    name: str,
+    options: TrainOptions,
+    settings: S,
+    build: Callable[[S, torch.device], Trainee],
+    device: torch.device,
+    period: int,
+) -> None:
+    tensors = estimate.tensor_peak(lambda meta: build(settings, meta), settings.size)
+    besides = estimate.process_bytes() if device.type == "cpu" else 0
+    total = memory_bytes(device)
+    rate = hours = None
+    if tensors + besides < 0.9 * total:
+        torch.manual_seed(settings.seed)
+        seconds = estimate.timed(build(settings, device), settings.size, device, period)
+        rate = settings.batch / seconds
+        hours = settings.steps * seconds / 3600
+    said = {
+        "name": name,
+        "settings": settings.model_dump(),
+        "device": str(device),
+        "peak_bytes": tensors + besides,
+        "device_bytes": total,
+        "images_per_second": rate,
+        "hours": hours,
+    }
+    lines = [f"{name}, profile {options.profile}, on {device}"]
+    lines += [f"  {key} = {canonical_json(value)}" for key, value in settings.model_dump().items()]
+    lines.append(f"memory: {(tensors + besides) / 1e9:.2f} GB of {total / 1e9:.1f} GB")
+    if rate is None:
+        lines.append(
+            "speed: not measured, it does not fit; lower it with --set micro_batch=1 or --set checkpointing=true"
+        )
+    else:
+        lines.append(f"speed: {rate:.2f} images/s, {settings.steps} steps take {hours:.2f} hours")
+    emit(said, "\n".join(lines), options.as_json)
+
+
+def memory_bytes(device: torch.device) -> int:
+    """All memory of the device."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    import os
+
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,117 @@
+"""What a run will need, said before it starts: peak memory by tracing a step without data, speed by timing real steps."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
+
+from models.training.draws import Draws
+from models.training.trainee import Batch, Trainee
+
+TIMED_SECONDS = 20.0
+
+
+class LiveBytes(TorchDispatchMode):
+    """Counts the bytes of all tensor storages alive, and their peak. Works on the `meta` device, where nothing is allocated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for leaf in tree_flatten(out)[0]:
+            if isinstance(leaf, Tensor):
+                self._count(leaf)
+        return out
+
+    def _count(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        if storage in self._seen:
+            return
+        self._seen.add(storage)
+        size = storage.nbytes()
+        self.live += size
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._drop, size)
+
+    def _drop(self, size: int) -> None:
+        self.live -= size
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run needs.
+
+    Attributes:
+        tensor_bytes: peak of all tensors of one rank in a step (weights, gradients, optimiser, activations).
+        process_bytes: what the process holds besides.
+        images_per_second: measured over a few real steps, all ranks of this size together; None where not measured.
+        hours: for all steps at that rate; None likewise.
+    """
+
+    tensor_bytes: int
+    process_bytes: int
+    images_per_second: float | None
+    hours: float | None
+
+    @property
+    def peak_bytes(self) -> int:
+        return self.tensor_bytes + self.process_bytes
+
+
+def tensor_peak(build: Callable[[torch.device], Trainee], size: int) -> int:
+    """Peak bytes of all tensors while `build`'s trainee takes two steps, traced on the `meta` device.
+
+    Args:
+        build: makes the trainee on a device.
+        size: side of the pictures.
+    """
+    meta = torch.device("meta")
+    with LiveBytes() as counter:
+        trainee = build(meta)
+        for step in (0, 1):
+            trainee.step(_blank(trainee, size, meta), Draws(0, step))
+    return counter.peak
+
+
+def timed(trainee: Trainee, size: int, device: torch.device, period: int) -> float:
+    """Mean seconds of a step over one period of the lazy regularisers, or as many steps as fit into 20 seconds."""
+    batch = _blank(trainee, size, device)
+    trainee.step(batch, Draws(0, 0))
+    _wait(device)
+    start, done = time.perf_counter(), 0
+    while done < period and time.perf_counter() - start < TIMED_SECONDS:
+        trainee.step(batch, Draws(0, done))
+        _wait(device)
+        done += 1
+    return (time.perf_counter() - start) / done
+
+
+def process_bytes() -> int:
+    """Resident bytes of this process now (0 where the system does not say)."""
+    try:
+        with open("/proc/self/statm") as status:
+            return int(status.read().split()[1]) * 4096
+    except OSError:
+        return 0
+
+
+def _blank(trainee: Trainee, size: int, device: torch.device) -> Batch:
+    images = {domain: torch.zeros(count, 3, size, size, device=device) for domain, count in trainee.wants.items()}
+    labels = {domain: torch.zeros(count, dtype=torch.long, device=device) for domain, count in trainee.wants.items()}
+    return Batch(images, labels)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

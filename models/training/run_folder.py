@@ -1,0 +1,130 @@
+"""A run's folder says all about itself: configuration, versions, log, TensorBoard scalars, sheets and checkpoints."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from suite.errors import SuiteError
+from suite.files import digest, whole_file, write_json
+
+
+class RunFolder:
+    """`OUT/run.json`, `log.jsonl`, `tensorboard/`, `sheets/`, `checkpoints/`.
+
+    Only rank 0 writes; on other ranks every method but the readers does nothing.
+    """
+
+    def __init__(self, path: Path, writes: bool) -> None:
+        self.path, self.writes = path, writes
+        self.checkpoints = path / "checkpoints"
+        self._board: Any = None
+
+    def begin(self, name: str, config: dict[str, Any], data: dict[str, str], resumed: bool) -> None:
+        """Record what runs, before it runs. A folder that holds another run is refused."""
+        if not self.writes:
+            return
+        if (self.path / "run.json").exists() and not resumed:
+            raise SuiteError(f"--run {self.path}: already holds a run; go on with --resume or name another folder")
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(
+            self.path / "run.json",
+            {
+                "name": name,
+                "config": config,
+                "config_digest": digest(config),
+                "data": data,
+                "command": sys.argv[1:],
+                "versions": versions(),
+                "machine": machine(),
+                "commit": commit(),
+                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            },
+        )
+
+    def log(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Append one line to the log, and the scalars to TensorBoard where it is installed."""
+        if not self.writes:
+            return
+        with (self.path / "log.jsonl").open("a") as out:
+            out.write(json.dumps({"step": step, **scalars}) + "\n")
+        if self._board is None:
+            self._board = _board(self.path / "tensorboard")
+        if self._board:
+            for name, value in scalars.items():
+                self._board.add_scalar(name, value, step)
+
+    def sheet(self, step: int, images: Tensor, columns: int) -> None:
+        """Save (N, 3, S, S) in [-1, 1] as one PNG of `columns` columns."""
+        if not self.writes:
+            return
+        folder = self.path / "sheets"
+        folder.mkdir(exist_ok=True)
+        save_grid(folder / f"step-{step:08d}.png", images, columns)
+
+    def end(self, summary: dict[str, Any]) -> None:
+        """Record how the run ended."""
+        if not self.writes:
+            return
+        write_json(self.path / "summary.json", summary)
+        if self._board:
+            self._board.close()
+
+
+def save_grid(path: Path, images: Tensor, columns: int) -> None:
+    """Write (N, 3, S, S) in [-1, 1] as a PNG, row by row, `columns` pictures a row."""
+    pixels = (
+        images.detach().float().cpu().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    )
+    rows = [np.concatenate(list(pixels[at : at + columns]), axis=1) for at in range(0, len(pixels), columns)]
+    with whole_file(path) as part:
+        Image.fromarray(np.concatenate([row for row in rows if row.shape == rows[0].shape])).save(part, "PNG")
+
+
+def versions() -> dict[str, str]:
+    """Versions that a result depends on."""
+    names = ("torch", "torchvision", "numpy", "pillow", "scipy", "triton", "aahq-blendgan")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> str:
+    """The device in words."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name(0)} x {torch.cuda.device_count()}"
+    return f"CPU {platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def commit() -> str:
+    """The commit of the suite's checkout, with `+` where files are changed; empty outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        ask = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(ask, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _board(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return False
+    return SummaryWriter(str(folder))

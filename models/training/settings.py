@@ -1,0 +1,45 @@
+"""What every training run is configured by; a method's own settings extend it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from suite.profiles import Settings
+
+
+class LoopSettings(Settings):
+    """The shared loop's settings. Counts are in steps; a step is one pass of the method's whole update order.
+
+    Attributes:
+        size: side of the training pictures, a power of two.
+        steps: how many steps the run takes in all.
+        batch: pictures of each domain in one step, over all ranks: the effective batch.
+        micro_batch: pictures that go through the networks at once on one rank; smaller ones accumulate to `batch`.
+            0 means all of a rank's share at once.
+        seed: of weights, order, flips and every draw.
+        flip: mirror half of the pictures.
+        precision: of the networks' heavy layers; weights and losses stay float32.
+        channels_last: memory layout of activations.
+        compile: run the networks through `torch.compile`.
+        checkpointing: recompute activations in the backward pass, for memory.
+        save_every, keep: steps between checkpoints, and how many are kept.
+        sample_every: steps between sample sheets.
+        log_every: steps between log lines.
+    """
+
+    size: int = Field(ge=32, le=1024)
+    steps: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    micro_batch: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0)
+    flip: bool = True
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    checkpointing: bool = False
+    save_every: int = Field(default=1000, ge=1)
+    keep: int = Field(default=2, ge=1)
+    sample_every: int = Field(default=1000, ge=1)
+    log_every: int = Field(default=50, ge=1)
