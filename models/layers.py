@@ -1,0 +1,168 @@
+"""StyleGAN2 layers whose weights are scaled at run time (Karras et al. 2018, 4.1), under the checkpoints' names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ops.bias_act import bias_act
+from ops.modulated_conv import blur_pads, modulated_conv2d
+from ops.upfirdn2d import fir_kernel, upfirdn2d
+
+BLUR = (1.0, 3.0, 3.0, 1.0)
+
+
+class PixelNorm(nn.Module):
+    """Divide each row of (N, C, ...) by its root mean square over C."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
+
+
+class EqualLinear(nn.Module):
+    """Linear layer; the weight is used at `lr_mul / sqrt(in_features)` and the bias at `lr_mul`.
+
+    Args:
+        in_features, out_features: sizes; (..., in_features) -> (..., out_features).
+        bias_init: start of the used bias.
+        lr_mul: slows the layer's learning without changing its start.
+        activate: follow by leaky ReLU 0.2 with gain sqrt 2.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, bias_init: float = 0.0, lr_mul: float = 1.0, activate: bool = False
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_mul)
+        self.bias = nn.Parameter(torch.full((out_features,), float(bias_init)))
+        self.scale = lr_mul / math.sqrt(in_features)
+        self.lr_mul = lr_mul
+        self.activate = activate
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = self.bias if self.lr_mul == 1 else self.bias * self.lr_mul
+        if self.activate:
+            return bias_act(F.linear(x, self.weight * self.scale), bias)
+        return F.linear(x, self.weight * self.scale, bias)
+
+
+class EqualConv2d(nn.Module):
+    """Convolution; the weight is used at `1 / sqrt(fan-in)` and in the input's dtype."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, size: int, stride: int = 1, padding: int = 0, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, size, size))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.scale = 1 / math.sqrt(in_channels * size**2)
+        self.stride = stride
+        self.padding = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = (self.weight * self.scale).to(x.dtype)
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        return F.conv2d(x, weight, bias, self.stride, self.padding)
+
+
+class FusedLeakyReLU(nn.Module):
+    """Add a bias a channel, leaky ReLU 0.2, gain sqrt 2."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return bias_act(x, self.bias)
+
+
+class ScaledLeakyReLU(nn.Module):
+    """Leaky ReLU 0.2 with gain sqrt 2 and no bias."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return bias_act(x)
+
+
+class Resample(nn.Module):
+    """`upfirdn2d` with a stored kernel.
+
+    Args:
+        taps: of the separable filter.
+        up, down: factors.
+        pad: (before, after) on both axes.
+        gain: what the kernel sums to.
+    """
+
+    kernel: Tensor
+
+    def __init__(
+        self, taps: Sequence[float], pad: tuple[int, int], up: int = 1, down: int = 1, gain: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.register_buffer("kernel", fir_kernel(taps, gain))
+        self.up = up
+        self.down = down
+        self.pad = pad
+
+    def forward(self, x: Tensor) -> Tensor:
+        return upfirdn2d(x, self.kernel, self.up, self.down, self.pad)
+
+
+def blur(taps: Sequence[float], pad: tuple[int, int]) -> Resample:
+    """A low-pass filter that keeps the sampling rate."""
+    return Resample(taps, pad)
+
+
+def upsample(taps: Sequence[float] = BLUR) -> Resample:
+    """(N, C, H, W) -> (N, C, 2 H, 2 W), filtered."""
+    spare = len(taps) - 2
+    return Resample(taps, ((spare + 1) // 2 + 1, spare // 2), up=2, gain=4)
+
+
+def downsample(taps: Sequence[float] = BLUR) -> Resample:
+    """(N, C, H, W) -> (N, C, H / 2, W / 2), filtered."""
+    spare = len(taps) - 2
+    return Resample(taps, ((spare + 1) // 2, spare // 2), down=2)
+
+
+class ModulatedConv2d(nn.Module):
+    """`modulated_conv2d` with its affine map from w to the style (StyleGAN2, section 2.2).
+
+    Args:
+        in_channels, out_channels, size: of the filters.
+        style_dim: of w.
+        demodulate, up, down: as in `ops.modulated_conv`.
+        taps: of the blur that goes with up or down.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        size: int,
+        style_dim: int,
+        demodulate: bool = True,
+        up: int = 1,
+        down: int = 1,
+        taps: Sequence[float] = BLUR,
+    ) -> None:
+        super().__init__()
+        self.blur = None
+        if (up, down) != (1, 1):
+            self.blur = Resample(taps, blur_pads(len(taps), size, up, down), gain=up**2)
+        self.weight = nn.Parameter(torch.randn(1, out_channels, in_channels, size, size))
+        self.modulation = EqualLinear(style_dim, in_channels, bias_init=1)
+        self.scale = 1 / math.sqrt(in_channels * size**2)
+        self.demodulate = demodulate
+        self.up = up
+        self.down = down
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """(N, in, H, W) and (N, style_dim) -> (N, out, H * up / down, W * up / down)."""
+        kernel = None if self.blur is None else self.blur.kernel
+        weight = self.weight[0] * self.scale
+        return modulated_conv2d(x, weight, self.modulation(w), self.demodulate, self.up, self.down, kernel)

@@ -1,0 +1,65 @@
+"""`gram`: style features (BlendGAN section 3.1; Gatys et al. 2016), in full or as the triangle that determines it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ops.checks import check_shape
+from ops.dispatch import choose
+
+
+def gram_ref(features: Tensor) -> Tensor:
+    """The plain form of `gram`: F F^T / (C H W)."""
+    batch, channels, height, width = features.shape
+    flat = features.reshape(batch, channels, height * width)
+    return flat @ flat.transpose(1, 2) / max(channels * height * width, 1)
+
+
+def check_gram(features: Tensor) -> None:
+    """Raise ValueError unless `features` is (N, C, H, W) floating."""
+    check_shape("gram features", features, ("N", "C", "H", "W"))
+
+
+def triangle_size(channels: int) -> int:
+    """How many values determine a (C, C) Gram matrix: C (C + 1) / 2."""
+    return channels * (channels + 1) // 2
+
+
+def triangle_of(matrix: Tensor) -> Tensor:
+    """(..., C, C) -> (..., C (C + 1) / 2): the upper triangle with its diagonal, row after row."""
+    rows, columns = torch.triu_indices(matrix.shape[-2], matrix.shape[-1], device=matrix.device)
+    return matrix[..., rows, columns]
+
+
+def fold_triangle(weight: Tensor, channels: int) -> Tensor:
+    """(O, C * C) -> (O, C (C + 1) / 2): the linear layer on a flattened Gram matrix as one on its triangle.
+
+    Exact for symmetric inputs: the two weights that meet the same value are added. Done in float64, rounded once.
+    """
+    if weight.ndim != 2 or weight.shape[1] != channels**2:
+        raise ValueError(f"fold_triangle weight: given shape {tuple(weight.shape)}; expected (O, {channels**2})")
+    square = weight.reshape(-1, channels, channels)
+    doubled = triangle_of(square.double()) + triangle_of(square.transpose(1, 2).double())
+    rows, columns = torch.triu_indices(channels, channels, device=weight.device)
+    doubled[:, rows == columns] /= 2
+    return doubled.to(weight.dtype)
+
+
+def gram(features: Tensor) -> Tensor:
+    """F F^T / (C H W) of (N, C, H, W) feature maps: (N, C, C), symmetric, differentiable to any order.
+
+    Raises:
+        ValueError: unless `features` is floating and has four dimensions.
+    """
+    check_gram(features)
+    if choose("gram", features) == "triton":
+        from ops.kernels.gram import gram_triton
+
+        return gram_triton(features)
+    return gram_ref(features)
+
+
+def gram_triangle(features: Tensor) -> Tensor:
+    """The upper triangle of `gram(features)` with its diagonal: (N, C (C + 1) / 2), exactly those values."""
+    return triangle_of(gram(features))

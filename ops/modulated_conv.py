@@ -1,0 +1,137 @@
+"""`modulated_conv2d`: convolution with weights scaled by a style, per sample (StyleGAN2, Karras et al. 2020, section 2.2).
+
+Two forms give the same result. *grouped* builds one filter bank a sample and convolves in groups; *scaled* multiplies the
+input channels by the style and the output channels by the demodulation factors around one ordinary convolution.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ops.checks import check_same_device, check_shape
+from ops.dispatch import choose
+from ops.upfirdn2d import upfirdn2d
+
+Form = Literal["grouped", "scaled"]
+EPSILON = 1e-8
+
+
+def check_modulated_conv2d(x: Tensor, weight: Tensor, style: Tensor, up: int, down: int, kernel: Tensor | None) -> None:
+    """Raise ValueError for inputs that `modulated_conv2d` cannot take."""
+    check_shape("modulated_conv2d weight", weight, ("O", "I", "k", "k"))
+    check_shape("modulated_conv2d x", x, ("N", weight.shape[1], "H", "W"))
+    check_shape("modulated_conv2d style", style, (x.shape[0], weight.shape[1]))
+    check_same_device("modulated_conv2d weight", weight, "x", x)
+    check_same_device("modulated_conv2d style", style, "x", x)
+    if weight.shape[2] != weight.shape[3] or weight.shape[2] % 2 == 0:
+        raise ValueError(
+            f"modulated_conv2d weight: given shape {tuple(weight.shape)}; expected (O, I, k, k) with k odd"
+        )
+    if (up, down) not in ((1, 1), (2, 1), (1, 2)):
+        raise ValueError(f"modulated_conv2d up, down: given {up}, {down}; expected 1, 1 or 2, 1 or 1, 2")
+    if (up, down) != (1, 1) and kernel is None:
+        raise ValueError("modulated_conv2d kernel: given None; expected a (k, k) FIR kernel when up or down is 2")
+
+
+def blur_pads(taps: int, size: int, up: int, down: int) -> tuple[int, int]:
+    """Padding of the blur that goes with a resampling convolution of width `size` and an FIR kernel of `taps`."""
+    if up == 2:
+        extra = (taps - 2) - (size - 1)
+        return (extra + 1) // 2 + 1, extra // 2 + 1
+    extra = (taps - 2) + (size - 1)
+    return (extra + 1) // 2, extra // 2
+
+
+def demodulation(weight: Tensor, style: Tensor) -> Tensor:
+    """(N, O) float32 (or 64): 1 / the norm that each modulated filter would have."""
+    exact = torch.promote_types(weight.dtype, torch.float32)
+    energy = weight.to(exact).square().sum((2, 3))
+    return (style.to(exact).square() @ energy.t() + EPSILON).rsqrt()
+
+
+def _resampled(x: Tensor, weight: Tensor, groups: int, up: int, down: int, kernel: Tensor | None) -> Tensor:
+    """The convolution with its blur; `weight` is (groups * O, I, k, k)."""
+    size = weight.shape[2]
+    if kernel is None or (up, down) == (1, 1):
+        return F.conv2d(x, weight, padding=size // 2, groups=groups)
+    before, after = blur_pads(kernel.shape[0], size, up, down)
+    if up == 2:
+        out, into = weight.shape[0] // groups, weight.shape[1]
+        turned = weight.reshape(groups, out, into, size, size).transpose(1, 2).reshape(groups * into, out, size, size)
+        return upfirdn2d(F.conv_transpose2d(x, turned, stride=2, groups=groups), kernel, pad=(before, after))
+    return F.conv2d(upfirdn2d(x, kernel, pad=(before, after)), weight, stride=2, groups=groups)
+
+
+def modulated_conv2d_ref(
+    x: Tensor,
+    weight: Tensor,
+    style: Tensor,
+    demodulate: bool = True,
+    up: int = 1,
+    down: int = 1,
+    kernel: Tensor | None = None,
+) -> Tensor:
+    """The plain (grouped) form of `modulated_conv2d`, as the paper writes it."""
+    batch, into, height, width = x.shape
+    out, size = weight.shape[0], weight.shape[2]
+    bank = weight[None] * style[:, None, :, None, None]  # (N, O, I, k, k)
+    if demodulate:
+        bank = bank * (bank.square().sum((2, 3, 4), keepdim=True) + EPSILON).rsqrt()
+    bank = bank.to(x.dtype).reshape(batch * out, into, size, size)
+    if batch == 0:
+        y = _resampled(x, weight.to(x.dtype), 1, up, down, kernel)
+        return y
+    y = _resampled(x.reshape(1, batch * into, height, width), bank, batch, up, down, kernel)
+    return y.reshape(batch, out, *y.shape[2:])
+
+
+def modulated_conv2d_scaled(
+    x: Tensor,
+    weight: Tensor,
+    style: Tensor,
+    demodulate: bool = True,
+    up: int = 1,
+    down: int = 1,
+    kernel: Tensor | None = None,
+) -> Tensor:
+    """The scale-the-activations form of `modulated_conv2d`: one ordinary convolution for the whole batch."""
+    y = _resampled(x * style.to(x.dtype)[:, :, None, None], weight.to(x.dtype), 1, up, down, kernel)
+    if demodulate:
+        y = y * demodulation(weight, style).to(y.dtype)[:, :, None, None]
+    return y
+
+
+def modulated_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    style: Tensor,
+    demodulate: bool = True,
+    up: int = 1,
+    down: int = 1,
+    kernel: Tensor | None = None,
+) -> Tensor:
+    """Convolve each sample with its own filters, `weight * style`, normalised if `demodulate`. Any order of derivative.
+
+    Args:
+        x: (N, I, H, W) floating.
+        weight: (O, I, k, k), k odd, already scaled to run-time size; kept in float32 when x is half precision.
+        style: (N, I), one factor an input channel.
+        demodulate: divide each filter by its norm (sqrt(sum + 1e-8)).
+        up: 2 samples up: transposed convolution of stride 2, then the blur.
+        down: 2 samples down: the blur, then a convolution of stride 2.
+        kernel: FIR filter of the blur (its gain included), needed when up or down is 2.
+
+    Returns:
+        (N, O, H * up / down, W * up / down) of x's dtype.
+
+    Raises:
+        ValueError: for wrong shapes, dtypes, devices or factors.
+    """
+    check_modulated_conv2d(x, weight, style, up, down, kernel)
+    if choose("modulated_conv2d", x) == "reference":
+        return modulated_conv2d_ref(x, weight, style, demodulate, up, down, kernel)
+    return modulated_conv2d_scaled(x, weight, style, demodulate, up, down, kernel)

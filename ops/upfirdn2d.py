@@ -1,0 +1,133 @@
+"""`upfirdn2d`: zero-insertion, padding, FIR filter, decimation, for each channel alone (StyleGAN2, Karras et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ops.checks import check_float, check_same_device, check_shape
+from ops.dispatch import choose
+
+Pair = int | Sequence[int]
+
+
+def fir_kernel(taps: Sequence[float] = (1, 3, 3, 1), gain: float = 1.0) -> Tensor:
+    """(k, k) float32: the outer product of `taps` with itself, normalised to sum to `gain`."""
+    line = torch.tensor(taps, dtype=torch.float32)
+    square = line[:, None] * line[None, :]
+    return square * (gain / square.sum())
+
+
+class Geometry(NamedTuple):
+    """Factors and padding by axis; a negative pad crops."""
+
+    up_x: int
+    up_y: int
+    down_x: int
+    down_y: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+
+    def out_size(self, height: int, width: int, kernel_height: int, kernel_width: int) -> tuple[int, int]:
+        """(H', W') of the result; a size below 1 means that the kernel does not fit."""
+        return (
+            (height * self.up_y + self.top + self.bottom - kernel_height) // self.down_y + 1,
+            (width * self.up_x + self.left + self.right - kernel_width) // self.down_x + 1,
+        )
+
+    def transposed(self, height: int, width: int, kernel_height: int, kernel_width: int) -> Geometry:
+        """The geometry of the gradient, which is an upfirdn2d with the kernel flipped and the factors exchanged.
+
+        Args:
+            height, width: of the forward's input.
+            kernel_height, kernel_width: of the FIR kernel.
+        """
+        out_height, out_width = self.out_size(height, width, kernel_height, kernel_width)
+        return Geometry(
+            up_x=self.down_x,
+            up_y=self.down_y,
+            down_x=self.up_x,
+            down_y=self.up_y,
+            left=kernel_width - 1 - self.left,
+            right=width * self.up_x - out_width * self.down_x + self.left - self.up_x + 1,
+            top=kernel_height - 1 - self.top,
+            bottom=height * self.up_y - out_height * self.down_y + self.top - self.up_y + 1,
+        )
+
+
+def geometry(up: Pair, down: Pair, pad: Pair) -> Geometry:
+    """`Geometry` from what `upfirdn2d` takes: an int or (x, y); pad an int, (before, after) or (x0, x1, y0, y1)."""
+    up_x, up_y = (up, up) if isinstance(up, int) else up
+    down_x, down_y = (down, down) if isinstance(down, int) else down
+    pads = (pad, pad) if isinstance(pad, int) else tuple(pad)
+    if len(pads) == 2:
+        pads = pads * 2
+    if len(pads) != 4:
+        raise ValueError(f"upfirdn2d pad: given {pad}; expected an int, (before, after) or (x0, x1, y0, y1)")
+    if min(up_x, up_y, down_x, down_y) < 1:
+        raise ValueError(f"upfirdn2d up, down: given {up}, {down}; expected factors of 1 or more")
+    return Geometry(up_x, up_y, down_x, down_y, *pads)
+
+
+def check_upfirdn2d(x: Tensor, kernel: Tensor, shape: Geometry) -> None:
+    """Raise ValueError for inputs that `upfirdn2d` cannot take."""
+    check_shape("upfirdn2d x", x, ("N", "C", "H", "W"))
+    check_float("upfirdn2d kernel", kernel)
+    if kernel.ndim != 2:
+        raise ValueError(f"upfirdn2d kernel: given shape {tuple(kernel.shape)}; expected (kh, kw)")
+    check_same_device("upfirdn2d kernel", kernel, "x", x)
+    height, width = shape.out_size(x.shape[2], x.shape[3], kernel.shape[0], kernel.shape[1])
+    if height < 1 or width < 1:
+        raise ValueError(
+            f"upfirdn2d x: given {tuple(x.shape)} with a {tuple(kernel.shape)} kernel and {shape}; "
+            f"expected a result of at least 1x1, not {height}x{width}"
+        )
+
+
+def upfirdn2d_ref(x: Tensor, kernel: Tensor, shape: Geometry) -> Tensor:
+    """The plain form of `upfirdn2d`, one step a line."""
+    batch, channels, height, width = x.shape
+    spread = F.pad(x[:, :, :, None, :, None], (0, shape.up_x - 1, 0, 0, 0, shape.up_y - 1))
+    spread = spread.reshape(batch, channels, height * shape.up_y, width * shape.up_x)
+    padded = F.pad(spread, (shape.left, shape.right, shape.top, shape.bottom))
+    # conv2d correlates; the flip makes it a true convolution.
+    taps = kernel.to(x.dtype).flip(0, 1).expand(channels, 1, -1, -1)
+    return F.conv2d(padded, taps, stride=(shape.down_y, shape.down_x), groups=channels)
+
+
+def upfirdn2d(x: Tensor, kernel: Tensor, up: Pair = 1, down: Pair = 1, pad: Pair = 0) -> Tensor:
+    """Insert `up - 1` zeros after every sample, pad, convolve with `kernel` (flipped), keep every `down`-th sample.
+
+    Args:
+        x: (N, C, H, W) floating, any memory format.
+        kernel: (kh, kw) FIR filter, taken as a constant: no gradient flows to it.
+        up, down: factors, an int or (x, y).
+        pad: an int, (before, after) for both axes, or (x0, x1, y0, y1); negative values crop.
+
+    Returns:
+        (N, C, H', W') of x's dtype, H' = (H * up + pad0 + pad1 - kh) // down + 1.
+
+    Raises:
+        ValueError: for wrong shapes, dtypes, devices or factors, or where the kernel does not fit.
+    """
+    shape = geometry(up, down, pad)
+    check_upfirdn2d(x, kernel, shape)
+    chosen = choose("upfirdn2d", x)
+    if chosen == "triton":
+        from ops.kernels.upfirdn2d import upfirdn2d_triton
+
+        return upfirdn2d_triton(x, kernel, shape)
+    if chosen == "cpu":
+        return upfirdn2d_cpu(x, kernel, shape)
+    return upfirdn2d_ref(x, kernel, shape)
+
+
+def upfirdn2d_cpu(x: Tensor, kernel: Tensor, shape: Geometry) -> Tensor:
+    """One depthwise convolution, transposed where it samples up, without the zeros ever being stored."""
+    return upfirdn2d_ref(x, kernel, shape)
