@@ -1,0 +1,42 @@
+"""The convolutional trunk of VGG-19 (Simonyan & Zisserman 2015, configuration E) with the five taps of BlendGAN."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+WIDTHS = (64, 128, 256, 512, 512)
+CONVOLUTIONS = (2, 2, 4, 4, 4)
+# Indices, in torchvision's `features`, of relu1_2, relu2_2, relu3_4, relu4_4 and relu5_4.
+TAPS = (3, 8, 17, 26, 35)
+
+
+class VGG19Trunk(nn.Module):
+    """(N, 3, H, W) -> the five ReLU maps (N, C_k, H / 2^k, W / 2^k), C = 64, 128, 256, 512, 512.
+
+    Keys are `vgg_layers.<index>.{weight,bias}` with torchvision's indices, as BlendGAN's checkpoints have them. The
+    input is used as it comes: BlendGAN feeds [-1, 1] without ImageNet's mean and deviation.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 3
+        for width, count in zip(WIDTHS, CONVOLUTIONS, strict=True):
+            for _ in range(count):
+                layers += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU(inplace=True)]
+                before = width
+            layers.append(nn.MaxPool2d(2))
+        self.vgg_layers = nn.Sequential(*layers)
+        # Channels last is what CPUs and tensor cores convolve fastest; loading a checkpoint keeps it.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = x.contiguous(memory_format=torch.channels_last)
+        taps = []
+        # What follows the last tap (a pooling) feeds nothing.
+        for index, layer in enumerate(self.vgg_layers[: TAPS[-1] + 1]):
+            x = layer(x)
+            if index in TAPS:
+                taps.append(x)
+        return taps

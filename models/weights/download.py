@@ -1,0 +1,125 @@
+"""Find a published file: the local folders first, then a checked, resumable, atomic download."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import requests
+
+from models.weights.registry import Published, entry
+from suite.errors import SuiteError
+from suite.files import sha256_file, write_whole
+from suite.progress import progress
+
+FOLDER_VARIABLE = "AAHQ_WEIGHTS"
+_BLOCK = 1 << 20
+_TIMEOUT = (10, 60)
+
+
+def cache_folder() -> Path:
+    """Where downloads go: $AAHQ_WEIGHTS, else ~/.cache/aahq/weights (XDG_CACHE_HOME honoured)."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(chosen) if chosen else Path(base) / "aahq" / "weights"
+
+
+def find(name: str, folder: str | Path | None = None) -> Path | None:
+    """A published file, or its converted `.safetensors`, in `folder` or the cache; None when in neither."""
+    file = entry(name).file
+    for place in (*([Path(folder)] if folder else []), cache_folder()):
+        for candidate in (Path(file).with_suffix(".safetensors").name, file):
+            if (place / candidate).is_file():
+                return place / candidate
+    return None
+
+
+def obtain(name: str, folder: str | Path | None = None, *, offline: bool = False) -> Path:
+    """The path of a published file, downloaded when no local folder has it.
+
+    Args:
+        name: short name in the registry, e.g. `"psp"`.
+        folder: looked into before the cache; never written to.
+        offline: never touch the network.
+
+    Raises:
+        SuiteError: offline and absent (says what to put where), or no address served the right bytes.
+    """
+    local = find(name, folder)
+    if local:
+        return local
+    wanted = entry(name)
+    target = cache_folder() / wanted.file
+    by_hand = f"get {wanted.file} from {wanted.page} and put it at {target}"
+    if offline:
+        raise SuiteError(f"--offline: {wanted.what} is not here; {by_hand}, or give its folder with --weights")
+    told = ""
+    for url in wanted.urls:
+        try:
+            return fetch(url, target, wanted)
+        except SuiteError as error:
+            told = f"{error}; "
+    raise SuiteError(f"{told}{by_hand}")
+
+
+def fetch(url: str, target: Path, wanted: Published) -> Path:
+    """Download `url` to `target`, going on from an earlier cut; the name appears only when size and digest are right.
+
+    Raises:
+        SuiteError: the server's refusal, a web page instead of a file, a cut connection (run again to go on), or a
+            wrong digest (what was fetched is thrown away).
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".download")
+    try:
+        _receive(url, part, wanted)
+    except (requests.RequestException, OSError) as error:
+        raise SuiteError(f"{wanted.file}: {_reason(error)}; run the same command again to go on") from None
+    found = sha256_file(part)
+    kept = target.with_name(target.name + ".sha256")
+    known = wanted.sha256 or (kept.read_text().split()[0] if kept.exists() else "")
+    if not found.startswith(known):
+        part.unlink()
+        raise SuiteError(f"{wanted.file}: {url} sent SHA-256 {found[:16]}..., {known[:16]}... is expected; thrown away")
+    with part.open("rb") as done:
+        os.fsync(done.fileno())
+    write_whole(kept, f"{found}  {target.name}\n")
+    part.replace(target)
+    return target
+
+
+def _receive(url: str, part: Path, wanted: Published) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    # A compressed transfer would make Range count other bytes than the file's.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
+        if answer.status_code == 416:
+            if _total(answer) == have:
+                return
+            part.unlink()
+            raise SuiteError(f"{wanted.file}: the partial download does not fit {url} and was thrown away; run again")
+        if answer.status_code not in (200, 206):
+            raise SuiteError(f"{wanted.file}: {url} answered {answer.status_code}")
+        if "text/html" in answer.headers.get("Content-Type", ""):
+            raise SuiteError(f"{wanted.file}: {url} sent a web page, not the file (quota or confirmation)")
+        go_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        start = have if go_on else 0
+        length = int(answer.headers.get("Content-Length", 0))
+        total = start + length if length else wanted.size
+        with part.open("ab" if go_on else "wb") as out, progress(what=wanted.file, total=total, unit="B") as bar:
+            bar.update(start)
+            for block in answer.iter_content(_BLOCK):
+                out.write(block)
+                bar.update(len(block))
+            size = out.tell()
+    if total and size != total:
+        raise OSError(f"the connection was cut after {size} of {total} bytes")
+
+
+def _total(answer: requests.Response) -> int:
+    tail = answer.headers.get("Content-Range", "").rpartition("/")[2]
+    return int(tail) if tail.isdigit() else -1
+
+
+def _reason(error: Exception) -> str:
+    return str(error).split("(Caused by")[0].strip()[:160] or type(error).__name__

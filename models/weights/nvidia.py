@@ -1,0 +1,143 @@
+"""NVIDIA's StyleGAN2 networks (stylegan2-ada-pytorch and stylegan3 files) renamed to the layout of this suite.
+
+Both code bases compute the same function from the same numbers: kernels need no flip (their upsampling layer
+convolves, which is what a transposed convolution with the stored kernel does), biases and equalised weights are stored
+alike, and only names, a leading axis of 1 and the gain of the resampling kernel differ.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from models.weights.unpickle import Record
+from suite.errors import SuiteError
+
+State = dict[str, Tensor]
+
+
+def generator_state(network: Record, name: str) -> tuple[State, Tensor | None, dict[str, Any]]:
+    """Weights of a StyleGAN2 generator under this suite's keys, its mean latent, and what its file says of it.
+
+    Args:
+        network: the record of `G` or `G_ema`.
+        name: the file's name, for messages.
+
+    Returns:
+        (state, latent_avg (512,) or None, {"conv_clamp": ...}).
+
+    Raises:
+        SuiteError: a StyleGAN3, conditional, or non-skip generator.
+    """
+    given = network.tensors()
+    if "synthesis.b4.const" not in given:
+        what = "a StyleGAN3 generator" if any(".L0_" in key for key in given) else f"a {network.class_name}"
+        raise SuiteError(f"{name}: holds {what}; a StyleGAN2 generator is expected")
+    _refuse_labels(network, name)
+    sizes = _resolutions(given, "synthesis.b")
+    out: State = {}
+    for index in range(_count(given, "mapping.fc{}.weight")):
+        for field in ("weight", "bias"):
+            out[f"style.{index + 1}.{field}"] = given.pop(f"mapping.fc{index}.{field}")
+    average = given.pop("mapping.w_avg", None)
+    out["input.input"] = given.pop("synthesis.b4.const")[None]
+    layer = 0
+    for size in sizes:
+        block = f"synthesis.b{size}"
+        for conv in ("conv0", "conv1") if size > 4 else ("conv1",):
+            target = "conv1" if size == 4 else f"convs.{layer - 1}"
+            out |= _styled(given, f"{block}.{conv}", target, layer, blur=conv == "conv0")
+            layer += 1
+        if f"{block}.torgb.weight" not in given:
+            raise SuiteError(f"{name}: its generator has no output at {size} px; only the 'skip' architecture is read")
+        out |= _to_rgb(given, block, "to_rgb1" if size == 4 else f"to_rgbs.{int(math.log2(size)) - 3}", size > 4)
+    _all_used(given, name, "generator")
+    first = network.state["_modules"]["synthesis"].state["_modules"]["b4"].state["_modules"]["conv1"]
+    return out, average, {"conv_clamp": first.state.get("conv_clamp")}
+
+
+def discriminator_state(network: Record, name: str) -> State:
+    """Weights of a StyleGAN2 residual discriminator under this suite's keys. Raises SuiteError as above."""
+    given = network.tensors()
+    if "b4.out.weight" not in given:
+        raise SuiteError(f"{name}: holds a {network.class_name}; a StyleGAN2 discriminator is expected")
+    _refuse_labels(network, name)
+    sizes = _resolutions(given, "b")[::-1]
+    out: State = {}
+    _move(given, out, f"b{sizes[0]}.fromrgb", "convs.0.0.weight", "convs.0.1.bias")
+    kernel = given.pop(f"b{sizes[0]}.fromrgb.resample_filter")
+    for index, size in enumerate(sizes[:-1], start=1):
+        _move(given, out, f"b{size}.conv0", f"convs.{index}.conv1.0.weight", f"convs.{index}.conv1.1.bias")
+        _move(given, out, f"b{size}.conv1", f"convs.{index}.conv2.1.weight", f"convs.{index}.conv2.2.bias")
+        out[f"convs.{index}.skip.1.weight"] = given.pop(f"b{size}.skip.weight")
+        for part, target in (("conv0", None), ("conv1", "conv2"), ("skip", "skip")):
+            given.pop(f"b{size}.{part}.resample_filter")
+            if target:
+                out[f"convs.{index}.{target}.0.kernel"] = kernel.clone()
+        given.pop(f"b{size}.resample_filter")
+    _move(given, out, "b4.conv", "final_conv.0.weight", "final_conv.1.bias")
+    given.pop("b4.conv.resample_filter")
+    _move(given, out, "b4.fc", "final_linear.0.weight", "final_linear.0.bias")
+    _move(given, out, "b4.out", "final_linear.1.weight", "final_linear.1.bias")
+    _all_used(given, name, "discriminator")
+    return out
+
+
+def _styled(given: State, source: str, target: str, layer: int, blur: bool) -> State:
+    out = {
+        f"{target}.conv.weight": given.pop(f"{source}.weight")[None],
+        f"{target}.conv.modulation.weight": given.pop(f"{source}.affine.weight"),
+        f"{target}.conv.modulation.bias": given.pop(f"{source}.affine.bias"),
+        f"{target}.noise.weight": given.pop(f"{source}.noise_strength").reshape(1),
+        f"{target}.activate.bias": given.pop(f"{source}.bias"),
+        f"noises.noise_{layer}": given.pop(f"{source}.noise_const")[None, None],
+    }
+    kernel = given.pop(f"{source}.resample_filter")
+    if blur:
+        # The gain of zero-insertion (2 x 2) is part of the stored kernel here, an argument of the call there.
+        out[f"{target}.conv.blur.kernel"] = kernel * 4
+    return out
+
+
+def _to_rgb(given: State, block: str, target: str, upsample: bool) -> State:
+    out = {
+        f"{target}.conv.weight": given.pop(f"{block}.torgb.weight")[None],
+        f"{target}.conv.modulation.weight": given.pop(f"{block}.torgb.affine.weight"),
+        f"{target}.conv.modulation.bias": given.pop(f"{block}.torgb.affine.bias"),
+        f"{target}.bias": given.pop(f"{block}.torgb.bias").reshape(1, -1, 1, 1),
+    }
+    kernel = given.pop(f"{block}.resample_filter")
+    if upsample:
+        out[f"{target}.upsample.kernel"] = kernel * 4
+    return out
+
+
+def _move(given: State, out: State, source: str, weight: str, bias: str) -> None:
+    out[weight] = given.pop(f"{source}.weight")
+    out[bias] = given.pop(f"{source}.bias")
+
+
+def _resolutions(given: State, prefix: str) -> list[int]:
+    heads = {key[len(prefix) :].split(".", 1)[0] for key in given if key.startswith(prefix)}
+    return sorted(int(head) for head in heads if head.isdigit())
+
+
+def _count(given: State, pattern: str) -> int:
+    count = 0
+    while pattern.format(count) in given:
+        count += 1
+    return count
+
+
+def _refuse_labels(network: Record, name: str) -> None:
+    if network.state.get("c_dim"):
+        raise SuiteError(
+            f"{name}: a network conditioned on {network.state['c_dim']} labels; an unconditional one is read"
+        )
+
+
+def _all_used(given: State, name: str, what: str) -> None:
+    if given:
+        raise SuiteError(f"{name}: its {what} has parts that StyleGAN2 has not: {', '.join(sorted(given))}")
