@@ -1,0 +1,235 @@
+"""AdaIN: Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", ICCV 2017.
+
+https://arxiv.org/abs/1703.06868. The encoder is the *normalised* VGG-19 of that paper (mean activations rescaled to 1,
+RGB in [0, 1], colour statistics folded into a first 1x1 convolution): torchvision's weights do not fit it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from baselines.adapter import ImageMethod, load_strict, pick
+from baselines.blocks import kaiming_init
+from baselines.settings import AdaInSettings
+from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, sheet
+from models.training.draws import Draws
+from models.training.trainee import Batch
+from suite.errors import SuiteError
+
+EPS = 1e-5
+# Widths of VGG-19's convolutions as parts of 512; "M" halves the picture. The paper's encoder ends at relu4_1.
+VGG = (1 / 8, 1 / 8, "M", 1 / 4, 1 / 4, "M", 1 / 2, 1 / 2, 1 / 2, 1 / 2, "M", 1, 1, 1, 1, "M", 1, 1, 1, 1)
+RELU_1 = (4, 11, 18, 31)  # modules up to and with relu1_1, relu2_1, relu3_1, relu4_1
+
+
+def encoder(width: int = 512) -> nn.Sequential:
+    """The normalised VGG-19 to relu5_4: 53 modules, the first a 1x1 convolution of the colours. [0, 1] in."""
+    layers: list[nn.Module] = [nn.Conv2d(3, 3, 1)]
+    channels = 3
+    for part in VGG:
+        if isinstance(part, str):
+            # ceil_mode keeps the last line of an odd side, as the published encoder does.
+            layers.append(nn.MaxPool2d(2, 2, 0, ceil_mode=True))
+            continue
+        wide = int(part * width)
+        layers += [nn.ReflectionPad2d(1), nn.Conv2d(channels, wide, 3), nn.ReLU(inplace=True)]
+        channels = wide
+    return nn.Sequential(*layers)
+
+
+def decoder(width: int = 512) -> nn.Sequential:
+    """The mirror of the encoder to relu4_1 without norm layers (Sec. 5 and 7.1), nearest upsampling; linear output."""
+    widths = [1, 1 / 2, "U", 1 / 2, 1 / 2, 1 / 2, 1 / 4, "U", 1 / 4, 1 / 8, "U", 1 / 8]
+    layers: list[nn.Module] = []
+    channels = width
+    for part in widths[1:]:
+        if isinstance(part, str):
+            layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
+            continue
+        wide = int(part * width)
+        layers += [nn.ReflectionPad2d(1), nn.Conv2d(channels, wide, 3), nn.ReLU(inplace=True)]
+        channels = wide
+    return nn.Sequential(*layers, nn.ReflectionPad2d(1), nn.Conv2d(channels, 3, 3))
+
+
+def mean_std(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Per-channel mean and deviation over space, (N, C, 1, 1): unbiased variance plus 1e-5 under the root (Eq. 5, 6)."""
+    var, mean = torch.var_mean(features, dim=(2, 3), keepdim=True)
+    return mean, (var + EPS).sqrt()
+
+
+def adain(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
+    """AdaIN(x, y) = sigma(y) (x - mu(x)) / sigma(x) + mu(y)  (Eq. 8), blended with the content by `alpha` (Eq. 14).
+
+    Written as one multiply-add of the features: scale and shift hold both equations.
+    """
+    (mu_x, sigma_x), (mu_y, sigma_y) = mean_std(content), mean_std(style)
+    gain = sigma_y / sigma_x
+    scale = alpha * gain + (1 - alpha)  # Eq. 14
+    return torch.addcmul(alpha * (mu_y - mu_x * gain), content, scale)  # Eq. 8
+
+
+def interpolate(content: Tensor, styles: Tensor, weights: Sequence[float], alpha: float = 1.0) -> Tensor:
+    """One content with several styles, weighted (Eq. 15): (1, C, H, W), (K, C, h, w) -> (1, C, H, W)."""
+    share = torch.tensor(weights, dtype=content.dtype, device=content.device)
+    mixed = adain(content.expand(len(styles), -1, -1, -1), styles)
+    mixed = torch.einsum("k,kchw->chw", share, mixed)[None]
+    return torch.lerp(content, mixed, alpha)
+
+
+def coral(source: Tensor, target: Tensor) -> Tensor:
+    """`source` recoloured with `target`'s channel means and covariance; both (3, H, W) in [0, 1].
+
+    Correlation alignment (Sun et al. 2016) as style transfer uses it to keep the content's colours: whiten the style
+    picture's standardised colours and colour them like the content's.
+    """
+
+    def parts(picture: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        flat = picture.flatten(1)
+        std, mean = torch.std_mean(flat, dim=1, keepdim=True)
+        flat = (flat - mean) / std
+        return flat, mean, std, flat @ flat.T + torch.eye(3, dtype=flat.dtype, device=flat.device)
+
+    def root(matrix: Tensor, power: float) -> Tensor:
+        values, vectors = torch.linalg.eigh(matrix)
+        return vectors @ torch.diag(values.pow(power)) @ vectors.T
+
+    flat, _, _, source_cov = parts(source)
+    _, mean, std, target_cov = parts(target)
+    return ((root(target_cov, 0.5) @ root(source_cov, -0.5) @ flat) * std + mean).view_as(source)
+
+
+def features(vgg: nn.Module, picture: Tensor) -> list[Tensor]:
+    """relu1_1, relu2_1, relu3_1 and relu4_1 of pictures in [0, 1]."""
+    out, start = [], 0
+    for stop in RELU_1:
+        picture = vgg[start:stop](picture)  # type: ignore[index]
+        out.append(picture)
+        start = stop
+    return out
+
+
+def losses(vgg: nn.Module, dec: nn.Module, content: Tensor, style: Tensor, alpha: float = 1.0) -> Scalars:
+    """Content and style loss, unweighted (Eq. 12, 13); pictures in [0, 1]."""
+    with torch.no_grad():
+        style_features = features(vgg, style)
+        target = adain(vgg[: RELU_1[-1]](content), style_features[-1], alpha)  # t of Eq. 9
+    made = features(vgg, dec(target))
+    content_loss = F.mse_loss(made[-1], target)  # Eq. 12
+    style_loss = torch.zeros_like(content_loss)
+    for ours, wanted in zip(made, style_features):
+        (mu, sigma), (mu_s, sigma_s) = mean_std(ours), mean_std(wanted)
+        style_loss = style_loss + F.mse_loss(mu, mu_s) + F.mse_loss(sigma, sigma_s)  # Eq. 13
+    return {"content": content_loss, "style": style_loss}
+
+
+class AdaInTrainee(BaselineTrainee):
+    """Trains the decoder alone; Adam, lr / (1 + 5e-5 i), content 1, style 10 (authors' train.py)."""
+
+    settings: AdaInSettings
+    sheet_columns = 3
+
+    def __init__(self, settings: AdaInSettings, vgg: Mapping[str, Tensor] | None = None) -> None:
+        networks: Networks = {"vgg": encoder(settings.width), "decoder": decoder(settings.width)}
+        kaiming_init(networks["vgg"])
+        if vgg is not None:
+            load_strict(networks["vgg"], vgg, "AdaIN vgg")
+        super().__init__(settings, networks, frozen=("vgg",))
+        self.optimizers = {"decoder": torch.optim.Adam(networks["decoder"].parameters(), lr=settings.lr)}
+
+    def rate(self, step: int) -> float:
+        return 1 / (1 + self.settings.lr_decay * step)
+
+    def step(self, batch: Batch, draws: Draws) -> Scalars:
+        self.begin(draws)
+        vgg, dec = self.networks["vgg"], self.networks["decoder"]
+        s = self.settings
+
+        def loss(part: Tensors) -> tuple[Tensor, Scalars]:
+            found = losses(vgg, dec, part["photo"], part["art"])
+            return s.content_weight * found["content"] + s.style_weight * found["style"], found  # Eq. 11
+
+        unit = {name: images / 2 + 0.5 for name, images in batch.images.items()}
+        return self.update(("decoder",), unit, loss)
+
+    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+        photo, art = batch.images["photo"], batch.images["art"]
+        method = AdaIn(self.networks, photo.shape[-1], self.settings.alpha)
+        return self.eval_with(lambda: sheet([photo, art, method._reference(photo, art, [])]))
+
+
+class AdaIn(ImageMethod):
+    """Reference-guided only.
+
+    Args:
+        networks: `vgg` and `decoder`.
+        resolution: side of the pictures.
+        alpha: strength of the style in [0, 1] (Eq. 14).
+        preserve_colour: recolour each style by its face first (`coral`).
+        mix: weights of several styles a face (normalised here), which then come as (N, K, 3, S, S).
+    """
+
+    name = "AdaIN"
+    modes = frozenset({"reference"})
+    divisor = 8
+
+    def __init__(
+        self,
+        networks: Networks,
+        resolution: int = 512,
+        alpha: float = 1.0,
+        preserve_colour: bool = False,
+        mix: Sequence[float] | None = None,
+        trained: bool = True,
+    ) -> None:
+        if not 0 <= alpha <= 1:
+            raise SuiteError(f"--set alpha={alpha}: expected a strength from 0 (the face) to 1 (the style)")
+        if mix is not None and (min(mix) < 0 or not sum(mix) > 0):
+            raise SuiteError(f"--set mix={list(mix)}: expected weights of at least 0, one of them above it")
+        self.vgg = networks["vgg"][: RELU_1[-1]]  # type: ignore[index]
+        self.decoder = networks["decoder"]
+        self.resolution, self.alpha, self.preserve_colour = resolution, alpha, preserve_colour
+        self.mix = None if mix is None else [w / sum(mix) for w in mix]
+        self.name = "AdaIN" if trained else "AdaIN (untrained)"
+
+    def _styles(self, style: Tensor, count: int) -> Tensor:
+        if style.ndim == 5:
+            if self.mix is None or style.shape[1] != len(self.mix):
+                raise SuiteError(f"--style: {style.shape[1]} styles a face need --set mix with as many weights")
+            super()._styles(style.flatten(0, 1), count * len(self.mix))
+            return style
+        return super()._styles(style, count)
+
+    def _reference(self, images: Tensor, style: Tensor, seeds: list[int]) -> Tensor:
+        images, style = images / 2 + 0.5, style / 2 + 0.5
+        if self.preserve_colour:
+            style = torch.stack([self._recoloured(one, face) for one, face in zip(style, images)])
+        content = self.vgg(images)
+        if style.ndim == 5 and self.mix is not None:
+            rows = [interpolate(c[None], self.vgg(several), self.mix, self.alpha) for c, several in zip(content, style)]
+            return self.decoder(torch.cat(rows)) * 2 - 1
+        return self.decoder(adain(content, self.vgg(style), self.alpha)) * 2 - 1
+
+    @staticmethod
+    def _recoloured(style: Tensor, face: Tensor) -> Tensor:
+        return coral(style, face) if style.ndim == 3 else torch.stack([coral(one, face) for one in style])
+
+
+def build(settings: AdaInSettings, weights: Mapping[str, Mapping[str, Tensor]] | None = None) -> AdaInTrainee:
+    """Networks, losses and schedule for the training loop; `weights` may bring the published `vgg`."""
+    return AdaInTrainee(settings, None if weights is None else pick(weights, "vgg", "AdaIN"))
+
+
+def networks(settings: AdaInSettings) -> Networks:
+    """What a checkpoint holds: `vgg` (all 53 modules, as published) and `decoder`."""
+    return {"vgg": encoder(settings.width), "decoder": decoder(settings.width)}
+
+
+def method(parts: Networks, settings: AdaInSettings, **options: Any) -> AdaIn:
+    """The adapter over loaded networks."""
+    return AdaIn(parts, settings.size, options.pop("alpha", settings.alpha), **options)

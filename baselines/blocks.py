@@ -1,0 +1,286 @@
+"""What the five papers truly share: one-pass normalisation, resampling folded into convolutions, MUNIT's and FUNIT's blocks.
+
+Every fold is exact algebra (only the rounding differs from the published form), keeps the published parameter names
+and shapes, and differentiates twice like the layers that it stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+EPS = 1e-5
+
+
+def instance_norm(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+    """Normalise each (sample, channel) plane to mean 0 and biased variance 1, then `* scale + shift`, in one pass.
+
+    With scale and shift predicted from a style this is AdaIN (Huang and Belongie 2017, Eq. 8).
+
+    Args:
+        x: (N, C, H, W).
+        scale, shift: (N, C) each, or both None.
+    """
+    n, c, h, w = x.shape
+    scale = None if scale is None else scale.reshape(-1)
+    shift = None if shift is None else shift.reshape(-1)
+    flat = x.reshape(1, n * c, h, w)
+    return F.batch_norm(flat, None, None, scale, shift, training=True, eps=EPS).view(n, c, h, w)
+
+
+def _both(weight: Tensor) -> Tensor:
+    """The kernel convolved with a 2x2 box of ones: (..., k, k) -> (..., k + 1, k + 1)."""
+    rows = F.pad(weight, (0, 0, 0, 1)) + F.pad(weight, (0, 0, 1, 0))
+    return F.pad(rows, (0, 1)) + F.pad(rows, (1, 0))
+
+
+def conv_then_pool(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
+    """`avg_pool2d(conv2d(x, weight, bias, padding=padding), 2)` as one stride-2 convolution: 16 products for 36 at 3x3."""
+    return F.conv2d(x, _both(weight) / 4, bias, stride=2, padding=padding)
+
+
+def upsample_then_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Nearest x2, then a zero-padded odd k x k convolution of the same size, as one transposed convolution.
+
+    16 products a pixel for 36 at 3x3. (N, I, H, W), (O, I, k, k) -> (N, O, 2H, 2W).
+    """
+    pad = weight.shape[-1] // 2
+    return F.conv_transpose2d(x, _both(weight.flip(2, 3)).transpose(0, 1), bias, stride=2, padding=pad)
+
+
+def upsample_then_reflect_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Nearest x2, reflection padding by 2, then a 5x5 convolution, at 36 products a pixel for 100.
+
+    Away from the edge the folded form of `upsample_then_conv` holds. Reflection mirrors the enlarged picture, which a
+    border of the small one copies all but for the outermost line, so each side's first line is computed as published.
+    """
+    if min(x.shape[-2:]) < 3:
+        return F.conv2d(F.pad(F.interpolate(x, scale_factor=2), (2, 2, 2, 2), mode="reflect"), weight, bias)
+    kernel = _both(weight.flip(2, 3)).transpose(0, 1)
+    inner = F.conv_transpose2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, bias, stride=2, padding=4)
+
+    def line(part: Tensor, sides: tuple[int, int, int, int]) -> Tensor:
+        return F.conv2d(F.pad(F.interpolate(part, scale_factor=2), sides, mode="reflect"), weight, bias)
+
+    top, bottom = line(x[:, :, :2], (2, 2, 2, 0))[:, :, :1], line(x[:, :, -2:], (2, 2, 0, 2))[:, :, -1:]
+    left, right = line(x[..., :2], (2, 0, 2, 2))[..., 1:-1, :1], line(x[..., -2:], (0, 2, 2, 2))[..., 1:-1, -1:]
+    middle = torch.cat((left, inner[..., 1:-1, 1:-1], right), 3)
+    return torch.cat((top, middle, bottom), 2)
+
+
+class LayerNorm(nn.Module):
+    """MUNIT's layer norm: over C, H, W with the unbiased deviation, `eps` added to the deviation, gain and bias a channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.rand(channels))
+        self.beta = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        var, mean = torch.var_mean(x, dim=(1, 2, 3))
+        scale = self.gamma / (var.sqrt() + EPS)[:, None]
+        shift = self.beta - mean[:, None] * scale
+        return torch.addcmul(shift[..., None, None], x, scale[..., None, None])
+
+
+class StyledNorm(nn.Module):
+    """Where a decoder receives its AdaIN parameters. Its two buffers are in published checkpoints and change nothing."""
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+
+class ConvBlock(nn.Module):
+    """Reflection pad, convolution, norm ("none", "in", "ln", "adain"), activation ("none", "relu", "lrelu", "tanh").
+
+    With `upsample`, nearest x2 comes first. AdaIN blocks read (N, 2C) from `style`: C means, then C deviations.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        kernel: int,
+        stride: int = 1,
+        padding: int = 0,
+        norm: str = "none",
+        act: str = "relu",
+        upsample: bool = False,
+    ) -> None:
+        super().__init__()
+        self.padding, self.kind, self.act, self.upsample = padding, norm, act, upsample
+        if norm == "ln":
+            self.norm: nn.Module = LayerNorm(n_out)
+        elif norm == "adain":
+            self.norm = StyledNorm(n_out)
+        self.conv = nn.Conv2d(n_in, n_out, kernel, stride)
+
+    def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
+        if self.upsample:
+            x = upsample_then_reflect_conv(x, self.conv.weight, self.conv.bias)
+        else:
+            x = self.conv(F.pad(x, (self.padding,) * 4, mode="reflect") if self.padding else x)
+        if self.kind == "in":
+            x = instance_norm(x)
+        elif self.kind == "ln":
+            x = self.norm(x)
+        elif self.kind == "adain":
+            assert style is not None
+            mean, deviation = style.chunk(2, 1)
+            x = instance_norm(x, deviation, mean)
+        if self.act == "relu":
+            return F.relu(x, inplace=True)
+        if self.act == "lrelu":
+            return F.leaky_relu(x, 0.2, inplace=True)
+        return torch.tanh(x) if self.act == "tanh" else x
+
+
+class ResBlock(nn.Module):
+    """x + two 3x3 blocks, the second without activation."""
+
+    def __init__(self, dim: int, norm: str) -> None:
+        super().__init__()
+        self.model = nn.ModuleList([ConvBlock(dim, dim, 3, 1, 1, norm), ConvBlock(dim, dim, 3, 1, 1, norm, "none")])
+
+    def forward(self, x: Tensor, styles: Iterator[Tensor] | None = None) -> Tensor:
+        out = x
+        for block in self.model:
+            out = block(out, None if styles is None else next(styles))
+        return out + x
+
+
+class ResBlocks(nn.Module):
+    """A row of `count` residual blocks."""
+
+    def __init__(self, count: int, dim: int, norm: str) -> None:
+        super().__init__()
+        self.model = nn.ModuleList([ResBlock(dim, norm) for _ in range(count)])
+
+    def forward(self, x: Tensor, styles: Iterator[Tensor] | None = None) -> Tensor:
+        for block in self.model:
+            x = block(x, styles)
+        return x
+
+
+class ContentEncoder(nn.Module):
+    """(N, 3, S, S) in [-1, 1] -> (N, dim * 2^downs, S / 2^downs, S / 2^downs), instance-normalised."""
+
+    def __init__(self, downs: int, blocks: int, dim: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [ConvBlock(3, dim, 7, 1, 3, "in")]
+        layers += [ConvBlock(dim * 2**i, dim * 2 ** (i + 1), 4, 2, 1, "in") for i in range(downs)]
+        self.out_dim = dim * 2**downs
+        self.model = nn.Sequential(*layers, ResBlocks(blocks, self.out_dim, "in"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x)
+
+
+class StyleEncoder(nn.Module):
+    """(N, 3, S, S) in [-1, 1] -> (N, code, 1, 1); no norm, which would wash the style away (MUNIT, Sec. 5.1)."""
+
+    def __init__(self, downs: int, dim: int, code: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [ConvBlock(3, dim, 7, 1, 3)]
+        widths = [dim * min(2**i, 4) for i in range(downs + 1)]
+        layers += [ConvBlock(a, b, 4, 2, 1) for a, b in pairwise(widths)]
+        self.model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Conv2d(widths[-1], code, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x)
+
+
+class _Linear(nn.Module):
+    def __init__(self, n_in: int, n_out: int, relu: bool) -> None:
+        super().__init__()
+        self.fc = nn.Linear(n_in, n_out)
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.fc(x)
+        return F.relu(x, inplace=True) if self.relu else x
+
+
+class Mlp(nn.Module):
+    """Style code -> all AdaIN parameters: (N, code) or (N, code, 1, 1) -> (N, n_out)."""
+
+    def __init__(self, n_in: int, n_out: int, dim: int, layers: int) -> None:
+        super().__init__()
+        widths = [n_in, *[dim] * (layers - 1), n_out]
+        pairs = list(pairwise(widths))
+        self.model = nn.Sequential(*[_Linear(a, b, relu=i < layers - 1) for i, (a, b) in enumerate(pairs)])
+
+    def forward(self, code: Tensor) -> Tensor:
+        return self.model(code.flatten(1))
+
+
+class Decoder(nn.Module):
+    """Content and AdaIN parameters -> picture in [-1, 1]. The upsampling blocks' norm is "ln" in MUNIT, "in" in FUNIT."""
+
+    def __init__(self, ups: int, blocks: int, dim: int, norm: str) -> None:
+        super().__init__()
+        self.dim, self.n_styles = dim, 2 * blocks
+        # The published lists hold an nn.Upsample before each of these blocks, which the blocks' numbers must skip.
+        layers: dict[str, nn.Module] = {"0": ResBlocks(blocks, dim, "adain")}
+        for i in range(ups):
+            layers[str(2 * i + 2)] = ConvBlock(dim >> i, dim >> (i + 1), 5, norm=norm, upsample=True)
+        layers[str(2 * ups + 1)] = ConvBlock(dim >> ups, 3, 7, 1, 3, act="tanh")
+        self.model = nn.ModuleDict(layers)
+
+    @property
+    def n_parameters(self) -> int:
+        """How many AdaIN parameters one picture needs."""
+        return 2 * self.dim * self.n_styles
+
+    def forward(self, content: Tensor, parameters: Tensor) -> Tensor:
+        styles = iter(parameters.split(2 * self.dim, 1))
+        x = content
+        for name, layer in self.model.items():
+            x = layer(x, styles) if name == "0" else layer(x)
+        return x
+
+
+def l1(a: Tensor, b: Tensor) -> Tensor:
+    """Mean absolute difference."""
+    return (a - b).abs().mean()
+
+
+def half_scale(x: Tensor) -> Tensor:
+    """The pyramid step of multi-scale discriminators: a 3x3 mean at stride 2 that ignores the border."""
+    return F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
+
+
+def no_grad_for(*networks: nn.Module) -> None:
+    """Freeze networks that are only read."""
+    for network in networks:
+        network.requires_grad_(False)
+
+
+def kaiming_init(*networks: nn.Module) -> None:
+    """He initialisation (fan in) of convolutions and linear layers, zero biases."""
+    for network in networks:
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, a=0, mode="fan_in")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+
+def gaussian_init(networks: Sequence[nn.Module], zero_bias: bool = False, linear: bool = False) -> None:
+    """N(0, 0.02) for convolutions' weights (and linear ones with `linear`)."""
+    kinds: tuple[type[nn.Module], ...] = (nn.Conv2d, nn.ConvTranspose2d, *((nn.Linear,) if linear else ()))
+    for network in networks:
+        for layer in network.modules():
+            if isinstance(layer, kinds):
+                nn.init.normal_(layer.weight, 0.0, 0.02)  # type: ignore[arg-type]
+                if zero_bias and layer.bias is not None:
+                    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

@@ -1,0 +1,245 @@
+"""MUNIT: Huang, Liu, Belongie, Kautz, "Multimodal Unsupervised Image-to-Image Translation", ECCV 2018.
+
+https://arxiv.org/abs/1804.04732. Domain a is photo, b is art. Networks, losses (equation numbers of the paper) and the
+`Method` adapter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from baselines.adapter import ImageMethod
+from baselines.blocks import (
+    ContentEncoder,
+    ConvBlock,
+    Decoder,
+    Mlp,
+    StyleEncoder,
+    gaussian_init,
+    half_scale,
+    instance_norm,
+    kaiming_init,
+    l1,
+)
+from baselines.settings import MunitSettings
+from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam, sheet
+from models.method import seeded_normal
+from models.training.draws import Draws
+from models.training.trainee import Batch
+
+
+class AdaInGen(nn.Module):
+    """One domain's auto-encoder: picture -> (content, style) -> picture (Sec. 3.1 and 5.1).
+
+    Args:
+        dim, mlp_dim, style_dim, downs, blocks: as in the published configuration (64, 256, 8, 2, 4).
+    """
+
+    def __init__(self, dim: int = 64, mlp_dim: int = 256, style_dim: int = 8, downs: int = 2, blocks: int = 4) -> None:
+        super().__init__()
+        self.enc_style = StyleEncoder(4, dim, style_dim)
+        self.enc_content = ContentEncoder(downs, blocks, dim)
+        self.dec = Decoder(downs, blocks, self.enc_content.out_dim, "ln")
+        self.mlp = Mlp(style_dim, self.dec.n_parameters, mlp_dim, 3)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, S, S) in [-1, 1] -> content (N, C, S/4, S/4), style (N, style_dim, 1, 1)."""
+        return self.enc_content(x), self.enc_style(x)
+
+    def decode(self, content: Tensor, style: Tensor) -> Tensor:
+        """Content and style (N, style_dim) or (N, style_dim, 1, 1) -> (N, 3, S, S) in [-1, 1]."""
+        return self.dec(content, self.mlp(style))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decode(*self.encode(x))
+
+
+class MultiScaleDis(nn.Module):
+    """Patch discriminators at full, half, quarter ... size (Sec. 5.1, "Discriminator")."""
+
+    def __init__(self, dim: int = 64, layers: int = 4, scales: int = 3, gan: str = "lsgan") -> None:
+        super().__init__()
+        self.gan = gan
+        self.cnns = nn.ModuleList([self._one(dim, layers) for _ in range(scales)])
+
+    @staticmethod
+    def _one(dim: int, layers: int) -> nn.Sequential:
+        blocks = [ConvBlock(3 if i == 0 else dim << (i - 1), dim << i, 4, 2, 1, act="lrelu") for i in range(layers)]
+        return nn.Sequential(*blocks, nn.Conv2d(dim << (layers - 1), 1, 1))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        out = []
+        for net in self.cnns:
+            out.append(net(x))
+            x = half_scale(x)
+        return out
+
+    def dis_loss(self, fake: Tensor, real: Tensor) -> Tensor:
+        """Summed over scales: the adversarial part of Eq. 4 with the LSGAN (or logistic) objective."""
+        return sum((self._to(f, 0) + self._to(r, 1) for f, r in zip(self(fake), self(real))), fake.new_zeros(()))
+
+    def gen_loss(self, fake: Tensor) -> Tensor:
+        """The generator's side of the same."""
+        return sum((self._to(f, 1) for f in self(fake)), fake.new_zeros(()))
+
+    def _to(self, response: Tensor, target: float) -> Tensor:
+        if self.gan == "lsgan":
+            return (response - target).square().mean()
+        return F.binary_cross_entropy_with_logits(response, torch.full_like(response, target))
+
+
+def invariant_loss(vgg: nn.Module, made: Tensor, source: Tensor) -> Tensor:
+    """Domain-invariant perceptual loss: VGG features compared after instance norm (Sec. 5.1).
+
+    A plane of features that is constant (dead channels are common deep in VGG) has no direction: the norm's epsilon
+    keeps it at zero, and features are computed in float32 whatever the networks run in, so no overflow turns into NaN.
+    """
+    with torch.autocast(made.device.type, enabled=False):
+        ours, theirs = (instance_norm(vgg(x.float()).clamp(-1e4, 1e4)) for x in (made, source))
+        return F.mse_loss(ours, theirs)
+
+
+def generator_losses(nets: Networks, part: Tensors, cycle: bool, vgg: nn.Module | None = None) -> Scalars:
+    """All terms of Eq. 5, unweighted, by the published names. `part`: a, b pictures; s_a, s_b sampled styles."""
+    gen_a, gen_b, dis_a, dis_b = (nets[name] for name in ("gen_a", "gen_b", "dis_a", "dis_b"))
+    a, b, s_a, s_b = (part[name] for name in ("a", "b", "s_a", "s_b"))
+    (content_a, style_a), (content_b, style_b) = gen_a.encode(a), gen_b.encode(b)
+    ba, ab = gen_a.decode(content_b, s_a), gen_b.decode(content_a, s_b)
+    (content_b2, s_a2), (content_a2, s_b2) = gen_a.encode(ba), gen_b.encode(ab)
+    out = {
+        "recon_x_a": l1(gen_a.decode(content_a, style_a), a),  # Eq. 1
+        "recon_x_b": l1(gen_b.decode(content_b, style_b), b),
+        "recon_c_a": l1(content_a2, content_a),  # Eq. 2
+        "recon_c_b": l1(content_b2, content_b),
+        "recon_s_a": l1(s_a2, s_a),  # Eq. 3
+        "recon_s_b": l1(s_b2, s_b),
+        "adv_a": dis_a.gen_loss(ba),  # Eq. 4
+        "adv_b": dis_b.gen_loss(ab),
+    }
+    if cycle:  # style-augmented cycle consistency, Sec. 5.1
+        out["cycrecon_x_a"] = l1(gen_a.decode(content_a2, style_a), a)
+        out["cycrecon_x_b"] = l1(gen_b.decode(content_b2, style_b), b)
+    if vgg is not None:
+        out["vgg_a"], out["vgg_b"] = invariant_loss(vgg, ba, b), invariant_loss(vgg, ab, a)
+    return out
+
+
+def weigh(terms: Scalars, s: MunitSettings) -> Tensor:
+    """The weighted sum of Eq. 5."""
+    weights = {
+        "recon_x": s.recon_x_w,
+        "recon_s": s.recon_s_w,
+        "recon_c": s.recon_c_w,
+        "adv": s.gan_w,
+        "cycrecon_x": s.cycle_w,
+        "vgg": s.vgg_w,
+    }
+    return sum(
+        (weights[name[:-2]] * value for name, value in terms.items()), torch.zeros((), device=terms["adv_a"].device)
+    )
+
+
+def discriminator_losses(nets: Networks, part: Tensors) -> Scalars:
+    """LSGAN losses of both discriminators on translated pictures."""
+    with torch.no_grad():
+        ba = nets["gen_a"].decode(nets["gen_b"].enc_content(part["b"]), part["s_a"])
+        ab = nets["gen_b"].decode(nets["gen_a"].enc_content(part["a"]), part["s_b"])
+    return {"dis_a": nets["dis_a"].dis_loss(ba, part["a"]), "dis_b": nets["dis_b"].dis_loss(ab, part["b"])}
+
+
+class MunitTrainee(BaselineTrainee):
+    """D step, then G step, on the same pictures with fresh styles; Adam, rates halved every `lr_step` steps."""
+
+    settings: MunitSettings
+
+    def __init__(self, settings: MunitSettings, vgg: nn.Module | None = None) -> None:
+        nets = networks(settings)
+        for name in ("a", "b"):
+            nets[f"dis_{name}"] = MultiScaleDis(
+                settings.dis_dim, settings.dis_layers, settings.dis_scales, settings.gan
+            )
+        kaiming_init(nets["gen_a"], nets["gen_b"])
+        gaussian_init([nets["dis_a"], nets["dis_b"]], zero_bias=True)
+        super().__init__(settings, nets)
+        self.vgg = None if vgg is None else vgg.eval().requires_grad_(False)
+        self.optimizers = {
+            "dis_a+dis_b": adam(settings, [nets["dis_a"], nets["dis_b"]]),
+            "gen_a+gen_b": adam(settings, [nets["gen_a"], nets["gen_b"]]),
+        }
+
+    def rate(self, step: int) -> float:
+        return self.settings.lr_gamma ** (step // self.settings.lr_step)
+
+    def step(self, batch: Batch, draws: Draws) -> Scalars:
+        self.begin(draws)
+        s = self.settings
+
+        def tensors(when: str) -> dict[str, Tensor]:
+            a, b = batch.images["photo"], batch.images["art"]
+            styles = {
+                name: draws.normal(f"{when}/{name}", len(a), (s.style_dim, 1, 1), a.device) for name in ("s_a", "s_b")
+            }
+            return {"a": a, "b": b, **styles}
+
+        def dis(part: Tensors) -> tuple[Tensor, Scalars]:
+            terms = discriminator_losses(self.networks, part)
+            return s.gan_w * (terms["dis_a"] + terms["dis_b"]), terms
+
+        def gen(part: Tensors) -> tuple[Tensor, Scalars]:
+            terms = generator_losses(self.networks, part, s.cycle_w > 0, self.vgg)
+            return weigh(terms, s), terms
+
+        seen = self.update(("dis_a+dis_b",), tensors("dis"), dis)
+        return seen | self.update(("gen_a+gen_b",), tensors("gen"), gen)
+
+    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+        photo, art = batch.images["photo"], batch.images["art"]
+        method = Munit(self.networks, photo.shape[-1])
+        seeds = list(range(len(photo)))
+        return self.eval_with(
+            lambda: sheet([photo, method._latent(photo, seeds), art, method._reference(photo, art, seeds)])
+        )
+
+
+class Munit(ImageMethod):
+    """Latent-guided (s ~ N(0, I)) and reference-guided (the style encoder of domain b).
+
+    Args:
+        networks: `gen_a` and `gen_b`.
+        resolution: side of the pictures.
+    """
+
+    modes = frozenset({"latent", "reference"})
+
+    def __init__(self, parts: Networks, resolution: int = 256, trained: bool = True) -> None:
+        self.gen_a, self.gen_b = parts["gen_a"], parts["gen_b"]
+        self.resolution = resolution
+        self.name = "MUNIT" if trained else "MUNIT (untrained)"
+
+    def _latent(self, images: Tensor, seeds: list[int]) -> Tensor:
+        last = self.gen_b.enc_style.model[-1]
+        style = seeded_normal(seeds, (last.out_channels, 1, 1), images.device)
+        return self.gen_b.decode(self.gen_a.enc_content(images), style)
+
+    def _reference(self, images: Tensor, style: Tensor, seeds: list[int]) -> Tensor:
+        return self.gen_b.decode(self.gen_a.enc_content(images), self.gen_b.enc_style(style))
+
+
+def networks(settings: MunitSettings) -> Networks:
+    """What inference needs: `gen_a` and `gen_b` (keys `a` and `b` of the published `gen_*.pt`)."""
+    s = settings
+    return {f"gen_{name}": AdaInGen(s.dim, s.mlp_dim, s.style_dim, s.downs, s.blocks) for name in ("a", "b")}
+
+
+def build(settings: MunitSettings, vgg: nn.Module | None = None) -> MunitTrainee:
+    """Networks, losses and schedule for the training loop; `vgg` for the optional perceptual loss."""
+    return MunitTrainee(settings, vgg)
+
+
+def method(parts: Networks, settings: MunitSettings, **options: Any) -> Munit:
+    """The adapter over loaded networks."""
+    return Munit(parts, settings.size, **options)

@@ -1,0 +1,159 @@
+"""What the baselines bring alike to the shared training loop: updates with accumulation, rates, moving averages, sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from baselines.settings import BaselineSettings
+from models.training import parallel
+from models.training.draws import Draws
+from models.training.trainee import Batch
+from suite.errors import SuiteError
+
+Networks = dict[str, nn.Module]
+Scalars = dict[str, Tensor]
+Tensors = Mapping[str, Tensor]
+
+
+class BaselineTrainee:
+    """Base of the five trainees (see `models.training.trainee.Trainee`).
+
+    A method's `step` makes its draws for the whole batch first and then calls `update` once an optimiser group, so that
+    accumulating over small parts gives the whole batch's gradients. `rate(step)` scales every learning rate.
+    """
+
+    sheet_columns = 4
+
+    def __init__(self, settings: BaselineSettings, networks: Networks, frozen: Sequence[str] = ()) -> None:
+        if settings.precision == "fp16":
+            raise SuiteError(
+                "--set precision=fp16: the baselines train in float32 or bf16; their losses need no scaling"
+            )
+        if settings.checkpointing:
+            raise SuiteError("--set checkpointing: not for the baselines; lower --set micro_batch to save memory")
+        self.settings = settings
+        self.networks = networks
+        self.frozen = {*frozen, *(name for name in networks if name.endswith("_ema"))}
+        for name, network in networks.items():
+            network.requires_grad_(name not in self.frozen)
+            if settings.channels_last:
+                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            if settings.compile:
+                network.compile()
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.memory: dict[str, Any] = {}
+        share = max(1, settings.batch // parallel.world())
+        self.wants = {"photo": share, "art": share}
+
+    def rate(self, step: int) -> float:
+        """What the learning rates are multiplied by at `step`; 1 unless the paper's schedule says otherwise."""
+        return 1.0
+
+    def begin(self, draws: Draws) -> None:
+        """Set the learning rates of this step."""
+        factor = self.rate(draws.step)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group.setdefault("initial_lr", group["lr"])
+                group["lr"] = group["initial_lr"] * factor
+
+    def update(
+        self, names: Sequence[str], tensors: Tensors, loss: Callable[[Tensors], tuple[Tensor, Scalars]]
+    ) -> Scalars:
+        """One optimiser step of the networks `names`; the others are held fixed, gradients and all.
+
+        Args:
+            names: of optimisers; optimiser `a+b` steps networks `a` and `b`.
+            tensors: everything that has a row a sample; split into parts of `micro_batch` rows.
+            loss: a part -> (mean loss over the part, scalars to report).
+
+        Returns:
+            The scalars' means over the parts.
+        """
+        free = {network for name in names for network in name.split("+")}
+        for name, network in self.networks.items():
+            network.requires_grad_(name in free and name not in self.frozen)
+        for name in names:
+            self.optimizers[name].zero_grad(set_to_none=True)
+        seen: Scalars = {}
+        for share, part in self.parts(tensors):
+            with self.precision(part):
+                total, scalars = loss(part)
+            (total * share).backward()
+            for key, value in scalars.items():
+                seen[key] = seen.get(key, torch.zeros_like(value)).detach() + share * value.detach()
+        for name in names:
+            self.apply(name)
+        return seen
+
+    def apply(self, name: str) -> None:
+        """Average the gradients over ranks and step one optimiser."""
+        optimizer = self.optimizers[name]
+        parallel.sync_gradients([p for group in optimizer.param_groups for p in group["params"]])
+        optimizer.step()
+
+    def parts(self, tensors: Tensors) -> Iterator[tuple[float, Tensors]]:
+        """The batch in parts of at most `micro_batch` rows, each with its share of the whole."""
+        count = len(next(iter(tensors.values())))
+        size = self.settings.micro_batch or count
+        for start in range(0, count, size):
+            part = {name: rows[start : start + size] for name, rows in tensors.items()}
+            yield min(size, count - start) / count, part
+
+    def precision(self, tensors: Tensors) -> torch.autocast:
+        """bf16 for the heavy layers where the settings ask for it."""
+        device = next(iter(tensors.values())).device.type
+        return torch.autocast(device, torch.bfloat16, enabled=self.settings.precision == "bf16")
+
+    def average(self, name: str, beta: float) -> None:
+        """Move `<name>_ema` towards `name` by 1 - beta."""
+        source, target = list(self.networks[name].parameters()), list(self.networks[f"{name}_ema"].parameters())
+        with torch.no_grad():
+            torch._foreach_lerp_(target, source, 1 - beta)
+
+    def eval_with(self, make: Callable[[], Tensor]) -> Tensor:
+        """`make()` with every network in eval mode and without gradients."""
+        modes = {name: network.training for name, network in self.networks.items()}
+        for network in self.networks.values():
+            network.eval()
+        try:
+            with torch.no_grad():
+                return make()
+        finally:
+            for name, network in self.networks.items():
+                network.train(modes[name])
+
+    def art_domain(self, batch: Batch) -> Tensor:
+        """(B,) int64 of each art picture's domain in 1 .. art_domains; photographs are domain 0."""
+        art = batch.images["art"]
+        labels = batch.labels.get("art")
+        if self.settings.art_domains == 1 or labels is None:
+            return torch.ones(len(art), dtype=torch.long, device=art.device)
+        return 1 + labels % self.settings.art_domains
+
+
+def pool(batch: Batch, art_domain: Tensor) -> tuple[Tensor, Tensor]:
+    """Photographs and art in one batch, with domain numbers (0 is photo): ((2B, 3, S, S), (2B,))."""
+    photo, art = batch.images["photo"], batch.images["art"]
+    labels = torch.cat((torch.zeros(len(photo), dtype=torch.long, device=photo.device), art_domain))
+    return torch.cat((photo, art)), labels
+
+
+def shuffled(draws: Draws, name: str, count: int) -> Tensor:
+    """A permutation of `count` rows by a named draw."""
+    return torch.randperm(count, generator=draws.generator(name, draws.rank))
+
+
+def adam(settings: Any, parameters: Any, lr: float | None = None, betas: tuple[float, float] = (0.5, 0.999)) -> Any:
+    """Adam with the weight decay 1e-4 that MUNIT, DRIT and StarGAN v2 share."""
+    parameters = [p for module in parameters for p in module.parameters()]
+    return torch.optim.Adam(parameters, lr=lr or settings.lr, betas=betas, weight_decay=1e-4, foreach=True)
+
+
+def sheet(columns: Sequence[Tensor], rows: int = 4) -> Tensor:
+    """Pictures side by side, one row a sample: K x (N, 3, S, S) -> (min(N, rows) * K, 3, S, S)."""
+    return torch.stack([column[:rows].float().clamp(-1, 1) for column in columns], 1).flatten(0, 1)
