@@ -96,14 +96,18 @@ def unfold_weight(half: Tensor, widths: Sequence[int] = WIDTHS) -> Tensor:
 
 
 class StyleFeatures(nn.Module):
-    """(N, 3, H, W) in [-1, 1] -> (N, 305888): upper triangles of the five Gram matrices, after pooling to 256 x 256."""
+    """(N, 3, H, W) in [-1, 1] -> (N, 305888): upper triangles of the five Gram matrices, after pooling to 256 x 256.
 
-    def __init__(self) -> None:
+    A trunk of other widths sees a picture whose side keeps its proportion to the first width (64 to 256).
+    """
+
+    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        self.feature_extractor = VGG19Trunk()
+        self.side = SIDE * widths[0] // WIDTHS[0]
+        self.feature_extractor = VGG19Trunk(widths)
 
     def forward(self, image: Tensor) -> Tensor:
-        taps = self.feature_extractor(F.adaptive_avg_pool2d(image, SIDE))
+        taps = self.feature_extractor(F.adaptive_avg_pool2d(image, self.side))
         return torch.cat([gram_triangle(tap) for tap in taps], 1)
 
 
@@ -115,14 +119,15 @@ class StyleEncoder(nn.Module):
     Args:
         style_dim: width of the code.
         n_mlp: linear layers in all; the last has no activation.
+        widths: of the VGG-19 trunk's five stages.
     """
 
-    def __init__(self, style_dim: int = 512, n_mlp: int = 4) -> None:
+    def __init__(self, style_dim: int = 512, n_mlp: int = 4, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         self.style_dim = style_dim
-        self.embedder = StyleFeatures()
+        self.embedder = StyleFeatures(widths)
         inner = [EqualLinear(style_dim, style_dim, activate=True) for _ in range(n_mlp - 2)]
-        self.embedder_mlp = nn.Sequential(GramLinear(style_dim), *inner, EqualLinear(style_dim, style_dim))
+        self.embedder_mlp = nn.Sequential(GramLinear(style_dim, widths), *inner, EqualLinear(style_dim, style_dim))
 
     def forward(self, image: Tensor) -> Tensor:
         _check_picture(image)

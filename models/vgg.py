@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -16,13 +18,16 @@ class VGG19Trunk(nn.Module):
 
     Keys are `vgg_layers.<index>.{weight,bias}` with torchvision's indices, as BlendGAN's checkpoints have them. The
     input is used as it comes: BlendGAN feeds [-1, 1] without ImageNet's mean and deviation.
+
+    Args:
+        widths: C; narrower trunks serve the small profiles, which have no published weights.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before = 3
-        for width, count in zip(WIDTHS, CONVOLUTIONS, strict=True):
+        for width, count in zip(widths, CONVOLUTIONS, strict=True):
             for _ in range(count):
                 layers += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU(inplace=True)]
                 before = width

@@ -50,7 +50,8 @@ def training_options(command: F) -> F:
         return command(options=options, **given)
 
     with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
-    with_options.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    # Options given below the decorator, the command's own, are kept in this attribute by click.
+    setattr(with_options, "__click_params__", getattr(command, "__click_params__", []))  # noqa: B010
     decorated: Any = with_options
     for option in reversed(
         [
@@ -72,7 +73,7 @@ def training_options(command: F) -> F:
         ]
     ):
         decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]
+    return decorated
 
 
 def train(

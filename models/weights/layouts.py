@@ -16,6 +16,9 @@ PROJECTOR = "projector"
 PSP = "pSp encoder"
 VGG19 = "VGG-19"
 
+# The first convolution of each of VGG-19's stages.
+VGG_STAGES = (0, 5, 10, 19, 28)
+
 # The first entry whose keys are all there names the network.
 _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (BLENDGAN, ("add_weight", "input.input")),
@@ -56,7 +59,8 @@ def configuration(state: Mapping[str, Tensor]) -> dict[str, Any]:
         return {"size": sizes[0], "widths": {str(size): width for size, width in widths.items()}}
     if network == STYLE_ENCODER:
         layers = _count(state, "embedder_mlp.{}.weight")
-        return {"style_dim": _axis(state, f"embedder_mlp.{layers - 1}.weight", 0), "n_mlp": layers}
+        trunk = [_axis(state, f"embedder.feature_extractor.vgg_layers.{index}.weight", 0) for index in VGG_STAGES]
+        return {"style_dim": _axis(state, f"embedder_mlp.{layers - 1}.weight", 0), "n_mlp": layers, "trunk": trunk}
     if network == PROJECTOR:
         return {"style_dim": _axis(state, "projector.0.weight", 0), "n_mlp": _count(state, "projector.{}.weight")}
     if network == PSP:
