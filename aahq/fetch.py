@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO
 
 from aahq.candidates import Candidate
+from aahq.http import CHUNK, Http, Incoming, check_status, utc_now
+from aahq.magic import HEAD, picture_type
+from aahq.reasons import Rejected
+from aahq.reservations import header_reservation
+from suite.files import PART_SUFFIX
 
-if TYPE_CHECKING:
-    from aahq.http import Http
+# Types that say nothing of the content: the first bytes decide.
+_VAGUE = ("", "application/octet-stream", "binary/octet-stream")
+# The next address of the same picture cannot change these.
+_FINAL = frozenset({"header_noai", "robots"})
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class Fetched:
         url: the address that gave it (one of the candidate's).
         response_sha256: hex SHA-256 of the body, after undoing `Content-Encoding`.
         bytes: the body's size.
-        content_type: as the server said, or guessed from the first bytes for local files.
+        content_type: of the picture, by its first bytes.
         fetched_at: ISO time, UTC.
     """
 
@@ -33,6 +45,101 @@ class Fetched:
     fetched_at: str
 
 
-def download(candidate: Candidate, http: Http | None, folder: Path) -> Fetched:
-    """Fetch the first of the candidate's addresses that answers. Raises `Rejected` or `aahq.stops.Stop`."""
-    raise NotImplementedError
+def download(candidate: Candidate, http: Http | None, folder: Path, start: str | None = None) -> Fetched:
+    """Fetch the first of the candidate's addresses that gives a picture; a local file is copied.
+
+    Args:
+        candidate: the picture; `aahq.consent.decide` has said yes.
+        http: the client; None is enough for local files.
+        folder: where pictures are kept by digest; a killed run leaves `.part` files there, which `sweep` removes.
+        start: begin with this one of the addresses (`Decision.image_url`), where the ones before it are known to fail.
+
+    Raises:
+        Rejected: the reason of the last address tried.
+        Stop: a challenge, or a busy host.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    local = candidate.local_path
+    if local is not None:
+        return _copied(local, folder)
+    assert http is not None, "only local files are fetched without a client"
+    urls = candidate.image_urls
+    if start in urls:
+        urls = urls[urls.index(start) :]
+    last = Rejected("no_picture", "no address")
+    for url in urls:
+        try:
+            # Asked for as it is: pictures are packed already, and a packed one may be a bomb.
+            return http.request(
+                "GET", url, lambda incoming: _save(incoming, http, folder), {"Accept-Encoding": "identity"}
+            )
+        except Rejected as refused:
+            if refused.reason in _FINAL:
+                raise
+            last = refused
+    raise last
+
+
+def sweep(folder: Path) -> int:
+    """Remove what a killed run left half-written; how many files that were."""
+    parts = list(folder.glob(f".*{PART_SUFFIX}"))
+    for part in parts:
+        part.unlink(missing_ok=True)
+    return len(parts)
+
+
+def _save(incoming: Incoming, http: Http, folder: Path) -> Fetched:
+    check_status(incoming.status, incoming.url)
+    reserved = header_reservation(incoming.headers)
+    if reserved:
+        # Known only now where the server answers HEAD otherwise; the body stays unread.
+        raise Rejected("header_noai", f"{incoming.url}: {reserved}")
+    stated = incoming.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not stated.startswith("image/") and stated not in _VAGUE:
+        raise Rejected("not_an_image", f"{incoming.url}: Content-Type {stated[:80]!r}")
+    return _store(incoming.chunks(http.limits.image_bytes), incoming.url, folder)
+
+
+def _copied(path: Path, folder: Path) -> Fetched:
+    try:
+        with path.open("rb") as source:
+            return _store(iter(lambda: source.read(CHUNK), b""), path.as_uri(), folder)
+    except OSError as error:
+        raise Rejected("gone", f"{path}: {error.strerror}") from None
+
+
+def _store(chunks: Iterable[bytes], url: str, folder: Path) -> Fetched:
+    """Write the chunks beside, and rename to their digest; refuse at the first block what is no picture."""
+    digest, size, head = hashlib.sha256(), 0, b""
+    with _part(folder) as (part, beside):
+        for chunk in chunks:
+            if len(head) < HEAD:
+                head += chunk[: HEAD - len(head)]
+                if len(head) == HEAD and picture_type(head) is None:
+                    raise Rejected("not_an_image", f"{url}: begins with {head!r}")
+            digest.update(chunk)
+            size += len(chunk)
+            part.write(chunk)
+        if not size:
+            raise Rejected("empty", url)
+        kind = picture_type(head)
+        if kind is None:
+            raise Rejected("not_an_image", f"{url}: begins with {head!r}")
+        part.flush()
+        os.fsync(part.fileno())
+        name = digest.hexdigest()
+        target = folder / name[:2] / name
+        target.parent.mkdir(exist_ok=True)
+        beside.replace(target)
+    return Fetched(target, url, name, size, kind, utc_now())
+
+
+@contextmanager
+def _part(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    # The digest, and so the name, is known at the end only: `suite.files.whole_file` wants it at the beginning.
+    handle, name = tempfile.mkstemp(prefix=".fetch-", suffix=PART_SUFFIX, dir=folder)
+    try:
+        with open(handle, "wb") as part:
+            yield part, Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -12,6 +12,7 @@ REASONS: dict[str, str] = {
     "not_open": "the source does not give the work as open access",
     # consent: may we?
     "robots": "robots.txt does not allow the page or the picture for this crawler",
+    "robots_unreachable": "robots.txt could not be read (server error, network), which counts as a no",
     "no_evidence": "nothing says that the picture may be taken: no readable page, no open licence, no permission",
     "page_noai": "the work's page carries a reservation (noai, noimageai, noindex, noml, tdm-reservation)",
     "tag_noai": "the artist tagged the work NoAI",

@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
+from aahq.magic import HEAD, looks_like_text, picture_type
 from aahq.reasons import Rejected
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 # A JPEG of several pictures (stereo, thumbnails) opens as MPO; its first frame is the picture.
 _OPENED = (*FORMATS, "MPO")
-_MAGIC = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8", b"II*\0", b"MM\0*", b"BM")
 # What Pillow's decoders and plugins raise on malformed files; anything else is a fault of this program.
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, struct.error, zlib.error)
 _SRGB = ImageCms.createProfile("sRGB")
@@ -166,10 +166,9 @@ def _open(data: bytes) -> Image.Image:
         with _typed_decoding():
             return Image.open(io.BytesIO(data), formats=_OPENED)
     except Rejected as refused:
-        if refused.reason != "corrupt" or data.startswith(_MAGIC) or data[4:8] == b"ftyp":
+        if refused.reason != "corrupt" or picture_type(data[:HEAD]):
             raise
-        head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
-        if head[:1] == b"<":
+        if looks_like_text(data[:512]):
             raise Rejected("not_an_image", "the file is text: HTML, SVG or XML") from None
         raise Rejected("unknown_format", f"first bytes {data[:8].hex()}; read are {', '.join(FORMATS)}") from None
 

@@ -1,0 +1,155 @@
+"""What a picture file itself says of AI: IPTC/PLUS data mining and source type in XMP, training-mining in C2PA.
+
+- `plus:DataMining` (IPTC Photo Metadata 2023.1): a term of the PLUS vocabulary, `DMI-PROHIBITED...` in all its forms is a no;
+  the ones that point to a constraint elsewhere too, since nobody reads it here.
+- `Iptc4xmpExt:DigitalSourceType`: `trainedAlgorithmicMedia` and its composite form mean made by a generator.
+- C2PA manifests: the assertion `c2pa.training-mining` (C2PA 1.x) or `cawg.training-mining` (CAWG): "notAllowed" and
+  "constrained" for data mining or any training are a no.
+
+The XMP terms are long and unlike anything else, so they are searched for in the raw metadata: a reservation in a damaged
+packet, in UTF-16 or under an unusual prefix is found too. In doubt the answer is no.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cbor2
+
+_DMI = re.compile(rb"DMI-(?:UNSPECIFIED|ALLOWED|PROHIBITED(?:-[A-Z]{1,40})*)", re.IGNORECASE)
+_AI_SOURCE = re.compile(rb"(?:compositeWithTrained|(?<![A-Za-z])trained)AlgorithmicMedia")
+_ASSERTION = re.compile(rb"(?:c2pa|cawg)\.training-mining[\w.]{0,40}")
+_MINING = ("data_mining", "ai_training", "ai_generative_training")
+_JUMBF_TYPE = b"jumb"
+_UNPACKED_MAX = 4 * 2**20
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What was found.
+
+    Attributes:
+        prohibits: the term or assertion that prohibits mining or training, or None.
+        ai_made: the source type that says "made by a generator", or None.
+        allows: an explicit permission for data mining, or None.
+    """
+
+    prohibits: str | None = None
+    ai_made: str | None = None
+    allows: str | None = None
+
+
+def read_rights(source: Path | bytes) -> Rights:
+    """Read a picture file's embedded rights; any bytes are read, however broken."""
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    blob = metadata(data)
+    # UTF-16 packets become readable without their zero bytes.
+    plain = blob + b"\n" + blob.replace(b"\0", b"") if b"D\0M\0I" in blob or b"d\0A\0l" in blob else blob
+    terms = [match.group().decode("ascii").upper() for match in _DMI.finditer(plain)]
+    prohibits = next((f"plus:DataMining {term}" for term in terms if term.startswith("DMI-PROHIBITED")), None)
+    allows = next((f"plus:DataMining {term}" for term in terms if term == "DMI-ALLOWED"), None)
+    made = _AI_SOURCE.search(plain)
+    return Rights(prohibits or _c2pa_prohibits(blob), made.group().decode() if made else None, allows)
+
+
+def metadata(data: bytes) -> bytes:
+    """The parts of a picture file that may hold metadata: without pixels where the format is known, else all of it."""
+    if data.startswith(b"\xff\xd8"):
+        return b"\n".join(_jpeg_segments(data))
+    if data.startswith(b"\x89PNG"):
+        return b"\n".join(_png_chunks(data))
+    return data
+
+
+def _jpeg_segments(data: bytes) -> Iterator[bytes]:
+    """APPn and comment payloads; pieces of extended XMP and of JUMBF are joined to what they were before the split."""
+    extended, jumbf, at = bytearray(), bytearray(), 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+        marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xFF:
+            at += 1
+            continue
+        payload = data[at + 4 : at + 2 + size]
+        if payload.startswith(b"http://ns.adobe.com/xmp/extension/\0"):
+            # Name 35, digest 32, full length 4, offset 4.
+            extended += payload[75:]
+        elif marker == 0xEB and payload.startswith(b"JP"):
+            # Identifier 2, instance 2, sequence 4; later pieces repeat the box's header of 8.
+            jumbf += payload[8:] if int.from_bytes(payload[4:8], "big") <= 1 else payload[16:]
+        elif 0xE0 <= marker <= 0xEF or marker == 0xFE:
+            yield payload
+        at += 2 + max(2, size)
+    yield bytes(extended)
+    yield bytes(jumbf)
+    # Anything appended after the picture, up to a bound: MPO and "XMP at the end" files.
+    end = data.rfind(b"\xff\xd9")
+    yield data[end : end + _UNPACKED_MAX] if end > 0 else b""
+
+
+def _png_chunks(data: bytes) -> Iterator[bytes]:
+    at = 8
+    while at + 8 <= len(data):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        body = data[at + 8 : at + 8 + size]
+        if kind != b"IDAT":
+            yield body
+        if kind in (b"iTXt", b"zTXt"):
+            for start in (match.end() for match in re.finditer(rb"\0", body[:400])):
+                # Where the packed text begins depends on three optional fields; zlib's own header tells.
+                if body[start : start + 1] == b"\x78":
+                    try:
+                        yield zlib.decompressobj().decompress(body[start:], _UNPACKED_MAX)
+                    except zlib.error:
+                        continue
+        at += 12 + size
+
+
+def _c2pa_prohibits(blob: bytes) -> str | None:
+    for match in _ASSERTION.finditer(blob):
+        label = match.group().decode("ascii")
+        box = _enclosing_box(blob, match.start())
+        if box is None:
+            continue
+        entries = _entries(box)
+        if entries is None:
+            return f"{label}: unreadable"
+        for name, entry in entries.items():
+            use = entry.get("use") if isinstance(entry, dict) else entry
+            if str(name).rpartition(".")[2] in _MINING and use != "allowed":
+                return f"{label}: {name} is {use}"
+    return None
+
+
+def _enclosing_box(blob: bytes, label_at: int) -> bytes | None:
+    """The JUMBF superbox whose description holds the label at this place; None where the label is only mentioned.
+
+    Superbox: length 4, "jumb"; description box: length 4, "jumd", type 16, toggles 1, label, zero byte.
+    """
+    start = label_at - 33
+    if start < 0 or blob[start + 4 : start + 8] != _JUMBF_TYPE or blob[start + 12 : start + 16] != b"jumd":
+        return None
+    size = int.from_bytes(blob[start : start + 4], "big")
+    return blob[start : start + size] if size else blob[start:]
+
+
+def _entries(box: bytes) -> dict[Any, Any] | None:
+    """The assertion's entries from its CBOR or JSON box; None where it cannot be read."""
+    at = 8 + int.from_bytes(box[8:12], "big")
+    while at + 8 <= len(box):
+        size, kind = int.from_bytes(box[at : at + 4], "big"), box[at + 4 : at + 8]
+        body = box[at + 8 : at + size] if size else box[at + 8 :]
+        if kind in (b"cbor", b"json"):
+            try:
+                value = cbor2.loads(body) if kind == b"cbor" else json.loads(body)
+            except (ValueError, EOFError, RecursionError, cbor2.CBORError):
+                return None
+            found = value.get("entries", value) if isinstance(value, dict) else None
+            return found if isinstance(found, dict) else None
+        at += max(size, 8)
+    return None

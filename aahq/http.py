@@ -1,0 +1,467 @@
+"""The one way to the web: an honest name, a gentle pace, hard limits, and no address that the guard or robots.txt refuses.
+
+Every failure is a `Rejected` with one of the fetch reasons, or a resumable `aahq.stops.Stop`. Nothing here imitates a
+browser, keeps cookies, reads proxies or passwords from the environment, or answers a challenge.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import threading
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypeVar
+from urllib.parse import urljoin
+
+import requests
+import urllib3
+
+from aahq.netguard import NetGuard, Resolve, check_url, host_key, system_resolve
+from aahq.pace import Clock, Pace, Sleep, retry_after
+from aahq.reasons import Rejected
+from aahq.reservations import header_reservation, page_meta
+from aahq.robots import Robots
+from aahq.stops import Busy, Challenged
+from aahq.transport import GuardedAdapter, Watch, Watchdog
+from suite.errors import SuiteError
+
+TOKEN = "aahq"
+CHUNK = 64 * 1024
+PAGES_KEPT = 256
+# Worth another try: the same request may well succeed. A refused address or a missing file will not.
+PASSING = frozenset({"network", "timeout", "bad_response", "cut_short", "server_error"})
+T = TypeVar("T")
+_CONTACT = re.compile(r"(https?://[^\s<>()]{4,200}|[^\s@<>()]{1,100}@[^\s@<>()]{3,100})\Z")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How gently and how long.
+
+    Attributes:
+        per_second: requests a second to one host; 0 for none (an embedded gallery, a benchmark).
+        connect_s: seconds for a connection.
+        read_s: seconds without a byte.
+        total_s: seconds for one whole response.
+        retries: further tries after a passing failure.
+        backoff_s: pause before the first further try; doubled for each one after.
+        patience_s: the longest single wait that a host may ask for (`Retry-After`) before the run stops, resumable.
+        redirects: hops followed.
+        text_bytes: the largest page or JSON.
+        image_bytes: the largest picture file.
+    """
+
+    per_second: float = 1.0
+    connect_s: float = 10.0
+    read_s: float = 20.0
+    total_s: float = 120.0
+    retries: int = 3
+    backoff_s: float = 1.0
+    patience_s: float = 300.0
+    redirects: int = 5
+    text_bytes: int = 8 * 2**20
+    image_bytes: int = 100 * 2**20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response that was read to its end. `body` is empty for HEAD and for statuses from 400 on."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def ok(self) -> Answer:
+        """Itself where the status is 2xx.
+
+        Raises:
+            Rejected: "gone", "forbidden", "server_error" or "http_status".
+        """
+        check_status(self.status, self.url)
+        return self
+
+    def json(self) -> Any:
+        """The body as JSON; numbers that are none (NaN) are refused.
+
+        Raises:
+            Rejected: "bad_record".
+        """
+        try:
+            return json.loads(self.body, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise Rejected("bad_record", f"{self.url}: malformed JSON ({error})") from None
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the crawler keeps of a work's page: its reservations, in tags and headers, and the moment it was read."""
+
+    url: str
+    status: int
+    reservations: tuple[str, ...]
+    image: str | None
+    read_at: str
+
+
+class Incoming:
+    """A response whose body has not been read."""
+
+    def __init__(self, url: str, response: requests.Response, watch: Watch) -> None:
+        self.url = url
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self._raw = response.raw
+        self._watch = watch
+
+    def chunks(self, max_bytes: int) -> Iterator[bytes]:
+        """The body in blocks, unpacked, at most `max_bytes` as sent and as unpacked.
+
+        Raises:
+            Rejected: "too_large", "cut_short", "timeout", "network", "bad_response" or "bad_encoding".
+        """
+        announced = self.headers.get("Content-Length", "")
+        length = int(announced) if announced.isascii() and announced.isdigit() else None
+        if length is not None and length > max_bytes:
+            raise Rejected("too_large", f"{self.url}: {length} bytes announced > {max_bytes}")
+        return unpacked(self._sent(length, max_bytes), self.headers.get("Content-Encoding", ""), max_bytes, self.url)
+
+    def _sent(self, length: int | None, max_bytes: int) -> Iterator[bytes]:
+        count = 0
+        while True:
+            try:
+                chunk = self._raw.read(CHUNK, decode_content=False)
+            except urllib3.exceptions.ReadTimeoutError:
+                raise Rejected("timeout", f"{self.url}: no byte in time") from None
+            except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                if self._watch.fired:
+                    break
+                reason = "cut_short" if "IncompleteRead" in str(error) else "network"
+                raise Rejected(reason, f"{self.url}: {_short(error)}") from None
+            if not chunk:
+                break
+            count += len(chunk)
+            if count > max_bytes:
+                raise Rejected("too_large", f"{self.url}: more than {max_bytes} bytes")
+            yield chunk
+        if self._watch.fired:
+            raise Rejected("timeout", f"{self.url}: not complete in time, after {count} bytes")
+        if length is not None and count < length:
+            raise Rejected("cut_short", f"{self.url}: {count} of {length} bytes")
+
+
+def unpacked(chunks: Iterable[bytes], encoding: str, max_bytes: int, url: str = "") -> Iterator[bytes]:
+    """Undo a `Content-Encoding` block by block, never holding more than a block of a bomb.
+
+    Raises:
+        Rejected: "too_large", "bad_encoding", or "cut_short" where the packed stream ends early.
+    """
+    kind = encoding.strip().lower()
+    if kind in ("", "identity"):
+        yield from chunks
+        return
+    bits = {"gzip": 31, "x-gzip": 31, "deflate": 15}.get(kind)
+    if bits is None:
+        raise Rejected("bad_encoding", f"{url}: Content-Encoding {encoding[:40]!r} was not asked for")
+    unpack, count = zlib.decompressobj(bits), 0
+    for chunk in chunks:
+        while chunk and not unpack.eof:
+            try:
+                block = unpack.decompress(chunk, CHUNK)
+            except zlib.error as error:
+                raise Rejected("bad_encoding", f"{url}: {error}") from None
+            chunk = unpack.unconsumed_tail
+            count += len(block)
+            if count > max_bytes:
+                raise Rejected("too_large", f"{url}: more than {max_bytes} bytes when unpacked")
+            if block:
+                yield block
+    if not unpack.eof:
+        raise Rejected("cut_short", f"{url}: the packed body ends early")
+
+
+def check_status(status: int, url: str) -> None:
+    """Return for 2xx. Raises `Rejected`: "gone", "forbidden", "server_error" or "http_status"."""
+    if 200 <= status < 300:
+        return
+    if status in (404, 410):
+        raise Rejected("gone", f"{url}: status {status}")
+    if status in (401, 403, 451):
+        raise Rejected("forbidden", f"{url}: status {status}")
+    raise Rejected("server_error" if status >= 500 else "http_status", f"{url}: status {status}")
+
+
+def user_agent(contact: str | None) -> str:
+    """`aahq/<version> (+<contact>)`: the crawler's own name and where its owner can be reached."""
+    try:
+        number = version("aahq-blendgan")
+    except PackageNotFoundError:
+        number = "0"
+    return f"{TOKEN}/{number} (+{contact})" if contact else f"{TOKEN}/{number} (embedded gallery)"
+
+
+class Http:
+    """A polite client; safe to share between threads.
+
+    Args:
+        contact: an e-mail address or a web page where the person who crawls can be reached; goes into the user agent.
+            None is possible for addresses in `allow` only.
+        allow: `host:port` pairs of the embedded gallery: they may be local.
+        limits: pace, patience and sizes.
+        clock, sleep: for the pace and the caches; tests put their own in, so that none waits.
+        resolve: host and port -> addresses.
+    """
+
+    def __init__(
+        self,
+        contact: str | None,
+        *,
+        allow: Iterable[str] = (),
+        limits: Limits | None = None,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = time.sleep,
+        resolve: Resolve = system_resolve,
+    ) -> None:
+        if contact is not None and not _CONTACT.match(contact):
+            raise SuiteError(
+                f"--contact {contact!r}: expected an e-mail address or a web page, as in --contact me@example.org"
+            )
+        self.contact = contact
+        self.limits = limits or Limits()
+        self.guard = NetGuard(allow, resolve)
+        self.pace = Pace(self.limits.per_second, clock, sleep)
+        self.robots = Robots(self._get_robots, TOKEN, clock, lambda url, s: self.pace.at_most_every(host_key(url), s))
+        self._sleep = sleep
+        self._watchdog = Watchdog()
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.clear()
+        adapter = GuardedAdapter(self.guard, self._watchdog)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+        self._agent = user_agent(contact)
+        self._pages: OrderedDict[str, Page] = OrderedDict()
+        self._pages_lock = threading.Lock()
+
+    def __enter__(self) -> Http:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._watchdog.close()
+        self._session.close()
+
+    def get(self, url: str, accept: str = "*/*", obey: bool = True) -> Answer:
+        """GET a page or JSON, at most `limits.text_bytes`. Raises `Rejected` or `aahq.stops.Stop`.
+
+        Args:
+            url: the address.
+            accept: the Accept header.
+            obey: ask robots.txt first; False for robots.txt itself.
+        """
+        headers = {"Accept": accept, "Accept-Encoding": "gzip"}
+        return self.request("GET", url, self._whole, headers, obey)
+
+    def head(self, url: str) -> Answer:
+        """HEAD; where the server knows none (405, 501), a GET that is closed before its body."""
+        answer = self.request("HEAD", url, _headers_only)
+        if answer.status in (405, 501):
+            answer = self.request("GET", url, _headers_only, {"Accept-Encoding": "identity"})
+        return answer
+
+    def page(self, url: str) -> Page:
+        """A work's page, read for its reservations; kept for the other pictures of the same work."""
+        with self._pages_lock:
+            if url in self._pages:
+                return self._pages[url]
+        answer = self.get(url, accept="text/html")
+        meta = page_meta(answer.body, TOKEN)
+        header = header_reservation(answer.headers)
+        read = Page(url, answer.status, meta.reservations + ((header,) if header else ()), meta.image, utc_now())
+        with self._pages_lock:
+            self._pages[url] = read
+            while len(self._pages) > PAGES_KEPT:
+                self._pages.popitem(last=False)
+        return read
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        read: Callable[[Incoming], T],
+        headers: Mapping[str, str] | None = None,
+        obey: bool = True,
+    ) -> T:
+        """Send, follow redirects, wait and retry as the limits say, and hand the final response to `read`.
+
+        `read` sees 2xx and 4xx responses; it is called again from the start when a body fails on the way.
+
+        Raises:
+            Rejected: one of the fetch reasons, or "robots" / "robots_unreachable".
+            Stop: a challenge, or a host that is busy for longer than the limits allow.
+        """
+        pause = self.limits.backoff_s
+        for left in range(self.limits.retries, -1, -1):
+            try:
+                return self._follow(method, url, read, dict(headers or {}), obey)
+            except Rejected as failure:
+                if failure.reason not in PASSING or not left:
+                    raise
+                self._sleep(pause)
+            except _TooMany as busy:
+                # The lane of the host is closed for as long as it asked; the next try waits there.
+                if not left or busy.seconds > self.limits.patience_s:
+                    raise busy.stop() from None
+            pause *= 2
+        raise AssertionError("unreachable")
+
+    def _follow(self, method: str, url: str, read: Callable[[Incoming], T], headers: dict[str, str], obey: bool) -> T:
+        seen = {url}
+        for _ in range(self.limits.redirects + 1):
+            outcome = self._once(method, url, read, headers, obey)
+            if not isinstance(outcome, _Redirect):
+                return outcome
+            url = outcome.to
+            if url in seen:
+                raise Rejected("redirects", f"{url}: a loop")
+            seen.add(url)
+        raise Rejected("redirects", f"{url}: more than {self.limits.redirects} hops")
+
+    def _once(
+        self, method: str, url: str, read: Callable[[Incoming], T], headers: dict[str, str], obey: bool
+    ) -> T | _Redirect:
+        host = host_key(url)
+        if self.contact is None and host not in self.guard.allow:
+            raise SuiteError(f"--contact: {url} is on the real web; say who crawls, as in --contact me@example.org")
+        if obey:
+            self._check_robots(url)
+        self.pace.wait(host)
+        request = requests.Request(method, url, {"User-Agent": self._agent, **headers})
+        try:
+            prepared = self._session.prepare_request(request)
+        except (requests.RequestException, ValueError) as error:
+            raise Rejected("url_refused", f"{url!r}: {_short(error)}") from None
+        # What is sent is what was checked, also after the library has quoted it.
+        check_url(prepared.url or "")
+        with self._watchdog.limit(self.limits.total_s) as watch:
+            response = self._send(prepared, watch, url)
+            try:
+                return self._sorted(response, watch, url, host, read)
+            finally:
+                _let_go(response, method)
+
+    def _send(self, prepared: requests.PreparedRequest, watch: Watch, url: str) -> requests.Response:
+        try:
+            return self._session.send(
+                prepared,
+                stream=True,
+                allow_redirects=False,
+                timeout=(self.limits.connect_s, self.limits.read_s),
+                verify=True,
+            )
+        except requests.Timeout:
+            raise Rejected("timeout", f"{url}: no answer within {self.limits.read_s} s") from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if watch.fired:
+                raise Rejected("timeout", f"{url}: no complete answer within {self.limits.total_s} s") from None
+            text = _short(error)
+            malformed = any(
+                word in text for word in ("BadStatusLine", "LineTooLong", "Invalid", "HeaderParsing", "got more")
+            )
+            raise Rejected("bad_response" if malformed else "network", f"{url}: {text}") from None
+
+    def _sorted(
+        self, response: requests.Response, watch: Watch, url: str, host: str, read: Callable[[Incoming], T]
+    ) -> T | _Redirect:
+        status, headers = response.status_code, response.headers
+        if "challenge" in headers.get("Cf-Mitigated", "").lower():
+            raise Challenged(url)
+        if status in (429, 503):
+            asked = retry_after(headers.get("Retry-After"), time.time())
+            self.pace.slower(host, min(asked or 0.0, self.limits.patience_s))
+            if status == 429 or (asked or 0.0) > self.limits.patience_s:
+                raise _TooMany(url, status, asked or 0.0)
+        if status >= 500:
+            check_status(status, url)
+        if status in (301, 302, 303, 307, 308):
+            location = headers.get("Location")
+            if not location:
+                raise Rejected("redirects", f"{url}: status {status} without a Location")
+            try:
+                target = urljoin(url, location.encode("latin-1").decode("utf-8", "replace"))
+            except ValueError as error:
+                raise Rejected("url_refused", f"{url}: redirected to {location[:200]!r}: {error}") from None
+            check_url(target)
+            return _Redirect(target)
+        if not 200 <= status < 500:
+            raise Rejected("http_status", f"{url}: status {status}")
+        result = read(Incoming(url, response, watch))
+        self.pace.well(host)
+        return result
+
+    def _check_robots(self, url: str) -> None:
+        answer = self.robots.check(url)
+        if not answer.allowed:
+            raise Rejected("robots" if answer.reachable else "robots_unreachable", f"{answer.url}: {answer.value}")
+
+    def _get_robots(self, url: str) -> Answer:
+        return self.get(url, accept="text/plain", obey=False)
+
+    def _whole(self, incoming: Incoming) -> Answer:
+        body = b"" if incoming.status >= 400 else b"".join(incoming.chunks(self.limits.text_bytes))
+        return Answer(incoming.url, incoming.status, incoming.headers, body)
+
+
+@dataclass(frozen=True)
+class _Redirect:
+    to: str
+
+
+class _TooMany(Exception):
+    """429, or 503 with a long Retry-After."""
+
+    def __init__(self, url: str, status: int, seconds: float) -> None:
+        super().__init__(url)
+        self.url, self.status, self.seconds = url, status, seconds
+
+    def stop(self) -> Busy:
+        asked = f", asking to wait {self.seconds:.0f} s" if self.seconds else ""
+        return Busy(self.url, f"the server answers {self.status}{asked}")
+
+
+def utc_now() -> str:
+    """ISO time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _let_go(response: requests.Response, method: str) -> None:
+    """Give the connection back for the next request where that costs nothing; else close it with the body unread."""
+    small = response.headers.get("Content-Length", "x").isdigit() and int(response.headers["Content-Length"]) <= CHUNK
+    if method == "HEAD" or (small and response.status_code >= 300):
+        with contextlib.suppress(urllib3.exceptions.HTTPError, OSError, ValueError):
+            response.raw.read(CHUNK, decode_content=False)
+    response.close()
+
+
+def _headers_only(incoming: Incoming) -> Answer:
+    return Answer(incoming.url, incoming.status, incoming.headers, b"")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

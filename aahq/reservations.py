@@ -1,0 +1,75 @@
+"""The words by which a page or a header says "not for AI": robots meta tags, X-Robots-Tag, tdm-reservation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bs4 import BeautifulSoup, SoupStrainer
+
+AI_WORDS = frozenset({"noai", "noimageai", "noml"})
+INDEX_WORDS = frozenset({"noindex", "noimageindex", "none"})
+# Directives that carry a value of their own, which is no directive ("max-image-preview: none").
+_VALUED = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")
+_VALUED_PART = re.compile(rf"(?:{'|'.join(_VALUED)})\s*:[^,]*", re.IGNORECASE)
+_SPLIT = re.compile(r"[\s,;:]+")
+_METAS = SoupStrainer("meta")
+
+
+@dataclass(frozen=True)
+class PageMeta:
+    """What a page's meta tags say.
+
+    Attributes:
+        reservations: the reserving tags as "name=content", in the page's order; empty where nothing is reserved.
+        image: `og:image`, or None.
+    """
+
+    reservations: tuple[str, ...]
+    image: str | None
+
+
+def words(content: str) -> set[str]:
+    """The directives of a robots meta tag or an X-Robots-Tag header, lower case.
+
+    A header's `botname:` prefix is dropped, so a reservation made towards any bot counts.
+    """
+    return {word.lower() for word in _SPLIT.split(_VALUED_PART.sub(",", content)) if word}
+
+
+def reserves(content: str) -> bool:
+    """Whether the directives reserve the work: noai, noimageai, noml, noindex, noimageindex or none."""
+    return not words(content).isdisjoint(AI_WORDS | INDEX_WORDS)
+
+
+def header_reservation(headers: Mapping[str, str]) -> str | None:
+    """The reserving header as "Name: value", or None. `headers` finds names in any case."""
+    robots = headers.get("X-Robots-Tag")
+    if robots is not None and reserves(robots):
+        return f"X-Robots-Tag: {robots[:200]}"
+    if (headers.get("tdm-reservation") or "").strip() == "1":
+        return "tdm-reservation: 1"
+    return None
+
+
+def page_meta(html: bytes, token: str = "aahq") -> PageMeta:
+    """Read a page's meta tags with BeautifulSoup; any bytes are read, however broken the HTML.
+
+    `noai`, `noimageai` and `noml` count under every robot's name, the index words under `robots` and `token` only: a page
+    that keeps one search engine out says nothing of AI.
+    """
+    found: list[str] = []
+    image = None
+    for tag in BeautifulSoup(html, "html.parser", parse_only=_METAS).find_all("meta"):
+        name = str(tag.get("name") or tag.get("property") or tag.get("http-equiv") or "").strip().lower()
+        content = str(tag.get("content") or "")
+        if name == "og:image":
+            image = image or content.strip() or None
+        elif name == "tdm-reservation" and content.strip() == "1":
+            found.append("tdm-reservation=1")
+        elif "bot" in name or name == token:
+            counting = AI_WORDS | INDEX_WORDS if name in ("robots", "x-robots-tag", token) else AI_WORDS
+            if not words(content).isdisjoint(counting):
+                found.append(f"{name}={content[:200]}")
+    return PageMeta(tuple(found), image)

@@ -1,0 +1,110 @@
+"""robots.txt by RFC 9309, read with Protego, kept per host for a day."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from protego import Protego
+
+from aahq.netguard import check_url
+from aahq.reasons import Rejected
+
+# RFC 9309: section 2.4 (at most 24 hours), section 2.5 (parse at least 500 KiB).
+KEEP_SECONDS = 24 * 3600.0
+KEEP_UNREACHABLE_SECONDS = 600.0
+MAX_BYTES = 512 * 1024
+
+
+class Reply(Protocol):
+    """What the fetcher gives back: the final status and body."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def body(self) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class RobotsAnswer:
+    """What robots.txt says of one address.
+
+    Attributes:
+        allowed: whether it may be fetched.
+        reachable: False where the file could not be had (server error, network): everything is disallowed then.
+        url: of the robots.txt.
+        value: the finding in words, for the evidence.
+    """
+
+    allowed: bool
+    reachable: bool
+    url: str
+    value: str
+
+
+@dataclass(frozen=True)
+class _Rules:
+    parsed: Protego | None
+    allowed: bool
+    reachable: bool
+    value: str
+    until: float
+
+
+class Robots:
+    """Answers for all hosts.
+
+    Args:
+        fetch: robots.txt's URL -> its `Reply`, redirects followed; raises `Rejected` where there is none.
+        token: the crawler's product token, matched with `User-agent` lines.
+        clock: seconds that only rise.
+        delay: told (url, seconds) where a file has a Crawl-delay for this crawler.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[str], Reply],
+        token: str,
+        clock: Callable[[], float] = time.monotonic,
+        delay: Callable[[str, float], None] | None = None,
+    ) -> None:
+        self._fetch, self._token, self._clock, self._delay = fetch, token, clock, delay
+        self._kept: dict[str, _Rules] = {}
+        self._lock = threading.Lock()
+
+    def check(self, url: str) -> RobotsAnswer:
+        """May `url` be fetched? Raises `aahq.stops.Stop` where the fetcher does (a challenge, 429)."""
+        parts = check_url(url)
+        where = f"{parts.scheme}://{parts.netloc.lower()}/robots.txt"
+        # One fetch for all threads that begin with the same host.
+        with self._lock:
+            rules = self._kept.get(where)
+            if rules is None or rules.until <= self._clock():
+                rules = self._kept[where] = self._read(where)
+        if rules.parsed is None:
+            return RobotsAnswer(rules.allowed, rules.reachable, where, rules.value)
+        allowed = rules.parsed.can_fetch(url, self._token)
+        return RobotsAnswer(allowed, True, where, "allowed" if allowed else f"disallowed for {self._token}")
+
+    def _read(self, where: str) -> _Rules:
+        now = self._clock()
+        try:
+            reply = self._fetch(where)
+        except Rejected as refused:
+            # RFC 9309 2.3.1.2: more than five redirects may be taken as "no such file"; 2.3.1.4: unreachable is a no.
+            if refused.reason == "redirects":
+                return _Rules(None, True, True, "allowed: robots.txt redirects without end", now + KEEP_SECONDS)
+            return _Rules(None, False, False, f"unreachable: {refused}", now + KEEP_UNREACHABLE_SECONDS)
+        if 400 <= reply.status < 500:
+            return _Rules(None, True, True, f"allowed: no robots.txt ({reply.status})", now + KEEP_SECONDS)
+        if reply.status >= 300:
+            return _Rules(None, False, False, f"unreachable: status {reply.status}", now + KEEP_UNREACHABLE_SECONDS)
+        parsed = Protego.parse(reply.body[:MAX_BYTES].decode("utf-8-sig", errors="replace"))
+        delay = parsed.crawl_delay(self._token)
+        if delay and self._delay:
+            self._delay(where, float(delay))
+        return _Rules(parsed, True, True, "", now + KEEP_SECONDS)

@@ -1,0 +1,124 @@
+"""The connections under `aahq.http`: every socket goes through the guard, every response has a last second."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from aahq.netguard import NetGuard
+
+_POLL = 0.05
+
+
+class Watch:
+    """One response under its time limit: `fired` says that the limit has passed and the socket was shut."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.socket: socket.socket | None = None
+        self.fired = False
+
+
+class Watchdog:
+    """Shuts the socket of a response that is not complete in time.
+
+    A socket's own timeout begins anew with every byte, so a server that sends one byte a second would hold a crawler for
+    ever; shutting the socket from another thread ends the wait wherever it is: in the headers, a chunk's size, the body.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watches: set[Watch] = set()
+        self._current = threading.local()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def limit(self, seconds: float) -> Iterator[Watch]:
+        """Everything that this thread receives inside is complete after `seconds`, or its socket is shut."""
+        watch = Watch(time.monotonic() + seconds)
+        with self._lock:
+            self._watches.add(watch)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="http-watchdog", daemon=True)
+                self._thread.start()
+        self._current.watch = watch
+        try:
+            yield watch
+        finally:
+            self._current.watch = None
+            with self._lock:
+                self._watches.discard(watch)
+
+    def seize(self, connection: socket.socket | None) -> None:
+        """This thread's response comes over `connection`."""
+        watch: Watch | None = getattr(self._current, "watch", None)
+        if watch is not None:
+            watch.socket = connection
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed.set()
+
+    def _run(self) -> None:
+        while not self._closed.wait(_POLL):
+            now = time.monotonic()
+            with self._lock:
+                late = [watch for watch in self._watches if watch.deadline < now and watch.socket is not None]
+                for watch in late:
+                    watch.fired = True
+                    assert watch.socket is not None
+                    # Already closed or handed over to TLS: its reader has other limits.
+                    with contextlib.suppress(OSError):
+                        watch.socket.shutdown(socket.SHUT_RDWR)
+
+
+class GuardedAdapter(HTTPAdapter):
+    """A `requests` adapter whose connections are made by a `NetGuard` and watched by a `Watchdog`.
+
+    It follows no redirect and repeats nothing: `aahq.http.Http` decides both.
+    """
+
+    def __init__(self, guard: NetGuard, watchdog: Watchdog, keep: int = 8) -> None:
+        self._guard, self._watchdog = guard, watchdog
+        super().__init__(pool_connections=64, pool_maxsize=keep, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        guard, watchdog = self._guard, self._watchdog
+
+        class Plain(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                made = guard.connect(
+                    self._dns_host, self.port or self.default_port, self.timeout, self.socket_options or ()
+                )
+                watchdog.seize(made)
+                return made
+
+            def getresponse(self) -> Any:
+                watchdog.seize(self.sock)
+                return super().getresponse()
+
+        class Secure(HTTPSConnection):
+            _new_conn = Plain._new_conn
+
+            def getresponse(self) -> Any:
+                watchdog.seize(self.sock)
+                return super().getresponse()
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecurePool(HTTPSConnectionPool):
+            ConnectionCls = Secure
+
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
