@@ -97,7 +97,7 @@ def _wall(x: Array, y: Array, hue: float, light: float, f: Factors, rng: np.rand
 def body_rings(f: Factors) -> tuple[Array, Array]:
     """Outlines of (neck with shoulders, clothes) in head coordinates, closed."""
     n = f["neck_width"]
-    low = 1.85 * f["face_length"] - 1.85
+    low = 1.765 * f["face_length"] - 1.85
     broad = 1.0 + 0.12 * f["masculine"]
     half = np.array([(n * 1.10, 0.9), (n, 1.6), (n * 1.02, 2.02), (n * 1.25, 2.28), (1.25 * broad, 2.55),
                      (2.00 * broad, 2.85), (2.45 * broad, 3.6), (2.6 * broad, 6.5)]) + (0, low)  # fmt: skip

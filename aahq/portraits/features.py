@@ -48,7 +48,7 @@ def draw_eyes(canvas: Canvas, who: Sitter) -> None:
 
 
 def _draw_eye(canvas: Canvas, who: Sitter, six: Array, side: int) -> None:
-    f, unit = who.f, who.camera.unit
+    unit = who.camera.unit
     shape = canvas.part.shape
     upper, lower = smooth_curve(six[[0, 1, 2, 3]], 24), smooth_curve(six[[3, 4, 5, 0]], 24)
     up_px, low_px = who.pixels(upper), who.pixels(lower)
@@ -151,7 +151,7 @@ def draw_brows(canvas: Canvas, who: Sitter) -> None:
         if side > 0:
             spine = spine[::-1]
         # The five points lie on a brow's upper edge in the convention, its body hangs a little below.
-        thick = 0.046 * f["brow_thickness"] * np.sin(np.pi * np.linspace(0.10, 0.93, 40) ** 0.75) ** 0.8 + 0.012
+        thick = 0.040 * f["brow_thickness"] * np.sin(np.pi * np.linspace(0.10, 0.93, 40) ** 0.75) ** 0.8 + 0.012
         body = spine + np.stack([np.zeros(40), 0.55 * thick], 1).astype(np.float32)
         edge = np.concatenate([body - np.stack([0 * thick, thick], 1), (body + np.stack([0 * thick, thick], 1))[::-1]])
         region = polygon(shape, who.pixels(edge.astype(np.float32)), 0.018 * unit)
@@ -171,7 +171,7 @@ def draw_brows(canvas: Canvas, who: Sitter) -> None:
         cv2.polylines(hairs, lines, False, 255, max(1, round(0.008 * unit)), cv2.LINE_AA, 4)
         strength = hairs.astype(np.float32) * np.float32(1 / 255)
         canvas.lay(strength * 0.55, colour * 0.8, colour, None)
-        canvas.lines[:] = np.maximum(canvas.lines, np.maximum(0.8 * region, 0.9 * strength))
+        canvas.lines[:] = np.maximum(canvas.lines, np.maximum(0.55 * region, 0.75 * strength))
 
 
 def draw_mouth(canvas: Canvas, who: Sitter, lit: Array) -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from aahq.portraits.backdrop import body_rings, draw_clothes
-from aahq.portraits.canvas import FACE, SKIN, Array, Canvas, blur, polygon, smoothstep, stroke
+from aahq.portraits.canvas import FACE, HAIR, SKIN, Array, Canvas, blur, polygon, smoothstep, stroke
 from aahq.portraits.factors import Factors
 from aahq.portraits.features import Sitter, draw_brows, draw_eyes, draw_mouth, draw_nose
 from aahq.portraits.hair import covers_ears, draw_back_hair, draw_beard, draw_front_hair
@@ -146,6 +146,7 @@ def _hair_shadow_and_hair(canvas: Canvas, who: Sitter, face: Array) -> None:
     before = canvas.rgb.copy()
     kept = canvas.part == FACE
     hair = draw_front_hair(canvas, who)
+    canvas.lines *= 1 - (canvas.part == HAIR)
     offset = -who.light.direction[:2] * 0.16 * unit
     move = np.array([[1, 0, offset[0]], [0, 1, offset[1]]], np.float32)
     fallen = cv2.warpAffine(hair, move, hair.shape[::-1])

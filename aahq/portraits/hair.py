@@ -130,25 +130,30 @@ def draw_front_hair(canvas: Canvas, who: Sitter) -> Array:
 
 def _band_strands(who: Sitter, far: Array, near: Array, side: int, count: int) -> tuple[Array, Array]:
     """Strands along the band. Returns curves (count, 24, 2) pixels and their brightness (count,)... per strand."""
-    f, rng, unit = who.f, who.rng, who.camera.unit
+    f, rng = who.f, who.rng
     kind = style_of(f)
     steps = 24
-    start = rng.random(count) ** 1.3 * 0.75
-    length = {"crop": 0.24, "bun": 0.5}.get(kind, 0.62) * rng.uniform(0.7, 1.3, count)
-    s = np.clip(start[:, None] + length[:, None] * np.linspace(0, 1, steps)[None], 0, 1)
-    r0 = rng.random(count)
-    drift = {"crop": 0.30, "bun": -0.35}.get(kind, 0.10) * rng.uniform(0.2, 1.0, count)
-    r = np.clip(r0[:, None] + drift[:, None] * np.linspace(0, 1, steps)[None] ** 1.2, 0.0, 1.03)
+    t = np.linspace(0, 1, steps)[None]
+    if kind in ("crop", "bun"):
+        # Combed away from the forehead: from the hairline over the top, leaning outwards lower down.
+        root = rng.random(count)[:, None]
+        r0 = rng.random(count)[:, None] * 0.75
+        s = np.clip(root * (1 - 0.05 * t) + (0.10 if kind == "crop" else -0.06) * t, 0, 1)
+        r = np.clip(r0 + (0.34 if kind == "crop" else 0.6) * rng.uniform(0.6, 1.2, count)[:, None] * t, 0, 1.02)
+    else:
+        start = rng.random(count) ** 1.2 * 0.75 - 0.04
+        s = np.clip(start[:, None] + 0.62 * rng.uniform(0.7, 1.3, count)[:, None] * t, -0.04, 1)
+        r = np.clip(rng.random(count)[:, None] + 0.10 * rng.uniform(0.2, 1.0, count)[:, None] * t**1.2, 0.0, 1.03)
     if kind == "waves" or (kind in ("long", "bob") and f["hair_wave"] > 0.5):
         swing = (0.11 if kind == "waves" else 0.05) * (0.5 + f["hair_wave"])
         r = r + swing * np.sin(s * (26 + 12 * f["hair_wave"]) + rng.normal(0, 0.5, count)[:, None] + side) * smoothstep(
             0.25, 0.5, s
         )
     at = s * (len(far) - 1)
-    i = np.minimum(at.astype(int), len(far) - 2)
-    t = (at - i)[..., None]
-    outer = far[i] * (1 - t) + far[i + 1] * t
-    inner = near[i] * (1 - t) + near[i + 1] * t
+    i = np.clip(at.astype(int), 0, len(far) - 2)
+    part = (at - i)[..., None]
+    outer = far[i] * (1 - part) + far[i + 1] * part
+    inner = near[i] * (1 - part) + near[i + 1] * part
     curves = inner + (outer - inner) * r[..., None]
     middle = s.mean(1)
     across = r.mean(1)

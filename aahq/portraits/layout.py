@@ -17,14 +17,14 @@ from aahq.portraits.factors import Factors
 Array = NDArray[np.float32]
 
 _JAW = np.array(
-    [(-1.17, 0.04), (-1.155, 0.34), (-1.11, 0.64), (-1.04, 0.93), (-0.92, 1.21), (-0.73, 1.46), (-0.51, 1.67),
-     (-0.27, 1.81), (0.0, 1.85)]
+    [(-1.165, 0.03), (-1.15, 0.31), (-1.11, 0.59), (-1.045, 0.86), (-0.93, 1.12), (-0.75, 1.36), (-0.53, 1.57),
+     (-0.28, 1.72), (0.0, 1.765)]
 )  # fmt: skip
 _BROW = np.array([(-0.92, -0.25), (-0.78, -0.365), (-0.58, -0.40), (-0.37, -0.37), (-0.19, -0.315)])
 _NOSE = np.array([(0, -0.03), (0, 0.17), (0, 0.36), (0, 0.555)])
 _NOSE_BASE = np.array([(-0.225, 0.685), (-0.115, 0.73), (0, 0.76), (0.115, 0.73), (0.225, 0.685)])
-_EYE = np.array([(-0.205, 0.015), (-0.085, -0.068), (0.07, -0.07), (0.195, 0.025), (0.085, 0.058), (-0.07, 0.062)])
-_LIP_X = np.array([-0.42, -0.26, -0.10, 0.0, 0.10, 0.26, 0.42])
+_EYE = np.array([(-0.192, 0.012), (-0.08, -0.070), (0.067, -0.072), (0.185, 0.025), (0.08, 0.060), (-0.067, 0.064)])
+_LIP_X = np.array([-0.395, -0.245, -0.10, 0.0, 0.10, 0.245, 0.395])
 _LIP_TOP = np.array([0.0, -0.062, -0.10, -0.078, -0.10, -0.062, 0.0])
 _LIP_BOTTOM_X = np.array([0.25, 0.12, 0.0, -0.12, -0.25])
 _LIP_BOTTOM = np.array([0.105, 0.155, 0.165, 0.155, 0.105])
@@ -49,7 +49,7 @@ def surface(u: Array, v: Array, f: Factors) -> Array:
 def points_on_face(f: Factors) -> Array:
     """The 68 points on the unturned face. Returns (68, 2) float32 (u, v)."""
     half = _JAW * (f["face_width"], f["face_length"])
-    below = np.clip(_JAW[:, 1] / 1.85, 0, 1)
+    below = np.clip(_JAW[:, 1] / 1.765, 0, 1)
     half[:, 0] *= 1 + (f["jaw_width"] - 1) * np.sin(np.pi * np.clip(below, 0, 1)) * 1.3
     half[5:8, 0] *= 0.6 + 0.4 * f["chin_width"]
     drop = 0.10 * f["mouth_open"]
@@ -69,7 +69,7 @@ def points_on_face(f: Factors) -> Array:
     left[:, 1] += f["eye_tilt"] * (left[:, 0] / 0.2)
     left = left - left.mean(0)
     right = left[[3, 2, 1, 0, 5, 4]] * (-1, 1)
-    eyes = np.concatenate([left + (-0.5, 0), right + (0.5, 0)])
+    eyes = np.concatenate([left + np.array([-0.5, 0]), right + np.array([0.5, 0])])
     return np.concatenate([jaw, brows, nose, eyes, _mouth(f)]).astype(np.float32)
 
 
@@ -85,7 +85,7 @@ def _mouth(f: Factors) -> NDArray[np.float64]:
     top = np.stack([_LIP_X * wide, middle + _LIP_TOP * f["lip_upper"] - 0.3 * gap + lift(_LIP_X)], 1)
     top[[0, -1], 1] += 0.3 * gap
     low = np.stack([_LIP_BOTTOM_X * wide, middle + _LIP_BOTTOM * f["lip_lower"] + 0.7 * gap + lift(_LIP_BOTTOM_X)], 1)
-    x = np.array([-0.37, -0.10, 0.0, 0.10, 0.37])
+    x = np.array([-0.335, -0.10, 0.0, 0.10, 0.335])
     inner_top = np.stack([x * wide, middle + np.array([0, -0.006, 0.006, -0.006, 0]) - 0.3 * gap + lift(x)], 1)
     inner_top[[0, -1], 1] += 0.3 * gap
     x = np.array([0.10, 0.0, -0.10])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from aahq.portraits.canvas import Array, hsv, noise, smoothstep
@@ -18,7 +20,7 @@ def bump(u: Array, v: Array, at: tuple[float, float], size: tuple[float, float])
 def crease(u: Array, v: Array, curve: list[tuple[float, float]], width: float) -> Array:
     """A soft groove along a short polyline in head coordinates."""
     best = np.full_like(u, 9.0)
-    for (u0, v0), (u1, v1) in zip(curve, curve[1:], strict=False):
+    for (u0, v0), (u1, v1) in pairwise(curve):
         du, dv = u1 - u0, v1 - v0
         t = np.clip(((u - u0) * du + (v - v0) * dv) / (du * du + dv * dv), 0, 1)
         best = np.minimum(best, (u - u0 - t * du) ** 2 + (v - v0 - t * dv) ** 2)
@@ -46,7 +48,7 @@ def relief(u: Array, v: Array, f: Factors) -> Array:
     h += 0.035 * f["lip_upper"] * bump(u, v, (0.0, mouth - 0.05), (0.30, 0.045))
     h += 0.050 * f["lip_lower"] * bump(u, v, (0.0, mouth + 0.095), (0.25, 0.06))
     h -= 0.050 * bump(u, v, (0.0, mouth + 0.265), (0.24, 0.07))
-    h += 0.075 * bump(u, v, (0.0, 1.60 * length), (0.26 * f["chin_width"], 0.17))
+    h += 0.075 * bump(u, v, (0.0, 1.53 * length), (0.26 * f["chin_width"], 0.17))
     h -= 0.05 * bump(a, v, (1.0, -0.40), (0.20, 0.28))
     fold = 0.012 + 0.030 * age + 0.022 * f["expression"]
     h -= fold * crease(a, v, [(0.27, 0.60 * n), (0.40, 0.80), (0.52, mouth - 0.02)], 0.045)
@@ -88,7 +90,7 @@ def skin(u: Array, v: Array, f: Factors, rng: np.random.Generator, unit: float) 
     mottle = noise(rng, height, width, 0.35 * unit, 3)
     blood = 0.85 * bump(a, v, (0.66, 0.58), (0.32, 0.28)) * (0.6 + 0.9 * f["makeup"])
     blood += 0.75 * bump(u, v, (0.0, 0.60 * f["nose_length"]), (0.20, 0.17))
-    blood += 0.30 * bump(u, v, (0.0, 1.62), (0.30, 0.20)) + 0.10 * mottle
+    blood += 0.30 * bump(u, v, (0.0, 1.54), (0.30, 0.20)) + 0.10 * mottle
     blood += 0.55 * bump(a, v, (1.25, 0.1), (0.16, 0.35))
     tired = bump(a, v, (0.46, 0.15), (0.24, 0.09)) * (0.25 + 0.35 * min(1.0, f["age"] / 70))
     lid = bump(a, v, (0.50, -0.12), (0.27, 0.10)) * (0.35 + 0.6 * f["makeup"])

@@ -46,11 +46,11 @@ def cel(canvas: Canvas, hand: Hand) -> Array:
     return out + (dark - out) * (0.92 * line)[..., None]
 
 
-def _mesh(canvas: Canvas, hand: Hand, tone: Array, count: int) -> Array:
+def _mesh(canvas: Canvas, hand: Hand, tone: Array, count: int, focus: float = 1.0) -> Array:
     """Points that gather at edges and features, for triangles. Returns (N, 2) float."""
     height, width = tone.shape
     edge = np.abs(cv2.Laplacian(blur(tone, 0.04 * canvas.unit), cv2.CV_32F))
-    weight = edge / (edge.mean() + 1e-6) * 0.25 + 0.10 + 5.5 * canvas.care**1.5 + 1.2 * canvas.lines
+    weight = edge / (edge.mean() + 1e-6) * 0.25 + 0.10 + focus * (5.5 * canvas.care**1.5 + 1.2 * canvas.lines)
     total = np.cumsum(weight.ravel())
     pick = np.searchsorted(total, hand.rng.random(count) * total[-1])
     points = np.stack([pick % width, pick // width], 1) + hand.rng.random((count, 2))
@@ -89,7 +89,7 @@ def stained_glass(canvas: Canvas, hand: Hand) -> Array:
     image = graded(develop(canvas, 1.15), hand, 1.2)
     grey = luma(image)[..., None]
     image = np.clip(grey + (image - grey) * 1.55, 0, 1)
-    points = _mesh(canvas, hand, grey[..., 0], int(hand.between("density", 420, 700)))
+    points = _mesh(canvas, hand, grey[..., 0], int(hand.between("density", 260, 420)), 0.05)
     seeds = np.full((height, width), 255, np.uint8)
     seeds[np.clip(points[:, 1].astype(int), 0, height - 1), np.clip(points[:, 0].astype(int), 0, width - 1)] = 0
     _, labels = cv2.distanceTransformWithLabels(seeds, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
@@ -105,9 +105,9 @@ def stained_glass(canvas: Canvas, hand: Hand) -> Array:
     cell = pane.astype(np.float32) % 65521
     kernel = np.ones((3, 3), np.uint8)
     border = (cv2.dilate(cell, kernel) != cv2.erode(cell, kernel)).astype(np.float32)
-    lead = np.clip(blur(border, 0.008 * unit + 0.3) * 1.25, 0, 1) * (1 - 0.72 * canvas.care)
+    lead = np.clip(blur(border, 0.008 * unit + 0.3) * 1.25, 0, 1) * (1 - np.clip(2.2 * canvas.care, 0, 0.97))
     glow = 1 + 0.10 * noise(rng, height, width, 0.10 * unit, 3)
-    drawn = 0.80 * canvas.care + 0.12
+    drawn = np.clip(1.3 * canvas.care + 0.15, 0, 0.9)
     glass = glass + (image - glass) * drawn[..., None]
     line = np.maximum(lead * 0.92, 0.9 * smoothstep(0.35, 0.7, canvas.lines))
     out = glass * (1.06 * glow)[..., None]

@@ -29,7 +29,7 @@ class Hand:
 
 def develop(canvas: Canvas, exposure: float = 1.0) -> Array:
     """Linear light to display values with a soft shoulder. (H, W, 3)."""
-    x = np.maximum(canvas.rgb, 0) * np.float32(1.16 * exposure)
+    x = np.maximum(canvas.rgb, 0) * np.float32(1.0 * exposure)
     x = x * (1 + x * np.float32(0.06)) / (1 + x * np.float32(0.24))
     return np.clip(x, 0, 1) ** np.float32(1 / 2.2)
 

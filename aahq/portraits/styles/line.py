@@ -48,7 +48,7 @@ def ink(canvas: Canvas, hand: Hand) -> Array:
 def engraving(canvas: Canvas, hand: Hand) -> Array:
     unit = canvas.unit
     height, width = canvas.part.shape
-    tone = np.clip(_tone(canvas, hand, 1.2) + 0.03, 0, 1)
+    tone = np.clip(_tone(canvas, hand, 1.12) - 0.02, 0, 1)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     wobble = noise(hand.rng, height, width, 0.6 * unit, 2) * 0.010 * unit
     # The lines bend over the form as a burin's do: depth shifts their phase.
@@ -57,7 +57,7 @@ def engraving(canvas: Canvas, hand: Hand) -> Array:
     ink_amount = np.zeros_like(tone)
     angle = hand.between("stroke", -0.35, 0.35)
     sharp = 1.3 / pitch
-    passes = ((angle, 0.86, 0.02), (angle + 1.15, 0.56, 0.0), (angle - 0.75, 0.30, 0.0))
+    passes = ((angle, 0.96, 0.0), (angle + 1.15, 0.66, 0.0), (angle - 0.75, 0.38, 0.0))
     for turn, start, floor in passes:
         phase = (-x * np.sin(turn) + y * np.cos(turn) + bend + wobble) / pitch
         wave = np.abs(phase - np.floor(phase) - 0.5) * 2
