@@ -144,8 +144,6 @@ class _Case:
         return Decision(reason is None, reason, self.evidence, utc_now(), self.image_url)
 
     def robots(self, http: Http) -> None:
-        if not self.candidate.image_urls:
-            self.refuse("no_picture", "source", self.candidate.page_url, "no address of a picture")
         urls = [*self.candidate.image_urls]
         if self._page_is_read():
             urls.insert(0, str(self.candidate.page_url))
@@ -190,7 +188,9 @@ class _Case:
         self._without_page(candidate.page_url, "no page is known")
 
     def header(self, http: Http) -> None:
-        last = "gone"
+        if not self.candidate.image_urls:
+            self.refuse("no_picture", "source", self.candidate.page_url, "no address of a picture")
+        last = ""
         for url in self.candidate.image_urls:
             try:
                 answer = http.head(url).ok()

@@ -1,0 +1,86 @@
+"""What all web sources share: a listing read safely, fields checked, the marks of AI-made and mature work."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+from aahq.http import Http
+from aahq.reasons import Rejected
+from aahq.stops import Busy, Changed, Disallowed
+
+JSON = "application/json"
+T = TypeVar("T")
+_AI_TAGS = frozenset(
+    [
+        "createdwithai",
+        "madewithai",
+        "aigenerated",
+        "aigeneratedart",
+        "generatedbyai",
+        "aiart",
+        "aiartwork",
+        "generativeai",
+        "midjourney",
+        "stablediffusion",
+        "dalle",
+        "dalle2",
+        "dalle3",
+        "novelai",
+    ]
+)
+_AI_SOFTWARE = ("midjourney", "stablediffusion", "dalle", "novelai", "adobefirefly", "leonardoai", "fluxai")
+_MARKUP = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+TITLE_MAX = 300
+
+
+def listing(http: Http, url: str) -> Any:
+    """The JSON of an address without which the source cannot go on.
+
+    Raises:
+        Stop: whatever is in the way: the site's format (`Changed`), its state (`Busy`), its rules (`Disallowed`, `Challenged`).
+    """
+    try:
+        return http.get(url, JSON).ok().json()
+    except Rejected as refused:
+        if refused.reason == "robots":
+            raise Disallowed(url, refused.detail) from None
+        if refused.reason in ("network", "timeout", "server_error", "robots_unreachable", "bad_response", "cut_short"):
+            raise Busy(url, str(refused)) from None
+        raise Changed(url, str(refused)) from None
+
+
+def need(record: Any, name: str, kind: type[T], where: str) -> T:
+    """A field that must be there.
+
+    Raises:
+        Rejected: "bad_record", naming the field.
+    """
+    if not isinstance(record, dict):
+        raise Rejected("bad_record", f"{where}: a {type(record).__name__} where an object was expected")
+    value = record.get(name)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise Rejected("bad_record", f"{where}: field {name!r} is {value!r:.80}, expected {kind.__name__}")
+    return value
+
+
+def text(value: Any) -> str:
+    """A title or name for people: one line, without control and direction characters, at most 300 characters."""
+    return " ".join(_MARKUP.sub(" ", value).split())[:TITLE_MAX] if isinstance(value, str) else ""
+
+
+def tag_names(tags: Any) -> tuple[str, ...]:
+    """Tags as strings, whether the source gives strings or objects with a name."""
+    names = (tag.get("name") if isinstance(tag, dict) else tag for tag in tags) if isinstance(tags, list) else ()
+    return tuple(text(name) for name in names if isinstance(name, str) and text(name))
+
+
+def says_ai_made(tags: tuple[str, ...], software: tuple[str, ...] = ()) -> bool:
+    """Whether tags or software names say that a generator made the work."""
+    if any(_plain(tag) in _AI_TAGS for tag in tags):
+        return True
+    return any(_plain(name).startswith(_AI_SOFTWARE) for name in software)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
