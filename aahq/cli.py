@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from suite.cli import SuiteGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "build": "aahq.commands.build:command",
+    "crawl": "aahq.commands.crawl:command",
+    "screen": "aahq.commands.screen:command",
+    "faces": "aahq.commands.faces:command",
+    "align": "aahq.commands.align:command",
+    "align-picture": "aahq.commands.align_picture:align_picture",
+    "dedup": "aahq.commands.dedup:command",
+    "quality": "aahq.commands.quality:command",
+    "release": "aahq.commands.release:command",
+    "report": "aahq.commands.report:command",
+    "verify": "aahq.commands.verify:command",
+    "rebuild": "aahq.commands.rebuild:command",
+    "demo": "aahq.commands.demo:command",
+    "doctor": "aahq.commands.doctor:command",
+    "portraits": "aahq.commands.portraits:command",
+    "gallery": "aahq.commands.gallery:command",
+}
 
 main = SuiteGroup("aahq", lazy=COMMANDS, help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})

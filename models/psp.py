@@ -99,7 +99,7 @@ class GradualStyleEncoder(nn.Module):
         self.styles = nn.ModuleList(_Head(512, side) for side in sides)
         self.latlayer1 = nn.Conv2d(256, 512, 1)
         self.latlayer2 = nn.Conv2d(128, 512, 1)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)
 
     def trunk(self, x: Tensor) -> Pyramid:
         """The maps after body blocks 6, 20 and 23."""

@@ -34,7 +34,7 @@ class VGG19Trunk(nn.Module):
             layers.append(nn.MaxPool2d(2))
         self.vgg_layers = nn.Sequential(*layers)
         # Channels last is what CPUs and tensor cores convolve fastest; loading a checkpoint keeps it.
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = x.contiguous(memory_format=torch.channels_last)

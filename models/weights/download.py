@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import requests
@@ -72,7 +75,8 @@ def fetch(url: str, target: Path, wanted: Published) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".download")
     try:
-        _receive(url, part, wanted)
+        with _alone(target):
+            _receive(url, part, wanted)
     except (requests.RequestException, OSError) as error:
         raise SuiteError(f"{wanted.file}: {_reason(error)}; run the same command again to go on") from None
     found = sha256_file(part)
@@ -86,6 +90,17 @@ def fetch(url: str, target: Path, wanted: Published) -> Path:
     write_whole(kept, f"{found}  {target.name}\n")
     part.replace(target)
     return target
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Two processes that append to one partial download would spoil it: the second is told to wait."""
+    with target.with_name(target.name + ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError("another process is fetching it now") from None
+        yield
 
 
 def _receive(url: str, part: Path, wanted: Published) -> None:

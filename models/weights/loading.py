@@ -62,7 +62,7 @@ class Checkpoint:
 
     def part(self, *networks: str) -> State | None:
         """The state of the first of `networks` (names of `models.weights.layouts`) that the file has, averages first."""
-        names = sorted(self.parts, key=lambda name: (name != "g_ema", name))
+        names = sorted(self.parts, key=lambda name: (not name.endswith("_ema"), name))
         for network in networks:
             for name in names:
                 if layouts.network_of(self.parts[name]) == network:
@@ -73,10 +73,15 @@ class Checkpoint:
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read BlendGAN, rosinality, NVIDIA, pSp, style-encoder, VGG-19 or this suite's own files; run nothing in them.
 
+    Args:
+        path: a file, or a training checkpoint's folder, whose safetensors files become the parts.
+
     Raises:
         SuiteError: missing, wrong digest, truncated, not weights, or a pickle that asks for code; one line.
     """
     path = Path(path)
+    if path.is_dir():
+        return _from_folder(path)
     if not path.is_file():
         raise SuiteError(f"{path}: no such weights file; give a path, or see `blendgan weights` for where to get it")
     want = expected_digest(path.name)
@@ -248,6 +253,16 @@ def _from_safetensors(path: Path) -> Checkpoint:
     return Checkpoint(
         path, parts, extra.get("latent_avg"), None if truncation is None else float(truncation), _decoded(facts)
     )
+
+
+def _from_folder(path: Path) -> Checkpoint:
+    files = sorted(path.glob("*.safetensors"))
+    if not files:
+        raise SuiteError(f"{path}: a folder without .safetensors files; a training checkpoint's folder is expected")
+    read = {file.stem: _from_safetensors(file) for file in files}
+    parts = {stem: state for stem, one in read.items() for state in one.parts.values()}
+    average = next((one.latent_avg for one in read.values() if one.latent_avg is not None), None)
+    return Checkpoint(path, parts, average)
 
 
 def _decoded(facts: Mapping[str, str]) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class _Dtype:
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         order = state[1] if len(state) > 1 else "|"
         if order in ("<", ">"):
-            self.dtype = self.dtype.newbyteorder(order)
+            self.dtype = self.dtype.newbyteorder("<" if order == "<" else ">")
 
 
 class _Array:
@@ -107,12 +107,14 @@ class _Array:
 def _tensor(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
     if not isinstance(storage, torch.storage.TypedStorage):
         raise pickle.UnpicklingError("a tensor without its storage")
+    # The typed wrapper warns at every use; the bytes beneath it are what is needed.
+    data = storage._untyped_storage
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    outside = min((offset, *size, *stride)) < 0 or (0 not in size and last >= len(storage))
+    held = data.nbytes() // torch.empty(0, dtype=storage.dtype).element_size()
     # set_() would silently enlarge a storage that is too small.
-    if outside:
+    if min((offset, *size, *stride)) < 0 or (0 not in size and last >= held):
         raise pickle.UnpicklingError("a tensor larger than its storage")
-    return torch.empty(0, dtype=storage.dtype).set_(storage, offset, size, stride)
+    return torch.empty(0, dtype=storage.dtype).set_(data, offset, size, stride)
 
 
 def _storage(data: bytes) -> Any:

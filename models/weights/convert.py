@@ -1,0 +1,78 @@
+"""Published checkpoints to safetensors, and back to the layout in which others read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.style_encoder import GRAM_VALUES, TRIANGLE_VALUES, fold_weight, unfold_weight
+from models.weights import layouts
+from models.weights.loading import Checkpoint, read_checkpoint, save_weights
+from suite.errors import SuiteError
+from suite.files import sha256_file, whole_file
+
+_GRAM_KEY = "embedder_mlp.0.weight"
+
+
+def convert(source: str | Path, target: str | Path) -> dict[str, Any]:
+    """Write a checkpoint in another format; the suffix of `target` says which.
+
+    `.safetensors`: this suite's; the style encoder's first layer is stored for the triangles of the Gram matrices,
+    which halves it. `.pt`: the published layout (`g_ema`, `latent_avg`, ...; `state_dict` with `encoder.` for pSp; a
+    bare state dict for a style encoder), that layer in full.
+
+    Returns:
+        What was written: `source`, `source_sha256`, `target`, `parts` (network, size, widths, number of keys) and the
+        facts that the source told.
+
+    Raises:
+        SuiteError: an unreadable source, or another suffix.
+    """
+    source, target = Path(source), Path(target)
+    if target.suffix not in (".safetensors", ".pt"):
+        raise SuiteError(f"{target}: the suffix says the format; .safetensors or .pt is expected")
+    checkpoint = read_checkpoint(source)
+    half = target.suffix == ".safetensors"
+    parts = {name: _gram_width(state, half) for name, state in checkpoint.parts.items()}
+    facts = {key: value for key, value in checkpoint.facts.items() if key not in ("format", "parts")}
+    origin = {"source": source.name, "source_sha256": sha256_file(source) if source.is_file() else ""}
+    facts = origin | facts
+    if half:
+        save_weights(target, parts, latent_avg=checkpoint.latent_avg, truncation=checkpoint.truncation, metadata=facts)
+    else:
+        with whole_file(target) as part:
+            torch.save(_published(checkpoint, parts), part)
+    described = {
+        name: {"network": layouts.network_of(state), "keys": len(state), **layouts.configuration(state)}
+        for name, state in parts.items()
+    }
+    return {"target": str(target), "parts": described} | facts
+
+
+def _gram_width(state: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
+    out = dict(state)
+    for key, value in state.items():
+        if key.endswith(_GRAM_KEY):
+            if half and value.shape[1] == GRAM_VALUES:
+                out[key] = fold_weight(value)
+            elif not half and value.shape[1] == TRIANGLE_VALUES:
+                out[key] = unfold_weight(value)
+    return out
+
+
+def _published(checkpoint: Checkpoint, parts: dict[str, dict[str, Tensor]]) -> dict[str, Any]:
+    networks = {layouts.network_of(state): name for name, state in parts.items()}
+    extra: dict[str, Any] = {}
+    if checkpoint.latent_avg is not None:
+        extra["latent_avg"] = checkpoint.latent_avg
+    if checkpoint.truncation is not None:
+        extra["truncation"] = checkpoint.truncation
+    if layouts.PSP in networks:
+        encoder = parts[networks[layouts.PSP]]
+        return {"state_dict": {f"encoder.{key}": value for key, value in encoder.items()}} | extra
+    if set(networks) == {layouts.STYLE_ENCODER}:
+        return dict(next(iter(parts.values())))
+    return dict(parts) | extra
