@@ -16,13 +16,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
 import requests
 import urllib3
+from requests.structures import CaseInsensitiveDict
 
 from aahq.netguard import NetGuard, Resolve, check_url, host_key, system_resolve
 from aahq.pace import Clock, Pace, Sleep, retry_after
@@ -241,13 +241,8 @@ class Http:
         self.robots = Robots(self._get_robots, TOKEN, clock, lambda url, s: self.pace.at_most_every(host_key(url), s))
         self._sleep = sleep
         self._watchdog = Watchdog()
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.clear()
-        adapter = GuardedAdapter(self.guard, self._watchdog)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        # The adapter alone: a session around it would add cookies, environment proxies and .netrc passwords.
+        self._adapter = GuardedAdapter(self.guard, self._watchdog)
         self._agent = user_agent(contact)
         self._pages: OrderedDict[str, Page] = OrderedDict()
         self._pages_lock = threading.Lock()
@@ -261,7 +256,7 @@ class Http:
     def close(self) -> None:
         """Close the connections."""
         self._watchdog.close()
-        self._session.close()
+        self._adapter.close()
 
     def get(self, url: str, accept: str = "*/*", obey: bool = True) -> Answer:
         """GET a page or JSON, at most `limits.text_bytes`. Raises `Rejected` or `aahq.stops.Stop`.
@@ -348,13 +343,7 @@ class Http:
         if obey:
             self._check_robots(url)
         self.pace.wait(host)
-        request = requests.Request(method, url, {"User-Agent": self._agent, **headers})
-        try:
-            prepared = self._session.prepare_request(request)
-        except (requests.RequestException, ValueError) as error:
-            raise Rejected("url_refused", f"{url!r}: {_short(error)}") from None
-        # What is sent is what was checked, also after the library has quoted it.
-        check_url(prepared.url or "")
+        prepared = self._prepared(method, url, headers)
         with self._watchdog.limit(self.limits.total_s) as watch:
             response = self._send(prepared, watch, url)
             try:
@@ -362,12 +351,24 @@ class Http:
             finally:
                 _let_go(response, method)
 
+    def _prepared(self, method: str, url: str, headers: dict[str, str]) -> requests.PreparedRequest:
+        prepared = requests.PreparedRequest()
+        prepared.method = method
+        prepared.headers = CaseInsensitiveDict({"User-Agent": self._agent, "Accept": "*/*", **headers})
+        try:
+            prepared.prepare_url(url, None)
+        except (requests.RequestException, ValueError) as error:
+            raise Rejected("url_refused", f"{url!r}: {_short(error)}") from None
+        # What is sent is what was checked, also after the library has quoted it.
+        if prepared.url != url:
+            check_url(prepared.url or "")
+        return prepared
+
     def _send(self, prepared: requests.PreparedRequest, watch: Watch, url: str) -> requests.Response:
         try:
-            return self._session.send(
+            return self._adapter.send(
                 prepared,
                 stream=True,
-                allow_redirects=False,
                 timeout=(self.limits.connect_s, self.limits.read_s),
                 verify=True,
             )

@@ -12,22 +12,10 @@ from aahq.stops import Busy, Changed, Disallowed
 JSON = "application/json"
 T = TypeVar("T")
 _AI_TAGS = frozenset(
-    [
-        "createdwithai",
-        "madewithai",
-        "aigenerated",
-        "aigeneratedart",
-        "generatedbyai",
-        "aiart",
-        "aiartwork",
-        "generativeai",
-        "midjourney",
-        "stablediffusion",
-        "dalle",
-        "dalle2",
-        "dalle3",
-        "novelai",
-    ]
+    {
+        *("createdwithai", "madewithai", "generatedbyai", "aigenerated", "aigeneratedart", "aiart", "aiartwork"),
+        *("generativeai", "midjourney", "stablediffusion", "dalle", "dalle2", "dalle3", "novelai"),
+    }
 )
 _AI_SOFTWARE = ("midjourney", "stablediffusion", "dalle", "novelai", "adobefirefly", "leonardoai", "fluxai")
 _MARKUP = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
