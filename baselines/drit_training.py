@@ -1,0 +1,231 @@
+"""Losses and the training step of two-domain DRIT++ with mode seeking (equation numbers of arXiv:1905.01270)."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from baselines.blocks import gaussian_init, l1
+from baselines.drit import Drit, attribute, check_content_side, discriminators, networks
+from baselines.drit_blocks import kl
+from baselines.settings import DritSettings
+from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam, sheet
+from models.training import parallel
+from models.training.draws import Draws
+from models.training.trainee import Batch
+
+TINY = 1e-5
+CLIP_CONTENT = 5.0
+Picture = dict[str, Tensor]
+
+
+def bce(logits: Tensor, target: float) -> Tensor:
+    """Binary cross-entropy of logits against one target."""
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+
+
+def to_target(responses: list[Tensor], target: float) -> Tensor:
+    """The same, summed over the scales of a discriminator."""
+    return sum((bce(response, target) for response in responses), responses[0].new_zeros(()))
+
+
+def translate(nets: Networks, part: Tensors, mode_seeking: bool = True) -> Picture:
+    """Everything that the losses look at: contents, attributes, and the translated pictures of Fig. 4.
+
+    `part` rows: a, b (for the encoded path), z, z2, eps_a, eps_b, eps_recon_a, eps_recon_b, and, in training, the noises
+    noise_a, noise_b, noise_recon_a, noise_recon_b of the shared content layer.
+    """
+    enc_c, enc_a, gen = nets["enc_c"], nets["enc_a"], nets["gen"]
+    out: Picture = {}
+    for x in "ab":
+        out[f"content_{x}"] = enc_c.of(x, part[x], part.get(f"noise_{x}"))
+        out[f"code_{x}"], moments = attribute(enc_a, x, part[x], part[f"eps_{x}"])
+        out |= {f"moment{i}_{x}": value for i, value in enumerate(moments)}
+    n = len(part["a"])
+    for x, y in ("ab", "ba"):
+        # Encoded attribute on the other's content, then on its own; drawn attributes on the other's content.
+        draws = [part["z"], part["z2"]] if mode_seeking else [part["z"]]
+        contents = torch.cat([out[f"content_{y}"], out[f"content_{x}"], *[out[f"content_{y}"]] * len(draws)])
+        made = gen.into(x, contents, torch.cat([out[f"code_{x}"], out[f"code_{x}"], *draws])).split(n)
+        names = ("encoded", "self", "random", "random2")
+        out |= {f"{name}_{x}": picture for name, picture in zip(names, made)}
+    for x, y in ("ab", "ba"):
+        # The translated pair swaps back: content of x lives in the picture of domain y.
+        content = enc_c.of(y, out[f"encoded_{y}"], part.get(f"noise_recon_{x}"))
+        code, _ = attribute(enc_a, x, out[f"encoded_{x}"], part[f"eps_recon_{x}"])
+        out[f"recon_{x}"] = gen.into(x, content, code)
+        out[f"regressed_{x}"] = enc_a.of(x, out[f"random_{x}"])[0]
+    return out
+
+
+def discriminator_losses(nets: Networks, part: Tensors, made: Picture) -> Scalars:
+    """`disA`, `disB` on the encoded path, `disA2`, `disB2` (and `..._random2`) on the drawn one, `disContent` (Eq. 1)."""
+
+    def against(net: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
+        return to_target(net(fake.detach()), 0) + to_target(net(real), 1)
+
+    out: Scalars = {}
+    for x in "ab":
+        name = f"dis{x.upper()}"
+        out[name] = against(nets[name], made[f"encoded_{x}"], part[x])
+        out[f"{name}2"] = against(nets[f"{name}2"], made[f"random_{x}"], part[f"{x}_random"])
+        if f"random2_{x}" in made:
+            out[f"{name}2_random2"] = against(nets[f"{name}2"], made[f"random2_{x}"], part[f"{x}_random"])
+    out["disContent"] = content_loss(nets["disContent"], made["content_a"], made["content_b"])
+    return out
+
+
+def content_loss(net: nn.Module, content_a: Tensor, content_b: Tensor) -> Tensor:
+    """The content discriminator tells a (0) from b (1) (Eq. 1)."""
+    return bce(net(content_a.detach()), 0) + bce(net(content_b.detach()), 1)
+
+
+def encoded_losses(nets: Networks, part: Tensors, made: Picture) -> Scalars:
+    """The encoders' and the generator's terms on the encoded path, weighted as published; they sum to `G_loss`."""
+    out: Scalars = {}
+    for x in "ab":
+        moments = [made[name] for name in (f"moment0_{x}", f"moment1_{x}") if name in made]
+        regular = kl(moments) if len(moments) == 2 else made[f"code_{x}"].square().mean()
+        out |= {
+            f"gan_loss_{x}content": bce(nets["disContent"](made[f"content_{x}"]), 0.5),  # Eq. 2
+            f"gan_loss_{x}": to_target(nets[f"dis{x.upper()}"](made[f"encoded_{x}"]), 1),  # Eq. 5, domain adversarial
+            f"kl_loss_za_{x}": 0.01 * regular,  # Eq. 5, KL
+            f"kl_loss_zc_{x}": 0.01 * made[f"content_{x}"].square().mean(),
+            f"l1_recon_{x.upper()}_loss": 10 * l1(made[f"recon_{x}"], part[x]),  # Eq. 4, cross-cycle
+            f"l1_recon_{x.upper() * 2}_loss": 10 * l1(made[f"self_{x}"], part[x]),  # Eq. 5, self-reconstruction
+        }
+    return out
+
+
+def random_losses(nets: Networks, part: Tensors, made: Picture) -> Scalars:
+    """The generator's and content encoder's terms on the drawn path: adversarial, latent regression, mode seeking (Eq. 6)."""
+    out: Scalars = {}
+    for x, direction in (("a", "BA"), ("b", "AB")):
+        net = nets[f"dis{x.upper()}2"]
+        adversarial = to_target(net(made[f"random_{x}"]), 1)
+        if f"random2_{x}" in made:
+            adversarial = adversarial + to_target(net(made[f"random2_{x}"]), 1)
+            moved = l1(made[f"random2_{x}"], made[f"random_{x}"]) / l1(part["z2"], part["z"])
+            out[f"lz_{direction}"] = 1 / (moved + TINY)  # Eq. 6, minimised as its inverse
+        out[f"gan2_loss_{x}"] = adversarial
+        out[f"l1_recon_z_loss_{x}"] = 10 * l1(made[f"regressed_{x}"], part["z"])  # Eq. 5, latent regression
+    return out
+
+
+def total(terms: Scalars) -> Tensor:
+    """The sum of already weighted terms."""
+    return torch.stack(list(terms.values())).sum()
+
+
+class DritTrainee(BaselineTrainee):
+    """`content_steps` - 1 updates of the content discriminator on pictures of their own, then D, then G twice.
+
+    The second G update (drawn path) goes through the graph of the first, as published. PyTorch forbids a backward pass
+    through weights that a step has changed since, so both gradients are taken first and then applied in order.
+    Every half of a batch has its role: encoded pictures, and real ones for the drawn path.
+    """
+
+    settings: DritSettings
+
+    def __init__(self, settings: DritSettings) -> None:
+        check_content_side(settings.size, settings.content_layers)
+        nets = networks(settings) | discriminators(settings)
+        gaussian_init(list(nets.values()))
+        super().__init__(settings, nets)
+        rates = {"disContent": settings.lr_content}
+        self.optimizers = {name: adam(settings, [net], rates.get(name)) for name, net in nets.items()}
+        self.half = max(1, settings.batch // 2 // parallel.world())
+        share = self.half * (settings.content_steps + 1)
+        self.wants = {"photo": share, "art": share}
+
+    def rate(self, step: int) -> float:
+        start = self.settings.decay_from * self.settings.steps
+        return 1 - max(0.0, step - start) / (self.settings.steps - start + 1)
+
+    def step(self, batch: Batch, draws: Draws) -> Scalars:
+        self.begin(draws)
+        photo, art = (batch.images[name].split(self.half) for name in ("photo", "art"))
+        for turn in range(self.settings.content_steps - 1):
+            self._content_step(photo[turn], art[turn], draws, turn)
+        rows = {"a": photo[-2], "a_random": photo[-1], "b": art[-2], "b_random": art[-1]}
+        return self._full_step(rows | self._drawn(draws, photo[-1]))
+
+    def _drawn(self, draws: Draws, like: Tensor) -> dict[str, Tensor]:
+        s, n = self.settings, len(like)
+        names = ("z", "z2", "eps_a", "eps_b", "eps_recon_a", "eps_recon_b")
+        out = {name: draws.normal(name, n, (s.latent,), like.device) for name in names}
+        for name in ("noise_a", "noise_b", "noise_recon_a", "noise_recon_b"):
+            out[name] = self._noise(draws, name, like)
+        return out
+
+    def _noise(self, draws: Draws, name: str, like: Tensor) -> Tensor:
+        side = like.shape[-1] // 4
+        return draws.normal(name, len(like), (4 * self.settings.dim, side, side), like.device)
+
+    def _content_step(self, photo: Tensor, art: Tensor, draws: Draws, turn: int) -> None:
+        enc_c, net = self.networks["enc_c"], self.networks["disContent"]
+        noise = {f"noise_{x}": self._noise(draws, f"content{turn}/{x}", photo) for x in "ab"}
+        enc_c.requires_grad_(False)
+        net.requires_grad_(True)
+        self.optimizers["disContent"].zero_grad()
+        for share, part in self.parts({"a": photo, "b": art, **noise}):
+            with self.precision(part):
+                contents = (enc_c.of(x, part[x], part[f"noise_{x}"]) for x in "ab")
+                (share * content_loss(net, *contents)).backward()
+        self._apply_content()
+
+    def _apply_content(self) -> None:
+        nn.utils.clip_grad_norm_(self.networks["disContent"].parameters(), CLIP_CONTENT)
+        self.apply("disContent")
+
+    def _full_step(self, tensors: Tensors) -> Scalars:
+        s, made_by = self.settings, ("enc_c", "enc_a", "gen")
+        judges = [name for name in self.networks if name.startswith("dis")]
+        for name in self.networks:
+            self.networks[name].requires_grad_(True)
+            self.optimizers[name].zero_grad()
+        seen: Scalars = {}
+        kept: list[tuple[float, Tensors, Picture]] = []
+        for share, part in self.parts(tensors):
+            with self.precision(part):
+                made = translate(self.networks, part, s.mode_seeking)
+                losses = discriminator_losses(self.networks, part, made)
+            (share * total(losses)).backward()
+            _note(seen, losses, share)
+            kept.append((share, part, made))
+        for name in judges:
+            self._apply_content() if name == "disContent" else self.apply(name)
+            self.networks[name].requires_grad_(False)
+        second: list[Tensor] = []
+        own = list(chain.from_iterable(self.networks[name].parameters() for name in ("enc_c", "gen")))
+        for share, part, made in kept:
+            with self.precision(part):
+                first_terms = encoded_losses(self.networks, part, made)
+                second_terms = random_losses(self.networks, part, made)
+            (share * total(first_terms)).backward(retain_graph=True)
+            found = torch.autograd.grad(share * total(second_terms), own)
+            second = list(found) if not second else torch._foreach_add(second, found)  # type: ignore[assignment]
+            _note(seen, first_terms | second_terms, share)
+        for name in made_by:
+            self.apply(name)
+        for parameter, gradient in zip(own, second):
+            parameter.grad = gradient
+        for name in ("enc_c", "gen"):
+            self.apply(name)
+        return seen
+
+    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+        photo, art = (batch.images[name][: self.half] for name in ("photo", "art"))
+        method = Drit(self.networks, photo.shape[-1], self.settings.latent)
+        seeds = list(range(len(photo)))
+        return self.eval_with(
+            lambda: sheet([photo, method._latent(photo, seeds), art, method._reference(photo, art, seeds)])
+        )
+
+
+def _note(seen: Scalars, terms: Scalars, share: float) -> None:
+    for name, value in terms.items():
+        seen[name] = seen.get(name, torch.zeros_like(value)).detach() + share * value.detach()
