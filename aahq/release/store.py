@@ -80,7 +80,7 @@ class ShardStore(AbstractContextManager["ShardStore"]):
         offset = self._tar.offset + tarfile.BLOCKSIZE
         self._tar.addfile(member, io.BytesIO(png))
         # TarFile remembers every member that it wrote; a shard may hold a million.
-        self._tar.members.clear()
+        self._tar.getmembers().clear()
         return Place(f"{self._file()}#{member.name}", offset)
 
     def _file(self) -> str:

@@ -1,0 +1,28 @@
+"""`aahq align`: this stage alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aahq.commands.shared import json_option, line, out_argument, workers_option
+from suite.cli import emit
+
+
+@click.command()
+@out_argument
+@workers_option
+@json_option
+def command(out: Path, workers: int | None, as_json: bool) -> None:
+    """Cut every found face of OUT by the FFHQ recipe, and measure it for dedup and quality.
+
+    \b
+    Example:
+      aahq align art
+    """
+    from aahq import pipeline
+
+    with pipeline.open_build(out, workers=workers) as build:
+        tally = pipeline.align(build)
+    emit(tally.as_dict(), line(tally), as_json)

@@ -1,0 +1,41 @@
+"""`aahq release`: this stage alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aahq.commands.shared import json_option, out_argument, release_options
+from suite.cli import emit
+
+
+@click.command()
+@out_argument
+@click.option("--to", type=click.Path(path_type=Path), help="The release's folder.  [OUT/release]")
+@click.option("--name", metavar="NAME", help="The release's name.  [aahq]")
+@click.option(
+    "--shard-mb", type=click.IntRange(1), default=1024, show_default=True, help="The most that a shard holds."
+)
+@release_options
+@json_option
+def command(
+    out: Path, to: Path | None, name: str | None, shard_mb: int, form: str, public: bool, as_json: bool
+) -> None:
+    """Write the release of what OUT keeps: pictures, manifest, rejects, checksums. Twice gives the same bytes.
+
+    \b
+    Examples:
+      aahq release art
+      aahq release art --to art-public --form shards --public
+    """
+    from aahq import pipeline
+
+    with pipeline.open_build(out, shape={"name": name}, workers=1) as build:
+        tally = pipeline.release(build, out=to, form=form, public=public, shard_bytes=shard_mb << 20)
+    emit(
+        tally.as_dict(),
+        f"{tally.notes['folder']}: {tally.kept} faces, {tally.notes['pictures']} with pictures, "
+        f"manifest {tally.notes['manifest_sha256']}",
+        as_json,
+    )

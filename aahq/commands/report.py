@@ -1,0 +1,30 @@
+"""`aahq report`: the page of what was kept, dropped and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aahq.commands.shared import out_argument
+from suite.cli import emit, json_option
+
+
+@click.command()
+@out_argument
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="The page.  [OUT/report.html]")
+@json_option
+def command(out: Path, to: Path | None, as_json: bool) -> None:
+    """Draw OUT's report: one HTML file with contact sheets, reasons, copies, sources and times.
+
+    \b
+    Example:
+      aahq report art
+    """
+    from aahq.ledger import Ledger
+    from aahq.report import funnel, write_report
+
+    with Ledger(out) as ledger:
+        path = write_report(ledger, to)
+        steps = funnel(ledger)
+    emit({"report": str(path), "funnel": {step["what"]: step["count"] for step in steps}}, str(path), as_json)

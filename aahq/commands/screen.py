@@ -1,0 +1,28 @@
+"""`aahq screen`: this stage alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aahq.commands.shared import json_option, line, out_argument, workers_option
+from suite.cli import emit
+
+
+@click.command()
+@out_argument
+@workers_option
+@json_option
+def command(out: Path, workers: int | None, as_json: bool) -> None:
+    """Decode every fetched picture of OUT to canonical 8-bit sRGB, or refuse it with a reason.
+
+    \b
+    Example:
+      aahq screen art
+    """
+    from aahq import pipeline
+
+    with pipeline.open_build(out, workers=workers) as build:
+        tally = pipeline.screen(build)
+    emit(tally.as_dict(), line(tally), as_json)

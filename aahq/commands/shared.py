@@ -1,0 +1,138 @@
+"""Options and answers that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from aahq.stages.engine import Tally
+from suite.cli import json_option
+
+F = Callable[..., Any]
+
+out_argument = click.argument("out", type=click.Path(path_type=Path))
+workers_option = click.option(
+    "--workers", type=int, default=None, metavar="N", help="Processes; one a core by default, 1 works in this process."
+)
+
+
+def ask_options(command: F) -> F:
+    """`--source` and what the sources take; `ask_of` collects them."""
+    for option in reversed(
+        (
+            click.argument("target", required=False),
+            click.option(
+                "--source",
+                metavar="NAME",
+                help="artstation, met, aahq-list FILE, urls FILE or folder DIR; the folder's own when it goes on.",
+            ),
+            click.option("--channel", metavar="NAME", help="artstation: the channel.  [portraits]"),
+            click.option("--sorting", metavar="NAME", help="artstation: latest, trending or rising.  [latest]"),
+            click.option("--query", metavar="WORDS", help="met: search words.  [portrait]"),
+            click.option("--limit", type=click.IntRange(1), metavar="N", help="Pictures in all, at most."),
+            click.option("--base-url", metavar="URL", help="Another server with the same answers, as 'aahq gallery'."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def manners_options(command: F) -> F:
+    """Who asks, how gently, and what binds them; `manners_of` collects them."""
+    for option in reversed(
+        (
+            click.option("--contact", metavar="WHO", help="E-mail or page of the person who crawls; for the real web."),
+            click.option("--per-second", type=click.FloatRange(0), metavar="X", help="Requests to a host.  [1]"),
+            click.option("--connections", type=click.IntRange(1, 64), metavar="N", help="Pictures at a time.  [8]"),
+            click.option(
+                "--opt-outs", "optouts", type=click.Path(exists=True, dir_okay=False), help="File of who opted out."
+            ),
+            click.option("--permissions", type=click.Path(exists=True, dir_okay=False), help="File of permissions."),
+            click.option(
+                "--allow", multiple=True, metavar="HOST:PORT", help="A gallery on this machine that may be asked."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def shape_options(command: F) -> F:
+    """What the release is."""
+    for option in reversed(
+        (
+            click.option("--name", metavar="NAME", help="The release's name.  [aahq]"),
+            click.option("--size", type=int, metavar="PIXELS", help="Side of the aligned pictures.  [1024]"),
+            click.option("--domain", type=click.Choice(("art", "photo")), help="What the pictures are.  [art]"),
+            click.option("--seed", type=int, metavar="K", help="Of the splits.  [0]"),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def release_options(command: F) -> F:
+    """How the release is laid out."""
+    for option in reversed(
+        (
+            click.option(
+                "--form", type=click.Choice(("folder", "shards", "links")), default="folder", show_default=True
+            ),
+            click.option("--public", is_flag=True, help="For handing on: no picture whose licence does not allow it."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def ask_of(given: dict[str, Any]) -> dict[str, Any]:
+    """The values of `ask_options`; local paths are made absolute, so that the folder goes on from anywhere."""
+    ask = {key: given.get(key) for key in ("source", "target", "channel", "sorting", "query", "limit", "base_url")}
+    if ask["target"] is not None and ask["source"] is not None:
+        ask["target"] = str(Path(ask["target"]).absolute())
+    return ask
+
+
+def manners_of(given: dict[str, Any]) -> dict[str, Any]:
+    """The values of `manners_options`."""
+    names = ("contact", "per_second", "connections", "optouts", "permissions")
+    manners = {key: given.get(key) for key in names}
+    for key in ("optouts", "permissions"):
+        if manners[key] is not None:
+            manners[key] = str(Path(manners[key]).absolute())
+    return {**manners, "allow": list(given["allow"]) if given.get("allow") else None}
+
+
+def shape_of(given: dict[str, Any]) -> dict[str, Any]:
+    """The values of `shape_options`."""
+    return {key: given.get(key) for key in ("name", "size", "domain", "seed")}
+
+
+def line(tally: Tally) -> str:
+    """One stage in one line: what it saw, what went on, what it dropped and why."""
+    dropped = ", ".join(f"{reason} {count}" for reason, count in tally.reasons.most_common())
+    notes = ", ".join(f"{key} {value}" for key, value in tally.notes.items() if isinstance(value, int))
+    parts = [f"{tally.stage:8} {tally.rows:7} rows  {tally.kept:7} kept  {tally.seconds:7.1f} s"]
+    if dropped:
+        parts.append(f"dropped: {dropped}")
+    if notes:
+        parts.append(notes)
+    return "  ".join(parts)
+
+
+__all__ = [
+    "ask_of",
+    "ask_options",
+    "json_option",
+    "line",
+    "manners_of",
+    "manners_options",
+    "out_argument",
+    "release_options",
+    "shape_of",
+    "shape_options",
+    "workers_option",
+]

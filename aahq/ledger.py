@@ -1,0 +1,208 @@
+"""The ledger: SQLite, a row a picture and a row a face, each with its source, terms, hashes, state and reason.
+
+A stage moves rows from one state to the next in small transactions. A row points only to files that are whole, so a
+process killed at any moment leaves rows that are done and rows that are not, and nothing between.
+
+    picture: found -> fetched -> screened -> faced        (or rejected, at any of them)
+    face:    found -> aligned -> unique | duplicate -> kept   (or rejected)
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from aahq.candidates import Candidate
+from suite.errors import SuiteError
+from suite.files import canonical_json, sha256_bytes
+
+LEDGER = "ledger.sqlite"
+PICTURE_STATES = ("found", "fetched", "screened", "faced", "rejected")
+FACE_STATES = ("found", "aligned", "unique", "duplicate", "kept", "rejected")
+
+# The n-th script lifts a ledger from version n to n + 1. Scripts are only ever added.
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE cursors (
+        source TEXT NOT NULL, query TEXT NOT NULL, cursor TEXT,
+        done INTEGER NOT NULL DEFAULT 0, taken INTEGER NOT NULL DEFAULT 0, stop TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (source, query)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE pictures (
+        id TEXT PRIMARY KEY,
+        source TEXT NOT NULL, key TEXT NOT NULL,
+        page_url TEXT NOT NULL, image_url TEXT NOT NULL,
+        artist TEXT NOT NULL, title TEXT NOT NULL, license TEXT NOT NULL, published TEXT NOT NULL,
+        candidate TEXT NOT NULL,
+        state TEXT NOT NULL DEFAULT 'found'
+            CHECK (state IN ('found', 'fetched', 'screened', 'faced', 'rejected')),
+        stage TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '',
+        consent TEXT, decided_at TEXT, fetched_at TEXT,
+        file TEXT, response_sha256 TEXT, bytes INTEGER,
+        pixel_sha256 TEXT, phash TEXT, width INTEGER, height INTEGER, notes TEXT
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX pictures_by_state ON pictures (state, id);
+    CREATE TABLE faces (
+        id TEXT PRIMARY KEY,
+        picture TEXT NOT NULL REFERENCES pictures (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        box TEXT NOT NULL, landmarks TEXT NOT NULL, detector TEXT NOT NULL, score REAL NOT NULL,
+        inter_ocular REAL NOT NULL, yaw REAL, pitch REAL, roll REAL,
+        state TEXT NOT NULL DEFAULT 'found'
+            CHECK (state IN ('found', 'aligned', 'unique', 'duplicate', 'kept', 'rejected')),
+        stage TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '',
+        recipe TEXT, size INTEGER, file TEXT, sha256 TEXT, pixel_sha256 TEXT,
+        phash TEXT, phash_mirror TEXT, embedding BLOB, quality TEXT,
+        cluster TEXT, keeper INTEGER NOT NULL DEFAULT 0, split TEXT, flag TEXT NOT NULL DEFAULT ''
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX faces_by_state ON faces (state, id);
+    CREATE INDEX faces_by_picture ON faces (picture, number);
+    CREATE INDEX faces_by_cluster ON faces (cluster);
+    CREATE TABLE runs (
+        number INTEGER PRIMARY KEY, stage TEXT NOT NULL, started_at TEXT NOT NULL, seconds REAL NOT NULL,
+        rows INTEGER NOT NULL, kept INTEGER NOT NULL
+    ) STRICT;
+    """,
+)
+
+
+def picture_id(source: str, key: str) -> str:
+    """A picture's name in ledger and release: it depends on where the picture is, never on when it was found."""
+    return sha256_bytes(f"{source}\n{key}".encode())[:20]
+
+
+def face_id(picture: str, number: int) -> str:
+    """The name of the picture's face with that number, counted from 0."""
+    return f"{picture}-{number:02}"
+
+
+class Ledger:
+    """One connection to a build's ledger. Only the main process of a build writes.
+
+    Args:
+        folder: the build's folder.
+        create: make the ledger where there is none.
+
+    Raises:
+        SuiteError: no ledger there, one of a newer version, or a file that is no ledger.
+    """
+
+    def __init__(self, folder: Path, create: bool = False) -> None:
+        self.folder = folder
+        self.path = folder / LEDGER
+        if not create and not self.path.is_file():
+            raise SuiteError(f"OUT {folder}: no {LEDGER} there; start with 'aahq build {folder} --source ...'")
+        try:
+            self.db = sqlite3.connect(self.path, isolation_level=None)
+            self.db.row_factory = sqlite3.Row
+            self.db.execute("PRAGMA journal_mode = WAL")
+            # NORMAL in WAL mode survives a killed process whole; after a power cut the last transactions may be redone.
+            self.db.execute("PRAGMA synchronous = NORMAL")
+            self.db.execute("PRAGMA foreign_keys = ON")
+            self._migrate()
+        except sqlite3.DatabaseError as error:
+            raise SuiteError(
+                f"OUT {self.path}: not usable as a ledger ({error}); move it away and build again, or restore a copy"
+            ) from None
+
+    def _migrate(self) -> None:
+        version = self.db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            raise SuiteError(f"OUT {self.path}: ledger version {version}; this program knows up to {len(MIGRATIONS)}")
+        for number in range(version, len(MIGRATIONS)):
+            # executescript commits what is open, so the script carries its own transaction.
+            self.db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+
+    def close(self) -> None:
+        """Close the connection; SQLite folds the write-ahead log into the file."""
+        self.db.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or nothing of it."""
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
+    def rows(self, sql: str, values: Iterable[Any] = ()) -> Iterator[sqlite3.Row]:
+        """The rows of a query, one at a time."""
+        return iter(self.db.execute(sql, tuple(values)))
+
+    def one(self, sql: str, values: Iterable[Any] = ()) -> Any:
+        """The first cell of a query's first row, or None."""
+        row = self.db.execute(sql, tuple(values)).fetchone()
+        return None if row is None else row[0]
+
+    def pending(self, table: str, state: str, columns: str, batch: int) -> Iterator[list[sqlite3.Row]]:
+        """Batches of the rows in a state, by rising id; rows may leave the state while the iteration goes on."""
+        last = ""
+        while rows := self.db.execute(
+            f"SELECT {columns} FROM {table} WHERE state = ? AND id > ? ORDER BY id LIMIT ?", (state, last, batch)
+        ).fetchall():
+            last = rows[-1]["id"]
+            yield rows
+
+    def count(self, table: str, *states: str) -> int:
+        """How many rows are in one of the states (in any, without states)."""
+        where = f"WHERE state IN ({','.join('?' * len(states))})" if states else ""
+        return int(self.one(f"SELECT count(*) FROM {table} {where}", states))
+
+    def update(self, table: str, id: str, **values: Any) -> None:
+        """Set columns of one row; inside a transaction."""
+        names = ", ".join(f"{name} = ?" for name in values)
+        self.db.execute(f"UPDATE {table} SET {names} WHERE id = ?", (*values.values(), id))
+
+    def reject(self, table: str, id: str, stage: str, reason: str, detail: str) -> None:
+        """Move a row to `rejected`, with the stage that did it, its reason and the evidence; inside a transaction."""
+        self.update(table, id, state="rejected", stage=stage, reason=reason, detail=detail)
+
+    def insert(self, table: str, values: Mapping[str, Any]) -> bool:
+        """Add a row unless its id is there already; True when it was added. Inside a transaction."""
+        names = ", ".join(values)
+        done = self.db.execute(
+            f"INSERT INTO {table} ({names}) VALUES ({','.join('?' * len(values))}) ON CONFLICT DO NOTHING",
+            tuple(values.values()),
+        )
+        return done.rowcount > 0
+
+    def add_candidate(self, candidate: Candidate) -> bool:
+        """Add a picture on offer in state `found`, unless it is known; inside a transaction."""
+        return self.insert(
+            "pictures",
+            {
+                "id": picture_id(candidate.source, candidate.key),
+                "source": candidate.source,
+                "key": candidate.key,
+                "page_url": candidate.page_url or "",
+                "image_url": next(iter(candidate.image_urls), ""),
+                "artist": candidate.artist or "",
+                "title": candidate.title,
+                "license": candidate.license or "",
+                "published": candidate.published or "",
+                "candidate": candidate.to_json(),
+            },
+        )
+
+    def get(self, name: str) -> Any:
+        """A value kept by `put`, or None."""
+        text = self.one("SELECT value FROM meta WHERE name = ?", (name,))
+        return None if text is None else json.loads(text)
+
+    def put(self, name: str, value: Any) -> None:
+        """Keep a JSON value under a name."""
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, canonical_json(value)))

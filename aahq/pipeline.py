@@ -1,0 +1,272 @@
+"""The way of a picture: the stages in their order over one folder, each resumable and each also a command of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from aahq.ledger import Ledger
+from aahq.lock import only_writer
+from aahq.sources import SOURCES, Source, SourceOptions
+from aahq.stages.engine import Engine, SerialExecutor, Tally, open_engine, sweep_parts
+from suite.errors import SuiteError, did_you_mean
+from suite.files import canonical_json
+
+STAGES = ("crawl", "screen", "faces", "align", "dedup", "quality", "release")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Where to crawl, as the command line gave it; kept in the ledger, so that the same folder goes on without it.
+
+    Attributes:
+        source: a key of `aahq.sources.SOURCES`.
+        target: the list, file or folder of the sources that need one.
+        channel, sorting, query: what the sources of that kind ask for.
+        base_url: another server with the same answers (the embedded gallery).
+        limit: pictures in all; None for all that there are.
+    """
+
+    source: str
+    target: str | None = None
+    channel: str = "portraits"
+    sorting: str = "latest"
+    query: str = "portrait"
+    base_url: str | None = None
+    limit: int | None = None
+
+    def cursor_key(self) -> str:
+        """What tells this use of the source from others; the limit may change and the crawl still goes on."""
+        used = {
+            "artstation": {"channel": self.channel, "sorting": self.sorting},
+            "met": {"query": self.query},
+        }.get(self.source, {"target": self.target})
+        return canonical_json(used)
+
+    def options(self, left: int | None) -> SourceOptions:
+        """For the source, with `left` works to go."""
+        return SourceOptions(self.target, self.channel, self.sorting, self.query, left, self.base_url)
+
+
+@dataclass(frozen=True)
+class Manners:
+    """Who asks and how.
+
+    Attributes:
+        contact: an e-mail address or page of the person who crawls; needed for the real web.
+        per_second: requests a second to one host; 0 for no limit.
+        connections: pictures taken at the same time.
+        optouts, permissions: files; None where there is none.
+        allow: `host:port` of a gallery on this machine.
+    """
+
+    contact: str | None = None
+    per_second: float = 1.0
+    connections: int = 8
+    optouts: str | None = None
+    permissions: str | None = None
+    allow: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the release is: its name, the pictures' side, the domain, the seed of the splits. Fixed for a folder."""
+
+    name: str = "aahq"
+    size: int = 1024
+    domain: str = "art"
+    seed: int = 0
+
+
+@dataclass
+class Build:
+    """An open folder: the ledger, the engine and what is asked for."""
+
+    ledger: Ledger
+    engine: Engine
+    ask: Ask | None
+    manners: Manners
+    shape: Shape
+
+
+@contextmanager
+def open_build(
+    out: Path,
+    *,
+    ask: Mapping[str, Any] | None = None,
+    manners: Mapping[str, Any] | None = None,
+    shape: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    create: bool = False,
+) -> Iterator[Build]:
+    """Lock `out`, open its ledger and a pool of workers; what is not given is what an earlier run kept.
+
+    Args:
+        out: the build's folder.
+        ask: given fields of `Ask`; None values count as not given, here and below.
+        manners: given fields of `Manners`.
+        shape: given fields of `Shape`; size and domain of a folder that has faces already cannot change.
+        workers: processes; one a core where None.
+        create: start a build where there is none.
+
+    Raises:
+        SuiteError: another process works there, there is nothing to go on from, or the shape differs.
+    """
+    if not create and not out.is_dir():
+        raise SuiteError(f"OUT {out}: no such folder; start with 'aahq build {out} --source ...'")
+    with only_writer(out), Ledger(out, create=create) as ledger:
+        sweep_parts(out)
+        wanted = Build(
+            ledger,
+            Engine(SerialExecutor(), 1),
+            _ask(ledger, _given(ask)),
+            Manners(**_merged(ledger, "manners", _given(manners))),
+            _shape(ledger, _given(shape)),
+        )
+        with open_engine(workers) as engine:
+            yield replace(wanted, engine=engine)
+
+
+def _given(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (values or {}).items() if value is not None}
+
+
+def _merged(ledger: Ledger, name: str, given: dict[str, Any]) -> dict[str, Any]:
+    values = {**(ledger.get(name) or {}), **given}
+    ledger.put(name, values)
+    return values
+
+
+def _ask(ledger: Ledger, given: dict[str, Any]) -> Ask | None:
+    if "source" in given:
+        if given["source"] not in SOURCES:
+            raise SuiteError(f"--source: no {given['source']!r}{did_you_mean(given['source'], SOURCES)}")
+        ledger.put("ask", given)
+    values = _merged(ledger, "ask", given)
+    return Ask(**values) if "source" in values else None
+
+
+def _shape(ledger: Ledger, given: dict[str, Any]) -> Shape:
+    kept = ledger.get("shape") or {}
+    if ledger.count("faces"):
+        for key, value in given.items():
+            if key in ("size", "domain") and kept[key] != value:
+                raise SuiteError(f"--{key} {value}: {ledger.folder} was begun with {kept[key]}; give another folder")
+    shape = Shape(**{**kept, **given})
+    if not 16 <= shape.size <= 4096:
+        raise SuiteError(f"--size {shape.size}: expected 16 to 4096 pixels")
+    ledger.put("shape", vars(shape))
+    return shape
+
+
+def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
+    """List and fetch. `again` lists the source from its start; `retry` offers passing failures again."""
+    from aahq.consent import OptOuts, Permissions
+    from aahq.http import Http, Limits
+    from aahq.sources import open_source
+    from aahq.stages import crawl as stage
+
+    ask, manners = build.ask, build.manners
+    if ask is None:
+        raise SuiteError(f"--source: this folder has none yet; expected one of {', '.join(SOURCES)}")
+    with Http(manners.contact, allow=manners.allow, limits=Limits(per_second=manners.per_second)) as http:
+        terms = stage.Terms(http, OptOuts(_path(manners.optouts)), Permissions(_path(manners.permissions)))
+        if again:
+            stage.forget_cursors(build.ledger)
+        if retry:
+            stage.offer_again(build.ledger)
+
+        def reopen(left: int | None) -> Source:
+            return open_source(ask.source, ask.options(left))
+
+        where = stage.Where(ask.source, ask.cursor_key(), reopen, ask.limit)
+        return stage.run(build.ledger, where, terms, manners.connections)
+
+
+def _path(file: str | None) -> Path | None:
+    return None if file is None else Path(file)
+
+
+def screen(build: Build) -> Tally:
+    """Decode to canonical pixels, or refuse."""
+    from aahq.consent import OptOuts
+    from aahq.stages import screen as stage
+
+    return stage.run(build.ledger, build.engine, OptOuts(_path(build.manners.optouts)))
+
+
+def faces(build: Build) -> Tally:
+    """Find faces and landmarks."""
+    from aahq.stages import faces as stage
+
+    return stage.run(build.ledger, build.engine)
+
+
+def align(build: Build) -> Tally:
+    """Cut every face by the recipe, and measure it."""
+    from aahq.stages import align as stage
+
+    return stage.run(build.ledger, build.engine, build.shape.size)
+
+
+def dedup(build: Build) -> Tally:
+    """Cluster the whole set and choose keepers and splits."""
+    from aahq.stages import dedup as stage
+
+    return stage.run(build.ledger, build.shape.seed)
+
+
+def quality(build: Build, thresholds: Path | None = None) -> Tally:
+    """Judge by the thresholds."""
+    from aahq.stages import quality as stage
+
+    return stage.run(build.ledger, thresholds)
+
+
+def release(build: Build, **how: Any) -> Tally:
+    """Write the release; the tally counts its faces."""
+    from aahq.consent import OptOuts
+    from aahq.stages import release as stage
+    from aahq.stages.engine import stage_run
+
+    shape = build.shape
+    with stage_run(build.ledger, "release", 0, "faces") as (tally, _):
+        written = stage.run(
+            build.ledger,
+            name=shape.name,
+            size=shape.size,
+            domain=shape.domain,
+            optouts=OptOuts(_path(build.manners.optouts)),
+            **how,
+        )
+        tally.keep(written.count)
+        tally.notes |= {
+            "folder": str(written.folder),
+            "pictures": written.pictures,
+            "manifest_sha256": written.manifest_sha256,
+        }
+    return tally
+
+
+RUN: dict[str, Callable[..., Tally]] = {
+    "crawl": crawl,
+    "screen": screen,
+    "faces": faces,
+    "align": align,
+    "dedup": dedup,
+    "quality": quality,
+    "release": release,
+}
+
+
+def run_all(build: Build, said: Callable[[Tally], None] = lambda tally: None, **how: Any) -> list[Tally]:
+    """Every stage in order; `said` hears of each as it ends, `how` is for the release."""
+    tallies = []
+    for name in STAGES:
+        tally = RUN[name](build, **(how if name == "release" else {}))
+        tallies.append(tally)
+        said(tally)
+    return tallies

@@ -1,0 +1,266 @@
+"""Rebuild: the same release again from its manifest, asking for consent anew, under a stated policy of sameness."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aahq import screen
+from aahq.candidates import FOLDER, Candidate
+from aahq.hashes import hamming, phash64, pixel_sha256
+from aahq.http import Http
+from aahq.ledger import Ledger, picture_id
+from aahq.reasons import Rejected
+from aahq.release.png import encode_png
+from aahq.release.schema import REJECT_COLUMNS
+from aahq.release.tables import read_rows
+from aahq.release.write import CARD, MANIFEST, Written, write
+from aahq.sources import SourcePage
+from aahq.stages.align import cut
+from aahq.stages.crawl import Terms, Where
+from aahq.stages.crawl import run as crawl
+from aahq.stages.engine import BATCH, Engine, Refusal
+from suite.errors import SuiteError, did_you_mean
+from suite.files import write_json
+from suite.progress import progress
+
+POLICIES = ("exact", "pixel", "perceptual")
+# Of 64 bits, over whole pictures: a re-encoded or resized file stays below, another picture does not.
+DISTANCE = 8
+_PAGE = 200
+# The artist's, the site's or the law's no, found when asking anew; any other failure says that the picture is gone.
+WITHDRAWN = frozenset(
+    (
+        "robots",
+        "no_evidence",
+        "page_noai",
+        "tag_noai",
+        "ai_made",
+        "adult",
+        "header_noai",
+        "embedded_noai",
+        "opted_out",
+    )
+)
+_COMPUTED = frozenset(("file", "offset", "bytes", "sha256", "pixel_sha256", "phash", "width", "height"))
+# A row, its picture's file or why there is none, and the file's digest.
+Task = tuple[dict[str, Any], str | Refusal, str]
+Result = tuple[dict[str, Any], str, bytes | Refusal]
+
+
+@dataclass
+class Survival:
+    """What became of the manifest's rows.
+
+    Attributes:
+        counts: `alive` (the same under the policy), `changed` (there, and not the same), `gone` (not to be had) and
+            `refused` (consent was withdrawn).
+        reasons: reason -> rows, of those that are not alive.
+        written: the release of those that are.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    written: Written | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json` and `rebuild.json`."""
+        return {
+            **{state: self.counts[state] for state in ("alive", "changed", "gone", "refused")},
+            "rows": sum(self.counts.values()),
+            "reasons": dict(sorted(self.reasons.items())),
+            "manifest_sha256": self.written.manifest_sha256 if self.written else None,
+        }
+
+
+def rebuild(
+    manifest: Path,
+    ledger: Ledger,
+    engine: Engine,
+    terms: Terms,
+    *,
+    policy: str,
+    folder: Path | None = None,
+    connections: int = 8,
+    form: str = "folder",
+) -> Survival:
+    """Fetch what the manifest names, align it by the stored landmarks, and write the release of what is still the same.
+
+    Args:
+        manifest: a release's folder or its `manifest.parquet`.
+        ledger: of the new folder, which remembers what was fetched: a killed rebuild goes on. The release goes into
+            `release` in that folder, and `rebuild.json` beside it.
+        engine: where pictures are decoded and aligned.
+        terms: client, opt-outs and permissions, as for a crawl: consent is decided anew.
+        policy: `exact` (the response's bytes), `pixel` (the decoded picture) or `perceptual` (its hash within 8 bits).
+        folder: where the files of rows of the source `folder` lie now.
+        connections: pictures fetched at the same time.
+        form: of the new release.
+
+    Raises:
+        SuiteError: no manifest, or a policy that is not known.
+        Stop: a site ended it; the same call goes on.
+    """
+    if policy not in POLICIES:
+        raise SuiteError(f"--policy: no {policy!r}{did_you_mean(policy, POLICIES)}")
+    manifest = manifest / MANIFEST if manifest.is_dir() else manifest
+    card = _card(manifest)
+    where = Where("manifest", str(card["manifest_sha256"]), lambda left: _Manifest(manifest, folder))
+    crawl(ledger, where, terms, connections)
+    survival = Survival()
+    lost: list[dict[str, str]] = []
+
+    def rows() -> Iterator[tuple[dict[str, Any], bytes]]:
+        tasks = (_task(ledger, row) for row in read_rows(manifest))
+        batches = iter(lambda: list(islice(tasks, BATCH)), [])
+        work = partial(_work, ledger.folder, policy)
+        with progress(what="rebuild", total=card.get("count"), unit="faces") as bar:
+            for row, state, result in chain.from_iterable(_in_order(engine, batches, work)):
+                bar.update(1)
+                survival.counts[state] += 1
+                if isinstance(result, Refusal):
+                    survival.reasons[result.reason] += 1
+                    lost.append(_lost(row, result))
+                else:
+                    yield row, result
+
+    survival.written = write(
+        ledger.folder / "release",
+        rows(),
+        name=str(card.get("name", "rebuilt")),
+        recipe=str(card["recipe"]),
+        size=int(card["size"]),
+        form=form,
+        rejects=lost,
+        card={"rebuilt_from": card["manifest_sha256"], "policy": policy},
+    )
+    write_json(ledger.folder / "rebuild.json", {"policy": policy, **survival.as_dict()})
+    return survival
+
+
+class _Manifest:
+    """A manifest as a source of candidates; the cursor is the number of rows done."""
+
+    name = "manifest"
+
+    def __init__(self, manifest: Path, folder: Path | None) -> None:
+        self.manifest = manifest
+        self.folder = folder
+
+    def pages(self, http: Http | None, cursor: str | None) -> Iterator[SourcePage]:
+        done = int(cursor or 0)
+        rows = islice(read_rows(self.manifest), done, None)
+        while batch := list(islice(rows, _PAGE)):
+            done += len(batch)
+            yield SourcePage([_candidate(row, self.folder) for row in batch], str(done))
+
+
+def _card(manifest: Path) -> dict[str, Any]:
+    path = manifest.parent / CARD
+    for file in (manifest, path):
+        if not file.is_file():
+            raise SuiteError(f"MANIFEST {file}: no such file; expected a release's folder or manifest.parquet in it")
+    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return card
+
+
+def _lost(row: dict[str, Any], refusal: Refusal) -> dict[str, str]:
+    same = {key: row[key] for key in REJECT_COLUMNS if key in row}
+    return {**same, "stage": "rebuild", "reason": refusal.reason, "detail": refusal.detail}
+
+
+def _candidate(row: dict[str, Any], folder: Path | None) -> Candidate:
+    extra: dict[str, Any] = {}
+    urls = (row["image_url"],) if row["image_url"] else ()
+    if row["source"] == FOLDER:
+        if folder is None:
+            raise SuiteError("--folder: the manifest has rows of local files; say where they are, as in --folder DIR")
+        path = (folder / row["key"]).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise SuiteError(f"MANIFEST row {row['id']}: the key {row['key']!r} leads out of --folder")
+        extra = {"path": str(path), "folder": str(folder)}
+        urls = (path.as_uri(),)
+    return Candidate(
+        row["source"],
+        row["key"],
+        row["page_url"] or None,
+        urls,
+        artist=row["artist"] or None,
+        title=row["title"],
+        tags=tuple(json.loads(row["tags"])),
+        license=row["license"] or None,
+        published=row["published"] or None,
+        extra=extra,
+    )
+
+
+def _task(ledger: Ledger, row: dict[str, Any]) -> Task:
+    """A row with its fetched file and that file's digest, or with the refusal."""
+    found = ledger.db.execute(
+        "SELECT state, reason, detail, file, response_sha256 FROM pictures WHERE id = ?",
+        (picture_id(row["source"], row["key"]),),
+    ).fetchone()
+    if found["state"] == "rejected":
+        return row, Refusal(found["reason"], found["detail"]), ""
+    return row, str(found["file"]), str(found["response_sha256"])
+
+
+def _work(root: Path, policy: str, tasks: list[Task]) -> list[Result]:
+    return [_get(root, policy, task) for task in tasks]
+
+
+def _get(root: Path, policy: str, task: Task) -> Result:
+    """One row, its state, and the aligned face's PNG or why there is none."""
+    row, file, response = task
+    if isinstance(file, Refusal):
+        return row, "refused" if file.reason in WITHDRAWN else "gone", file
+    try:
+        rgb = screen.canonical(root / file).rgb
+    except Rejected as refused:
+        return row, "changed", Refusal(refused.reason, refused.detail)
+    if why := _differs(row, policy, response, rgb):
+        return row, "changed", Refusal("changed", why)
+    aligned, _ = cut(rgb, np.asarray(json.loads(row["landmarks"]), np.float32), row["width"])
+    # What follows from the picture is computed anew by the writer.
+    same = {key: value for key, value in row.items() if key not in _COMPUTED}
+    return same, "alive", encode_png(aligned)
+
+
+def _in_order(
+    engine: Engine, batches: Iterator[list[Task]], work: Callable[[list[Task]], list[Result]]
+) -> Iterator[list[Result]]:
+    """Results in the order of the batches, with a bounded number in flight."""
+    waiting: deque[Future[list[Result]]] = deque()
+    for batch in batches:
+        waiting.append(engine.executor.submit(work, batch))
+        if len(waiting) >= engine.in_flight:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _differs(row: dict[str, Any], policy: str, response: str, rgb: np.ndarray) -> str:
+    """Why the fetched picture is not the manifest's under the policy, or nothing."""
+    if response == row["response_sha256"]:
+        return ""
+    if policy == "exact":
+        return f"other bytes: {response[:16]}, not {row['response_sha256'][:16]}"
+    if pixel_sha256(rgb) == row["source_pixel_sha256"]:
+        return ""
+    if policy == "pixel":
+        return "other pixels"
+    if rgb.shape[:2] != (row["source_height"], row["source_width"]):
+        return (
+            f"{rgb.shape[1]} x {rgb.shape[0]}, not {row['source_width']} x {row['source_height']}: landmarks do not fit"
+        )
+    distance = hamming(phash64(rgb), int(row["source_phash"], 16))
+    return "" if distance <= DISTANCE else f"perceptual hash {distance} bits away > {DISTANCE}"

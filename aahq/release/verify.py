@@ -1,0 +1,207 @@
+"""Verify: is every file of a release there, is it what was written, and is there nothing else?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from aahq.release.schema import COLUMNS, SCHEMA_VERSION
+from aahq.release.tables import read_rows
+from aahq.release.write import CARD, MANIFEST, REJECTS, SUMS
+from suite.errors import SuiteError
+from suite.files import PART_SUFFIX, sha256_file
+from suite.progress import progress
+
+# Problems of one kind that are listed by name; all are counted.
+LISTED = 100
+
+
+@dataclass
+class Verdict:
+    """What `verify` found.
+
+    Attributes:
+        rows: rows of the manifest.
+        links: rows that are links only by design.
+        effective: rows whose picture is there and is what the manifest says: the exact N of a benchmark.
+        missing, changed, extra: paths (of a shard's picture: `shards/x.tar#id.png`), the first hundred of each.
+        counts: how many of each in all.
+        manifest_sha256: names exactly this set.
+    """
+
+    rows: int = 0
+    links: int = 0
+    effective: int = 0
+    missing: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    extra: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=lambda: {"missing": 0, "changed": 0, "extra": 0})
+    manifest_sha256: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not any(self.counts.values())
+
+    def add(self, kind: str, path: str) -> None:
+        """Record a problem."""
+        self.counts[kind] += 1
+        if self.counts[kind] <= LISTED:
+            getattr(self, kind).append(path)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        listed = {kind: getattr(self, kind) for kind in self.counts}
+        return {
+            "ok": self.ok,
+            "rows": self.rows,
+            "links": self.links,
+            "effective": self.effective,
+            "counts": self.counts,
+            "manifest_sha256": self.manifest_sha256,
+            **listed,
+        }
+
+
+def verify(root: Path) -> Verdict:
+    """Read every byte of the release in `root` and compare it with the manifest and the checksums.
+
+    Raises:
+        SuiteError: there is no release, or its manifest cannot be read.
+    """
+    manifest = root / MANIFEST
+    if not manifest.is_file():
+        raise SuiteError(f"RELEASE {root}: no {MANIFEST}; expected a finished release's folder")
+    verdict = Verdict(manifest_sha256=sha256_file(manifest))
+    _check_card(root, verdict)
+    expected = {MANIFEST, REJECTS, CARD, SUMS}
+    shards: set[str] = set()
+    try:
+        rows = progress(read_rows(manifest), "verify", verdict.rows or None, "faces")
+        verdict.rows = 0
+        with _Pictures(root) as pictures:
+            for row in rows:
+                _check_row(row, pictures, verdict, shards)
+    except (OSError, ValueError, KeyError) as error:
+        raise SuiteError(f"RELEASE {manifest}: not readable ({error}); get it again", 1) from None
+    _check_sums(root, expected | shards, verdict)
+    _find_extra(root, expected | shards, verdict)
+    return verdict
+
+
+def _check_card(root: Path, verdict: Verdict) -> None:
+    if not (root / CARD).is_file():
+        verdict.add("missing", CARD)
+        return
+    try:
+        card = json.loads((root / CARD).read_text(encoding="utf-8"))
+        verdict.rows = int(card["count"])
+        same = card["manifest_sha256"] == verdict.manifest_sha256
+    except (ValueError, KeyError, TypeError):
+        verdict.add("changed", CARD)
+        return
+    if card.get("schema") != SCHEMA_VERSION:
+        raise SuiteError(f"RELEASE {root}: schema {card.get('schema')!r}; this program reads {SCHEMA_VERSION}")
+    if not same:
+        verdict.add("changed", MANIFEST)
+
+
+class _Pictures:
+    """Reads pictures by the manifest's place, keeping the shard of the last one open."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._name = ""
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> _Pictures:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+    def read(self, file: str, offset: int, size: int) -> bytes | None:
+        """The bytes there, fewer where the file ends early; None where there is no file."""
+        name, _, member = file.partition("#")
+        if not member:
+            path = self.root / name
+            # One byte more than promised shows a file that has grown.
+            return _read(path, size + 1) if path.is_file() else None
+        if name != self._name:
+            self._close()
+            self._name = name
+            if (self.root / name).is_file():
+                self._file = (self.root / name).open("rb")
+        if self._file is None:
+            return None
+        self._file.seek(offset)
+        return self._file.read(size)
+
+
+def _check_row(row: dict[str, Any], pictures: _Pictures, verdict: Verdict, shards: set[str]) -> None:
+    if missing := COLUMNS.keys() - row.keys():
+        raise KeyError(f"no column {sorted(missing)[0]}")
+    verdict.rows += 1
+    file = row["file"]
+    if not file:
+        verdict.links += 1
+        return
+    if file.startswith("/") or ".." in Path(file).parts:
+        raise ValueError(f"{file!r} lies outside of the release")
+    if "#" in file:
+        shards.add(file.split("#")[0])
+    data = pictures.read(file, row["offset"], row["bytes"])
+    if data is None:
+        verdict.add("missing", file)
+    elif hashlib.sha256(data).hexdigest() != row["sha256"]:
+        verdict.add("changed", file)
+    else:
+        verdict.effective += 1
+
+
+def _sums(root: Path) -> Iterator[tuple[str, str]]:
+    with (root / SUMS).open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            digest, _, path = line.rstrip("\n").partition("  ")
+            yield digest, path
+
+
+def _check_sums(root: Path, wanted: set[str], verdict: Verdict) -> None:
+    """Everything but pictures in a folder, which their rows have covered."""
+    if not (root / SUMS).is_file():
+        verdict.add("missing", SUMS)
+        return
+    seen = {SUMS}
+    for digest, path in _sums(root):
+        if path not in wanted:
+            continue
+        seen.add(path)
+        if not (root / path).is_file():
+            verdict.add("missing", path)
+        elif path not in verdict.changed and sha256_file(root / path) != digest:
+            verdict.add("changed", path)
+    for path in sorted(wanted - seen):
+        verdict.add("changed" if (root / path).is_file() else "missing", path)
+
+
+def _find_extra(root: Path, known: set[str], verdict: Verdict) -> None:
+    """Files that no row and no checksum names; half-written parts of a writer at work are none."""
+    named = {path for _, path in _sums(root)} if (root / SUMS).is_file() else set()
+    for path in sorted(root.rglob("*")):
+        relative = path.relative_to(root).as_posix()
+        if path.is_file() and relative not in known and relative not in named and path.suffix != PART_SUFFIX:
+            verdict.add("extra", relative)
+
+
+def _read(path: Path, size: int) -> bytes:
+    with path.open("rb") as source:
+        return source.read(size)

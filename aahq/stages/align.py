@@ -1,0 +1,132 @@
+"""Align stage: `found` faces become `aligned`: a PNG named by its content, cut by the recipe that the row names.
+
+While picture and crop are at hand, what dedup compares and what quality judges is measured too: those stages then only
+decide, and deciding again with other thresholds takes seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from aahq import align as pure
+from aahq import screen
+from aahq.dedup import embed
+from aahq.faces import FoundFace
+from aahq.hashes import phash64, phash_hex, pixel_sha256
+from aahq.ledger import Ledger
+from aahq.quality import assess
+from aahq.reasons import Rejected
+from aahq.release.png import encode_png
+from aahq.stages.engine import BATCH, Engine, Refusal, Tally, content_path, run_batches, stage_run
+from suite.files import canonical_json, sha256_bytes, write_whole
+
+NAME = "align"
+FACE_COLUMNS = ("id", "box", "landmarks", "detector", "score", "inter_ocular", "yaw", "pitch", "roll")
+# the face's row, and "source": its picture's file
+Task = dict[str, Any]
+Result = tuple[str, dict[str, Any] | Refusal]
+
+
+def run(ledger: Ledger, engine: Engine, size: int) -> Tally:
+    """Align every found face to `size` pixels."""
+    batches = ([dict(row) for row in rows] for rows in _pending(ledger))
+    with stage_run(ledger, NAME, ledger.count("faces", "found"), "faces") as (tally, step):
+
+        def commit(results: list[Result]) -> None:
+            with ledger.transaction():
+                for id, made in results:
+                    if isinstance(made, Refusal):
+                        ledger.reject("faces", id, NAME, made.reason, made.detail)
+                        tally.drop(made.reason)
+                    else:
+                        ledger.update("faces", id, state="aligned", size=size, **made)
+                        tally.keep()
+            step(len(results))
+
+        run_batches(engine, batches, partial(_work, ledger.folder, size), commit)
+    return tally
+
+
+def _pending(ledger: Ledger) -> Any:
+    last = ""
+    columns = ", ".join(f"f.{name}" for name in FACE_COLUMNS)
+    query = (
+        f"SELECT {columns}, p.file AS source FROM faces f JOIN pictures p ON p.id = f.picture "
+        "WHERE f.state = 'found' AND f.id > ? ORDER BY f.id LIMIT ?"
+    )
+    while rows := list(ledger.rows(query, (last, BATCH))):
+        last = rows[-1]["id"]
+        yield rows
+
+
+def recipe(size: int) -> str:
+    """The recipe's name at a size; at 1024 it is the published one."""
+    return f"ffhq-quad{4 * size}-bilinear-lanczos{size}-v1"
+
+
+def cut(rgb: np.ndarray, landmarks: np.ndarray, size: int) -> tuple[np.ndarray, str]:
+    """The aligned face (size, size, 3) uint8 and the recipe's name; a picture that is aligned already is only resized."""
+    if pure.is_aligned(rgb, landmarks):
+        if rgb.shape[:2] == (size, size):
+            return rgb, "already-aligned"
+        resized = Image.fromarray(rgb).resize((size, size), Image.Resampling.LANCZOS)
+        return np.asarray(resized), f"already-aligned-lanczos{size}"
+    return pure.align(rgb, landmarks, size=size, transform_size=4 * size), recipe(size)
+
+
+def found_face(row: Task) -> FoundFace:
+    """The face as the finder gave it, from its row."""
+    left, top, right, bottom = json.loads(row["box"])
+    return FoundFace(
+        box=(left, top, right, bottom),
+        score=row["score"],
+        detector=row["detector"],
+        landmarks=np.asarray(json.loads(row["landmarks"]), np.float32),
+        inter_ocular=row["inter_ocular"],
+        yaw=row["yaw"] or 0.0,
+        pitch=row["pitch"] or 0.0,
+        roll=row["roll"] or 0.0,
+    )
+
+
+def _work(folder: Path, size: int, tasks: list[Task]) -> list[Result]:
+    results: list[Result] = []
+    # Faces of one picture stand together: it is decoded once.
+    for source, rows in groupby(tasks, key=lambda task: str(task["source"])):
+        try:
+            rgb = screen.canonical(folder / source).rgb
+        except Rejected as refused:
+            results.extend((row["id"], Refusal(refused.reason, refused.detail)) for row in rows)
+            continue
+        for row in rows:
+            try:
+                results.append((row["id"], _make(folder, rgb, found_face(row), size)))
+            except Rejected as refused:
+                results.append((row["id"], Refusal(refused.reason, refused.detail)))
+    return results
+
+
+def _make(folder: Path, rgb: np.ndarray, face: FoundFace, size: int) -> dict[str, Any]:
+    """Cut one face, write it whole, and measure it."""
+    aligned, name = cut(rgb, face.landmarks, size)
+    png = encode_png(aligned)
+    digest = sha256_bytes(png)
+    path = content_path("faces", digest, ".png")
+    write_whole(folder / path, png)
+    return {
+        "file": path,
+        "sha256": digest,
+        "pixel_sha256": pixel_sha256(aligned),
+        "phash": phash_hex(phash64(aligned)),
+        "phash_mirror": phash_hex(phash64(np.ascontiguousarray(aligned[:, ::-1]))),
+        "embedding": embed(aligned).astype(np.float16).tobytes(),
+        "quality": canonical_json(assess(rgb, face, aligned).as_dict()),
+        "recipe": name,
+    }

@@ -1,0 +1,203 @@
+"""What all stages share: batches of rows go to an executor, results are committed by the main process as they come.
+
+A worker is a module-level function of a batch that touches no ledger; it returns plain values. Results may come back in
+any order and any process may die at any moment: a row is done when its transaction is, and never before.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.connection import wait as wait_for
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aahq.ledger import Ledger
+from suite.errors import SuiteError
+from suite.progress import progress
+
+# Pictures a task: enough that sending it costs nothing, few enough that a kill loses seconds of work.
+BATCH = 16
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A worker's answer for a row that it refuses."""
+
+    reason: str
+    detail: str
+
+
+@dataclass
+class Tally:
+    """What one run of a stage did.
+
+    Attributes:
+        stage: its name.
+        rows: how many it looked at.
+        kept: how many went on.
+        reasons: reason -> how many were rejected for it.
+        seconds: wall time.
+        notes: other figures worth saying.
+    """
+
+    stage: str
+    rows: int = 0
+    kept: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def keep(self, count: int = 1) -> None:
+        """Count rows that go on."""
+        self.rows += count
+        self.kept += count
+
+    def drop(self, reason: str) -> None:
+        """Count a row that is rejected."""
+        self.rows += 1
+        self.reasons[reason] += 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "stage": self.stage,
+            "rows": self.rows,
+            "kept": self.kept,
+            "reasons": dict(sorted(self.reasons.items())),
+            "seconds": round(self.seconds, 3),
+            **self.notes,
+        }
+
+
+class SerialExecutor(Executor):
+    """Does the work at once, in this process: for one core, debuggers and small tests."""
+
+    def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
+        future: Future[R] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where the work of the stages is done: an executor, and how many tasks to keep in flight."""
+
+    executor: Executor
+    in_flight: int
+
+
+@contextmanager
+def open_engine(workers: int | None) -> Iterator[Engine]:
+    """A pool of processes on this machine (1 worker: this process itself).
+
+    Processes are spawned, not forked: forking a process that holds threads and SQLite is not safe.
+
+    Raises:
+        SuiteError: a number of workers that cannot be.
+    """
+    count = workers if workers is not None else len(os.sched_getaffinity(0))
+    if count < 1:
+        raise SuiteError(f"--workers {count}: expected 1 or more")
+    if count == 1:
+        yield Engine(SerialExecutor(), 1)
+        return
+    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    try:
+        yield Engine(pool, 2 * count)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """One thread a worker, and no worker that outlives a killed build."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _die_with(sentinel: int) -> None:
+    wait_for([sentinel])
+    os._exit(1)
+
+
+def run_batches(
+    engine: Engine, batches: Iterable[list[T]], work: Callable[[list[T]], R], commit: Callable[[R], None]
+) -> None:
+    """Send every batch to `work` and give its result to `commit` here, with a bounded number in flight.
+
+    Raises:
+        SuiteError: a worker process died; what was committed stands.
+    """
+    waiting: set[Future[R]] = set()
+    try:
+        for batch in batches:
+            waiting.add(engine.executor.submit(work, batch))
+            if len(waiting) >= engine.in_flight:
+                waiting = _take(waiting, commit)
+        while waiting:
+            waiting = _take(waiting, commit)
+    except BrokenProcessPool:
+        raise SuiteError(
+            "a worker process died (killed, or out of memory); run the same command again to go on, with fewer --workers",
+            exit_code=1,
+        ) from None
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _take(waiting: set[Future[R]], commit: Callable[[R], None]) -> set[Future[R]]:
+    done, rest = wait(waiting, return_when=FIRST_COMPLETED)
+    for future in done:
+        commit(future.result())
+    return rest
+
+
+@contextmanager
+def stage_run(
+    ledger: Ledger, name: str, total: int | None, unit: str
+) -> Iterator[tuple[Tally, Callable[[int], object]]]:
+    """Time a stage with a progress bar (none for a total of 0), and leave a line in the ledger's `runs`; yields the tally and the bar's step."""
+    tally = Tally(name)
+    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+    try:
+        if total == 0:
+            yield tally, lambda count: None
+        else:
+            with progress(what=name, total=total, unit=unit) as bar:
+                yield tally, bar.update
+    finally:
+        tally.seconds = time.perf_counter() - clock
+        if tally.rows:
+            ledger.db.execute(
+                "INSERT INTO runs (stage, started_at, seconds, rows, kept) VALUES (?, ?, ?, ?, ?)",
+                (name, started, tally.seconds, tally.rows, tally.kept),
+            )
+
+
+def content_path(kind: str, digest: str, suffix: str) -> str:
+    """Relative path of a file named by its content: `<kind>/<2 hex>/<digest><suffix>`."""
+    return f"{kind}/{digest[:2]}/{digest}{suffix}"
+
+
+def sweep_parts(folder: Path) -> None:
+    """Remove what a killed process left half-written; only for the holder of the folder's lock."""
+    for part in (*(folder / "pictures").glob(".*.part"), *(folder / "faces").glob("*/.*.part")):
+        part.unlink(missing_ok=True)

@@ -1,0 +1,74 @@
+"""Quality stage: `unique` faces become `kept` or `rejected`; a rejected keeper's best copy stands in for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from aahq.ledger import Ledger
+from aahq.quality import Scores, Thresholds, Verdict, judge, load_thresholds
+from aahq.stages.dedup import TAKES_PART
+from aahq.stages.engine import Tally, stage_run
+
+NAME = "quality"
+_ORDER = "ORDER BY cluster, keeper DESC, json_extract(quality, '$.quad_side') DESC, id"
+
+
+def run(ledger: Ledger, thresholds: Path | None = None) -> Tally:
+    """Judge every cluster's keeper, and while it fails the next best copy; one transaction.
+
+    Args:
+        ledger: the build's ledger.
+        thresholds: a file in the shape of `aahq/quality.toml`; the shipped one where None.
+    """
+    limits = load_thresholds(thresholds)
+    total = int(ledger.one(f"SELECT count(*) FROM faces f WHERE {TAKES_PART} AND f.keeper = 1"))
+    with stage_run(ledger, NAME, total, "faces") as (tally, step), ledger.transaction():
+        for members in _clusters(ledger):
+            _settle(ledger, members, limits, tally)
+            step(1)
+    return tally
+
+
+def _clusters(ledger: Ledger) -> Iterator[list[tuple[str, str]]]:
+    """(id, quality) of each cluster's faces, best first."""
+    members: list[tuple[str, str]] = []
+    name = None
+    # Read whole before writing: a cursor over rows that change under it may see them twice.
+    ids = ledger.db.execute(f"SELECT cluster, id FROM faces f WHERE {TAKES_PART} AND cluster IS NOT NULL {_ORDER}")
+    for cluster, id in ids.fetchall():
+        if cluster != name and members:
+            yield members
+            members = []
+        name = cluster
+        members.append((id, ledger.one("SELECT quality FROM faces WHERE id = ?", (id,))))
+    if members:
+        yield members
+
+
+def _settle(ledger: Ledger, members: list[tuple[str, str]], limits: Thresholds, tally: Tally) -> None:
+    kept = ""
+    for number, (id, scores) in enumerate(members):
+        if kept:
+            detail = str(ledger.one("SELECT detail FROM faces WHERE id = ?", (id,)))
+            why = detail.partition(": ")[2]
+            detail = f"of {kept}: {why}" if why else f"of {kept}"
+            ledger.update("faces", id, state="duplicate", stage="dedup", reason="duplicate", detail=detail, flag="")
+            continue
+        verdict = judge(Scores(**json.loads(scores)), limits)
+        if verdict is not None and verdict.level == "reject":
+            ledger.reject("faces", id, NAME, verdict.reason, verdict.detail)
+            tally.drop(verdict.reason)
+            continue
+        kept = id
+        ledger.update("faces", id, state="kept", stage="", reason="", detail="", flag=_flag(verdict))
+        tally.keep()
+        if number:
+            tally.notes["stood in"] = tally.notes.get("stood in", 0) + 1
+        if verdict is not None:
+            tally.notes["flagged for review"] = tally.notes.get("flagged for review", 0) + 1
+
+
+def _flag(verdict: Verdict | None) -> str:
+    return "" if verdict is None else f"{verdict.reason}: {verdict.detail}"

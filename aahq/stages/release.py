@@ -1,0 +1,131 @@
+"""Release stage: the `kept` faces of the ledger become a release; nothing in the ledger changes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from aahq.candidates import Candidate
+from aahq.consent import OptOuts, is_open
+from aahq.ledger import Ledger
+from aahq.release import Written, write
+from aahq.stages.align import recipe
+from suite.errors import SuiteError
+from suite.progress import progress
+
+NAME = "release"
+_KEPT = (
+    "SELECT f.*, p.source, p.key, p.page_url, p.image_url, p.artist, p.title, p.license, p.published, p.candidate, "
+    "p.consent, p.response_sha256, p.pixel_sha256 AS source_pixel_sha256, p.phash AS source_phash, "
+    "p.width AS source_width, p.height AS source_height "
+    "FROM faces f JOIN pictures p ON p.id = f.picture WHERE f.state = 'kept' ORDER BY f.id"
+)
+_REJECTED = (
+    "SELECT p.id, p.source, p.key, p.page_url, p.image_url, p.artist, p.title, p.license, p.stage, p.reason, p.detail "
+    "FROM pictures p WHERE p.state = 'rejected' UNION ALL "
+    "SELECT f.id, p.source, p.key, p.page_url, p.image_url, p.artist, p.title, p.license, f.stage, f.reason, f.detail "
+    "FROM faces f JOIN pictures p ON p.id = f.picture WHERE f.state IN ('rejected', 'duplicate') ORDER BY 1"
+)
+
+
+def run(
+    ledger: Ledger,
+    *,
+    name: str,
+    size: int,
+    domain: str,
+    optouts: OptOuts,
+    out: Path | None = None,
+    form: str = "folder",
+    public: bool = False,
+    shard_bytes: int | None = None,
+) -> Written:
+    """Write the release of what is kept.
+
+    Args:
+        ledger: the build's ledger.
+        name: the release's name.
+        size: side of the aligned pictures.
+        domain: `art` or `photo`.
+        optouts: the local opt-out list as it is now.
+        out: the release's folder; `release` in the build's folder where None.
+        form: `folder`, `shards` or `links`.
+        public: for handing on: rows whose licence does not allow it keep their link and lose their picture.
+        shard_bytes: the most that a shard holds.
+
+    Raises:
+        SuiteError: nothing is kept, or a kept row is opted out or has no evidence of consent (exit code 1).
+    """
+    total = ledger.count("faces", "kept")
+    if not total:
+        raise SuiteError(
+            f"OUT {ledger.folder}: no face is kept, nothing to release; see 'aahq report {ledger.folder}'", 1
+        )
+    _refuse_opted_out(ledger, optouts)
+
+    def rows() -> Iterator[tuple[dict[str, Any], bytes | None]]:
+        for row in progress(ledger.rows(_KEPT), NAME, total, "faces"):
+            linked = form == "links" or (public and not is_open(row["license"]))
+            yield _row(row, domain, size), None if linked else _png(ledger.folder, row)
+
+    return write(
+        out or ledger.folder / "release",
+        rows(),
+        name=name,
+        recipe=recipe(size),
+        size=size,
+        form=form,
+        rejects=(dict(row) for row in ledger.rows(_REJECTED)),
+        card={"public": public},
+        **({} if shard_bytes is None else {"shard_bytes": shard_bytes}),
+    )
+
+
+def _refuse_opted_out(ledger: Ledger, optouts: OptOuts) -> None:
+    for row in ledger.rows(_KEPT):
+        if not row["consent"]:
+            raise SuiteError(f"release: {row['id']} has no evidence of consent; run 'aahq crawl {ledger.folder}'", 1)
+        if blocked := optouts.blocks(
+            Candidate.from_json(row["candidate"]), (row["response_sha256"], row["source_pixel_sha256"])
+        ):
+            raise SuiteError(
+                f"release: {row['id']} is opted out ({blocked}); run 'aahq crawl {ledger.folder}' to drop what the list "
+                "names, then 'aahq release' again",
+                1,
+            )
+
+
+def _png(folder: Path, row: sqlite3.Row) -> bytes:
+    try:
+        return (folder / row["file"]).read_bytes()
+    except OSError as error:
+        raise SuiteError(f"{folder / row['file']}: {error.strerror}; run 'aahq align {folder} --again'", 1) from None
+
+
+def _row(row: sqlite3.Row, domain: str, size: int) -> dict[str, Any]:
+    candidate = Candidate.from_json(row["candidate"])
+    local = candidate.local_path is not None
+    # Times stay in the ledger: two crawls of the same works make the same release.
+    consent = [{key: value for key, value in check.items() if key != "time"} for check in json.loads(row["consent"])]
+    if local:
+        # Nobody else can use the paths of this machine; the key says which file of the folder it is.
+        consent[0]["value"] = "chosen by the person from a folder of their own"
+    same = (
+        "id sha256 pixel_sha256 phash split cluster source key page_url artist title license published "
+        "response_sha256 source_pixel_sha256 source_phash source_width source_height recipe landmarks detector"
+    )
+    return {
+        **{column: row[column] for column in same.split()},
+        "image_url": "" if local else row["image_url"],
+        "domain": domain,
+        "width": size,
+        "height": size,
+        "tags": list(candidate.tags),
+        "consent": consent,
+        "face": row["number"],
+        "quality": row["quality"] or "{}",
+        "factors": candidate.extra.get("factors"),
+    }

@@ -1,0 +1,76 @@
+"""Screen stage: `fetched` pictures become `screened`, with size and hashes of their canonical pixels."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aahq import screen as pure
+from aahq.candidates import Candidate
+from aahq.consent import OptOuts
+from aahq.hashes import phash64, phash_hex, pixel_sha256
+from aahq.ledger import Ledger
+from aahq.reasons import Rejected
+from aahq.stages.engine import BATCH, Engine, Refusal, Tally, run_batches, stage_run
+from suite.files import canonical_json
+
+NAME = "screen"
+Task = tuple[str, str]
+Result = tuple[str, dict[str, Any] | Refusal]
+
+
+def run(ledger: Ledger, engine: Engine, optouts: OptOuts) -> Tally:
+    """Screen every fetched picture; the opt-out list may name pixels, which are known from here on."""
+    batches = (
+        [(row["id"], row["file"]) for row in rows] for rows in ledger.pending("pictures", "fetched", "id, file", BATCH)
+    )
+    with stage_run(ledger, NAME, ledger.count("pictures", "fetched"), "pictures") as (tally, step):
+
+        def commit(results: list[Result]) -> None:
+            with ledger.transaction():
+                for id, found in results:
+                    if not isinstance(found, Refusal):
+                        found = _blocked(ledger, optouts, id, found["pixel_sha256"]) or found
+                    if isinstance(found, Refusal):
+                        ledger.reject("pictures", id, NAME, found.reason, found.detail)
+                        tally.drop(found.reason)
+                    else:
+                        ledger.update("pictures", id, state="screened", **found)
+                        tally.keep()
+            step(len(results))
+
+        run_batches(engine, batches, partial(_work, ledger.folder), commit)
+    return tally
+
+
+def _blocked(ledger: Ledger, optouts: OptOuts, id: str, pixels: str) -> Refusal | None:
+    if optouts.path is None:
+        return None
+    candidate = Candidate.from_json(ledger.one("SELECT candidate FROM pictures WHERE id = ?", (id,)))
+    why = optouts.blocks(candidate, (pixels,))
+    return None if why is None else Refusal("opted_out", why)
+
+
+def _work(folder: Path, tasks: list[Task]) -> list[Result]:
+    results: list[Result] = []
+    for id, file in tasks:
+        try:
+            seen = pure.canonical(folder / file)
+        except Rejected as refused:
+            results.append((id, Refusal(refused.reason, refused.detail)))
+            continue
+        height, width = seen.rgb.shape[:2]
+        results.append(
+            (
+                id,
+                {
+                    "width": width,
+                    "height": height,
+                    "pixel_sha256": pixel_sha256(seen.rgb),
+                    "phash": phash_hex(phash64(seen.rgb)),
+                    "notes": canonical_json(seen.notes),
+                },
+            )
+        )
+    return results
