@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.ndimage
 from PIL import Image
 
 RECIPE = "ffhq-quad4096-bilinear-lanczos1024-v1"
+MAX_SIDE = 100_000
 
 
 def crop_quad(landmarks: np.ndarray) -> tuple[np.ndarray, float]:
@@ -48,44 +48,40 @@ def align(rgb: np.ndarray, landmarks: np.ndarray, size: int = 1024, transform_si
     Returns:
         uint8 (size,size,3).
     """
-    image = Image.fromarray(rgb)
     quad, side = crop_quad(landmarks)
+    if not 2 <= side < MAX_SIDE:
+        raise ValueError(f"landmarks: the crop's side would be {side:.1f} px; expected 2 to {MAX_SIDE}")
+    # Imported on use: the compiled loops cost half a second that help pages and other stages need not wait for.
+    from aahq.border import blurred_border
+    from aahq.warp import warp_reduce
+
     shrink = int(np.floor(side / size * 0.5))
     if shrink > 1:
-        w, h = (int(np.rint(n / shrink)) for n in image.size)
-        image = image.resize((w, h), Image.Resampling.LANCZOS)
+        height, width = (int(np.rint(n / shrink)) for n in rgb.shape[:2])
+        rgb = np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.LANCZOS))
         quad, side = quad / shrink, side / shrink
     border = max(int(np.rint(side * 0.1)), 3)
-    low, high = np.floor(quad.min(axis=0)).astype(int), np.ceil(quad.max(axis=0)).astype(int)
-    box = (*np.maximum(low - border, 0), *np.minimum(high + border, image.size))
-    if box[2] - box[0] < image.size[0] or box[3] - box[1] < image.size[1]:
-        image = image.crop((int(box[0]), int(box[1]), int(box[2]), int(box[3])))
-        quad = quad - box[:2]
-    low, high = np.floor(quad.min(axis=0)).astype(int), np.ceil(quad.max(axis=0)).astype(int)
-    pad = np.array([*np.maximum(border - low, 0), *np.maximum(high - image.size + border, 0)])
+    low, high = _bounds(quad)
+    left, top = np.maximum(low - border, 0)
+    right, bottom = np.minimum(high + border, rgb.shape[1::-1])
+    rgb, quad = rgb[top:bottom, left:right], quad - (left, top)
+    low, high = _bounds(quad)
+    pad = np.array([*np.maximum(border - low, 0), *np.maximum(high - rgb.shape[1::-1] + border, 0)])
     if pad.max() > border - 4:
         pad = np.maximum(pad, int(np.rint(side * 0.3)))
-        image, quad = _blurred_border(np.float32(image), pad, side), quad + pad[:2]
-    corners = tuple(float(v) for v in (quad + 0.5).ravel())
-    image = image.transform((transform_size,) * 2, Image.Transform.QUAD, corners, Image.Resampling.BILINEAR)
-    if size < transform_size:
-        image = image.resize((size, size), Image.Resampling.LANCZOS)
-    return np.array(image)
+        quad = quad + pad[:2]
+        # Bilinear sampling reads one pixel beyond the quad; two are taken, and no more of the padded picture is made.
+        full = (int(rgb.shape[1] + pad[0] + pad[2]), int(rgb.shape[0] + pad[1] + pad[3]))
+        low, high = np.maximum(_bounds(quad)[0] - 2, 0), np.minimum(_bounds(quad)[1] + 2, full)
+        part = blurred_border(rgb, pad, side, (int(low[0]), int(low[1]), int(high[0]), int(high[1])))
+        return warp_reduce(
+            part, quad + 0.5, transform_size, min(size, transform_size), (int(low[0]), int(low[1])), full
+        )
+    return warp_reduce(rgb, quad + 0.5, transform_size, min(size, transform_size))
 
 
-def _blurred_border(pixels: np.ndarray, pad: np.ndarray, side: float) -> Image.Image:
-    left, top, right, bottom = pad
-    pixels = np.pad(pixels, ((top, bottom), (left, right), (0, 0)), "reflect")
-    h, w, _ = pixels.shape
-    y, x, _ = np.ogrid[:h, :w, :1]
-    mask = np.maximum(
-        1.0 - np.minimum(np.float32(x) / left, np.float32(w - 1 - x) / right),
-        1.0 - np.minimum(np.float32(y) / top, np.float32(h - 1 - y) / bottom),
-    )
-    blur = side * 0.02
-    pixels += (scipy.ndimage.gaussian_filter(pixels, [blur, blur, 0]) - pixels) * np.clip(mask * 3.0 + 1.0, 0.0, 1.0)
-    pixels += (np.median(pixels, axis=(0, 1)) - pixels) * np.clip(mask, 0.0, 1.0)
-    return Image.fromarray(np.uint8(np.clip(np.rint(pixels), 0, 255)))
+def _bounds(quad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.floor(quad.min(axis=0)).astype(int), np.ceil(quad.max(axis=0)).astype(int)
 
 
 def is_aligned(rgb: np.ndarray, landmarks: np.ndarray, tolerance: float = 0.04) -> bool:

@@ -43,7 +43,7 @@ def straightforward_align(rgb: np.ndarray, points: np.ndarray, size: int = 1024,
     pad = np.array([*np.maximum(border - low, 0), *np.maximum(high - image.size + border, 0)])
     if max(pad) > border - 4:
         pad = np.maximum(pad, int(np.rint(side * 0.3)))
-        image, quad = _blurred_border(np.float32(image), pad, side), quad + pad[:2]
+        image, quad = _blurred_border(np.array(image, dtype=np.float32), pad, side), quad + pad[:2]
     corners = tuple(float(v) for v in (quad + 0.5).ravel())
     image = image.transform((transform, transform), Image.Transform.QUAD, corners, Image.Resampling.BILINEAR)
     if size < transform:
