@@ -307,6 +307,8 @@ class Http:
             Rejected: one of the fetch reasons, or "robots" / "robots_unreachable".
             Stop: a challenge, or a host that is busy for longer than the limits allow.
         """
+        if self.contact is None and host_key(url) not in self.guard.allow:
+            raise SuiteError(f"--contact: {url} is on the real web; say who crawls, as in --contact me@example.org")
         pause = self.limits.backoff_s
         for left in range(self.limits.retries, -1, -1):
             try:
@@ -339,7 +341,7 @@ class Http:
     ) -> T | _Redirect:
         host = host_key(url)
         if self.contact is None and host not in self.guard.allow:
-            raise SuiteError(f"--contact: {url} is on the real web; say who crawls, as in --contact me@example.org")
+            raise Rejected("address_refused", f"redirected to {url}, away from the embedded gallery")
         if obey:
             self._check_robots(url)
         self.pace.wait(host)

@@ -23,6 +23,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from aahq.magic import HEAD, looks_like_text, picture_type
 from aahq.reasons import Rejected
+from aahq.whole import check_png_rows, check_whole
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 # A JPEG of several pictures (stereo, thumbnails) opens as MPO; its first frame is the picture.
@@ -100,6 +101,10 @@ def canonical(source: Path | bytes, limits: ScreenLimits | None = None) -> Scree
         }
         with _typed_decoding():
             picture.load()
+            # Pillow leaves rows that never came black; only then is counting them worth its time.
+            last = picture.crop((0, picture.height - 1, picture.width, picture.height))
+        if picture.format == "PNG" and ("interlace" in picture.info or last.getbbox(alpha_only=False) is None):
+            check_png_rows(data)
         # Read after loading: Pillow turns a TIFF upright itself then, and a PNG may hold its EXIF after the pixels.
         notes["orientation"] = orientation = _orientation(picture)
         profile = picture.info.get("icc_profile")
@@ -112,24 +117,6 @@ def canonical(source: Path | bytes, limits: ScreenLimits | None = None) -> Scree
         if orientation in _UPRIGHT:
             rgb = _UPRIGHT[orientation](rgb)
     return Screened(np.array(rgb, order="C"), notes)
-
-
-def check_whole(data: bytes) -> None:
-    """Refuse a file that ends before its format says so: decoders fill what is missing with grey in silence.
-
-    Raises:
-        Rejected: "truncated", or "corrupt" where a PNG chunk's checksum is wrong.
-    """
-    if data.startswith(b"\xff\xd8"):
-        _check_jpeg(data)
-    elif data.startswith(b"\x89PNG"):
-        _check_png(data)
-    elif data.startswith(b"RIFF"):
-        (size,) = struct.unpack("<I", data[4:8])
-        if size + 8 > len(data):
-            raise Rejected("truncated", f"RIFF announces {size + 8} bytes, the file has {len(data)}")
-    elif data.startswith(b"GIF8") and not data.rstrip(b"\0").endswith(b";"):
-        raise Rejected("truncated", "the GIF's trailer is missing")
 
 
 def _read(source: Path | bytes, limits: ScreenLimits) -> bytes:
@@ -182,32 +169,7 @@ def _check_header(picture: Image.Image, limits: ScreenLimits) -> None:
     with _typed_decoding():
         animated = getattr(picture, "is_animated", False) and picture.format != "MPO"
     if animated:
-        raise Rejected("animated", f"{getattr(picture, 'n_frames', 'several')} frames")
-
-
-def _check_jpeg(data: bytes) -> None:
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
-        # 0xFF may be repeated as filling before a marker.
-        at += 1 if data[at + 1] == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    if data.find(b"\xff\xd9", at) < 0:
-        raise Rejected("truncated", "the JPEG's end marker is missing")
-
-
-def _check_png(data: bytes) -> None:
-    at = 8
-    while at + 12 <= len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        kind = data[at + 4 : at + 8]
-        end = at + 12 + size
-        if end > len(data):
-            break
-        if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            raise Rejected("corrupt", f"wrong checksum in PNG chunk {kind!r}")
-        if kind == b"IEND":
-            return
-        at = end
-    raise Rejected("truncated", "the PNG's last chunk is missing")
+        raise Rejected("animated", f"{picture.format} of several frames")
 
 
 def _orientation(picture: Image.Image) -> int:
