@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from models.layers import BLUR, EqualConv2d, EqualLinear, FusedLeakyReLU, ScaledLeakyReLU, blur
 from models.stylegan2 import channel_table, check_size
 from ops.checks import check_shape
+from ops.dispatch import layout
 from ops.modulated_conv import blur_pads
 
 
@@ -81,7 +82,7 @@ class _Trunk(nn.Module):
         weight = self.final_conv[0].weight
         if x.device != weight.device:
             raise ValueError(f"discriminator x: given on {x.device}; expected {weight.device}, the network's")
-        x = x.to(weight.dtype)
+        x = x.to(weight.dtype, memory_format=layout(x.device, half))
         for k, layer in enumerate(self.convs):
             resolution = self.size if k == 0 else self.size >> (k - 1)
             x = layer(x.to(half if half is not None and resolution >= half_from else weight.dtype))
@@ -123,6 +124,13 @@ class ProjectionDiscriminator(_Trunk):
 
     def forward(self, x: Tensor, style: Tensor, half: torch.dtype | None = None, half_from: int = 64) -> Tensor:
         """(N, 3, size, size) in [-1, 1] and (N, style_dim) -> (N, 1) logits."""
-        check_shape("discriminator style", style, (len(x), self.style_dim))
-        h = self.features(x, half, half_from).sum((2, 3))
+        return self.score(self.hidden(x, half, half_from), style)
+
+    def hidden(self, x: Tensor, half: torch.dtype | None = None, half_from: int = 64) -> Tensor:
+        """What the picture alone decides: (N, 3, size, size) -> h (N, channels[4]); several codes can be scored on it."""
+        return self.features(x, half, half_from).sum((2, 3))
+
+    def score(self, h: Tensor, style: Tensor) -> Tensor:
+        """h (N, channels[4]) and (N, style_dim) -> (N, 1) logits."""
+        check_shape("discriminator style", style, (len(h), self.style_dim))
         return self.l_out(h) + (self.l_style(style.to(h.dtype)) * h).sum(1, keepdim=True)

@@ -15,7 +15,9 @@ from torch.utils.checkpoint import checkpoint
 
 from models.layers import EqualLinear, FusedLeakyReLU, ModulatedConv2d, PixelNorm, upsample
 from models.method import seeded_normal
+from ops.bias_act import bias_act
 from ops.checks import check_shape
+from ops.dispatch import layout
 
 Noise = Literal["fixed", "random"] | Sequence[Tensor]
 SMALLEST, LARGEST = 8, 1024
@@ -42,14 +44,14 @@ def mapping_network(in_features: int, style_dim: int, layers: int, lr_mul: float
 
 
 class NoiseInjection(nn.Module):
-    """Adds (N or 1, 1, H, W) noise, scaled by one learnt number."""
+    """Scales noise (N or 1, 1, H, W) by one learnt number."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
 
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        return x + (self.weight * noise).to(x.dtype)
+    def forward(self, noise: Tensor) -> Tensor:
+        return self.weight * noise
 
 
 class ConstantInput(nn.Module):
@@ -73,7 +75,7 @@ class StyledConv(nn.Module):
         self.activate = FusedLeakyReLU(out_channels)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        return self.activate(self.noise(self.conv(x, w), noise))
+        return bias_act(self.conv(x, w), self.activate.bias, noise=self.noise(noise), overwrite=True)
 
 
 class ToRGB(nn.Module):
@@ -86,7 +88,7 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
 
     def forward(self, x: Tensor, w: Tensor, skip: Tensor | None = None) -> Tensor:
-        y = self.conv(x, w).to(self.bias.dtype) + self.bias
+        y = bias_act(self.conv(x, w).to(self.bias.dtype), self.bias.flatten(), "linear", gain=1, overwrite=True)
         return y if skip is None or self.upsample is None else y + self.upsample(skip)
 
 
@@ -218,7 +220,8 @@ class Generator(nn.Module):
         if latents.device != self.input.input.device:
             raise ValueError(f"latents: given on {latents.device}; expected {self.input.input.device}, the network's")
         noises = self._noise(noise, len(latents))
-        x = self.conv1(self.input(len(latents)), latents[:, 0], noises[0])
+        x = self.input(len(latents)).contiguous(memory_format=layout(latents.device, half))
+        x = self.conv1(x, latents[:, 0], noises[0])
         picture = self.to_rgb1(x, latents[:, 1])
         for k, to_rgb in enumerate(self.to_rgbs):
             if half is not None and 8 * 2**k >= half_from:

@@ -24,8 +24,11 @@ def bias_act_ref(
     slope: float = 0.2,
     gain: float = ROOT_2,
     clamp: float | None = None,
+    noise: Tensor | None = None,
 ) -> Tensor:
     """The plain form of `bias_act`; any order of derivative through PyTorch's own."""
+    if noise is not None:
+        x = x + noise.to(x.dtype)
     if b is not None:
         x = x + b.to(x.dtype).reshape(1, -1, *[1] * (x.ndim - 2))
     if act == "lrelu":
@@ -37,7 +40,9 @@ def bias_act_ref(
     return x if clamp is None else x.clamp(-clamp, clamp)
 
 
-def check_bias_act(x: Tensor, b: Tensor | None, act: str, slope: float, gain: float, clamp: float | None) -> None:
+def check_bias_act(
+    x: Tensor, b: Tensor | None, act: str, slope: float, gain: float, clamp: float | None, noise: Tensor | None
+) -> None:
     """Raise ValueError for arguments outside what `bias_act` documents."""
     check_float("bias_act x", x)
     if x.ndim < 2:
@@ -45,6 +50,9 @@ def check_bias_act(x: Tensor, b: Tensor | None, act: str, slope: float, gain: fl
     if b is not None:
         check_shape("bias_act b", b, (x.shape[1],))
         check_same_device("bias_act b", b, "x", x)
+    if noise is not None:
+        check_shape("bias_act noise", noise, (1 if noise.shape[:1] == (1,) else x.shape[0], 1, *x.shape[2:]))
+        check_same_device("bias_act noise", noise, "x", x)
     if act not in ACTIVATIONS:
         raise ValueError(f"bias_act act: given {act!r}; expected one of {', '.join(ACTIVATIONS)}")
     if not slope >= 0:
@@ -62,8 +70,10 @@ def bias_act(
     slope: float = 0.2,
     gain: float = ROOT_2,
     clamp: float | None = None,
+    noise: Tensor | None = None,
+    overwrite: bool = False,
 ) -> Tensor:
-    """clamp(gain * act(x + b)), differentiable to any order.
+    """clamp(gain * act(x + noise + b)), differentiable to any order.
 
     Args:
         x: (N, C, ...) floating, any memory format, any size including 0.
@@ -72,6 +82,8 @@ def bias_act(
         slope: of the leaky ReLU below 0, >= 0.
         gain: multiplies after the activation, > 0.
         clamp: limits the absolute value after the gain, or None.
+        noise: (N or 1, 1, ...), the same for all channels, or None.
+        overwrite: x is not needed any more, so the result may take its place where no derivative is wanted.
 
     Returns:
         a tensor of x's shape, dtype and memory format.
@@ -79,24 +91,37 @@ def bias_act(
     Raises:
         ValueError: for arguments outside the above.
     """
-    check_bias_act(x, b, act, slope, gain, clamp)
+    check_bias_act(x, b, act, slope, gain, clamp, noise)
     chosen = choose("bias_act", x)
     if chosen == "triton":
         from ops.kernels.bias_act import bias_act_triton
 
-        return bias_act_triton(x, b, act, slope, gain, clamp)
-    if chosen == "cpu":
-        return bias_act_cpu(x, b, act, slope, gain, clamp)
-    return bias_act_ref(x, b, act, slope, gain, clamp)
+        return bias_act_triton(x, b, act, slope, gain, clamp, noise)
+    if chosen == "cpu" and not _wants_derivative(x, b, noise):
+        return bias_act_cpu(x, b, act, slope, gain, clamp, noise, overwrite)
+    return bias_act_ref(x, b, act, slope, gain, clamp, noise)
+
+
+def _wants_derivative(*tensors: Tensor | None) -> bool:
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 def bias_act_cpu(
-    x: Tensor, b: Tensor | None, act: Activation, slope: float, gain: float, clamp: float | None
+    x: Tensor,
+    b: Tensor | None,
+    act: Activation,
+    slope: float,
+    gain: float,
+    clamp: float | None,
+    noise: Tensor | None,
+    overwrite: bool,
 ) -> Tensor:
-    """The reference, writing over its own first result where no derivative is wanted."""
-    if torch.is_grad_enabled() and (x.requires_grad or (b is not None and b.requires_grad)):
-        return bias_act_ref(x, b, act, slope, gain, clamp)
-    y = x.clone() if b is None else x + b.to(x.dtype).reshape(1, -1, *[1] * (x.ndim - 2))
+    """The reference step by step in one buffer; fresh memory costs a processor more than the arithmetic. No derivative."""
+    y = x if overwrite else x.clone()
+    if noise is not None:
+        y.add_(noise)
+    if b is not None:
+        y.add_(b.reshape(1, -1, *[1] * (x.ndim - 2)))
     if act == "lrelu":
         F.leaky_relu_(y, slope)
     elif act == "relu":
