@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+# float32 unless a docstring says otherwise; NumPy's stubs widen arithmetic, so the item type is left open.
+Array = NDArray[Any]
 
 # Parts of a picture, in the order in which they lie over one another.
 BACKGROUND, BODY, SKIN, FACE, LIPS, EYES, HAIR = range(7)

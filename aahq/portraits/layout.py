@@ -8,13 +8,15 @@ viewer, the origin lies between the eyes. The order of the points is iBUG's (300
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aahq.portraits.factors import Factors
 
-Array = NDArray[np.float32]
+# float32 unless a docstring says otherwise; NumPy's stubs widen arithmetic, so the item type is left open.
+Array = NDArray[Any]
 
 _JAW = np.array(
     [(-1.165, 0.03), (-1.15, 0.31), (-1.11, 0.59), (-1.045, 0.86), (-0.93, 1.12), (-0.75, 1.36), (-0.53, 1.57),

@@ -77,7 +77,9 @@ def landscape_picture(seed: int, style: int, width: int, height: int) -> Picture
     out = top + (low - top) * smoothstep(0.0, 0.55, y)[..., None]
     sun = rng.uniform(0.2, 0.8), rng.uniform(0.22, 0.42)
     far = np.sqrt(((x - sun[0]) * width / height) ** 2 + (y - sun[1]) ** 2)
-    out = out + (np.exp(-((far / 0.16) ** 2)) * 0.6 + smoothstep(0.052, 0.047, far) * 1.2)[..., None] * hsv(0.11, 0.25, 1.0)
+    out = out + (np.exp(-((far / 0.16) ** 2)) * 0.6 + smoothstep(0.052, 0.047, far) * 1.2)[..., None] * hsv(
+        0.11, 0.25, 1.0
+    )
     cloud = smoothstep(0.3, 1.5, noise(rng, height, width, 0.35 * width, 5) + np.sin(y * 22) * 0.35)
     out = out + (np.array([1.0, 0.95, 0.92], np.float32) - out) * (0.6 * cloud * smoothstep(0.6, 0.3, y))[..., None]
     canvas.depth[:] = -4 * canvas.unit
@@ -120,7 +122,9 @@ def still_life_picture(seed: int, style: int, width: int, height: int) -> Pictur
     for _ in range(int(rng.integers(5, 9))):
         radius = height * rng.uniform(0.07, 0.13)
         cx, cy = width * rng.uniform(0.15, 0.85), height * rng.uniform(0.62, 0.80)
-        out = _fruit(out, canvas, x, y, cx, cy, radius, hsv(rng.choice([0.0, 0.05, 0.09, 0.14, 0.24, 0.80]), 0.75, 0.85))
+        out = _fruit(
+            out, canvas, x, y, cx, cy, radius, hsv(rng.choice([0.0, 0.05, 0.09, 0.14, 0.24, 0.80]), 0.75, 0.85)
+        )
     canvas.rgb[:] = np.clip(out, 0, 2)
     canvas.flat[:] = np.clip(blur(canvas.rgb, 0.4 * canvas.unit), 0, 1)
     return Picture(finish(canvas, style, rng, height, width), (), ())
