@@ -15,6 +15,7 @@ _VALUED = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable
 _VALUED_PART = re.compile(rf"(?:{'|'.join(_VALUED)})\s*:[^,]*", re.IGNORECASE)
 _SPLIT = re.compile(r"[\s,;:]+")
 _METAS = SoupStrainer("meta")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,11 @@ def page_meta(html: bytes, token: str = "aahq") -> PageMeta:
     """
     found: list[str] = []
     image = None
-    for tag in BeautifulSoup(html, "html.parser", parse_only=_METAS).find_all("meta"):
+    if b"<meta" not in html.lower() and not html.startswith(_UTF_16):
+        return PageMeta((), None)
+    # Decoded here: the words are ASCII, and guessing a charset takes longer than all the rest.
+    text = html.decode("utf-16" if html.startswith(_UTF_16) else "utf-8", errors="replace")
+    for tag in BeautifulSoup(text, "html.parser", parse_only=_METAS).find_all("meta"):
         name = str(tag.get("name") or tag.get("property") or tag.get("http-equiv") or "").strip().lower()
         content = str(tag.get("content") or "")
         if name == "og:image":
