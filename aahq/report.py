@@ -189,10 +189,16 @@ def _clusters(ledger: Ledger) -> Iterator[list[Tile]]:
     for (name,) in names:
         tiles = []
         for row in ledger.rows(query, (name,)):
-            note = "kept" if row["state"] == "kept" else row["detail"].partition(": ")[2] or row["detail"]
+            note = "kept" if row["state"] == "kept" else _how(row["detail"])
             shown = thumbnail(ledger.folder / row["file"])
             tiles.append(Tile(shown, row["title"], row["artist"], _link(row["page_url"]), note, row["state"] == "kept"))
         yield tiles
+
+
+def _how(detail: str) -> str:
+    """Why a face is a copy, without the names of faces: "of ab-00: exact 0 to ab-00" -> "exact 0"."""
+    links = detail.partition(": ")[2].split(", ") if ": " in detail else [detail]
+    return ", ".join(dict.fromkeys(link.partition(" to ")[0] for link in links))
 
 
 def _sources(ledger: Ledger) -> list[dict[str, Any]]:
@@ -220,13 +226,17 @@ def _histograms(ledger: Ledger) -> list[dict[str, Any]]:
         out.append(
             {
                 "name": name.replace("_", " "),
-                "low": f"{low:.3g}",
-                "high": f"{high:.3g}",
-                "median": f"{middle:.3g}",
+                "low": _short(low),
+                "high": _short(high),
+                "median": _short(middle),
                 "bars": bars,
             }
         )
     return out
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def thumbnail(path: Path) -> str:

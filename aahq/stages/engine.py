@@ -174,7 +174,10 @@ def _take(waiting: set[Future[R]], commit: Callable[[R], None]) -> set[Future[R]
 def stage_run(
     ledger: Ledger, name: str, total: int | None, unit: str
 ) -> Iterator[tuple[Tally, Callable[[int], object]]]:
-    """Time a stage with a progress bar (none for a total of 0), and leave a line in the ledger's `runs`; yields the tally and the bar's step."""
+    """Time a stage with a progress bar (none for a total of 0), and leave a line in the ledger's `runs`.
+
+    Yields the tally and the bar's step.
+    """
     tally = Tally(name)
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     try:

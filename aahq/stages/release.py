@@ -59,6 +59,7 @@ def run(
     Raises:
         SuiteError: nothing is kept, or a kept row is opted out or has no evidence of consent (exit code 1).
     """
+    _refuse_unfinished(ledger)
     total = ledger.count("faces", "kept")
     if not total:
         raise SuiteError(
@@ -82,6 +83,17 @@ def run(
         card={"public": public},
         **({} if shard_bytes is None else {"shard_bytes": shard_bytes}),
     )
+
+
+def _refuse_unfinished(ledger: Ledger) -> None:
+    """A release is of whole stages; pictures that a stopped crawl has not fetched yet may wait for the next release."""
+    for table, states in (("pictures", ("fetched", "screened")), ("faces", ("found", "aligned", "unique"))):
+        for state in states:
+            if count := ledger.count(table, state):
+                raise SuiteError(
+                    f"OUT {ledger.folder}: {count} {table} are only {state}; run 'aahq build {ledger.folder}' to finish",
+                    1,
+                )
 
 
 def _refuse_opted_out(ledger: Ledger, optouts: OptOuts) -> None:

@@ -1,0 +1,88 @@
+"""The demo: the embedded gallery is painted, served on loopback and built into a release, as any site would be."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aahq.gallery import Gallery, serve
+from aahq.ledger import LEDGER, Ledger
+from aahq.pipeline import open_build, run_all
+from aahq.report import reasons, write_report
+from aahq.stages.engine import Tally
+from suite.errors import SuiteError
+
+_MADE = ("pictures", "faces", "release")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo made: the table of reasons, and where to look."""
+
+    pictures: int
+    kept: int
+    dropped: list[dict[str, Any]]
+    tallies: list[Tally]
+    release: Path
+    report: Path
+
+
+def run_demo(
+    folder: Path, count: int, size: int, seed: int, workers: int | None, said: Callable[[Tally], None]
+) -> Demo:
+    """Paint, serve, build, report.
+
+    Args:
+        folder: where; an earlier demo there is replaced.
+        count: works in the gallery.
+        size: side of the aligned faces in pixels.
+        seed: of the gallery and of the splits.
+        workers: processes; one a core where None.
+        said: hears of each stage as it ends.
+
+    Raises:
+        SuiteError: the folder holds something else than a demo.
+    """
+    _clear(folder)
+    gallery = Gallery(count, seed)
+    gallery.paint_all(workers)
+    with (
+        serve(gallery) as base_url,
+        open_build(
+            folder,
+            ask={"source": "artstation", "base_url": base_url},
+            manners={"per_second": 0.0, "allow": [urlsplit(base_url).netloc]},
+            shape={"name": "demo", "size": size, "seed": seed},
+            workers=workers,
+            create=True,
+        ) as build,
+    ):
+        build.ledger.put("demo", True)
+        tallies = run_all(build, said)
+        return Demo(
+            build.ledger.count("pictures"),
+            build.ledger.count("faces", "kept"),
+            reasons(build.ledger),
+            tallies,
+            (folder / "release").absolute(),
+            write_report(build.ledger).absolute(),
+        )
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier demo, and nothing else: the gallery has another address now, so it cannot go on."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / LEDGER).is_file():
+        raise SuiteError(f"FOLDER {folder}: holds something else than a demo; give another folder")
+    with Ledger(folder) as ledger:
+        if not ledger.get("demo"):
+            raise SuiteError(f"FOLDER {folder}: holds a build of yours; give another folder")
+    for name in _MADE:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for path in folder.glob(f"{LEDGER}*"):
+        path.unlink()

@@ -1,0 +1,49 @@
+"""A small folder of painted pictures and a build of it, made once for all tests that look at one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SIZE = 64
+PORTRAITS = 6
+
+
+@pytest.fixture(scope="session")
+def painted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six portraits, a copy and a mirror of the first, a picture without a face, a cut file, and a text."""
+    from aahq.portraits.paint import paint
+    from aahq.portraits.styles import style_seed
+
+    folder = tmp_path_factory.mktemp("painted")
+    for number in range(PORTRAITS):
+        Image.fromarray(paint(number, style_seed("natural", number), 256).rgb).save(folder / f"p{number}.png")
+    shutil.copy(folder / "p0.png", folder / "q_copy.png")
+    Image.open(folder / "p0.png").transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "q_mirror.png")
+    slope = np.linspace(0, 255, 256, dtype=np.uint8)
+    Image.fromarray(np.stack([np.tile(slope, (256, 1))] * 3, axis=-1)).save(folder / "r_slope.png")
+    (folder / "s_cut.png").write_bytes((folder / "p1.png").read_bytes()[:5000])
+    (folder / "t_text.jpg").write_text("<html>not a picture</html>")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built(painted_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished build of `painted_folder`, with release; tests that change it copy it first."""
+    from aahq.pipeline import open_build, run_all
+
+    out = tmp_path_factory.mktemp("built") / "out"
+    with open_build(
+        out, ask={"source": "folder", "target": str(painted_folder)}, shape={"size": SIZE}, workers=1, create=True
+    ) as build:
+        run_all(build)
+    return out
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder with its bytes."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,237 @@
+"""The way through: what is kept and dropped, resuming after kill -9 at any event, one writer, the same bytes twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from aahq.ledger import Ledger
+from aahq.pipeline import STAGES, open_build, run_all
+from suite.errors import SuiteError
+
+SIZE = 64
+
+# Runs a build and kills its own process, as `kill -9` does, right before the n-th event: an event is a file taking its
+# name or a transaction being committed. Small batches make many of both. Prints how many events there were.
+DRIVER = """
+import os, signal, sys
+from contextlib import contextmanager
+from pathlib import Path
+import aahq.stages.engine, aahq.stages.screen, aahq.stages.faces, aahq.stages.align
+from aahq import ledger, pipeline
+from suite.progress import set_quiet
+
+set_quiet(True)
+out, source, at = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+for stage in (aahq.stages.screen, aahq.stages.faces, aahq.stages.align):
+    stage.BATCH = 2
+events = 0
+replace, transaction = Path.replace, ledger.Ledger.transaction
+
+def event():
+    global events
+    events += 1
+    if events == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def replace_or_die(self, target):
+    event()
+    return replace(self, target)
+
+@contextmanager
+def transaction_or_die(self):
+    with transaction(self):
+        yield
+        event()
+
+Path.replace, ledger.Ledger.transaction = replace_or_die, transaction_or_die
+with pipeline.open_build(
+    out, ask={"source": "folder", "target": source}, shape={"size": 64}, workers=1, create=True
+) as build:
+    pipeline.run_all(build)
+print(events)
+"""
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def drive(out: Path, source: Path, at: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", DRIVER, str(out), str(source), str(at)], capture_output=True, text=True, check=False
+    )
+
+
+def states(out: Path) -> dict[str, tuple[str, str]]:
+    with Ledger(out) as ledger:
+        rows = ledger.rows(
+            "SELECT p.key, coalesce(f.state, p.state) AS state, coalesce(f.reason, p.reason) AS reason "
+            "FROM pictures p LEFT JOIN faces f ON f.picture = p.id"
+        )
+        return {row["key"]: (row["state"], row["reason"]) for row in rows}
+
+
+def test_every_picture_ends_kept_or_with_its_reason(built: Path) -> None:
+    found = states(built)
+    cluster = ["p0.png", "q_copy.png", "q_mirror.png"]
+    assert sorted(found[key][0] for key in cluster) == ["duplicate", "duplicate", "kept"]
+    assert all(found[f"p{n}.png"] == ("kept", "") for n in range(1, 6))
+    assert found["r_slope.png"] == ("rejected", "no_face")
+    assert found["s_cut.png"][1] in ("truncated", "corrupt")
+    assert found["t_text.jpg"] == ("rejected", "not_an_image")
+    manifest = pd.read_parquet(built / "release" / "manifest.parquet")
+    rejects = pd.read_parquet(built / "release" / "rejects.parquet")
+    assert len(manifest) == 6
+    assert sorted(rejects["reason"]) == sorted(reason for state, reason in found.values() if state != "kept")
+
+
+def test_the_same_ledger_gives_the_same_bytes(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "again")
+    shutil.rmtree(tmp_path / "again" / "release")
+    with open_build(tmp_path / "again", workers=1) as build:
+        tallies = run_all(build)
+    assert [tally.stage for tally in tallies] == list(STAGES)
+    assert all(tally.rows == 0 for tally in tallies[:4]), "nothing is done twice"
+    assert files_of(tmp_path / "again" / "release") == files_of(built / "release")
+
+
+@pytest.mark.slow
+def test_workers_do_not_change_the_release(built: Path, painted_folder: Path, tmp_path: Path) -> None:
+    ask = {"source": "folder", "target": str(painted_folder)}
+    with open_build(tmp_path / "two", ask=ask, shape={"size": SIZE}, workers=2, create=True) as build:
+        run_all(build)
+    assert files_of(tmp_path / "two" / "release") == files_of(built / "release")
+
+
+def killed_and_resumed(source: Path, out: Path, moments: list[int]) -> None:
+    for at in moments:
+        killed = drive(out, source, at)
+        assert killed.returncode in (-signal.SIGKILL, 0), killed.stderr
+        with Ledger(out) as ledger:
+            assert ledger.one("PRAGMA integrity_check") == "ok"
+            for file in [row["file"] for row in ledger.rows("SELECT file FROM faces WHERE file IS NOT NULL")]:
+                assert (out / file).is_file(), "a row points only to files that are whole"
+    done = drive(out, source, 0)
+    assert done.returncode == 0, done.stderr
+    assert not list(out.rglob("*.part")), "nothing half-written is left"
+
+
+def test_killed_before_any_event_and_resumed_gives_the_same_bytes(
+    built: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    # While fetching, then while aligning; the slow tests kill everywhere.
+    killed_and_resumed(painted_folder, tmp_path / "out", [9, 14])
+    assert files_of(tmp_path / "out" / "release") == files_of(built / "release")
+
+
+@pytest.mark.slow
+def test_killed_at_random_events_and_resumed_gives_the_same_bytes(
+    built: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    total = int(drive(tmp_path / "count", painted_folder, 0).stdout)
+    draw = random.Random(7)
+    for round in range(4):
+        out = tmp_path / str(round)
+        killed_and_resumed(painted_folder, out, [draw.randrange(1, total // 2) for _ in range(3)])
+        assert files_of(out / "release") == files_of(built / "release"), f"round {round}"
+
+
+@pytest.mark.slow
+def test_a_killed_pool_leaves_no_worker_and_resumes(built: Path, painted_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ask = ["-m", "aahq", "build", str(out), "--source", "folder", str(painted_folder), "--size", str(SIZE)]
+    for seconds in (1.5, 3.0, 4.5):
+        process = subprocess.Popen(
+            [sys.executable, *ask, "--workers", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(seconds)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        pids = children.read_text().split() if children.exists() else []
+        process.kill()
+        process.wait()
+        until = time.monotonic() + 20
+        while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()], "workers end with their build"
+    subprocess.run([sys.executable, *ask, "--workers", "2", "--json"], check=True, capture_output=True)
+    assert files_of(out / "release") == files_of(built / "release")
+
+
+def test_two_builds_on_one_folder_are_refused_and_a_dead_ones_lock_is_not(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "out")
+    (tmp_path / "out" / "build.lock").write_text("1\n")
+    with (
+        open_build(tmp_path / "out", workers=1),
+        pytest.raises(SuiteError, match=f"process {os.getpid()} is working on it"),
+        open_build(tmp_path / "out", workers=1),
+    ):
+        pass
+    with open_build(tmp_path / "out", workers=1):
+        pass
+
+
+def test_an_opted_out_row_stops_the_release_until_the_crawl_has_dropped_it(built: Path, tmp_path: Path) -> None:
+    from aahq import pipeline
+
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    manifest = pd.read_parquet(out / "release" / "manifest.parquet")
+    row = manifest.iloc[0]
+    (tmp_path / "optouts.txt").write_text(f"sha256: {row['source_pixel_sha256']}\n")
+    with open_build(out, manners={"optouts": str(tmp_path / "optouts.txt")}, workers=1) as build:
+        with pytest.raises(SuiteError, match="opted out") as refused:
+            pipeline.release(build)
+        assert refused.value.exit_code == 1
+        run_all(build)
+    after = pd.read_parquet(out / "release" / "manifest.parquet")
+    assert row["id"] not in set(after["id"])
+    # Its whole cluster holds the same face, but only this file was named.
+    assert len(after) >= len(manifest) - 1
+    assert row["id"] in set(pd.read_parquet(out / "release" / "rejects.parquet").query("reason == 'opted_out'")["id"])
+
+
+def test_a_release_of_unfinished_stages_is_refused(built: Path, tmp_path: Path) -> None:
+    from aahq import pipeline
+
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    with open_build(out, workers=1) as build:
+        build.ledger.db.execute("UPDATE faces SET state = 'aligned' WHERE id = (SELECT min(id) FROM faces)")
+        with pytest.raises(SuiteError, match="aligned"):
+            pipeline.release(build)
+
+
+def test_size_of_a_begun_folder_cannot_change(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "out")
+    with (
+        pytest.raises(SuiteError, match=r"--size 128: .* begun with 64"),
+        open_build(tmp_path / "out", shape={"size": 128}, workers=1),
+    ):
+        pass
+
+
+def test_quality_with_stricter_thresholds_and_back(built: Path, tmp_path: Path) -> None:
+    """A second verdict over the same numbers gives the first again: nothing of the first is lost."""
+    from aahq import pipeline
+
+    shutil.copytree(built, tmp_path / "out")
+    with open_build(tmp_path / "out", workers=1) as build:
+        text = (Path(pipeline.__file__).parent / "quality.toml").read_text()
+        strict = tmp_path / "strict.toml"
+        strict.write_text(re.sub(r"(?m)^quad_side_min = .*$", "quad_side_min = 100000", text))
+        assert pipeline.quality(build, strict).kept == 0
+        pipeline.dedup(build)
+        assert pipeline.quality(build).kept == 6
+        pipeline.release(build)
+    assert files_of(tmp_path / "out" / "release") == files_of(built / "release")
