@@ -103,6 +103,7 @@ class StyleFeatures(nn.Module):
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
+        self.widths = tuple(widths)
         self.side = SIDE * widths[0] // WIDTHS[0]
         self.feature_extractor = VGG19Trunk(widths)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any, TypeVar
 
@@ -21,19 +21,22 @@ class Settings(BaseModel):
 S = TypeVar("S", bound=Settings)
 
 
-def load_profile(model: type[S], package: str, name: str, overrides: Iterable[str] = ()) -> S:
+def load_profile(
+    model: type[S], package: str, name: str, overrides: Iterable[str] = (), base: Mapping[str, Any] | None = None
+) -> S:
     """Read `<package>/profiles/<name>.toml`, apply `--set a.b=value` overrides, and check it.
 
     Args:
         model: the pydantic model that says which keys there are, their types and ranges.
         package: dotted package holding a `profiles` folder, e.g. `"models"`.
         name: the profile's name (`demo`, `small`, `paper`), or a path to a `.toml` file.
+        base: values that the profile is laid over.
         overrides: `key=value` pairs; the value is TOML (`lr=0.002`, `size=64`, `name="x"`) or a bare word.
 
     Raises:
         SuiteError: an unknown profile, key or value, in one line.
     """
-    values = _read(package, name)
+    values = {**(base or {}), **_read(package, name)}
     for pair in overrides:
         key, eq, text = pair.partition("=")
         if not eq:

@@ -158,13 +158,16 @@ def _square(pictures: Pictures, index: int, size: int) -> tuple[np.ndarray | Non
         rgb = decoded(pictures.read(index))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return None, (0, 0), " ".join(str(error).split())[:200]
+    return squared(rgb, size), (rgb.shape[0], rgb.shape[1]), ""
+
+
+def squared(rgb: np.ndarray, size: int) -> np.ndarray:
+    """(H, W, 3) uint8 -> (size, size, 3): the central square, resized with an antialiasing filter."""
     height, width = rgb.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     rgb = rgb[top : top + side, left : left + side]
-    if side != size:
-        rgb = np.asarray(Image.fromarray(rgb).resize((size, size), Image.Resampling.LANCZOS))
-    return rgb, (height, width), ""
+    return rgb if side == size else np.asarray(Image.fromarray(rgb).resize((size, size), Image.Resampling.LANCZOS))
 
 
 def _opened(place: Path, pictures: Pictures, key: str) -> Prepared:

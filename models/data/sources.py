@@ -26,7 +26,7 @@ class Pictures(Protocol):
 
     Attributes:
         names: one a picture, in a fixed order; what messages and caches call it.
-        labels: column name -> (N,) int64, where the source knows them (a painted release's identity and style).
+        labels: column name -> (N,) int64, where the source knows them (a painted release's identity, style and family).
         key: digest of what the source is and holds.
     """
 
@@ -92,7 +92,7 @@ class FolderPictures:
 
 
 class ReleasePictures:
-    """The rows of a release, with the known identity and style of painted portraits as labels."""
+    """The rows of a release; painted portraits bring their known identity, style and style family as labels."""
 
     def __init__(self, folder: Path, domain: str | None, split: str | None) -> None:
         self._release = open_release(folder)
@@ -115,7 +115,9 @@ def _known_factors(texts: list[str | None]) -> dict[str, np.ndarray]:
     if not texts or any(not text for text in texts):
         return {}
     factors = [json.loads(text) for text in texts if text]
-    return {name: np.array([row[name] for row in factors], np.int64) for name in ("identity", "style")}
+    labels = {name: np.array([row[name] for row in factors], np.int64) for name in ("identity", "style")}
+    families = {name: number for number, name in enumerate(sorted({row["style_name"] for row in factors}))}
+    return labels | {"family": np.array([families[row["style_name"]] for row in factors], np.int64)}
 
 
 class ZipPictures:

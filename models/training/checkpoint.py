@@ -92,6 +92,12 @@ def load_network(checkpoint: Path, name: str, network: torch.nn.Module) -> None:
         raise SuiteError(f"--resume {path}: {error}") from None
 
 
+def load_memory(checkpoint: Path, device: torch.device) -> dict[str, Any]:
+    """What a trainee remembered beside its networks and optimisers."""
+    memory: dict[str, Any] = torch.load(checkpoint / OTHER, map_location=device, weights_only=True)["memory"]
+    return memory
+
+
 MAY_CHANGE = {"steps", "save_every", "keep", "sample_every", "log_every"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,6 +85,7 @@ def train(
     period: int = 1,
     label: str | None = None,
     at_end: Callable[[Path, Trainee], dict[str, Any]] | None = None,
+    given: dict[str, Prepared] | None = None,
 ) -> None:
     """Run a training command: dry run, or data, trainee and loop.
 
@@ -95,6 +96,7 @@ def train(
         period: steps after which the pattern of lazy regularisers repeats.
         label: the data's label column that the trainee wants.
         at_end: called on rank 0 after the last step; what it returns goes into the run's summary.
+        given: domains whose pictures the command brings itself.
     """
     device = parallel.start(options.device)
     try:
@@ -103,7 +105,7 @@ def train(
             return
         torch.manual_seed(settings.seed)
         trainee = build(settings, device)
-        pictures = _pictures(options, settings, trainee)
+        pictures = _pictures(options, settings, trainee, given or {})
         finish = (lambda folder: at_end(folder, trainee)) if at_end else None
         loop = Loop(name, trainee, settings, pictures, options.run, device, label, finish)
         steps = loop.run(options.resume)
@@ -114,19 +116,23 @@ def train(
         parallel.stop()
 
 
-def resolve(options: TrainOptions, model: type[S], package: str, name: str | None = None) -> S:
-    """The settings of `--profile` and `--set`. `name` prefixes the profile's file (`train-demo.toml`, say)."""
+def resolve(
+    options: TrainOptions, model: type[S], package: str, name: str | None = None, base: Mapping[str, Any] | None = None
+) -> S:
+    """The settings of `--profile` and `--set`, laid over `base`. `name` prefixes the profile's file (`train-demo.toml`)."""
     profile = options.profile
     if name and not profile.endswith(".toml"):
         profile = f"{name}-{profile}"
-    return load_profile(model, package, profile, options.overrides)
+    return load_profile(model, package, profile, options.overrides, base)
 
 
-def _pictures(options: TrainOptions, settings: LoopSettings, trainee: Trainee) -> dict[str, Prepared]:
-    given = {"photo": ("--faces", options.faces), "art": ("--art", options.art)}
-    found = {}
-    for domain in sorted(trainee.wants):
-        flag, path = given.get(domain, ("--data", None))
+def _pictures(
+    options: TrainOptions, settings: LoopSettings, trainee: Trainee, given: dict[str, Prepared]
+) -> dict[str, Prepared]:
+    flags = {"photo": ("--faces", options.faces), "art": ("--art", options.art)}
+    found = dict(given)
+    for domain in sorted(set(trainee.wants) - set(given)):
+        flag, path = flags.get(domain, ("--data", None))
         if path is None and options.data is None:
             raise SuiteError(f"{flag}: give the {domain} pictures, or --data with a release that holds them")
         if path is None:

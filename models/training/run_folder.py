@@ -83,6 +83,15 @@ class RunFolder:
             self._board.close()
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """The settings that the run in `folder` had."""
+    try:
+        config: dict[str, Any] = json.loads((folder / "run.json").read_text())["config"]
+    except (OSError, ValueError, KeyError):
+        raise SuiteError(f"{folder}: not a run's folder (no readable run.json)") from None
+    return config
+
+
 def save_grid(path: Path, images: Tensor, columns: int) -> None:
     """Write (N, 3, S, S) in [-1, 1] as a PNG, row by row, `columns` pictures a row."""
     pixels = (
