@@ -41,7 +41,8 @@ class PictureAligner:
         """Serve one request; a mistake becomes `{"error": one line}`.
 
         `{"picture", "out"}` aligns: `out` is written, the answer has `aligned` (the picture was already), `faces`, `quad`
-        (corners in pixels of the picture: top left, bottom left, bottom right, top right) and `landmarks` (68 points in
+        (corners in pixels of the picture, 0 the outer
+        corner of its first pixel: top left, bottom left, bottom right, top right) and `landmarks` (68 points in
         pixels of `out`). `{"picture", "landmarks"}` describes: `descriptor`, 128 numbers.
         """
         try:
@@ -58,7 +59,7 @@ class PictureAligner:
         face = self._one_face(rgb, picture)
         already = is_aligned(rgb, face.landmarks)
         h, w = rgb.shape[:2]
-        quad = np.array([[0, 0], [0, h], [w, h], [w, 0]], float) if already else crop_quad(face.landmarks)[0]
+        quad = np.array([[0, 0], [0, h], [w, h], [w, 0]], float) if already else crop_quad(face.landmarks)[0] + 0.5
         if already:
             result = image.resize((self.size, self.size), Image.Resampling.LANCZOS)
         else:
@@ -103,7 +104,7 @@ def _read(path: Path) -> Image.Image:
 
 
 def _into_quad(points: np.ndarray, quad: np.ndarray, size: int) -> np.ndarray:
-    """Points of a picture in pixels of the square that was cut from it."""
+    """Points of a picture (0 is the first pixel's centre) in pixels of the square that was cut from it."""
     origin, down, across = quad[0], quad[1] - quad[0], quad[3] - quad[0]
     basis = np.stack([across, down], 1)
-    return np.linalg.solve(basis, (np.asarray(points, float) - origin).T).T * size
+    return np.linalg.solve(basis, (np.asarray(points, float) + 0.5 - origin).T).T * size - 0.5

@@ -16,7 +16,8 @@ from suite.files import sha256_file, write_whole
 from suite.progress import progress
 
 FOLDER_VARIABLE = "AAHQ_WEIGHTS"
-_BLOCK = 1 << 20
+# What a cut connection loses at most: a block that did not arrive whole is not kept.
+_BLOCK = 1 << 16
 _TIMEOUT = (10, 60)
 
 

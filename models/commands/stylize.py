@@ -1,0 +1,195 @@
+"""`blendgan stylize`: photographs of faces in the style of art pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from models.commands.options import BlendOptions, ModelOptions, blend_options, model_options
+from suite.cli import emit, json_option
+from suite.errors import SuiteError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from models.pretrained import Pretrained
+    from models.psp import PSPEncoder
+    from models.stylise import Inverter, Style, Stylised
+
+ROWS = 8
+
+
+@click.command()
+@click.argument("faces", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--style", "styles", multiple=True, required=True, type=click.Path(path_type=Path), help="Art; repeatable."
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
+@click.option("--aligned", is_flag=True, help="The pictures are aligned: do not look for faces.")
+@click.option("--largest", is_flag=True, help="Take the largest of several faces.")
+@click.option(
+    "--invert", "how", type=click.Choice(["auto", "psp", "w", "w+"]), default="auto", help="auto: pSp if here, else w+."
+)
+@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Of inversion by optimisation.")
+@click.option("--psp", "psp_path", type=click.Path(path_type=Path), help="The pSp encoder's file.")
+@click.option("--codes", type=click.Path(path_type=Path), help="Keep inverted faces here and use those that are kept.")
+@click.option("--paste-back", is_flag=True, help="Put each result back into its photograph, too.")
+@click.option("--similarity", is_flag=True, help="Measure nearness to face and style; shown on the sheets.")
+@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Pictures generated at once.")
+@blend_options
+@model_options
+@json_option
+def stylize(
+    faces: tuple[Path, ...],
+    styles: tuple[Path, ...],
+    out: Path,
+    aligned: bool,
+    largest: bool,
+    how: str,
+    steps: int,
+    psp_path: Path | None,
+    codes: Path | None,
+    paste_back: bool,
+    similarity: bool,
+    batch: int,
+    as_json: bool,
+    model_options: ModelOptions,
+    blend_options: BlendOptions,
+) -> None:
+    """Stylise FACES (photographs, or folders of any size) in each style; OUT/<face>__<style>.png and sheets of 8 faces.
+
+    A photograph is aligned first (or seen to be aligned), inverted with pSp or by optimisation, and blended with each
+    style. A photograph that cannot be used is named and skipped; then the exit code is 2.
+
+    \b
+    Example:
+      blendgan stylize me.jpg --style art/ --strength 0.7 --paste-back -o out
+    """
+    from models.pictures import picture_files
+    from models.stylise import Settings, Stylist, read_styles
+    from suite.progress import progress
+
+    if paste_back and aligned:
+        raise SuiteError("--paste-back: not together with --aligned; there is no photograph to put the face back into")
+    sources = picture_files(faces, "FACE")
+    first = next(sources)
+    style_files = list(picture_files(styles, "--style"))
+    model = model_options.load()
+    i, theta = blend_options.resolve(model.generator.n_latent)
+    psp, distance, inverter = _inversion(how, psp_path, model, model_options)
+    settings = Settings(
+        i, theta, inverter, steps, batch, model_options.half(), aligned, largest, paste_back, similarity, codes
+    )
+    known = read_styles(model, iter(style_files))
+    failures: list[str] = []
+
+    def failed(error: SuiteError) -> None:
+        failures.append(str(error))
+        click.echo(f"error: {error}", err=True)
+
+    def all_faces() -> Iterator[Path]:
+        yield first
+        yield from sources
+
+    stylist = Stylist(model, settings, psp, distance)
+    rows: list[Stylised] = []
+    done: list[dict[str, Any]] = []
+    count = sheets = 0
+    for one in progress(stylist.run(all_faces(), known, out, failed), "faces", unit="face"):
+        count += 1
+        if as_json:
+            done.append(_told(one))
+        rows.append(_small(one))
+        if len(rows) == ROWS:
+            sheets += 1
+            _sheet(out / f"sheet-{sheets:04d}.png", rows, known, model, settings)
+            rows = []
+    if rows:
+        sheets += 1
+        _sheet(out / f"sheet-{sheets:04d}.png", rows, known, model, settings)
+    if failures:
+        raise SuiteError(
+            f"stylize: {len(failures)} of {count + len(failures)} faces could not be used" if count else failures[0]
+        ) from None
+    told = {"faces": done, "i": i, "theta": theta, **model.origin}
+    text = f"{count} faces in {len(known)} styles, {sheets} sheets in {out}; weights: {model.origin['weights']}"
+    emit(told, text, as_json)
+
+
+def _inversion(
+    how: str, path: Path | None, model: Pretrained, options: ModelOptions
+) -> tuple[PSPEncoder | None, nn.Module | None, Inverter]:
+    from models.invert import best_distance
+    from models.pretrained import load_psp
+    from models.weights.download import find, obtain
+
+    if how in ("auto", "psp"):
+        folder = options.weights if options.weights and options.weights.is_dir() else None
+        if path is None and how == "psp":
+            path = obtain("psp", folder, offline=options.offline)
+        fits = path is not None or model.origin["trained"]
+        psp = load_psp(path, model.generator, folder=folder) if fits else None
+        if psp is not None:
+            return psp, None, "psp"
+    elif path is not None:
+        raise SuiteError(f"--psp: not together with --invert {how}")
+    trunk = model.encoder.embedder.feature_extractor if model.encoder and model.origin["trained"] else None
+    return None, best_distance(find("alexnet"), trunk).to(model.device), "w" if how == "w" else "w+"
+
+
+def _told(one: Stylised) -> dict[str, Any]:
+    results = [
+        {
+            "style": str(result.style.path),
+            "file": str(result.file),
+            "pasted": str(result.pasted) if result.pasted else None,
+            "face_similarity": result.face_similarity,
+            "style_similarity": result.style_similarity,
+        }
+        for result in one.results
+    ]
+    return {"face": str(one.source), "inverted": one.how, "results": results}
+
+
+def _small(one: Stylised) -> Stylised:
+    """Only what a sheet shows: full pictures of eight faces in many styles would fill the memory."""
+    from dataclasses import replace
+
+    import numpy as np
+    from PIL import Image
+
+    def shrink(pixels: Any) -> Any:
+        return np.asarray(Image.fromarray(pixels).resize((160, 160), Image.Resampling.LANCZOS))
+
+    results = [replace(result, picture=shrink(result.picture)) for result in one.results]
+    return replace(one, face=shrink(one.face), natural=shrink(one.natural), results=results)
+
+
+def _sheet(path: Path, rows: list[Stylised], styles: list[Style], model: Pretrained, settings: Any) -> None:
+    from PIL import Image, ImageOps
+
+    from models.pictures import read_rgb, save_png
+    from models.sheets import Tile, draw_sheet
+
+    head = [Tile(), Tile()]
+    head += [Tile(ImageOps.fit(read_rgb(style.path), (160, 160)), style.name) for style in styles]
+    grid = [head]
+    for one in rows:
+        line = [Tile(Image.fromarray(one.face), one.source.stem), Tile(Image.fromarray(one.natural), "inverted")]
+        for result in one.results:
+            measured = [("face", result.face_similarity), ("style", result.style_similarity)]
+            caption = "  ".join(f"{name} {value:.2f}" for name, value in measured if value is not None)
+            line.append(Tile(Image.fromarray(result.picture), caption))
+        grid.append(line)
+    note = (
+        f"Weights: {model.origin['weights']}. i = {settings.i}, theta = {settings.theta:.2f}. Inverted: {rows[0].how}."
+    )
+    if settings.similarity:
+        note += (
+            " face: 1 - distance of dlib's 128-d descriptors of photograph and result, both read at the photograph's"
+            " landmarks (0.4 and more: the same person, say its authors). style: cosine of the style codes."
+        )
+    save_png(path, draw_sheet(grid, note))
