@@ -1,0 +1,1 @@
+"""`aahq-bench` commands, one verb a file."""

@@ -1,0 +1,85 @@
+"""What a reproduce profile says: data, sizes, methods with their training commands, metrics and cost. Data, not code."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from suite.profiles import Settings
+
+
+class PaintSettings(Settings):
+    """Painted data for profiles that need no download: `count` portraits of each domain at `size`."""
+
+    count: int = Field(ge=20)
+    size: int = Field(ge=32)
+    seed: int = 0
+    identities: int = Field(default=0, ge=0)
+    styles: int = Field(default=48, ge=1)
+
+
+class Step(Settings):
+    """One training command.
+
+    Attributes:
+        name: folder of its run under the work folder, and its name in plans.
+        command: arguments after `python -m`; `{data}`, `{run}`, `{runs}` are filled in.
+        makes: a file that the run's folder holds when it is done.
+        gpu_hours, disk_gb: what it costs at this profile, as estimated (see `cost_note`).
+    """
+
+    name: str
+    command: tuple[str, ...]
+    makes: str = ""
+    gpu_hours: float = Field(default=0, ge=0)
+    cpu_minutes: float = Field(default=0, ge=0)
+    disk_gb: float = Field(default=0, ge=0)
+
+
+class MethodSettings(Settings):
+    """Where a method's weights come from.
+
+    Attributes:
+        steps: training steps, in order; the last one's run folder holds the weights.
+        published: name in the registry of published weights; used instead of training where found or fetched.
+    """
+
+    name: str
+    steps: tuple[Step, ...] = ()
+    published: str = ""
+    note: str = ""
+
+
+class Reproduce(Settings):
+    """A whole reproduction.
+
+    Attributes:
+        paint: paint the data; None means that `--data` must name a release.
+        faces, styles: of the protocol (the paper: 1,000 x 10).
+        sampling_seeds: one whole measurement each.
+        face_split, style_split, real_split: splits of the release.
+        features: `factor` (committed network) or `inception` (with `fid_modes`) plus `lpips`.
+        fid_modes: clean-fid's modes; the first gives the table its column.
+        dlib: also measure identity by dlib's face descriptor, where dlib and its models are installed.
+        faces_a_block: faces generated and measured together; batch: pictures asked of a method at once.
+    """
+
+    paint: PaintSettings | None = None
+    faces: int = Field(ge=2)
+    styles: int = Field(ge=2)
+    sampling_seeds: tuple[str, ...] = ("0",)
+    face_split: str = "test"
+    style_split: str = "test"
+    real_split: str = "all"
+    features: Literal["factor", "inception"] = "factor"
+    fid_modes: tuple[Literal["clean", "legacy_pytorch", "legacy_tensorflow"], ...] = ("clean",)
+    lpips_size: int = 256
+    dlib: bool = False
+    faces_a_block: int = Field(default=4, ge=2)
+    batch: int = Field(default=16, ge=1)
+    methods: tuple[MethodSettings, ...]
+    data_note: str = ""
+    cost_note: str = ""
+    eval_gpu_hours: float = 0
+    eval_disk_gb: float = 0
