@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from suite.errors import SuiteError
 from suite.files import canonical_json
@@ -33,7 +36,7 @@ class Candidate:
         adult: the source marks the work as mature.
         ai_made: the source's tags or software say that a generator made it.
         landmarks: the AAHQ list's four points in pixels of the original picture, in the order of `POINTS`, or None.
-        extra: JSON-able facts of the source ("path" of a local file, "record_url" of a museum's record, ...).
+        extra: JSON-able facts of the source ("license_record" of a museum, "line" of a list, ...).
     """
 
     source: str
@@ -53,7 +56,10 @@ class Candidate:
     @property
     def local_path(self) -> Path | None:
         """The local file of a `folder` candidate; None for every other source, whatever its addresses say."""
-        return Path(self.extra["path"]) if self.source == FOLDER else None
+        if self.source != FOLDER:
+            return None
+        # A file's name is bytes; the address keeps also those that are no text.
+        return Path(os.fsdecode(unquote_to_bytes(self.image_urls[0].removeprefix("file://"))))
 
     def to_json(self) -> str:
         """Canonical JSON; `from_json` gives an equal candidate back."""
@@ -66,10 +72,10 @@ class Candidate:
         Raises:
             SuiteError: the text is no candidate.
         """
-        import json
-
         try:
             value = json.loads(text)
+            if not isinstance(value, dict):
+                raise ValueError(f"a {type(value).__name__}")
             unknown = set(value) - {f.name for f in fields(cls)}
             if unknown:
                 raise ValueError(f"unknown fields {sorted(unknown)}")

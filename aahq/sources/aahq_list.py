@@ -87,7 +87,7 @@ def read_list(path: Path) -> dict[str, Any]:
         raise SuiteError(f"--source aahq-list: {path}: {error}; {fix}") from None
     if not isinstance(value, dict):
         raise SuiteError(f"--source aahq-list: {path} holds a {type(value).__name__}, not an object; {fix}")
-    return value
+    return {key.encode("utf-8", "backslashreplace").decode(): entry for key, entry in value.items()}
 
 
 def survival(candidates: Iterable[Candidate], http: Http) -> Iterator[Alive]:

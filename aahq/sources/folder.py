@@ -31,9 +31,9 @@ class Folder:
 
     def pages(self, http: Http | None, cursor: str | None) -> Iterator[SourcePage]:
         """Pages of up to 200 files; the cursor is the last relative path done."""
-        files = islice((name for name in self._files() if cursor is None or name > cursor), self.max_works)
+        files = islice((name for name in self._files() if cursor is None or _shown(name) > cursor), self.max_works)
         while names := list(islice(files, PAGE)):
-            yield SourcePage([self._candidate(name) for name in names], names[-1])
+            yield SourcePage([self._candidate(name) for name in names], _shown(names[-1]))
 
     def _files(self) -> list[str]:
         found = []
@@ -43,15 +43,14 @@ class Folder:
                 path = Path(folder, name)
                 if not name.startswith(".") and path.is_file():
                     found.append(path.relative_to(self.root).as_posix())
-        return sorted(found)
+        return sorted(found, key=_shown)
 
     def _candidate(self, name: str) -> Candidate:
-        path = self.root / name
-        return Candidate(
-            self.name,
-            name,
-            None,
-            (path.as_uri(),),
-            title=path.stem,
-            extra={"path": str(path), "folder": str(self.root)},
-        )
+        path, shown = self.root / name, _shown(name)
+        facts = {"path": shown, "folder": _shown(str(self.root))}
+        return Candidate(self.name, shown, None, (path.as_uri(),), title=Path(shown).stem, extra=facts)
+
+
+def _shown(name: str) -> str:
+    """A file's name as text: bytes that are no UTF-8 as `\\xNN`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

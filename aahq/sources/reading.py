@@ -18,8 +18,9 @@ _AI_TAGS = frozenset(
     }
 )
 _AI_SOFTWARE = ("midjourney", "stablediffusion", "dalle", "novelai", "adobefirefly", "leonardoai", "fluxai")
-_MARKUP = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_MARKUP = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 TITLE_MAX = 300
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 def listing(http: Http, url: str) -> Any:
@@ -49,11 +50,13 @@ def need(record: Any, name: str, kind: type[T], where: str) -> T:
     value = record.get(name)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise Rejected("bad_record", f"{where}: field {name!r} is {value!r:.80}, expected {kind.__name__}")
+    if _HALF.search(str(value) if kind is str else ""):
+        raise Rejected("bad_record", f"{where}: field {name!r} holds half a character")
     return value
 
 
 def text(value: Any) -> str:
-    """A title or name for people: one line, without control and direction characters, at most 300 characters."""
+    """A title or name for people: one line, without control and direction characters and halves, at most 300 characters."""
     return " ".join(_MARKUP.sub(" ", value).split())[:TITLE_MAX] if isinstance(value, str) else ""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pytest_httpserver import HTTPServer
@@ -287,6 +287,7 @@ def test_pages(html: str, reserved: bool) -> None:
     assert bool(page_meta(html.encode()).reservations) is reserved
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_page_is_read(html: bytes) -> None:
     page_meta(html)
@@ -294,6 +295,7 @@ def test_any_page_is_read(html: bytes) -> None:
     assert page_meta(b'<meta name="robots" content="noai">' + html).reservations
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.sampled_from(["noai", "noimageai", "noml", "noindex"]))
 def test_a_reservation_is_found_among_anything(text: str, word: str) -> None:
     assert reserves(f"{word}, {text}")
@@ -390,11 +392,13 @@ def test_c2pa_over_two_segments_and_unreadable() -> None:
     assert "unreadable" in str(read_rights(png((b"caBX", broken))).prohibits)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.sampled_from([b"", b"\xff\xd8\xff\xe1", b"\x89PNG\r\n\x1a\n", b"RIFF"]))
 def test_any_bytes_have_rights(data: bytes, magic: bytes) -> None:
     read_rights(magic + data)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_a_prohibition_is_found_among_anything(before: bytes, after: bytes) -> None:
     assert read_rights(b"II*\0" + before + b" DMI-PROHIBITED " + after).prohibits
@@ -413,7 +417,7 @@ def test_embedded_reservations_are_decided(tmp_path: Path) -> None:
 
 
 def test_local_files_need_no_web(tmp_path: Path) -> None:
-    local = Candidate("folder", "a", None, (), extra={"path": str(tmp_path / "a"), "folder": str(tmp_path)})
+    local = Candidate("folder", "a", None, ((tmp_path / "a").as_uri(),))
     decision = decide(local, None, OptOuts(), Permissions())
     assert decision.allowed
     assert decision.evidence[0]["check"] == "local folder"

@@ -18,9 +18,13 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from aahq.candidates import Candidate
+from aahq.consent import OptOuts, Permissions, decide
 from aahq.fetch import download, sweep
+from aahq.gallery import FAULTS, Gallery, serve
 from aahq.http import Http, Limits
 from aahq.reasons import Rejected
+from aahq.screen import canonical
+from aahq.sources import SourceOptions, open_source
 from aahq.stops import Challenged
 
 
@@ -140,7 +144,7 @@ def test_a_list_cannot_read_local_files(tmp_path: Path, http: Http) -> None:
 def test_local_files_are_copied(tmp_path: Path) -> None:
     source = tmp_path / "a b.png"
     source.write_bytes(picture("PNG"))
-    local = Candidate("folder", "a", None, (), extra={"path": str(source)})
+    local = Candidate("folder", "a", None, (source.as_uri(),))
     got = download(local, None, tmp_path / "out")
     assert got.path.read_bytes() == source.read_bytes()
     source.unlink()
@@ -184,3 +188,37 @@ download(Candidate("x", "a", None, ("{httpserver.url_for("/a")}",)), http, Path(
     assert [path.name.startswith(".fetch-") for path in left(tmp_path)] == [True]
     assert sweep(tmp_path) == 1
     assert left(tmp_path) == []
+
+
+# What ends before a picture is asked for, or only in the screen's limits on size: said by other tests.
+FAULTY = [name for name, fault in FAULTS.items() if fault.at != "listing"]
+
+
+def test_every_fault_of_the_gallery_ends_as_it_says(tmp_path: Path) -> None:
+    """Source, consent, download and screen in turn, against all the misbehaviour that the gallery knows."""
+    limits = Limits(per_second=0, retries=2, read_s=0.5, total_s=0.8, image_bytes=2_000_000)
+    ended: dict[str, str] = {}
+    with serve(Gallery(count=1, side=96, faults=("all",))) as base_url:
+        key = base_url.removeprefix("http://")
+        with Http(None, allow=[key], limits=limits, sleep=lambda s: None) as http:
+            gallery = open_source("artstation", SourceOptions(base_url=base_url))
+            for page in gallery.pages(http, None):
+                ended |= {f"{base_url}/artwork/{lost.key}": lost.reason for lost in page.unusable}
+                for candidate in page.candidates:
+                    ended[str(candidate.page_url)] = _end(candidate, http, tmp_path / "out")
+        works = Gallery(count=1, side=96, faults=("all",)).works
+        got = {work.fault: ended.get(f"{base_url}/artwork/{work.hash_id}") for work in works if work.fault}
+    assert set(FAULTY) <= set(got)
+    assert got == {name: FAULTS[str(name)].expect for name in got}
+    assert all(path.is_relative_to(tmp_path / "out") for path in left(tmp_path))
+
+
+def _end(candidate: Candidate, http: Http, folder: Path) -> str:
+    decision = decide(candidate, http, OptOuts(), Permissions())
+    if decision.reason is not None:
+        return decision.reason
+    try:
+        canonical(download(candidate, http, folder, decision.image_url).path)
+    except Rejected as refused:
+        return refused.reason
+    return "arrives"

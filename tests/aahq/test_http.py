@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aahq.http import Http, Limits, unpacked, user_agent
@@ -188,6 +188,7 @@ def test_a_bomb_is_never_held(server: RawServer) -> None:
             tracemalloc.stop()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=4000), st.integers(1, 500), st.sampled_from(["gzip", "deflate", "", "identity", "X-GZIP"]))
 def test_unpacking_gives_back_what_was_packed(data: bytes, block: int, encoding: str) -> None:
     packed = {"gzip": gzip.compress, "x-gzip": gzip.compress, "deflate": zlib.compress}.get(encoding.lower(), bytes)(
@@ -197,6 +198,7 @@ def test_unpacking_gives_back_what_was_packed(data: bytes, block: int, encoding:
     assert b"".join(unpacked(blocks, encoding, 5000)) == data
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_unpacking_garbage_is_typed(data: bytes) -> None:
     with contextlib.suppress(Rejected):
@@ -382,6 +384,7 @@ def test_retry_after_in_both_forms() -> None:
         assert retry_after(nothing, now) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_retry_after_is_read(text: str) -> None:
     assert (retry_after(text, 0.0) or 0.0) >= 0.0

@@ -6,7 +6,7 @@ import contextlib
 import socket
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aahq.http import Http, Limits
@@ -52,6 +52,7 @@ def test_plain_addresses_pass() -> None:
     assert host_key("http://[2606:4700::1111]:8080/a") == "2606:4700::1111:8080"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_checked_or_refused(text: str) -> None:
     parts = None
