@@ -1,0 +1,219 @@
+"""`blendgan`'s commands: end to end with untrained weights, and what bad input gets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+import models.aligner
+from models import pretrained
+from models.aligner import AlignedFace
+from models.blendgan import BlendGAN
+from models.cli import main
+from models.pictures import check_pictures, read_picture, read_rgb, save_png, to_uint8
+from models.pretrained import Pretrained
+from models.style_encoder import StyleEncoder
+from suite.errors import SuiteError
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--random-weights` builds a generator of 16 px with a narrow trunk, so that a command takes a moment."""
+
+    def build(size: int, seed: int, *, width: int = 512, device: str = "cpu") -> Pretrained:
+        torch.manual_seed(seed)
+        generator = BlendGAN(16, style_dim=8, n_mlp=2, channels={4: 8, 8: 8, 16: 8})
+        encoder = StyleEncoder(8, widths=(4, 4, 8, 8, 8))
+        with torch.no_grad():
+            generator.add_weight.fill_(0.3)
+        origin = {"weights": f"RANDOM, seed {seed}", "sha256": "", "trained": False}
+        return pretrained._ready(generator, encoder, None, None, origin, "cpu")
+
+    monkeypatch.setattr(pretrained, "random_blendgan", build)
+
+
+def blendgan(*arguments: str) -> Result:
+    return CliRunner().invoke(main, [str(one) for one in arguments])
+
+
+def painted(path: Path, seed: int, size: tuple[int, int] = (40, 40)) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 255, (*size, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_sample_is_the_same_face_whatever_the_batch(tiny: None, tmp_path: Path) -> None:
+    one = blendgan("sample", "--random-weights", "0", "--seeds", "3-5", "-o", tmp_path / "a", "--json")
+    two = blendgan("sample", "--random-weights", "0", "--seeds", "5,3", "--batch", "2", "-o", tmp_path / "b")
+    assert one.exit_code == two.exit_code == 0, one.output + two.output
+    assert json.loads(one.output)["trained"] is False
+    first, second = (np.asarray(Image.open(tmp_path / name / "seed000005.png")).astype(int) for name in "ab")
+    # Sums in another order can move a value across one step of the truncation to 8 bits.
+    assert np.abs(first - second).max() <= 1
+    with Image.open(tmp_path / "a" / "seed000003.png") as kept:
+        assert kept.text["weights"].startswith("RANDOM")
+    assert (tmp_path / "a" / "sheet.png").is_file()
+
+
+def test_strength_zero_is_the_natural_face(tiny: None, tmp_path: Path) -> None:
+    art = painted(tmp_path / "art.png", 1)
+    common = ["sample", "--random-weights", "0", "--seeds", "1"]
+    for name, extra in (("none", []), ("zero", ["--strength", "0"]), ("all", ["--strength", "1"])):
+        style = ["--style", str(art)] if name != "none" else []
+        done = blendgan(*common, *style, *extra, "-o", tmp_path / name)
+        assert done.exit_code == 0, done.output
+    none, zero, full = (np.asarray(Image.open(tmp_path / n / "seed000001.png")) for n in ("none", "zero", "all"))
+    assert np.array_equal(none, zero)
+    assert not np.array_equal(none, full)
+
+
+def test_stylize_streams_a_folder_and_names_what_it_skips(tiny: None, tmp_path: Path) -> None:
+    faces, out = tmp_path / "faces", tmp_path / "out"
+    faces.mkdir()
+    for index in range(3):
+        painted(faces / f"f{index}.png", index)
+    (faces / "broken.jpg").write_bytes(b"not a picture")
+    art = [painted(tmp_path / f"art{index}.png", 9 + index) for index in range(2)]
+    arguments = ["stylize", faces, "--aligned", "--random-weights", "0", "--steps", "2", "--batch", "2", "-o", out]
+    for one in art:
+        arguments += ["--style", one]
+    done = blendgan(*arguments, "--similarity", "--codes", tmp_path / "codes")
+    assert done.exit_code == 2
+    assert "broken.jpg: not a picture" in done.output
+    assert "1 of 4 faces could not be used" in done.output
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [f"f{index}__art{style}.png" for index in range(3) for style in range(2)] + ["sheet-0001.png"]
+    )
+    kept = sorted((tmp_path / "codes").iterdir())
+    assert len(kept) == 3
+    (faces / "broken.jpg").unlink()
+    again = blendgan(*arguments, "--codes", tmp_path / "codes", "--json")
+    assert again.exit_code == 0, again.output
+    assert {face["inverted"] for face in json.loads(again.output)["faces"]} == {"kept codes"}
+
+
+def test_stylize_aligns_measures_and_pastes_back(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an aligner that answers at once: what it says reaches the pasted photograph and the sheet."""
+    quad = np.array([[10, 10], [10, 30], [30, 30], [30, 10]], float)
+
+    class Instant(models.aligner.Aligner):
+        def align(self, picture: Path, out: Path) -> AlignedFace:
+            read_rgb(picture).crop((10, 10, 30, 30)).resize((16, 16)).save(out)
+            return AlignedFace(picture, out, False, quad, np.zeros((68, 2)))
+
+        def describe(self, picture: Path, landmarks: np.ndarray) -> np.ndarray:
+            return np.full(128, 0.0 if picture.name == "face.png" else 0.05)
+
+    monkeypatch.setattr("models.stylise.Aligner", Instant)
+    face, art = painted(tmp_path / "face0.png", 0), painted(tmp_path / "art.png", 1)
+    done = blendgan(
+        "stylize", face, "--style", art, "--random-weights", "0", "--steps", "1", "--similarity", "--paste-back",
+        "-o", tmp_path / "out", "--json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    (result,) = json.loads(done.output)["faces"][0]["results"]
+    assert result["face_similarity"] == pytest.approx(1 - 0.05 * 128**0.5)
+    assert -1.001 <= result["style_similarity"] <= 1.001
+    before, after = (np.asarray(Image.open(path)) for path in (face, result["pasted"]))
+    assert np.array_equal(before[:10], after[:10])
+    assert not np.array_equal(before[12:28, 12:28], after[12:28, 12:28])
+
+
+@pytest.mark.slow
+def test_real_photographs(pictures: Path, tiny: None, tmp_path: Path) -> None:
+    faces = [pictures / "faces" / "ffhq_000001.jpg", pictures / "landmarks" / "2008_001009.jpg"]
+    scene = pictures / "scenes" / "flowers.jpg"
+    arguments = ["stylize", "--style", pictures / "art" / "portrait_01.png", "--random-weights", "0", "--steps", "1"]
+    done = blendgan(*arguments, *faces, scene, "-o", tmp_path / "out", "--similarity")
+    assert done.exit_code == 2
+    assert "2008_001009.jpg: 2 faces found; crop it to one, or choose the largest (--largest)" in done.output
+    assert "flowers.jpg: no face found" in done.output
+    assert "2 of 3 faces could not be used" in done.output
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == [
+        "ffhq_000001__portrait_01.png",
+        "sheet-0001.png",
+    ]
+
+
+def test_interpolate_walks(tiny: None, tmp_path: Path) -> None:
+    art = painted(tmp_path / "art.png", 1)
+    common = ["interpolate", "--random-weights", "0", "--frames", "3"]
+    done = blendgan(*common, "--style", art, "-o", tmp_path / "sweep.webp")
+    assert done.exit_code == 0, done.output
+    done = blendgan(*common, "--seeds", "1-3", "-o", tmp_path / "walk")
+    assert done.exit_code == 0, done.output
+    assert len(list((tmp_path / "walk").iterdir())) == 9
+    still = blendgan(*common, "--seeds", "1", "-o", tmp_path / "still.gif")
+    assert "is a still" in still.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sample", "--weights", "absent.pt"], "absent.pt: no such weights file"),
+        (["sample", "--random-weights", "0", "--weights", "x"], "--random-weights: not together"),
+        (["sample", "--size", "64"], "--size: the checkpoint says its size"),
+        (["sample", "--random-weights", "0", "--size", "100"], "--size 100"),
+        (["sample", "--random-weights", "0", "--seeds", "9-1"], "expected numbers and ranges"),
+        (["sample", "--random-weights", "0", "--strength", "2"], "--strength 2.0"),
+        (["sample", "--random-weights", "0", "--strength", "1", "--theta", "1"], "--strength: not together"),
+        (["sample", "--random-weights", "0", "--indicator", "99"], "--indicator 99: from 0"),
+        (["sample", "--random-weights", "0", "--device", "cuda"], "PyTorch sees no GPU"),
+        (["sample", "--random-weights", "0", "--style", "absent.png"], "absent.png: no such file"),
+        (["stylize", "absent.jpg", "--style", "x.png", "--random-weights", "0"], "FACE absent.jpg: no such file"),
+        (["sample", "--offline"], "blendgan.pt from https://github.com/onion-liu/BlendGAN"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    arguments: list[str], said: str, tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AAHQ_WEIGHTS", str(tmp_path / "cache"))
+    if "cuda" in arguments and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    if "100" in arguments:
+        monkeypatch.undo()
+    done = blendgan(*arguments, "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert said in done.output
+    assert done.output.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_pictures_are_read_and_written_as_published(tmp_path: Path) -> None:
+    # x -> (x / 2 + 1 / 2) * 255, clamped, truncated: 0.999 is 254.87, so 254; 2 is clamped.
+    values = torch.tensor([-1.0, 0.0, 0.999, 1.0, 2.0, -3.0])
+    assert to_uint8(values.expand(3, 1, 6))[0, :, 0].tolist() == [0, 127, 254, 255, 255, 0]
+    path = tmp_path / "x.png"
+    save_png(path, values.expand(3, 1, 6), {"a": 1})
+    # 127 / 255 * 2 - 1
+    assert read_picture(path)[0, 0].tolist() == pytest.approx([-1, -1 / 255, 253 / 255, 1, 1, -1])
+    Image.fromarray(np.full((2, 2), 65535, np.uint16)).save(path)
+    assert read_picture(path).min() == 1
+    clear = Image.new("RGBA", (2, 2), (0, 0, 0, 0))
+    clear.save(path)
+    assert read_picture(path).min() == 1
+    turned = Image.new("RGB", (4, 2))
+    exif = turned.getexif()
+    exif[274] = 6
+    turned.save(tmp_path / "t.jpg", exif=exif)
+    assert read_rgb(tmp_path / "t.jpg").size == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "said"),
+    [
+        (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), "uint8; float in"),
+        (torch.rand(1, 3, 4, 4), "look like"),
+        (torch.rand(1, 3, 4, 4) * 255 - 1, r"\[-1, 1\] is expected"),
+        (torch.zeros(3, 4, 4), r"\(N, 3, H, W\)"),
+    ],
+)
+def test_tensors_of_another_kind_are_named(pictures: torch.Tensor, said: str) -> None:
+    with pytest.raises(SuiteError, match=said):
+        check_pictures(pictures, "face")
