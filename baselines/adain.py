@@ -13,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.adapter import ImageMethod, load_strict, pick
+from baselines.adapter import ImageMethod, load_strict
 from baselines.blocks import kaiming_init
 from baselines.settings import AdaInSettings
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, sheet
 from models.training.draws import Draws
 from models.training.trainee import Batch
+from models.weights import read_checkpoint
 from suite.errors import SuiteError
 
 EPS = 1e-5
@@ -134,12 +135,12 @@ class AdaInTrainee(BaselineTrainee):
     settings: AdaInSettings
     sheet_columns = 3
 
-    def __init__(self, settings: AdaInSettings, vgg: Mapping[str, Tensor] | None = None) -> None:
+    def __init__(self, settings: AdaInSettings, device: torch.device, vgg: Mapping[str, Tensor] | None = None) -> None:
         networks: Networks = {"vgg": encoder(settings.width), "decoder": decoder(settings.width)}
         kaiming_init(networks["vgg"])
         if vgg is not None:
             load_strict(networks["vgg"], vgg, "AdaIN vgg")
-        super().__init__(settings, networks, frozen=("vgg",))
+        super().__init__(settings, networks, device, frozen=("vgg",))
         self.optimizers = {"decoder": torch.optim.Adam(networks["decoder"].parameters(), lr=settings.lr)}
 
     def rate(self, step: int) -> float:
@@ -220,9 +221,15 @@ class AdaIn(ImageMethod):
         return coral(style, face) if style.ndim == 3 else torch.stack([coral(one, face) for one in style])
 
 
-def build(settings: AdaInSettings, weights: Mapping[str, Mapping[str, Tensor]] | None = None) -> AdaInTrainee:
-    """Networks, losses and schedule for the training loop; `weights` may bring the published `vgg`."""
-    return AdaInTrainee(settings, None if weights is None else pick(weights, "vgg", "AdaIN"))
+def build(settings: AdaInSettings, device: torch.device) -> AdaInTrainee:
+    """Networks, losses and schedule for the training loop.
+
+    `vgg_weights` names the published encoder; without it the encoder stays random, which trains a decoder for random
+    features: enough for the demo, not for the paper's figures.
+    """
+    if not settings.vgg_weights:
+        return AdaInTrainee(settings, device)
+    return AdaInTrainee(settings, device, next(iter(read_checkpoint(settings.vgg_weights).parts.values())))
 
 
 def networks(settings: AdaInSettings) -> Networks:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from baselines.adapter import ImageMethod
@@ -169,7 +170,8 @@ class ContentDis(nn.Module):
 
     def forward(self, content: Tensor) -> Tensor:
         out = self.model(content)
-        return out.flatten() if out.shape[1] == 1 else out.flatten(1)
+        # Published crops leave one place; smaller pictures may leave some, whose logits are averaged.
+        return out.flatten() if out.shape[1] == 1 else out.mean((2, 3))
 
 
 def check_content_side(side: int, layers: int) -> None:
@@ -237,11 +239,11 @@ def discriminators(settings: DritSettings) -> Networks:
     }
 
 
-def build(settings: DritSettings) -> Any:
+def build(settings: DritSettings, device: torch.device) -> Any:
     """Networks, losses and schedule for the training loop."""
     from baselines.drit_training import DritTrainee
 
-    return DritTrainee(settings)
+    return DritTrainee(settings, device)
 
 
 def method(parts: Networks, settings: DritSettings, **options: Any) -> Drit:

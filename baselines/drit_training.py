@@ -130,11 +130,11 @@ class DritTrainee(BaselineTrainee):
 
     settings: DritSettings
 
-    def __init__(self, settings: DritSettings) -> None:
+    def __init__(self, settings: DritSettings, device: torch.device) -> None:
         check_content_side(settings.size, settings.content_layers)
         nets = networks(settings) | discriminators(settings)
         gaussian_init(list(nets.values()))
-        super().__init__(settings, nets)
+        super().__init__(settings, nets, device)
         rates = {"disContent": settings.lr_content}
         self.optimizers = {name: adam(settings, [net], rates.get(name)) for name, net in nets.items()}
         self.half = max(1, settings.batch // 2 // parallel.world())

@@ -160,14 +160,14 @@ class FunitTrainee(BaselineTrainee):
 
     settings: FunitSettings
 
-    def __init__(self, settings: FunitSettings) -> None:
+    def __init__(self, settings: FunitSettings, device: torch.device) -> None:
         settings = settings.model_copy(update={"classes": 1 + settings.art_domains})
         nets = networks(settings)
         gen = nets.pop("gen_test")
         dis = ClassDis(settings.dis_dim, settings.dis_blocks, settings.classes, settings.dis_widest)
         kaiming_init(gen, dis)
         nets = {"gen": gen, "dis": dis, "gen_ema": copy.deepcopy(gen)}
-        super().__init__(settings, nets)
+        super().__init__(settings, nets, device)
         self.optimizers = {
             name: torch.optim.RMSprop(nets[name].parameters(), lr=settings.lr, weight_decay=1e-4)
             for name in ("dis", "gen")
@@ -246,9 +246,9 @@ def networks(settings: FunitSettings) -> Networks:
     }
 
 
-def build(settings: FunitSettings) -> FunitTrainee:
+def build(settings: FunitSettings, device: torch.device) -> FunitTrainee:
     """Networks, losses and schedule for the training loop."""
-    return FunitTrainee(settings)
+    return FunitTrainee(settings, device)
 
 
 def method(parts: Networks, settings: FunitSettings, **options: Any) -> Funit:

@@ -193,11 +193,11 @@ def discriminators(settings: MdmmSettings) -> Networks:
     return {**both, "disContent": ContentDis(s.dim, s.content_layers, s.domains)}
 
 
-def build(settings: MdmmSettings) -> Any:
+def build(settings: MdmmSettings, device: torch.device) -> Any:
     """Networks, losses and schedule for the training loop."""
     from baselines.mdmm_training import MdmmTrainee
 
-    return MdmmTrainee(settings)
+    return MdmmTrainee(settings, device)
 
 
 def method(parts: Networks, settings: MdmmSettings, **options: Any) -> Mdmm:

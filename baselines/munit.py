@@ -30,6 +30,7 @@ from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam,
 from models.method import seeded_normal
 from models.training.draws import Draws
 from models.training.trainee import Batch
+from suite.errors import SuiteError
 
 
 class AdaInGen(nn.Module):
@@ -156,7 +157,7 @@ class MunitTrainee(BaselineTrainee):
 
     settings: MunitSettings
 
-    def __init__(self, settings: MunitSettings, vgg: nn.Module | None = None) -> None:
+    def __init__(self, settings: MunitSettings, device: torch.device, vgg: nn.Module | None = None) -> None:
         nets = networks(settings)
         for name in ("a", "b"):
             nets[f"dis_{name}"] = MultiScaleDis(
@@ -164,7 +165,7 @@ class MunitTrainee(BaselineTrainee):
             )
         kaiming_init(nets["gen_a"], nets["gen_b"])
         gaussian_init([nets["dis_a"], nets["dis_b"]], zero_bias=True)
-        super().__init__(settings, nets)
+        super().__init__(settings, nets, device)
         self.vgg = None if vgg is None else vgg.eval().requires_grad_(False)
         self.optimizers = {
             "dis_a+dis_b": adam(settings, [nets["dis_a"], nets["dis_b"]]),
@@ -235,9 +236,33 @@ def networks(settings: MunitSettings) -> Networks:
     return {f"gen_{name}": AdaInGen(s.dim, s.mlp_dim, s.style_dim, s.downs, s.blocks) for name in ("a", "b")}
 
 
-def build(settings: MunitSettings, vgg: nn.Module | None = None) -> MunitTrainee:
-    """Networks, losses and schedule for the training loop; `vgg` for the optional perceptual loss."""
-    return MunitTrainee(settings, vgg)
+def build(settings: MunitSettings, device: torch.device) -> MunitTrainee:
+    """Networks, losses and schedule for the training loop, with VGG features where `vgg_w` asks for them."""
+    return MunitTrainee(settings, device, _features(settings, device) if settings.vgg_w > 0 else None)
+
+
+def _features(settings: MunitSettings, device: torch.device) -> nn.Module:
+    """VGG-19 to relu5_4 from `vgg_weights` (the paper used VGG-16 to relu5_3 in Caffe's colours)."""
+    from models.vgg import VGG19Trunk
+    from models.weights import load_checkpoint
+
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.trunk = VGG19Trunk()
+
+        def forward(self, x: Tensor) -> Tensor:
+            mean = x.new_tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+            std = x.new_tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+            return self.trunk((x / 2 + 0.5 - mean) / std)[-1]
+
+    if not settings.vgg_weights:
+        raise SuiteError(
+            "--set vgg_w: the perceptual loss needs weights; add --set vgg_weights=vgg19.pth (torchvision's)"
+        )
+    net = Last()
+    load_checkpoint(settings.vgg_weights, net.trunk)
+    return net.to(device)
 
 
 def method(parts: Networks, settings: MunitSettings, **options: Any) -> Munit:

@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import Field
 
 from models.training.settings import LoopSettings
-from suite.profiles import Settings
 
 
 class BaselineSettings(LoopSettings):
@@ -27,6 +26,7 @@ class AdaInSettings(BaselineSettings):
     """github.com/naoto0804/pytorch-AdaIN, train.py. `width` is the VGG's widest layer (512 in the normalised VGG)."""
 
     width: int = Field(default=512, ge=32, multiple_of=8)
+    vgg_weights: str = ""
     content_weight: float = Field(default=1.0, ge=0)
     style_weight: float = Field(default=10.0, ge=0)
     lr: float = Field(default=1e-4, gt=0)
@@ -133,12 +133,11 @@ class StarGan2Settings(BaselineSettings):
     target: int = Field(default=1, ge=0)
 
 
-class AllSettings(Settings):
-    """One profile file: a table a method."""
-
-    adain: AdaInSettings
-    munit: MunitSettings
-    funit: FunitSettings
-    drit: DritSettings
-    mdmm: MdmmSettings
-    stargan2: StarGan2Settings
+MODELS: dict[str, type[BaselineSettings]] = {
+    "adain": AdaInSettings,
+    "munit": MunitSettings,
+    "funit": FunitSettings,
+    "drit": DritSettings,
+    "mdmm": MdmmSettings,
+    "stargan2": StarGan2Settings,
+}

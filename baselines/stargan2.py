@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.adapter import ImageMethod
+from baselines.adapter import ImageMethod, load_strict
 from baselines.blocks import conv_then_pool, instance_norm, l1, upsample_then_conv
 from baselines.fan import Fan
 from baselines.settings import StarGan2Settings
@@ -340,11 +340,24 @@ def networks(settings: StarGan2Settings) -> Networks:
     return parts | ({"fan": Fan()} if s.w_hpf > 0 else {})
 
 
-def build(settings: StarGan2Settings, fan: nn.Module | None = None) -> Any:
-    """Networks, losses and schedule for the training loop; `fan` where `w_hpf > 0`."""
+def build(settings: StarGan2Settings, device: torch.device) -> Any:
+    """Networks, losses and schedule for the training loop, with the landmark network where `w_hpf > 0`."""
     from baselines.stargan2_training import StarGan2Trainee
 
-    return StarGan2Trainee(settings, fan)
+    fan = None
+    if settings.w_hpf > 0 and settings.fan_weights:
+        fan = Fan()
+        load_landmarks(fan, settings.fan_weights)
+    return StarGan2Trainee(settings, device, fan)
+
+
+def load_landmarks(fan: Fan, path: str) -> None:
+    """Weights of the published `wing.ckpt`, whose keys beyond the network's are of its training and are left out."""
+    from models.weights import read_checkpoint
+
+    state = max(read_checkpoint(path).parts.values(), key=len)
+    own = fan.state_dict()
+    load_strict(fan, {key: value for key, value in state.items() if key in own}, "the landmark network")
 
 
 def method(parts: Networks, settings: StarGan2Settings, **options: Any) -> StarGan2:

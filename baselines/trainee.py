@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from baselines.clusters import StyleClusters
 from baselines.settings import BaselineSettings
 from models.training import parallel
 from models.training.draws import Draws
@@ -28,18 +29,24 @@ class BaselineTrainee:
 
     sheet_columns = 4
 
-    def __init__(self, settings: BaselineSettings, networks: Networks, frozen: Sequence[str] = ()) -> None:
+    def __init__(
+        self, settings: BaselineSettings, networks: Networks, device: torch.device, frozen: Sequence[str] = ()
+    ) -> None:
         if settings.precision == "fp16":
             raise SuiteError(
                 "--set precision=fp16: the baselines train in float32 or bf16; their losses need no scaling"
             )
         if settings.checkpointing:
             raise SuiteError("--set checkpointing: not for the baselines; lower --set micro_batch to save memory")
-        self.settings = settings
+        networks = dict(networks)
+        if settings.art_domains > 1 and settings.art_labels == "kmeans":
+            networks["clusters"] = StyleClusters(settings.art_domains)
+            frozen = (*frozen, "clusters")
+        self.settings, self.device = settings, device
         self.networks = networks
         self.frozen = {*frozen, *(name for name in networks if name.endswith("_ema"))}
         for name, network in networks.items():
-            network.requires_grad_(name not in self.frozen)
+            network.to(device).requires_grad_(name not in self.frozen)
             if settings.channels_last:
                 network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             if settings.compile:
@@ -130,10 +137,13 @@ class BaselineTrainee:
     def art_domain(self, batch: Batch) -> Tensor:
         """(B,) int64 of each art picture's domain in 1 .. art_domains; photographs are domain 0."""
         art = batch.images["art"]
-        labels = batch.labels.get("art")
-        if self.settings.art_domains == 1 or labels is None:
+        if self.settings.art_domains == 1:
             return torch.ones(len(art), dtype=torch.long, device=art.device)
-        return 1 + labels % self.settings.art_domains
+        if self.settings.art_labels == "kmeans":
+            return 1 + self.networks["clusters"](art)
+        if "art" not in batch.labels:
+            raise SuiteError("--set art_labels=style: these pictures have no column `style`; use art_labels=kmeans")
+        return 1 + batch.labels["art"] % self.settings.art_domains
 
 
 def pool(batch: Batch, art_domain: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from baselines import drit, drit_training, mdmm
+from baselines.drit_blocks import PowerConv
 from baselines.settings import DritSettings
 from tests.baselines.parity import Case, close
 
@@ -36,6 +37,11 @@ def test_discriminators(golden):
         for scale, response in enumerate(net(images)):
             case.check(f"multiscale/{scale}", response)
         net = case.filled("multiscale_sn", drit.MultiScaleDis(scales=2, spectral=True))
+        # In the published code the buffer `weight` shares its memory with `weight_orig` until the first training step, so
+        # that loading a state dict leaves `weight` in both; ours keeps them apart, or a resumed run would drift.
+        for layer in net.modules():
+            if isinstance(layer, PowerConv):
+                layer.weight_orig.copy_(layer.weight)
         for mode in ("multiscale_sn", "multiscale_sn_train"):
             net.train(mode.endswith("train"))
             for scale, response in enumerate(net(images)):

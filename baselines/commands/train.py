@@ -1,0 +1,75 @@
+"""`baselines train`: AdaIN, MUNIT, FUNIT, DRIT++, multi-domain DRIT++ and StarGAN v2 through the shared loop."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from baselines.checkpoints import save
+from baselines.clusters import style_statistics
+from baselines.registry import TRAINABLE, known
+from baselines.settings import MODELS, BaselineSettings
+from baselines.trainee import BaselineTrainee
+from models.data.prepared import prepare
+from models.training.command import TrainOptions, resolve, train, training_options
+from models.training.trainee import Trainee
+from suite.errors import SuiteError
+
+CLUSTERED = 4096
+CHUNK = 64
+
+
+@click.command(short_help="Train one of the five baselines.")
+@click.argument("method", metavar="METHOD")
+@training_options
+def command(options: TrainOptions, method: str) -> None:
+    """Train METHOD (adain, munit, funit, drit, mdmm, stargan2) from photographs to artistic faces.
+
+    Domains are photo and art; --set art_domains=K splits the art into K style clusters (or by the release's own style
+    column with --set art_labels=style), recorded with the run. --profile paper is the authors' own budget. Writes
+    METHOD.safetensors into the run's folder, which `baselines stylize` and the benchmark take as --weights.
+
+    \b
+    Example:
+      aahq portraits painted --count 2000 --size 64 --domain both
+      baselines train munit --profile demo --data painted -o runs/munit
+      baselines stylize munit face.png --latent 7 --weights runs/munit -o out
+    """
+    module = importlib.import_module(TRAINABLE[known(method, TRAINABLE)])
+    settings = resolve(options, MODELS[method], "baselines", method)
+
+    def build(settings: BaselineSettings, device: torch.device) -> Trainee:
+        trainee: BaselineTrainee = module.build(settings, device)
+        if "clusters" in trainee.networks and device.type != "meta" and not options.dry_run:
+            _find_clusters(trainee, options)
+        return trainee  # type: ignore[return-value]
+
+    def finish(folder: Path, trainee: Trainee) -> dict[str, Any]:
+        assert isinstance(trainee, BaselineTrainee)
+        wanted = list(module.networks(trainee.settings))
+        return {"weights": str(save(trainee, wanted, method, folder)), "art_domains": settings.art_domains}
+
+    train(method, options, settings, build, label="style", at_end=finish)
+
+
+def _find_clusters(trainee: BaselineTrainee, options: TrainOptions) -> None:
+    """Fit the style clusters on the art that the run will see."""
+    size, art = trainee.settings.size, options.art or options.data
+    if art is None:
+        raise SuiteError("--art: give the art pictures, or --data with a release that holds them")
+    # Pictures of a plain folder have no domain and no split.
+    split = ("art", "train") if options.art is None else (None, None)
+    pixels = prepare(art, size, *split, workers=options.workers).pixels
+    rows = torch.linspace(0, len(pixels) - 1, min(len(pixels), CLUSTERED)).long().numpy()
+    if len(rows) < trainee.settings.art_domains:
+        raise SuiteError(f"--set art_domains={trainee.settings.art_domains}: only {len(rows)} art pictures")
+    found = []
+    for start in range(0, len(rows), CHUNK):
+        part = torch.from_numpy(pixels[rows[start : start + CHUNK]].copy())
+        found.append(style_statistics(part.permute(0, 3, 1, 2).float() / 127.5 - 1))
+    clusters: Any = trainee.networks["clusters"]
+    clusters.fit(torch.cat(found).to(clusters.mean.device), trainee.settings.seed)

@@ -1,0 +1,171 @@
+"""Losses and the training step of multi-domain DRIT++ (Sec. 3.6; github.com/HsinYingLee/MDMM, whose options weigh them)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from baselines.blocks import gaussian_init, l1
+from baselines.drit import check_content_side
+from baselines.drit_blocks import kl, sampled
+from baselines.drit_training import CLIP_CONTENT, bce, total
+from baselines.mdmm import Mdmm, discriminators, networks, one_hot
+from baselines.settings import MdmmSettings
+from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam, sheet
+from models.training import parallel
+from models.training.draws import Draws
+from models.training.trainee import Batch
+
+# The published code sums the adversarial and KL terms over a batch of two; as means times two, any batch weighs alike.
+PUBLISHED_BATCH = 2
+
+
+def translate(nets: Networks, part: Tensors) -> dict[str, Tensor]:
+    """Encoded, self, drawn and twice translated pictures of both halves (x: first a, then b; c: their one-hot domains)."""
+    enc_c, enc_a, gen = nets["enc_c"], nets["enc_a"], nets["gen"]
+    x = torch.cat((part["a"], part["b"]))
+    c = torch.cat((part["c_a"], part["c_b"]))
+    swap = lambda rows: torch.cat(rows.chunk(2)[::-1])  # noqa: E731 - a has b's place and b has a's
+    eps, eps_recon = (torch.cat((part[f"{name}_a"], part[f"{name}_b"])) for name in ("eps", "eps_recon"))
+    z = torch.cat((part["z"], part["z"]))
+    content = enc_c(x, torch.cat((part["noise_a"], part["noise_b"])))
+    moments = enc_a(x, c)
+    code = sampled(moments, eps) if len(moments) == 2 else moments[0]
+    made = gen(torch.cat((swap(content), content, swap(content))), torch.cat((code, code, z)), torch.cat((c, c, c)))
+    encoded, own, drawn = made.chunk(3)
+    content2 = swap(enc_c(encoded, torch.cat((part["noise_recon_a"], part["noise_recon_b"]))))
+    moments2 = enc_a(encoded, c)
+    code2 = sampled(moments2, eps_recon) if len(moments2) == 2 else moments2[0]
+    out = {"x": x, "c": c, "z": z, "content": content, "code": code, "encoded": encoded, "self": own, "drawn": drawn}
+    out |= {f"moment{i}": value for i, value in enumerate(moments)}
+    return out | {"recon": gen(content2, code2, c), "regressed": enc_a(drawn, c)[0]}
+
+
+def discriminator_losses(nets: Networks, made: dict[str, Tensor], s: MdmmSettings) -> Scalars:
+    """Adversarial and classification terms of `dis1` and `dis2`, weighted."""
+    out: Scalars = {}
+    for name, fake in (("dis1", made["encoded"]), ("dis2", made["drawn"])):
+        on_fake, _ = nets[name](fake.detach())
+        on_real, domain = nets[name](made["x"])
+        out[name] = PUBLISHED_BATCH * (bce(on_fake, 0) + bce(on_real, 1))
+        out[f"{name}_cls"] = s.cls_w * F.binary_cross_entropy_with_logits(domain, made["c"])
+    return out
+
+
+def encoded_losses(nets: Networks, made: dict[str, Tensor], s: MdmmSettings) -> Scalars:
+    """Terms of both encoders and the generator on the encoded path, weighted."""
+    on_fake, domain = nets["dis1"](made["encoded"])
+    moments = [made[name] for name in ("moment0", "moment1") if name in made]
+    regular = PUBLISHED_BATCH * kl(moments) if len(moments) == 2 else made["code"].square().mean()
+    return {
+        "gan_content": F.binary_cross_entropy_with_logits(nets["disContent"](made["content"]), 1 - made["c"]),
+        "gan": PUBLISHED_BATCH * bce(on_fake, 1),
+        "gan_cls": s.cls_g_w * F.binary_cross_entropy_with_logits(domain, made["c"]),
+        "l1_self": s.recon_w * l1(made["self"], made["x"]),
+        "l1_cross": s.recon_w * l1(made["recon"], made["x"]),
+        "kl_zc": 0.01 * made["content"].square().mean(),
+        "kl_za": 0.01 * regular,
+    }
+
+
+def drawn_losses(nets: Networks, made: dict[str, Tensor], s: MdmmSettings) -> Scalars:
+    """Terms of the content encoder and the generator on the drawn path, weighted; both halves' regressions are summed."""
+    on_fake, domain = nets["dis2"](made["drawn"])
+    return {
+        "gan2": PUBLISHED_BATCH * bce(on_fake, 1),
+        "gan2_cls": s.cls_g_w * F.binary_cross_entropy_with_logits(domain, made["c"]),
+        "l1_z": 2 * 10 * l1(made["regressed"], made["z"]),
+    }
+
+
+class MdmmTrainee(BaselineTrainee):
+    """`content_steps` - 1 updates of the content discriminator on their own pictures, then D, then G by both paths."""
+
+    settings: MdmmSettings
+
+    def __init__(self, settings: MdmmSettings, device: torch.device) -> None:
+        settings = settings.model_copy(update={"domains": 1 + settings.art_domains, "crop": settings.size})
+        check_content_side(settings.size, settings.content_layers)
+        nets = networks(settings) | discriminators(settings)
+        gaussian_init(list(nets.values()))
+        super().__init__(settings, nets, device)
+        rates = {"disContent": settings.lr_content}
+        self.optimizers = {name: adam(settings, [net], rates.get(name)) for name, net in nets.items()}
+        self.half = max(1, settings.batch // 2 // parallel.world())
+        share = self.half * settings.content_steps
+        self.wants = {"photo": share, "art": share}
+
+    def rate(self, step: int) -> float:
+        start = self.settings.decay_from * self.settings.steps
+        return 1 - max(0.0, step - start) / (self.settings.steps - start + 1)
+
+    def step(self, batch: Batch, draws: Draws) -> Scalars:
+        self.begin(draws)
+        s = self.settings
+        labels = self.art_domain(batch)
+        turns = zip(*(rows.split(self.half) for rows in (batch.images["photo"], batch.images["art"], labels)))
+        seen: Scalars = {}
+        for turn, (photo, art, label) in enumerate(turns):
+            rows = {
+                "a": photo,
+                "b": art,
+                "c_a": one_hot(torch.zeros_like(label), s.domains),
+                "c_b": one_hot(label, s.domains),
+            }
+            rows |= self._drawn(draws, turn, photo)
+            if turn < s.content_steps - 1:
+                self.update(("disContent",), rows, self._content_loss)
+            else:
+                seen = self._full_step(rows)
+        return seen
+
+    def _drawn(self, draws: Draws, turn: int, like: Tensor) -> dict[str, Tensor]:
+        s, n, side = self.settings, len(like), like.shape[-1] // 4
+        names = ("z", "eps_a", "eps_b", "eps_recon_a", "eps_recon_b")
+        out = {name: draws.normal(f"{turn}/{name}", n, (s.latent,), like.device) for name in names}
+        for name in ("noise_a", "noise_b", "noise_recon_a", "noise_recon_b"):
+            out[name] = draws.normal(f"{turn}/{name}", n, (4 * s.dim, side, side), like.device)
+        return out
+
+    def _content_loss(self, part: Tensors) -> tuple[Tensor, Scalars]:
+        with torch.no_grad():
+            noise = torch.cat((part["noise_a"], part["noise_b"]))
+            content = self.networks["enc_c"](torch.cat((part["a"], part["b"])), noise)
+        domains = torch.cat((part["c_a"], part["c_b"]))
+        loss = F.binary_cross_entropy_with_logits(self.networks["disContent"](content), domains)
+        return loss, {"disContent": loss}
+
+    def apply(self, name: str) -> None:
+        if name == "disContent":
+            torch.nn.utils.clip_grad_norm_(self.networks[name].parameters(), CLIP_CONTENT)
+        super().apply(name)
+
+    def _full_step(self, rows: Tensors) -> Scalars:
+        s = self.settings
+
+        def on_dis(part: Tensors) -> tuple[Tensor, Scalars]:
+            with torch.no_grad():
+                made = translate(self.networks, part)
+            terms = discriminator_losses(self.networks, made, s)
+            return total(terms), terms
+
+        def on_encoded(part: Tensors) -> tuple[Tensor, Scalars]:
+            terms = encoded_losses(self.networks, translate(self.networks, part), s)
+            return total(terms), terms
+
+        def on_drawn(part: Tensors) -> tuple[Tensor, Scalars]:
+            terms = drawn_losses(self.networks, translate(self.networks, part), s)
+            return total(terms), terms
+
+        seen = self.update(("dis1", "dis2"), rows, on_dis)
+        seen |= self.update(("enc_c", "enc_a", "gen"), rows, on_encoded)
+        return seen | self.update(("enc_c", "gen"), rows, on_drawn)
+
+    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+        photo, art = (batch.images[name][: self.half] for name in ("photo", "art"))
+        method = Mdmm(self.networks, photo.shape[-1], self.settings.latent, self.settings.domains)
+        seeds = list(range(len(photo)))
+        return self.eval_with(
+            lambda: sheet([photo, method._latent(photo, seeds), art, method._reference(photo, art, seeds)])
+        )
