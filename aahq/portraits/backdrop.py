@@ -33,7 +33,7 @@ def _mix(a: Array, b: Array, t: Array) -> Array:
 
 def _studio(x: Array, y: Array, hue: float, light: float, f: Factors, rng: np.random.Generator, unit: float) -> Array:
     glow = np.exp(-(((x - 0.5 - 0.25 * np.sign(f["light_side"])) / 0.5) ** 2 + ((y - 0.42) / 0.6) ** 2))
-    cloud = noise(rng, *x.shape, 0.25 * x.shape[1], 3) * 0.10
+    cloud = noise(rng, x.shape[0], x.shape[1], 0.25 * x.shape[1], 3) * 0.10
     return _mix(hsv(hue, 0.45, 0.35 * light), hsv((hue + 0.04) % 1, 0.32, 0.95 * light), np.clip(glow + cloud, 0, 1))
 
 
@@ -42,10 +42,14 @@ def _lamps(x: Array, y: Array, hue: float, light: float, f: Factors, rng: np.ran
     aspect = x.shape[1] / x.shape[0]
     for _ in range(22):
         cx, cy, r = rng.random(), rng.random(), rng.uniform(0.025, 0.085)
-        d = np.sqrt(((x - cx) * aspect) ** 2 + (y - cy) ** 2) / r
-        disc = (1 - smoothstep(0.88, 1.0, d)) * (0.75 + 0.25 * smoothstep(0.6, 0.95, d))
         colour = hsv((hue + rng.choice([0.0, 0.08, 0.5]) + rng.normal(0, 0.03)) % 1, rng.uniform(0.25, 0.6), 1.0)
-        out = out + disc[..., None] * colour * np.float32(rng.uniform(0.10, 0.45) * light)
+        glow = colour * np.float32(rng.uniform(0.10, 0.45) * light)
+        height, width = x.shape
+        top, left = max(0, int((cy - r) * height)), max(0, int((cx - r / aspect) * width))
+        at = np.s_[top : int((cy + r) * height) + 2, left : int((cx + r / aspect) * width) + 2]
+        d = np.sqrt(((x[at] - cx) * aspect) ** 2 + (y[at] - cy) ** 2) / r
+        disc = (1 - smoothstep(0.88, 1.0, d)) * (0.75 + 0.25 * smoothstep(0.6, 0.95, d))
+        out[at] += disc[..., None] * glow
     return out
 
 
@@ -61,8 +65,8 @@ def _window(x: Array, y: Array, hue: float, light: float, f: Factors, rng: np.ra
 
 
 def _leaves(x: Array, y: Array, hue: float, light: float, f: Factors, rng: np.random.Generator, unit: float) -> Array:
-    n = noise(rng, *x.shape, 0.16 * x.shape[1], 3)
-    m = noise(rng, *x.shape, 0.09 * x.shape[1], 2)
+    n = noise(rng, x.shape[0], x.shape[1], 0.16 * x.shape[1], 3)
+    m = noise(rng, x.shape[0], x.shape[1], 0.09 * x.shape[1], 2)
     green = 0.20 + 0.16 * (hue - 0.5)
     out = _mix(hsv(green, 0.65, 0.25 * light), hsv(green + 0.05, 0.60, 0.72 * light), np.clip(0.5 + 0.35 * n, 0, 1))
     sun = smoothstep(0.9, 1.7, m)
@@ -75,7 +79,7 @@ def _sky(x: Array, y: Array, hue: float, light: float, f: Factors, rng: np.rando
     top = hsv(0.60 - 0.05 * hue, 0.55, 0.75 * light)
     low = hsv(0.07 + 0.03 * hue, 0.55, 0.98) if warm else hsv(0.56, 0.20, 0.98)
     out = _mix(top, low, smoothstep(0.0, 0.8, y))
-    cloud = smoothstep(0.1, 1.3, noise(rng, *x.shape, 0.30 * x.shape[1], 4) + 0.3 * np.sin(y * 9))
+    cloud = smoothstep(0.1, 1.3, noise(rng, x.shape[0], x.shape[1], 0.30 * x.shape[1], 4) + 0.3 * np.sin(y * 9))
     white = np.array([1.0, 0.93, 0.88], np.float32) * np.float32(0.95 * light)
     out = _mix(out, white, cloud * 0.7)
     ridge = 0.80 + 0.06 * noise(rng, 1, x.shape[1], 0.2 * x.shape[1], 3)
@@ -90,7 +94,7 @@ def _wall(x: Array, y: Array, hue: float, light: float, f: Factors, rng: np.rand
         np.clip(0.4 + 0.6 * (x - 0.5) * -np.sign(f["light_side"]) + 0.2 * y, 0, 1),
     )
     stripes = 0.93 + 0.07 * np.sign(np.sin(x * 2 * np.pi * 9))
-    rough = 1 + 0.05 * noise(rng, *x.shape, 0.05 * x.shape[1], 3)
+    rough = 1 + 0.05 * noise(rng, x.shape[0], x.shape[1], 0.05 * x.shape[1], 3)
     return blur(base * (stripes * rough)[..., None], 0.006 * x.shape[1])
 
 
@@ -100,7 +104,7 @@ def body_rings(f: Factors) -> tuple[Array, Array]:
     low = 1.765 * f["face_length"] - 1.85
     broad = 1.0 + 0.12 * f["masculine"]
     half = np.array([(n * 1.10, 0.9), (n, 1.6), (n * 1.02, 2.02), (n * 1.25, 2.28), (1.25 * broad, 2.55),
-                     (2.00 * broad, 2.85), (2.45 * broad, 3.6), (2.6 * broad, 6.5)]) + (0, low)  # fmt: skip
+                     (2.00 * broad, 2.85), (2.45 * broad, 3.6), (2.6 * broad, 6.5)]) + np.array([0, low])  # fmt: skip
     curve = smooth_curve(half, 60)
     skin = np.concatenate([curve, (curve * (-1, 1))[::-1]])
     kind = int(f["collar"])
@@ -123,12 +127,12 @@ def draw_clothes(canvas: Canvas, who: Sitter, ring: Array, shadow: Array) -> Non
     shape = canvas.part.shape
     mask = polygon(shape, ring)
     colour = hsv(f["cloth_hue"], 0.15 + 0.65 * f["cloth_chroma"], 0.18 + 0.70 * f["cloth_light"])
-    folds = noise(rng, *shape, 0.7 * unit, 3) * 0.05 * unit
+    folds = noise(rng, shape[0], shape[1], 0.7 * unit, 3) * 0.05 * unit
     round_ = blur(mask, 0.35 * unit) * 0.9 * unit
     nx, ny, nz = normals(round_ + folds)
     lx, ly, lz = who.light.direction
     facing = np.clip(nx * lx + ny * ly + nz * lz, 0, 1) * (1 - 0.8 * shadow)
-    weave = 1 + 0.04 * noise(rng, *shape, max(0.02 * unit, 1.0), 1)
+    weave = 1 + 0.04 * noise(rng, shape[0], shape[1], max(0.02 * unit, 1.0), 1)
     lit = colour * ((facing * weave)[..., None] * who.light.key + who.light.around * (0.6 - 0.3 * ny)[..., None])
     canvas.lay(mask, lit, colour, BODY, np.full(shape, -0.45 * unit, np.float32))
     half = len(ring) // 2

@@ -131,9 +131,9 @@ def noise(rng: np.random.Generator, height: int, width: int, scale: float, octav
     return out * np.float32(0.9)
 
 
-def smoothstep(low: float, high: float, x: Array) -> Array:
+def smoothstep(low: Any, high: Any, x: Any) -> Any:
     """0 below low, 1 above high, smooth between."""
-    t = np.clip((x - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
+    t = np.clip((x - low) * (1 / (high - low)), 0, 1)
     return t * t * (3 - 2 * t)
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from aahq.portraits.backdrop import body_rings, draw_clothes
-from aahq.portraits.canvas import FACE, HAIR, SKIN, Array, Canvas, blur, polygon, smoothstep, stroke
+from aahq.portraits.canvas import FACE, HAIR, SKIN, Array, Canvas, blur, bounds, polygon, smoothstep, stroke
 from aahq.portraits.factors import Factors
 from aahq.portraits.features import Sitter, draw_brows, draw_eyes, draw_mouth, draw_nose
 from aahq.portraits.hair import covers_ears, draw_back_hair, draw_beard, draw_front_hair
@@ -42,14 +42,14 @@ def draw_figure(canvas: Canvas, f: Factors, camera: Camera, rng: np.random.Gener
         shape, _body_pixels(who, np.array([(0.42, 1.7), (0.13, 2.36)], np.float32)), 0.07 * unit, True, 0.03 * unit
     )
     under_chin = 0.55 * smoothstep(0, 1, blur(face, 0.16 * unit) * (1 - face) * 1.9)
-    lit = shade_skin(albedo, neck_depth + 0.10 * unit * tendons, np.maximum(shadow, under_chin), light, unit, 0.5)
+    lit = _shaded(neck, albedo, neck_depth + 0.10 * unit * tendons, np.maximum(shadow, under_chin), who, 0.5)
     canvas.lay(neck, lit, albedo, SKIN, neck_depth)
     draw_clothes(canvas, who, cloth_px, shadow)
     if not covers_ears(f):
         _draw_ears(canvas, who, albedo)
 
     oily = 0.8 + 0.5 * np.exp(-((u / 0.3) ** 2))
-    lit = shade_skin(albedo, depth, shadow, light, unit, oily)
+    lit = _shaded(face, albedo, depth, shadow, who, oily)
     canvas.lay(face, lit, albedo, FACE, depth)
     who = Sitter(f, camera, points, light, shadow, rng)
     draw_nose(canvas, who)
@@ -79,6 +79,18 @@ def _head_grid(canvas: Canvas, camera: Camera, f: Factors) -> tuple[Array, Array
         cv2.remap(d, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for d in (u - small_x, v - small_y)
     )
     return x + du, y + dv, x, y
+
+
+def _shaded(mask: Array, albedo: Array, depth: Array, shadow: Array, who: Sitter, oily: Array | float) -> Array:
+    """`shade_skin` where the mask is, with room for its blurs; elsewhere zero."""
+    top, bottom, left, right = bounds(mask)
+    room = int(0.5 * who.camera.unit) + 2
+    at = np.s_[max(top - room, 0) : bottom + room, max(left - room, 0) : right + room]
+    out = np.zeros_like(albedo)
+    if bottom > top:
+        gloss = oily[at] if isinstance(oily, np.ndarray) else oily
+        out[at] = shade_skin(albedo[at], depth[at], shadow[at], who.light, who.camera.unit, gloss)
+    return out
 
 
 def _outline(f: Factors, points: Array) -> Array:
@@ -123,14 +135,13 @@ def _draw_ears(canvas: Canvas, who: Sitter, albedo: Array) -> None:
         depth = 0.30 * unit * blur(mask, 0.05 * unit)
         inner = ring.mean(0) + (ring - ring.mean(0)) * 0.55
         hollow = polygon(shape, who.camera.to_pixels(inner[:, 0], inner[:, 1], f, z), 0.03 * unit)
-        lit = shade_skin(albedo, depth - 0.1 * unit * hollow, 0.3 * mask, who.light, unit, 0.6)
+        lit = _shaded(mask, albedo, depth - 0.1 * unit * hollow, 0.3 * mask, who, 0.6)
         canvas.lay(mask, lit * np.array([1.05, 0.88, 0.85], np.float32), albedo, SKIN, depth)
         canvas.lay(hollow * 0.35, skin_tone(f) * np.array([0.35, 0.18, 0.15], np.float32), albedo * 0.7, None)
         canvas.lines[:] = np.maximum(canvas.lines * (1 - mask), 0.6 * stroke(shape, px, 0.018 * unit))
         if f["earrings"] > 0.5:
-            drop = who.camera.to_pixels(
-                *(np.array([a], np.float32) for a in (side * 1.19 * f["face_width"], 0.60)), f, z[:1]
-            )
+            lobe = np.array([[side * 1.19 * f["face_width"], 0.60]], np.float32)
+            drop = who.camera.to_pixels(lobe[:, 0], lobe[:, 1], f, z[:1])
             gem = np.zeros(shape, np.uint8)
             cv2.circle(gem, tuple(int(c) for c in np.round(drop[0])), max(2, round(0.055 * unit)), 255, -1, cv2.LINE_AA)
             canvas.lay(

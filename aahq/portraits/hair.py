@@ -116,7 +116,7 @@ def draw_front_hair(canvas: Canvas, who: Sitter) -> Array:
         _draw_curls(canvas, who, sides, whole)
         return whole
     curves, shades = [], []
-    count = 520 if kind in ("long", "waves", "bob") else 420
+    count = int((520 if kind in ("long", "waves", "bob") else 420) * np.clip(unit / 90, 0.4, 1.0))
     for side, (far, near) in zip((-1, 1), sides, strict=True):
         some, tone = _band_strands(who, far, near, side, count)
         curves.append(some)
@@ -167,7 +167,7 @@ def _band_strands(who: Sitter, far: Array, near: Array, side: int, count: int) -
 
 def _draw_fringe(canvas: Canvas, who: Sitter) -> Array:
     f, rng, unit = who.f, who.rng, who.camera.unit
-    count, steps = 260, 12
+    count, steps = int(260 * np.clip(unit / 90, 0.4, 1.0)), 12
     u = np.sort(rng.uniform(-0.98, 0.98, count)) * f["face_width"]
     end = -0.50 + 0.34 * (u / 0.98) ** 4 + rng.normal(0, 0.035, count) + 0.10 * f["hair_part"] * u
     t = np.linspace(0, 1, steps)
@@ -189,20 +189,21 @@ def _draw_fringe(canvas: Canvas, who: Sitter) -> Array:
 def _draw_curls(canvas: Canvas, who: Sitter, sides: list[tuple[Array, Array]], whole: Array) -> None:
     rng, unit = who.rng, who.camera.unit
     curves, shades = [], []
-    turn = np.linspace(0, 1, 14)
+    turn = np.linspace(0, 1, 12)[None]
+    count = int(520 * np.clip(unit / 90, 0.4, 1.0))
     for side, (far, near) in zip((-1, 1), sides, strict=True):
-        for _ in range(520):
-            i, r = int(rng.integers(len(far))), rng.random() ** 0.8 * 1.02
-            middle = near[i] + (far[i] - near[i]) * r
-            size = unit * rng.uniform(0.04, 0.10)
-            angle = rng.uniform(0, 6.28) + turn * rng.choice([-1, 1]) * rng.uniform(3.5, 5.5)
-            radius = size * (1 - 0.55 * turn)
-            curves.append(middle + np.stack([np.cos(angle), 0.85 * np.sin(angle)], 1) * radius[:, None])
-            lit = 0.55 + 0.40 * who.light.side * side * r + 0.35 * (1 - i / len(far)) * r
-            shades.append(lit + 0.28 * rng.standard_normal())
+        i, r = rng.integers(len(far), size=count), rng.random(count) ** 0.8 * 1.02
+        middle = near[i] + (far[i] - near[i]) * r[:, None]
+        size = unit * rng.uniform(0.04, 0.10, (count, 1))
+        spin = rng.choice([-1.0, 1.0], (count, 1)) * rng.uniform(3.5, 5.5, (count, 1))
+        angle = rng.uniform(0, 6.28, (count, 1)) + turn * spin
+        ring = np.stack([np.cos(angle), 0.85 * np.sin(angle)], 2) * (size * (1 - 0.55 * turn))[..., None]
+        curves.append(middle[:, None] + ring)
+        lit = 0.55 + 0.40 * who.light.side * side * r + 0.35 * (1 - i / len(far)) * r
+        shades.append(lit + 0.28 * rng.standard_normal(count))
     soft = cv2.dilate(whole, np.ones((3, 3), np.uint8), iterations=max(1, int(0.06 * unit)))
     canvas.part[soft > 0.5] = np.where(canvas.part[soft > 0.5] == 0, HAIR, canvas.part[soft > 0.5])
-    _strands(canvas, who, np.stack(curves).astype(np.float32), np.array(shades), 0.020 * unit, soft)
+    _strands(canvas, who, np.concatenate(curves), np.concatenate(shades), 0.020 * unit, soft)
 
 
 def _strands(canvas: Canvas, who: Sitter, curves: Array, shades: Array, width: float, where: Array) -> None:
@@ -240,7 +241,7 @@ def draw_beard(canvas: Canvas, who: Sitter, u: Array, v: Array, face: Array) -> 
     if f["beard"] < 0.05:
         return
     unit = who.camera.unit
-    grain = noise(who.rng, *u.shape, max(0.02 * unit, 1.2), 2)
+    grain = noise(who.rng, u.shape[0], u.shape[1], max(0.02 * unit, 1.2), 2)
     region = beard_region(u, v, f) * face
     dense = np.clip(region * (0.45 + 0.55 * f["beard"]) * (0.86 + 0.22 * grain), 0, 0.93)
     light = np.clip(0.6 + 0.25 * grain + 0.3 * who.light.side * u, 0.2, 1.6)

@@ -57,7 +57,7 @@ def cast_shadow(depth: Array, light: Light, unit: float, reach: float = 1.1, ste
     unit = unit / factor
     flat = light.direction[:2] / np.linalg.norm(light.direction[:2])
     climb = light.direction[2] / np.linalg.norm(light.direction[:2])
-    blocked = np.zeros_like(small)
+    blocked: Array = np.zeros_like(small)
     for k in range(1, steps + 1):
         walk = reach * unit * (k / steps) ** 1.4
         move = np.array([[1, 0, flat[0] * walk], [0, 1, flat[1] * walk]], np.float32)

@@ -65,7 +65,7 @@ def paint(identity: int, style: int, size: int = 512, variation: int = 0) -> Por
 
 def working_size(size: int) -> int:
     """Small pictures are painted larger and reduced: features of half a pixel need it."""
-    return max(size, min(2 * size, 256), 192)
+    return max(size, min(2 * size, 192), 128)
 
 
 def finish(canvas: Canvas, style: int, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:

@@ -24,7 +24,6 @@ def strokes(
     """
     rng, height, width = hand.rng, canvas.height, canvas.width
     out = np.round(np.clip(ground, 0, 1) * 255).astype(np.uint8)
-    paint = np.zeros((height, width), np.uint8)
     dir_x, dir_y = flow(picture, max(0.08 * canvas.unit, 1.5))
     for level, broad in enumerate(layers):
         soft = blur(picture, 0.35 * broad)
@@ -42,11 +41,12 @@ def strokes(
         colours = np.clip(tone * 255, 0, 255)
         points = np.round(lines * 16).astype(np.int32)
         thick = max(1, round(broad))
-        lifts = rng.integers(60, 255, len(x)).tolist()
-        for line, colour, lift in zip(points, colours.tolist(), lifts, strict=True):
+        for line, colour in zip(points, colours.tolist(), strict=True):
             cv2.polylines(out, [line], False, colour, thick, cv2.LINE_AA, 4)
-            cv2.polylines(paint, [line], False, lift, thick, cv2.LINE_AA, 4)
-    return out.astype(np.float32) / 255, paint.astype(np.float32) / 255
+    done = out.astype(np.float32) * np.float32(1 / 255)
+    # Neighbouring strokes differ a little in colour: that difference, enlarged, is the paint's relief.
+    tone = luma_of(done)
+    return done, np.clip(0.5 + 5 * (tone - blur(tone, max(layers[0] * 0.5, 1.0))), 0, 1)
 
 
 def luma_of(image: Array) -> Array:

@@ -42,9 +42,9 @@ def charcoal(canvas: Canvas, hand: Hand) -> Array:
     line = contours(canvas, body, 0.020 * unit + 0.4) * np.clip(0.75 + 0.4 * rough, 0, 1)
     dark = np.clip(np.maximum(dark * 0.93, line * 0.9), 0, 0.97)
     toned = hand["paper"] > 0.45
-    sheet = np.array([0.77, 0.69, 0.57], np.float32) if toned else np.array([0.95, 0.93, 0.89], np.float32)
+    sheet: Array = np.array([0.77, 0.69, 0.57], np.float32) if toned else np.array([0.95, 0.93, 0.89], np.float32)
     sheet = sheet * (1 + 0.03 * rough)[..., None]
-    coal = np.array([0.09, 0.08, 0.08], np.float32)
+    coal: Array = np.array([0.09, 0.08, 0.08], np.float32)
     if hand["palette"] > 0.6:
         coal = np.array([0.33, 0.12, 0.06], np.float32)
     out = sheet + (coal - sheet) * dark[..., None]

@@ -73,7 +73,8 @@ def low_poly(canvas: Canvas, hand: Hand) -> Array:
     at = np.einsum("sk,nkd->nsd", shares, corners)
     xi, yi = np.clip(at[..., 0].astype(int), 0, width - 1), np.clip(at[..., 1].astype(int), 0, height - 1)
     colours = soft[yi, xi].mean(1)
-    slope = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    slope = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
     facet = 1 + 0.035 * np.sin(slope * 0.9 + triangles[:, 0])
     out = np.zeros((height, width, 3), np.uint8)
     for ring, colour in zip(

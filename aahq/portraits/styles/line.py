@@ -95,7 +95,7 @@ def woodcut(canvas: Canvas, hand: Hand) -> Array:
     dark = 0.18 * tint(hue + 0.5) + 0.02
     grainy = noise(hand.rng, height, width, max(0.02 * unit, 1.0), 2)
     worn = np.clip(1 - 0.10 * smoothstep(0.8, 1.6, grainy), 0, 1)
-    out = np.broadcast_to(sheet, (height, width, 3))
+    out: Array = np.broadcast_to(sheet, (height, width, 3))
     back = blur((canvas.part == BACKGROUND).astype(np.float32), 0.6)
     for colour, block in ((light, light_block), (middle, mid_block), (dark, key_block * (1 - 0.35 * back))):
         out = out + (colour - out) * (np.clip(block, 0, 1) * worn)[..., None]

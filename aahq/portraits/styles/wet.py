@@ -84,7 +84,7 @@ def _cracks(canvas: Canvas, hand: Hand) -> Array:
     count = int(hand.between("density", 60, 170))
     seeds[hand.rng.integers(0, height, count), hand.rng.integers(0, width, count)] = 0
     _, labels = cv2.distanceTransformWithLabels(seeds, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    cell = labels.astype(np.float32)
+    cell: Array = labels.astype(np.float32)
     wander = 0.035 * canvas.unit
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     dx, dy = (noise(hand.rng, height, width, 0.12 * canvas.unit, 3) * np.float32(wander) for _ in range(2))
