@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 
 import numpy as np
 
-from aahq.hamming import near_pairs
+from aahq.embedding import embed, flip, near_cosines
+from aahq.hamming import near_distinct
 from aahq.unionfind import UnionFind
 from suite.files import sha256_bytes
+
+__all__ = ["DedupIndex", "Entry", "Link", "assign_splits", "embed", "keeper_order"]
+
+# Measured on painted portraits (bench/bench_dedup.py shows the table): copies, mirrored and recoloured ones and steps of
+# one work lie inside, two works of one artist outside.
+DISTANCE = 8
+SIMILARITY = 0.75
+CONFIRM = 0.6
+CROWD = 64
 
 
 @dataclass(frozen=True)
@@ -53,11 +64,13 @@ class DedupIndex:
     Args:
         distance: largest Hamming distance of perceptual hashes.
         similarity: smallest cosine of embeddings.
+        confirm: smallest cosine that lets a pair of near hashes stand.
     """
 
-    def __init__(self, distance: int = 4, similarity: float = 0.9) -> None:
+    def __init__(self, distance: int = DISTANCE, similarity: float = SIMILARITY, confirm: float = CONFIRM) -> None:
         self.distance = distance
         self.similarity = similarity
+        self.confirm = confirm
         self.entries: dict[str, Entry] = {}
         self.links: set[Link] = set()
 
@@ -65,33 +78,36 @@ class DedupIndex:
         """Add entries (an id that is known already is left as it is) and return the new links, sorted."""
         fresh = {entry.id: entry for entry in entries if entry.id not in self.entries}
         self.entries |= fresh
-        links = {link for link in self._find_links() if link.a in fresh or link.b in fresh}
+        links = self._find_links(set(fresh))
         self.links |= links
         return sorted(links)
 
-    def _find_links(self) -> set[Link]:
-        out: set[Link] = set()
+    def _find_links(self, fresh: set[str]) -> set[Link]:
         entries = list(self.entries.values())
+        hashed = [entry for entry in entries if entry.phash is not None]
+        out: set[Link] = set()
 
         def link(a: Entry, b: Entry, how: str, value: float) -> None:
-            if a.id != b.id and a.picture != b.picture:
+            new = a.id in fresh or b.id in fresh
+            if new and a.id != b.id and a.picture != b.picture:
                 out.add(Link(min(a.id, b.id), max(a.id, b.id), how, value))
 
-        first: dict[str, Entry] = {}
-        for entry in entries:
-            for digest in entry.exact:
-                link(first.setdefault(digest, entry), entry, "exact", 0.0)
-        hashed = [entry for entry in entries if entry.phash is not None]
-        straight = np.array([entry.phash for entry in hashed], dtype=np.uint64)
-        mirrored = [(entry, entry.phash_mirror) for entry in hashed if entry.phash_mirror is not None]
-        both = np.concatenate([straight, np.array([value for _, value in mirrored], dtype=np.uint64)])
-        pairs, distances = near_pairs(both, self.distance)
-        for (i, j), d in zip(pairs.tolist(), distances.tolist()):
-            if j < len(hashed):
-                link(hashed[i], hashed[j], "perceptual", float(d))
-            elif i < len(hashed):
-                link(hashed[i], mirrored[j - len(hashed)][0], "mirror", float(d))
+        for a, b in _same_digest(entries):
+            link(a, b, "exact", 0.0)
+        for a, b, distance, flipped in _near_hashes(hashed, self.distance):
+            if self._alike(a, b, flipped):
+                link(a, b, "mirror" if flipped else "perceptual", float(distance))
+        embedded = [entry for entry in entries if entry.embedding is not None]
+        for a, b, cosine, flipped in _near_embeddings(embedded, fresh, self.similarity):
+            link(a, b, "mirror" if flipped else "embedding", round(cosine, 4))
         return out
+
+    def _alike(self, a: Entry, b: Entry, flipped: bool) -> bool:
+        """Whether the embeddings do not speak against a pair of near hashes: flat pictures share hashes by chance."""
+        if a.embedding is None or b.embedding is None:
+            return True
+        other = flip(b.embedding) if flipped else b.embedding
+        return float(a.embedding @ other) >= self.confirm
 
     def clusters(self) -> dict[str, str]:
         """id -> its cluster's name: the id of the cluster's earliest member."""
@@ -116,27 +132,55 @@ class DedupIndex:
         return {cluster: entry.id for cluster, entry in best.items()}
 
 
+def _same_digest(entries: list[Entry]) -> Iterator[tuple[Entry, Entry]]:
+    """Each entry with those of other pictures that share a digest; a chain per digest, which is enough to join it."""
+    last: dict[str, list[Entry]] = {}
+    for entry in entries:
+        for digest in entry.exact:
+            seen = last.setdefault(digest, [])
+            # Two links suffice: the newest two may stand in one picture, where no link is made.
+            yield from ((other, entry) for other in (seen[0], seen[-1]) if other is not entry) if seen else ()
+            seen.append(entry)
+
+
+def _near_hashes(entries: list[Entry], distance: int) -> Iterator[tuple[Entry, Entry, int, bool]]:
+    """Pairs with near hashes, straight or one of them mirrored; equal hashes are chained, not paired."""
+    holders: dict[int, list[tuple[Entry, bool]]] = {}
+    for entry in entries:
+        for value, flipped in ((entry.phash, False), (entry.phash_mirror, True)):
+            if value is not None:
+                holders.setdefault(value, []).append((entry, flipped))
+    for held in holders.values():
+        # All pairs, as a confirmation may break one; a crowd of equal hashes (flat pictures) is only chained.
+        for (a, a_flipped), (b, b_flipped) in combinations(held, 2) if len(held) <= CROWD else pairwise(held):
+            yield a, b, 0, a_flipped != b_flipped
+    values = np.array(sorted(holders), dtype=np.uint64)
+    for i, j in near_distinct(values, distance).tolist():
+        one, two = int(values[i]), int(values[j])
+        for a, a_flipped in holders[one][:CROWD]:
+            for b, b_flipped in holders[two][:CROWD]:
+                if not (a_flipped and b_flipped):
+                    yield a, b, (one ^ two).bit_count(), a_flipped != b_flipped
+
+
+def _near_embeddings(
+    entries: list[Entry], fresh: set[str], similarity: float
+) -> Iterator[tuple[Entry, Entry, float, bool]]:
+    """Pairs of a fresh entry and any whose embeddings are near, straight or mirrored."""
+    new = [entry for entry in entries if entry.id in fresh]
+    if not new:
+        return
+    everything = np.stack([entry.embedding for entry in entries if entry.embedding is not None])
+    ours = np.stack([entry.embedding for entry in new if entry.embedding is not None])
+    for flipped in (False, True):
+        for i, j, cosine in near_cosines(flip(ours) if flipped else ours, everything, similarity):
+            if new[i].id != entries[j].id:
+                yield new[i], entries[j], cosine, flipped
+
+
 def keeper_order(entry: Entry) -> tuple[float, str, str]:
     """Sort key: the entry that a cluster keeps comes first."""
     return -entry.resolution, entry.when, entry.id
-
-
-def embed(aligned: np.ndarray) -> np.ndarray:
-    """Descriptor of an aligned face, unit length; the cosine of two tells how near the works are.
-
-    Args:
-        aligned: uint8 (S,S,3).
-
-    Returns:
-        float32 (D,).
-    """
-    from PIL import Image
-
-    grey = np.asarray(Image.fromarray(aligned).convert("L").resize((64, 64), Image.Resampling.BOX), dtype=np.float32)
-    gy, gx = np.gradient(grey)
-    flat = np.hypot(gx, gy).ravel()
-    flat -= flat.mean()
-    return flat / max(float(np.linalg.norm(flat)), 1e-6)
 
 
 def assign_splits(clusters: Mapping[str, str], fractions: Mapping[str, float], seed: int = 0) -> dict[str, str]:

@@ -53,12 +53,22 @@ def _window(cells: int) -> np.ndarray:
     return (np.minimum(ramp * 2, 1)[:, None] * np.minimum(ramp * 2, 1)[None, :]).astype(np.float32)
 
 
-def mirrored(aligned: np.ndarray) -> np.ndarray:
-    """The picture flipped left to right, contiguous."""
-    return np.ascontiguousarray(aligned[:, ::-1])
+def flip(embedding: np.ndarray) -> np.ndarray:
+    """The embedding that the picture flipped left to right has (up to a pixel's rounding), without the picture.
+
+    Args:
+        embedding: float32 (..., D).
+    """
+    cells = SIDE // CELL
+    grid = embedding.reshape(*embedding.shape[:-1], cells, cells, DIRECTIONS)
+    # Direction a becomes pi - a; bins stand at multiples of pi / DIRECTIONS.
+    turned = (DIRECTIONS - np.arange(DIRECTIONS)) % DIRECTIONS
+    return np.ascontiguousarray(grid[..., :, ::-1, :][..., turned]).reshape(embedding.shape)
 
 
-def near_cosines(vectors: np.ndarray, others: np.ndarray, least: float, rows: int = 2048) -> list[tuple[int, int, float]]:
+def near_cosines(
+    vectors: np.ndarray, others: np.ndarray, least: float, rows: int = 2048
+) -> list[tuple[int, int, float]]:
     """Pairs (i, j) of `vectors` and `others` whose cosine is at least `least`, a block of rows at a time.
 
     Args:
