@@ -18,7 +18,7 @@ from typing import Any
 
 from aahq.candidates import Candidate
 from aahq.embedded_rights import read_rights
-from aahq.http import Http, check_status, utc_now
+from aahq.http import UNREACHED, Http, check_status, utc_now
 from aahq.optouts import OptOuts
 from aahq.permissions import Permission, Permissions
 from aahq.reasons import Rejected
@@ -197,6 +197,8 @@ class _Case:
             except Rejected as refused:
                 self.note("picture header", url, str(refused))
                 last = refused.reason
+                if last in UNREACHED:
+                    break
                 continue
             found = header_reservation(answer.headers)
             if found:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from aahq.candidates import Candidate
-from aahq.http import CHUNK, Http, Incoming, check_status, utc_now
+from aahq.http import CHUNK, UNREACHED, Http, Incoming, check_status, utc_now
 from aahq.magic import HEAD, picture_type
 from aahq.reasons import Rejected
 from aahq.reservations import header_reservation
@@ -74,7 +74,7 @@ def download(candidate: Candidate, http: Http | None, folder: Path, start: str |
                 "GET", url, lambda incoming: _save(incoming, http, folder), {"Accept-Encoding": "identity"}
             )
         except Rejected as refused:
-            if refused.reason in _FINAL:
+            if refused.reason in _FINAL or refused.reason in UNREACHED:
                 raise
             last = refused
     raise last

@@ -38,6 +38,8 @@ CHUNK = 64 * 1024
 PAGES_KEPT = 256
 # Worth another try: the same request may well succeed. A refused address or a missing file will not.
 PASSING = frozenset({"network", "timeout", "bad_response", "cut_short", "server_error"})
+# After all retries: another size of the same picture at the same host would only wait as long again.
+UNREACHED = frozenset({"network", "timeout"})
 T = TypeVar("T")
 _CONTACT = re.compile(r"(https?://[^\s<>()]{4,200}|[^\s@<>()]{1,100}@[^\s@<>()]{3,100})\Z")
 

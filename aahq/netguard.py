@@ -7,6 +7,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,6 +20,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 
 
+@lru_cache(maxsize=4096)
 def check_url(url: str) -> SplitResult:
     """The parts of a plain http(s) address.
 
