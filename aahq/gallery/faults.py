@@ -215,7 +215,7 @@ FAULTS: dict[str, Fault] = {
     "status-502": Fault("image", "502 each time", "server_error", _status(502)),
     "status-503": Fault("image", "503 each time", "server_error", _status(503)),
     "once-500": Fault("image", "500 once, then the picture", "arrives", _later(500, lambda: "0")),
-    "once-429-seconds": Fault("image", "429 with Retry-After in seconds, then the picture", "arrives", _later(429, lambda: "1")),
+    "once-429-seconds": Fault("image", "429 and seconds, then the picture", "arrives", _later(429, lambda: "1")),
     "once-429-date": Fault("image", "429 with Retry-After as a date, then it", "arrives",
                            _later(429, lambda: formatdate(time.time() + 1, usegmt=True))),
     "once-503-retry": Fault("image", "503 with Retry-After, then the picture", "arrives", _later(503, lambda: "1")),

@@ -102,7 +102,7 @@ def stained_glass(canvas: Canvas, hand: Hand) -> Array:
     count = np.bincount(index).astype(np.float32)
     colours = np.stack([np.bincount(index, image[..., c].ravel()) for c in range(3)], 1) / count[:, None]
     colours = np.clip(colours * rng.normal(1.0, 0.06, (len(count), 1)) + 0.02, 0, 1)
-    glass = colours[index].reshape(height, width, 3).astype(np.float32)
+    glass: Array = colours[index].reshape(height, width, 3).astype(np.float32)
     cell = pane.astype(np.float32) % 65521
     kernel = np.ones((3, 3), np.uint8)
     border = (cv2.dilate(cell, kernel) != cv2.erode(cell, kernel)).astype(np.float32)
