@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class ImageMethod:
         if len(seeds) != len(images):
             raise SuiteError(f"--latent: {len(seeds)} seeds for {len(images)} faces; give one a face")
         with torch.inference_mode():
-            return self._latent(images, list(seeds))
+            return self._by_sample(self._latent, images, list(seeds))
 
     def from_reference(self, face: Face, style: Tensor | None, seeds: Sequence[int]) -> Tensor:
         """Styles from pictures, one a face, (N, 3, S, S); few-shot methods take (N, K, 3, S, S) too."""
@@ -51,7 +51,14 @@ class ImageMethod:
         if len(seeds) != len(images):
             raise SuiteError(f"{self.name}: {len(seeds)} seeds for {len(images)} faces; give one a face")
         with torch.inference_mode():
-            return self._reference(images, style, list(seeds))
+            return self._by_sample(self._reference, images, style, list(seeds))
+
+    @staticmethod
+    def _by_sample(make: Callable[..., Tensor], images: Tensor, *rows: Any) -> Tensor:
+        """One sample at a time on the CPU, where a batch gains nothing and changes the rounding; all at once elsewhere."""
+        if images.device.type != "cpu" or len(images) < 2:
+            return make(images, *rows)
+        return torch.cat([make(*(part[i : i + 1] for part in (images, *rows))) for i in range(len(images))])
 
     def _latent(self, images: Tensor, seeds: list[int]) -> Tensor:
         raise NotImplementedError

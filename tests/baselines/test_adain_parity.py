@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from baselines import adain
 from tests.baselines.parity import Case, close
+
+# Filling a full-size network by the recipe takes seconds.
+pytestmark = pytest.mark.slow
 
 
 def test_golden(golden):

@@ -8,6 +8,9 @@ from baselines.drit_blocks import PowerConv
 from baselines.settings import DritSettings
 from tests.baselines.parity import Case, close
 
+# Filling a full-size network by the recipe takes seconds.
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("concat", [True, False])
 def test_two_domains(golden, concat):

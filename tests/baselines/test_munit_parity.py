@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from baselines import munit
 from baselines.settings import MunitSettings
 from tests.baselines.parity import Case, close
+
+# Filling a full-size network by the recipe takes seconds.
+pytestmark = pytest.mark.slow
 
 
 def test_generator(golden):

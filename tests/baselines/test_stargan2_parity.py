@@ -7,6 +7,9 @@ from baselines import fan, stargan2
 from baselines.settings import StarGan2Settings
 from tests.baselines.parity import Case, close
 
+# Filling a full-size network by the recipe takes seconds.
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("variant", ["s256_hpf0", "s256_hpf1", "s64_hpf0", "s64_hpf1"])
 def test_generator(golden, variant):

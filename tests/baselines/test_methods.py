@@ -1,0 +1,182 @@
+"""The `Method` contract of all seven: batches never change a sample, seeds do, and mistakes are one clear line."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from baselines import adain, blocks
+from baselines.registry import METHODS, TRAINABLE, open_method
+from models.method import Face, Method
+from suite.errors import SuiteError
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def methods():
+    torch.manual_seed(3)
+    found = {name: open_method(name, profile="demo") for name in TRAINABLE}
+    found["drit-concat"] = open_method("drit", profile="demo", overrides=["concat=true"])
+    found["mdmm-concat"] = open_method("mdmm", profile="demo", overrides=["concat=true"])
+    found["gatys"] = open_method("gatys", size=SIZE, steps=3)
+    found["toonify"] = open_method("toonify", size=32, width=8)
+    return found
+
+
+def pictures(count, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return F.interpolate(torch.rand(count, 3, 8, 8, generator=generator), SIZE, mode="bilinear") * 2 - 1
+
+
+NAMES = [*TRAINABLE, "drit-concat", "mdmm-concat", "gatys", "toonify"]
+
+
+def run(method, mode, count, start=0):
+    rows = slice(start, start + count)
+    seeds = list(range(10))[rows]
+    if method.face == "seed":
+        return method.from_latent(Face(seeds=tuple(seeds)), seeds)
+    face = Face(images=pictures(10)[rows])
+    if mode == "latent":
+        return method.from_latent(face, seeds)
+    return method.from_reference(face, pictures(10, 1)[rows], seeds)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_batches_never_change_a_sample(methods, name):
+    method = methods[name]
+    assert isinstance(method, Method)
+    assert "untrained" in method.name or "random" in method.name
+    for mode in method.modes:
+        whole = run(method, mode, 10)
+        assert whole.shape[0] == 10
+        assert whole.dtype == torch.float32
+        assert whole.isfinite().all()
+        parts = torch.cat([run(method, mode, 3), run(method, mode, 6, 3), run(method, mode, 1, 9)])
+        # Convolutions round differently at another batch size; 1e-5 of the largest value is float32's noise here.
+        assert float((whole - parts).abs().max()) <= 1e-5 * max(1.0, float(whole.abs().max()))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("adain", "gatys")])
+def test_seeds_change_the_picture(methods, name):
+    method = methods[name]
+    face = Face(images=pictures(2)) if method.face == "image" else Face(seeds=(5, 6))
+    one = method.from_latent(face, [1, 1])
+    if method.face == "seed":
+        assert not torch.equal(one[0], one[1])
+        return
+    other = method.from_latent(face, [1, 2])
+    assert torch.equal(one[0], other[0])
+    assert not torch.equal(one[1], other[1])
+
+
+def test_concat_form_samples_the_reference_by_seed(methods):
+    face, style = Face(images=pictures(1)), pictures(1, 1)
+    for name, moves in (("drit-concat", True), ("mdmm-concat", True), ("drit", False), ("munit", False)):
+        made = [methods[name].from_reference(face, style, [seed]) for seed in (1, 1, 2)]
+        assert torch.equal(made[0], made[1])
+        assert torch.equal(made[0], made[2]) != moves
+
+
+def test_funit_averages_its_shots(methods):
+    method, face, shots = methods["funit"], Face(images=pictures(1)), pictures(3, 1)
+    made = method.from_reference(face, shots[None], [0])
+    code = method.gen.enc_class_model(shots).mean(0, keepdim=True)
+    assert torch.allclose(made, method.gen.decode(method.gen.enc_content(face.images), code), atol=1e-6)
+
+
+def test_adain_strength_and_mixing():
+    mixed = open_method("adain", profile="demo", mix=[3, 1])
+    face, styles = Face(images=pictures(2)), pictures(4, 1).unflatten(0, (2, 2))
+    made = mixed.from_reference(face, styles, [0, 0])
+    content = mixed.vgg(face.images / 2 + 0.5)
+    parts = [adain.adain(content, mixed.vgg(styles[:, i] / 2 + 0.5)) for i in range(2)]
+    expected = mixed.decoder(0.75 * parts[0] + 0.25 * parts[1]) * 2 - 1
+    assert torch.allclose(made, expected, atol=1e-4)
+    kept = open_method("adain", profile="demo", alpha=0.0)
+    assert torch.allclose(kept.from_reference(face, styles[:, 0], [0, 0]), kept.decoder(content) * 2 - 1, atol=1e-4), (
+        "alpha 0 is the face's own reconstruction"
+    )
+
+
+def test_coral_gives_the_target_its_colours():
+    style, face = pictures(1, 1)[0] / 2 + 0.5, pictures(1)[0] / 2 + 0.5
+    made = adain.coral(style, face)
+    assert torch.allclose(made.mean((1, 2)), face.mean((1, 2)), atol=1e-4)
+    assert torch.allclose(torch.cov(made.flatten(1)), torch.cov(face.flatten(1)), atol=2e-3)
+
+
+BAD_FACES = {
+    "uint8": (torch.zeros(1, 3, SIZE, SIZE, dtype=torch.uint8), "float32"),
+    "0 to 255": (torch.full((1, 3, SIZE, SIZE), 255.0), r"expected \[-1, 1\]"),
+    "nan": (torch.full((1, 3, SIZE, SIZE), float("nan")), r"expected \[-1, 1\]"),
+    "oblong": (torch.zeros(1, 3, SIZE, 32), "expected square"),
+    "odd": (torch.zeros(1, 3, 63, 63), "multiple"),
+    "grey": (torch.zeros(1, 1, SIZE, SIZE), r"expected \(N, 3, H, W\)"),
+}
+
+
+@pytest.mark.parametrize("name", ["adain", "munit", "funit", "drit", "mdmm", "stargan2"])
+@pytest.mark.parametrize("bad", BAD_FACES)
+def test_bad_faces_are_one_line(methods, name, bad):
+    images, words = BAD_FACES[bad]
+    with pytest.raises(SuiteError, match=words) as caught:
+        methods[name].from_reference(Face(images=images), pictures(1), [0])
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_modes_and_references_are_one_line(methods):
+    face = Face(images=pictures(2))
+    with pytest.raises(SuiteError, match=r"AdaIN .* has no latent mode"):
+        methods["adain"].from_latent(face, [0, 0])
+    with pytest.raises(SuiteError, match="has no reference mode"):
+        methods["toonify"].from_reference(Face(seeds=(1,)), pictures(1), [0])
+    with pytest.raises(SuiteError, match="needs a style picture a face and none was given"):
+        methods["munit"].from_reference(face, None, [0, 0])
+    with pytest.raises(SuiteError, match="1 styles for 2 faces"):
+        methods["munit"].from_reference(face, pictures(1), [0, 0])
+    with pytest.raises(SuiteError, match="got seeds of faces"):
+        methods["munit"].from_latent(Face(seeds=(1,)), [0])
+    with pytest.raises(SuiteError, match=r"takes 64 only|multiple of 64"):
+        methods["stargan2"].from_latent(Face(images=torch.zeros(1, 3, 96, 96)), [0])
+    with pytest.raises(SuiteError, match="did you mean 'stargan2'"):
+        open_method("stargan")
+    with pytest.raises(SuiteError, match="domains 0 to 1"):
+        open_method("stargan2", profile="demo", target=7)
+    with pytest.raises(SuiteError, match="beta"):
+        open_method("munit", profile="demo", beta=1)
+    assert set(TRAINABLE) < set(METHODS)
+
+
+def test_gatys_moves_colour_and_texture():
+    method = open_method("gatys", size=SIZE, steps=60)
+    face = pictures(1)
+    style = torch.zeros(1, 3, SIZE, SIZE)
+    style[:, 0] = 0.8
+    style[:, 1:, ::4] = -0.9
+    made = method.from_reference(Face(images=face), style, [0])
+
+    def statistics(x):
+        return torch.cat((x.mean((2, 3)), x.std((2, 3)), (x[..., 1:, :] - x[..., :-1, :]).abs().mean((2, 3))), 1)
+
+    before, after = ((statistics(x) - statistics(style)).norm() for x in (face, made))
+    assert after < 0.7 * before
+
+
+def test_folds_are_exact():
+    x, bias = torch.randn(2, 6, 9, 7, dtype=torch.float64), torch.randn(5, dtype=torch.float64)
+    three, five = (torch.randn(5, 6, k, k, dtype=torch.float64) for k in (3, 5))
+    up = F.interpolate(x, scale_factor=2)
+    pairs = [
+        (blocks.upsample_then_conv(x, three, bias), F.conv2d(up, three, bias, padding=1)),
+        (blocks.conv_then_pool(x, three, bias, 1), F.avg_pool2d(F.conv2d(x, three, bias, padding=1), 2)),
+        (
+            blocks.upsample_then_reflect_conv(x, five, bias),
+            F.conv2d(F.pad(up, (2, 2, 2, 2), mode="reflect"), five, bias),
+        ),
+        (blocks.instance_norm(x), F.instance_norm(x)),
+    ]
+    for ours, plain in pairs:
+        assert torch.allclose(ours, plain, atol=1e-10)

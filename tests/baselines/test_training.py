@@ -1,0 +1,165 @@
+"""Training steps: what moves and what must not, accumulation, schedules, clusters, and the whole way through the loop."""
+
+from __future__ import annotations
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from baselines.cli import main
+from baselines.clusters import StyleClusters, style_statistics
+from baselines.registry import TRAINABLE, open_method
+from baselines.settings import MODELS
+from models.method import Face
+from models.training.draws import Draws
+from models.training.trainee import Batch
+from suite.errors import SuiteError
+from suite.profiles import load_profile
+
+CPU = torch.device("cpu")
+
+
+def trainee(name, *overrides):
+    settings = load_profile(MODELS[name], "baselines", f"{name}-demo", overrides)
+    torch.manual_seed(settings.seed)
+    return importlib.import_module(TRAINABLE[name]).build(settings, CPU)
+
+
+def batch_for(subject, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    size = subject.settings.size
+    images = {
+        domain: torch.nn.functional.interpolate(torch.rand(n, 3, 8, 8, generator=generator) * 2 - 1, size)
+        for domain, n in subject.wants.items()
+    }
+    return Batch(images)
+
+
+def weights(subject):
+    return {
+        f"{name}/{key}": value.clone()
+        for name, net in subject.networks.items()
+        for key, value in net.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_a_step_moves_every_trained_network_and_no_frozen_one(name):
+    subject = trainee(name)
+    before = weights(subject)
+    seen = subject.step(batch_for(subject), Draws(0, 0))
+    assert all(value.isfinite() and not value.requires_grad for value in seen.values())
+    after = weights(subject)
+    for part in subject.networks:
+        moved = any(not torch.equal(before[key], after[key]) for key in before if key.startswith(f"{part}/"))
+        assert moved == (part not in ("vgg", "clusters")), part
+    again = trainee(name)
+    again.step(batch_for(again), Draws(0, 0))
+    assert all(torch.equal(value, after[key]) for key, value in weights(again).items()), "a step is its draws"
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_accumulation_is_the_whole_batch(name):
+    whole, parts = (trainee(name, "batch=4", f"micro_batch={micro}", "lr=1e-4") for micro in (0, 1))
+    losses = [subject.step(batch_for(subject), Draws(0, 0)) for subject in (whole, parts)]
+    for key, value in losses[0].items():
+        # Later losses of a step meet weights that an optimiser has moved, which amplifies rounding.
+        assert torch.allclose(value, losses[1][key], rtol=2e-2, atol=1e-4), key
+
+
+def test_published_schedules():
+    munit = trainee("munit")
+    assert munit.rate(99_999) == 1
+    assert munit.rate(100_000) == 0.5
+    adain = trainee("adain")
+    assert adain.rate(160_000) == pytest.approx(1 / 9)
+    drit = trainee("drit", "steps=100")
+    assert (drit.rate(50), drit.rate(100)) == (1, pytest.approx(1 / 51))
+
+
+def test_content_discriminator_names_its_smallest_picture():
+    with pytest.raises(SuiteError, match="content_layers=1 fits"):
+        trainee("drit", "content_layers=3")
+
+
+def test_clusters_find_known_styles():
+    generator = torch.Generator().manual_seed(0)
+    flat = torch.rand(20, 3, 1, 1, generator=generator).expand(20, 3, 32, 32) * 0.2
+    noisy = torch.rand(20, 3, 32, 32, generator=generator) - 0.9
+    clusters = StyleClusters(2)
+    pictures = torch.cat((flat, noisy))
+    clusters.fit(style_statistics(pictures))
+    found = clusters(pictures)
+    assert len(set(found[:20].tolist())) == 1
+    assert len(set(found[20:].tolist())) == 1
+    assert found[0] != found[20]
+
+
+def test_unfit_settings_are_one_line():
+    with pytest.raises(SuiteError, match="fp16"):
+        trainee("munit", "precision=fp16")
+    with pytest.raises(SuiteError, match="fan_weights"):
+        trainee("stargan2", "w_hpf=1")
+    with pytest.raises(SuiteError, match="vgg_weights"):
+        trainee("munit", "vgg_w=1")
+
+
+def paint(folder, count, hue):
+    folder.mkdir()
+    generator = np.random.default_rng(hue)
+    for i in range(count):
+        pixels = generator.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        pixels[..., hue] = 255
+        Image.fromarray(pixels).resize((64, 64)).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_train_then_stylize(tmp_path, name, monkeypatch):
+    monkeypatch.setenv("AAHQ_CACHE", str(tmp_path / "cache"))
+    faces, art = paint(tmp_path / "faces", 6, 0), paint(tmp_path / "art", 6, 2)
+    run, out = tmp_path / "run", tmp_path / "out"
+    given = ["--faces", str(faces), "--art", str(art), "-o", str(run), "--set", "steps=2", "--device", "cpu"]
+    done = CliRunner().invoke(main, ["train", name, *given])
+    assert done.exit_code == 0, done.output
+    assert (run / f"{name}.safetensors").is_file()
+    assert json.loads((run / "run.json").read_text())["name"] == name
+    how = ["--style", str(art / "0.png")] if name == "adain" else ["--latent", "3"]
+    done = CliRunner().invoke(
+        main, ["stylize", name, str(faces / "0.png"), *how, "--weights", str(run), "-o", str(out), "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert (out / "sheet.png").is_file()
+    assert "untrained" not in json.loads(done.output)["method"]
+    other = "funit" if name != "funit" else "munit"
+    with pytest.raises(SuiteError, match=f"a run of '{name}'"):
+        open_method(other, run)
+    with pytest.raises(SuiteError, match=f"weights of '{name}'"):
+        open_method(other, run / f"{name}.safetensors")
+
+
+def test_published_layout_loads_and_other_configurations_do_not(tmp_path):
+    from baselines.munit import networks
+
+    settings = load_profile(MODELS["munit"], "baselines", "munit-demo", ["dim=4", "blocks=1", "mlp_dim=8"])
+    torch.manual_seed(1)
+    parts = networks(settings)
+    path = tmp_path / "gen_00000001.pt"
+    stale = {"enc_content.model.0.norm.running_mean": torch.zeros(4)}
+    torch.save({"a": parts["gen_a"].state_dict() | stale, "b": parts["gen_b"].state_dict()}, path)
+    small = ["dim=4", "blocks=1", "mlp_dim=8"]
+    method = open_method("munit", path, profile="demo", overrides=small)
+    face = Face(images=torch.zeros(1, 3, 64, 64))
+    expected = parts["gen_b"].eval().decode(parts["gen_a"].eval().enc_content(face.images), torch.zeros(1, 8))
+    again = method.gen_b.decode(method.gen_a.enc_content(face.images), torch.zeros(1, 8))
+    assert torch.equal(expected, again)
+    with pytest.raises(SuiteError, match="another configuration"):
+        open_method("munit", path, profile="demo", overrides=["dim=8", "blocks=1", "mlp_dim=8"])
+    with pytest.raises(SuiteError, match="no network 'gen_test'"):
+        open_method("funit", path, profile="demo")
