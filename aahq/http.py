@@ -164,7 +164,7 @@ def unpacked(chunks: Iterable[bytes], encoding: str, max_bytes: int, url: str = 
     """Undo a `Content-Encoding` block by block, never holding more than a block of a bomb.
 
     Raises:
-        Rejected: "too_large", "bad_encoding", or "cut_short" where the packed stream ends early.
+        Rejected: "too_large" or "bad_encoding".
     """
     kind = encoding.strip().lower()
     if kind in ("", "identity"):
@@ -187,7 +187,7 @@ def unpacked(chunks: Iterable[bytes], encoding: str, max_bytes: int, url: str = 
             if block:
                 yield block
     if not unpack.eof:
-        raise Rejected("cut_short", f"{url}: the packed body ends early")
+        raise Rejected("bad_encoding", f"{url}: the packed body ends early")
 
 
 def check_status(status: int, url: str) -> None:

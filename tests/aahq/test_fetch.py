@@ -212,7 +212,9 @@ def test_every_fault_of_the_gallery_ends_as_it_says(tmp_path: Path) -> None:
                 for candidate in page.candidates:
                     ended[str(candidate.page_url)] = _end(candidate, http, tmp_path / "out")
         got = {work.fault: ended.get(f"{base_url}/artwork/{work.hash_id}") for work in shown.works if work.fault}
-    assert set(FAULTY) <= set(got)
+    # The gallery packs its gigabyte while the crawler waits; test_http.py meets a bomb that is ready.
+    assert got.pop("gzip-bomb") in ("too_large", "timeout")
+    assert set(FAULTY) == {*got, "gzip-bomb"}
     assert got == {name: FAULTS[str(name)].expect for name in got}
     assert all(path.is_relative_to(tmp_path / "out") for path in left(tmp_path))
 
