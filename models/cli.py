@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "train-encoder": "models.commands.train_encoder:command",
     "train": "models.commands.train:command",
     "finetune": "models.commands.finetune:command",
+    "train-psp": "models.commands.train_psp:command",
 }
 
 main = SuiteGroup("blendgan", lazy=COMMANDS, help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})

@@ -129,16 +129,17 @@ def load_psp(path: Path | None, generator: BlendGAN, *, folder: Path | None = No
     state = checkpoint.part(PSP)
     if state is None:
         raise SuiteError(f"--psp {checkpoint}: a pSp encoder is expected")
-    styles = configuration(state)["n_styles"]
+    known = configuration(state)
+    styles, style_dim = known["n_styles"], known["style_dim"]
     if styles != generator.n_latent:
         raise SuiteError(
             f"--psp {path.name}: writes {styles} latents; {generator.n_latent} are expected for {generator.size} px"
         )
     if checkpoint.latent_avg is None:
         raise SuiteError(f"--psp {path.name}: has no latent_avg, without which its codes mean nothing")
-    encoder = PSPEncoder(styles)
+    encoder = PSPEncoder(styles, style_dim, tuple(known["trunk"]))
     load_state(encoder.encoder, state, path.name)
-    encoder.latent_avg.copy_(checkpoint.latent_avg.reshape(-1, 512).expand(styles, 512))
+    encoder.latent_avg.copy_(checkpoint.latent_avg.reshape(-1, style_dim).expand(styles, style_dim))
     return encoder.to(generator.input.input.device).eval().requires_grad_(False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,8 +12,9 @@ from torch.nn import functional as F
 from models.layers import EqualLinear
 
 SIDE = 256
-# (blocks, channels) of the four stages of ResNet-50 as ArcFace arranges it; each stage halves the side once.
-_STAGES = ((3, 64), (4, 128), (14, 256), (3, 512))
+# Channels and blocks of the four stages of ResNet-50 as ArcFace arranges it; each stage halves the side once.
+WIDTHS = (64, 128, 256, 512)
+_BLOCKS = (3, 4, 14, 3)
 _TAPS = (6, 20, 23)
 _COARSE, _MIDDLE = 3, 7
 
@@ -57,17 +59,29 @@ class _Block(nn.Module):
 class _Head(nn.Module):
     """A square feature map to one row of W+: stride-2 convolutions down to one position, then a linear layer."""
 
-    def __init__(self, channels: int, side: int) -> None:
+    def __init__(self, channels: int, side: int, style_dim: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         while side > 1:
             layers += [nn.Conv2d(channels, channels, 3, 2, 1), nn.LeakyReLU(0.01)]
             side //= 2
         self.convs = nn.Sequential(*layers)
-        self.linear = EqualLinear(channels, channels)
+        self.linear = EqualLinear(channels, style_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(self.convs(x).flatten(1))
+
+
+def ir_se50(widths: Sequence[int] = WIDTHS) -> tuple[nn.Sequential, nn.Sequential]:
+    """ArcFace's improved ResNet-50 with squeeze and excitation: its first layer and its 24 blocks."""
+    before = widths[0]
+    first = nn.Sequential(nn.Conv2d(3, before, 3, 1, 1, bias=False), nn.BatchNorm2d(before), nn.PReLU(before))
+    blocks = []
+    for count, channels in zip(_BLOCKS, widths, strict=True):
+        for index in range(count):
+            blocks.append(_Block(before, channels, 2 if index == 0 else 1))
+            before = channels
+    return first, nn.Sequential(*blocks)
 
 
 class Pyramid(NamedTuple):
@@ -83,22 +97,18 @@ class GradualStyleEncoder(nn.Module):
 
     Args:
         n_styles: rows of W+; 18 for a 1024 px generator, 2 log2(size) - 2 in general.
+        style_dim: width of a row.
+        widths: of the trunk's four stages; narrower ones serve the small profiles.
     """
 
-    def __init__(self, n_styles: int = 18) -> None:
+    def __init__(self, n_styles: int = 18, style_dim: int = 512, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        self.input_layer = nn.Sequential(nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
-        blocks = []
-        before = 64
-        for count, channels in _STAGES:
-            for index in range(count):
-                blocks.append(_Block(before, channels, 2 if index == 0 else 1))
-                before = channels
-        self.body = nn.Sequential(*blocks)
+        _, fine, middle, coarse = widths
+        self.input_layer, self.body = ir_se50(widths)
         sides = [16 if i < _COARSE else 32 if i < _MIDDLE else 64 for i in range(n_styles)]
-        self.styles = nn.ModuleList(_Head(512, side) for side in sides)
-        self.latlayer1 = nn.Conv2d(256, 512, 1)
-        self.latlayer2 = nn.Conv2d(128, 512, 1)
+        self.styles = nn.ModuleList(_Head(coarse, side, style_dim) for side in sides)
+        self.latlayer1 = nn.Conv2d(middle, coarse, 1)
+        self.latlayer2 = nn.Conv2d(fine, coarse, 1)
         self.to(memory_format=torch.channels_last)
 
     def trunk(self, x: Tensor) -> Pyramid:
@@ -124,15 +134,15 @@ class PSPEncoder(nn.Module):
 
     Attributes:
         encoder: the network.
-        latent_avg: (n_styles, 512), added to every code.
+        latent_avg: (n_styles, style_dim), added to every code.
     """
 
     latent_avg: Tensor
 
-    def __init__(self, n_styles: int = 18) -> None:
+    def __init__(self, n_styles: int = 18, style_dim: int = 512, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        self.encoder = GradualStyleEncoder(n_styles)
-        self.register_buffer("latent_avg", torch.zeros(n_styles, 512))
+        self.encoder = GradualStyleEncoder(n_styles, style_dim, widths)
+        self.register_buffer("latent_avg", torch.zeros(n_styles, style_dim))
 
     def forward(self, image: Tensor) -> Tensor:
         if image.dim() != 4 or image.shape[1] != 3 or not image.is_floating_point():

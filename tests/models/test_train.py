@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
@@ -15,8 +16,11 @@ import torch
 from torch import nn
 
 from models.data.prepared import Prepared
+from models.pretrained import load_blendgan, load_psp
 from models.style_encoder import StyleEncoder
 from models.train import BlendGANSettings, BlendGANTrainee, save
+from models.train_psp import PSPSettings, PSPTrainee
+from models.train_psp import save as save_psp
 from models.train_style_encoder import StyleEncoderSettings, StyleEncoderTrainee, load_encoder, nt_xent, retrieval
 from models.train_style_encoder import save as save_encoder
 from models.training import estimate
@@ -246,3 +250,42 @@ def test_two_ranks_give_the_gradients_of_one_doubled_batch(tmp_path: Path, encod
     assert list(alone) == list(together) == ["d0", "d1", "g2", "g3"]
     for name in alone:
         assert (alone[name] - together[name]).abs().max() <= 1e-5 * alone[name].abs().max(), name
+
+
+def test_psp_learns_to_reproduce_through_the_frozen_generator(tmp_path: Path, encoder: Path) -> None:
+    run = loop(tmp_path / "g", encoder=str(encoder), steps=2)
+    run.run()
+    assert isinstance(run.trainee, BlendGANTrainee)
+    weights = save(run.trainee, tmp_path, {})
+    chosen = PSPSettings(
+        size=32,
+        steps=12,
+        batch=2,
+        generator=str(weights),
+        widths=(16, 16, 16, 32),
+        lr=3e-3,
+        lpips_weight=0,
+        identity_weight=0,
+        pyramid_weight=1,
+        log_every=1,
+    )
+    torch.manual_seed(0)
+    trainee = PSPTrainee(chosen, CPU)
+    before = flat({"g": trainee.generator})
+    Loop("psp", trainee, chosen, {"photo": pictures(2)}, tmp_path / "psp", CPU).run()
+    log = [json.loads(line)["loss"] for line in (tmp_path / "psp" / "log.jsonl").open()]
+    assert log[-1] < log[0]
+    assert torch.equal(before, flat({"g": trainee.generator}))
+    encoder_file = save_psp(trainee, tmp_path, {})
+    again = load_psp(encoder_file, load_blendgan(weights, offline=True).generator)
+    assert again is not None
+    face = torch.rand(1, 3, 256, 256) * 2 - 1
+    trainee.encoder.eval()
+    torch.testing.assert_close(again(face), trainee.encoder(face) + trainee.centre, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("key", "flag"), [("lpips_weight", "alexnet="), ("identity_weight", "arcface=")])
+def test_psp_names_the_weights_that_a_loss_needs(key: str, flag: str) -> None:
+    off = {"lpips_weight": 0.0, "identity_weight": 0.0, key: 1.0}
+    with pytest.raises(SuiteError, match=flag):
+        PSPTrainee(PSPSettings(size=32, steps=1, batch=1, generator="x", **off), CPU)
