@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from suite.cli import SuiteGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "reproduce": "benchmark.commands.reproduce:command",
+    "table1": "benchmark.commands.table1:command",
+    "tables": "benchmark.commands.tables:command",
+    "protocol": "benchmark.commands.protocol:command",
+    "figures": "benchmark.commands.figures:command",
+    "train-features": "benchmark.commands.train_features:command",
+}
 
 main = SuiteGroup("aahq-bench", lazy=COMMANDS, help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})

@@ -47,15 +47,16 @@ class TruthReader:
         return (numbers - self.trained.style_mean) / self.trained.style_std, family
 
     def identity_kept(self, pictures: Tensor, release: Release, draws: Draws, faces: range) -> Tensor:
-        """(len(faces) * K,) float64, 1 where the true face is nearest of ten faces of the draw."""
+        """(len(faces) * K,) float64, 1 where the nearest of ten faces of the draw is of the true person."""
         said = self.read(pictures)
         numbers, hair = self.people(release, list(draws.face_rows))
         out = []
         for place, face in enumerate(faces):
             rivals = _rivals(draws, face)
+            people = [_factors(release, draws.face_rows[rival])["identity"] for rival in rivals]
             one = slice(place * draws.styles, (place + 1) * draws.styles)
             gap = self._person_gap(said, one, numbers[rivals], hair[rivals])
-            out.append((gap.argmin(1) == 0).double())
+            out.append(torch.tensor([float(people[int(n)] == people[0]) for n in gap.argmin(1)]).double())
         return torch.cat(out)
 
     def _person_gap(self, said: Reading, rows: slice, numbers: Tensor, hair: Tensor) -> Tensor:

@@ -1,0 +1,5 @@
+"""`python -m benchmark` is `aahq-bench`, for `torchrun -m benchmark`."""
+
+from benchmark.cli import main
+
+main()

@@ -1,0 +1,69 @@
+"""`aahq-bench reproduce`: every number of Tables 1-3 by one command."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from benchmark.commands.shared import with_device, work_of, work_options
+from benchmark.reproduce import plan, plan_text, reproduce, wanted_cells, write_tables
+from suite.cli import emit, json_option
+
+
+@click.command(short_help="Tables 1-3: data, training, generation, measurement.")
+@work_options
+@click.option(
+    "--only", multiple=True, metavar="WHAT", help="A method, a table (t2) or a cell (t1-latent-blendgan-i06)."
+)
+@click.option("--plan", "plan_only", is_flag=True, help="Say what is needed, there and missing; do nothing.")
+@json_option
+def command(only: tuple[str, ...], plan_only: bool, as_json: bool, **given: Any) -> None:
+    """Regenerate Tables 1, 2 and 3 with the published value, ours, the difference and a 95% interval.
+
+    Builds or checks the data, trains or loads every method, generates, measures, writes one record a cell, and prints
+    the tables; text, CSV, LaTeX and HTML are in OUT/tables. Goes on where it stopped. What cannot be measured is shown
+    as missing, with the reason. Under torchrun the work is shared out and the numbers stay the same (train first:
+    training commands have torchrun forms of their own).
+
+    Exit code 1 when cells are missing.
+
+    \b
+    Examples:
+      aahq-bench reproduce --profile demo
+      aahq-bench reproduce --profile paper --plan
+      aahq-bench reproduce --profile paper --data aahq-ffhq --weights BlendGAN=blendgan.pt --only t1
+    """
+    work = work_of(**given)
+    wanted = wanted_cells(only)
+    if plan_only:
+        if work.device == "auto":
+            work.device = "cpu"
+        steps = plan(work, wanted)
+        emit({"profile": work.profile, "steps": [asdict(step) for step in steps]}, plan_text(work, steps), as_json)
+        return
+    from models.training import parallel
+
+    work = with_device(work)
+    try:
+        outcome = reproduce(work, wanted, lambda text: click.echo(text, err=True))
+        if parallel.rank():
+            return
+        numbers = sorted({cell.table for cell in wanted})
+        texts = write_tables(work, outcome, numbers)
+    finally:
+        parallel.stop()
+    done = (
+        f"{outcome.measured} cells measured, {outcome.kept} kept, {len(outcome.missing)} missing; {work.folder}/tables"
+    )
+    summary = {
+        "records": sorted(outcome.records),
+        "missing": outcome.missing,
+        "measured": outcome.measured,
+        "kept": outcome.kept,
+        "tables": str(work.folder / "tables"),
+    }
+    emit(summary, "\n".join([*texts, done]), as_json)
+    if missing:
+        raise SystemExit(1)

@@ -1,0 +1,81 @@
+"""Options that the reproducing commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.reproduce import Work
+from benchmark.settings import Reproduce
+from suite.errors import SuiteError
+from suite.profiles import load_profile
+
+PathOption = click.Path(path_type=Path)
+
+
+def work_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--profile`, `--set`, `--out`, `--data`, `--weights`, `--weights-folder`, `--device`, `--offline`."""
+    for option in reversed(
+        [
+            click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
+            click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
+            click.option("-o", "--out", type=PathOption, help="Work folder.  [default: reproduce-PROFILE]"),
+            click.option("--data", type=PathOption, help="A release with both domains; the demo paints its own."),
+            click.option("--weights", multiple=True, metavar="NAME=PATH", help="A checkpoint of a method."),
+            click.option("--weights-folder", type=PathOption, help="Where published weights lie."),
+            click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+            click.option("--offline", is_flag=True, help="Never touch the network."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def work_of(
+    profile: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    data: Path | None,
+    weights: tuple[str, ...],
+    weights_folder: Path | None,
+    device: str,
+    offline: bool,
+) -> Work:
+    """The reproduction that the options describe.
+
+    Raises:
+        SuiteError: an option that does not fit.
+    """
+    settings = load_profile(Reproduce, "benchmark", profile, overrides)
+    given = {}
+    for pair in weights:
+        name, eq, path = pair.partition("=")
+        if not eq or not path:
+            raise SuiteError(f"--weights {pair}: expected NAME=PATH")
+        given[name] = Path(path)
+    work = Work(
+        settings=settings,
+        profile=Path(profile).stem,
+        folder=out or Path(f"reproduce-{Path(profile).stem}"),
+        data=data,
+        weights=given,
+        weights_folder=weights_folder,
+        device=device,
+        offline=offline,
+    )
+    for name in given:
+        work.method(name)
+    if device not in ("auto", "cpu", "cuda"):
+        raise SuiteError(f"--device: {device!r}; expected auto, cpu or cuda")
+    return work
+
+
+def with_device(work: Work) -> Work:
+    """The same, joined to the processes of `torchrun` and with `auto` decided."""
+    from models.training import parallel
+
+    work.device = str(parallel.start(work.device))
+    return work

@@ -1,0 +1,37 @@
+"""`aahq-bench table1`: Table 1 from one BlendGAN checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.commands import reproduce as whole
+from suite.cli import json_option
+
+
+@click.command(short_help="Table 1 from a BlendGAN checkpoint alone.")
+@click.option(
+    "--blendgan", type=click.Path(path_type=Path), required=True, help="The published blendgan.pt, or your own."
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, help="A release with AAHQ (and FFHQ for --profile paper)."
+)
+@click.option("--profile", default="paper", show_default=True, help="demo, small, paper, or a .toml file.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Work folder.  [default: reproduce-PROFILE]")
+@click.option("--weights-folder", type=click.Path(path_type=Path), help="Where published weights lie.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--offline", is_flag=True, help="Never touch the network.")
+@click.option("--plan", "plan_only", is_flag=True, help="Say what is needed, there and missing; do nothing.")
+@json_option
+@click.pass_context
+def command(context: click.Context, blendgan: Path, **given: Any) -> None:
+    """Regenerate Table 1, ten indicators latent- and reference-guided, from a checkpoint; nothing is trained.
+
+    \b
+    Example:
+      aahq-bench table1 --blendgan blendgan.pt --data aahq --plan
+    """
+    context.invoke(whole.command, weights=(f"BlendGAN={blendgan}",), only=("t1",), **given)
