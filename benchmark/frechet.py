@@ -18,6 +18,13 @@ from torch import Tensor
 from suite.errors import SuiteError
 
 
+def rows64(features: Tensor | np.ndarray) -> Tensor:
+    """float64 copy of features; an array that is memory-mapped read-only must not become a writable tensor."""
+    if isinstance(features, Tensor):
+        return features.to(torch.float64)
+    return torch.from_numpy(np.array(features, dtype=np.float64))
+
+
 @dataclass(frozen=True)
 class Gaussian:
     """The Gaussian that a set of features is summarised by.
@@ -66,7 +73,7 @@ class Moments:
         Raises:
             SuiteError: a feature that is not finite, or of another dimension.
         """
-        batch = torch.as_tensor(features).to(self.device, torch.float64)
+        batch = rows64(features).to(self.device)
         if batch.ndim != 2 or batch.shape[1] != self.dim:
             raise SuiteError(f"features: expected (N, {self.dim}), got {tuple(batch.shape)}")
         if not len(batch):
@@ -146,7 +153,7 @@ def frechet_influence(real: Gaussian, fake: Gaussian, features: Tensor | np.ndar
     constant = (lean * fake.cov).sum()
     out = []
     for start in range(0, len(features), batch):
-        centred = torch.as_tensor(features[start : start + batch]).to(fake.mean) - fake.mean
+        centred = rows64(features[start : start + batch]).to(fake.mean) - fake.mean
         out.append(2 * centred @ (fake.mean - real.mean) + ((centred @ lean) * centred).sum(1) - constant)
     return torch.cat(out)
 

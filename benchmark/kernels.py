@@ -6,13 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark.frechet import rows64
 from suite.errors import SuiteError
 
 Features = Tensor | np.ndarray
 
 
 def _as64(features: Features) -> Tensor:
-    out = torch.as_tensor(features).to(torch.float64)
+    out = rows64(features)
     if out.ndim != 2 or len(out) < 2:
         raise SuiteError(f"features: expected at least 2 rows of (N, D), got {tuple(out.shape)}")
     return out

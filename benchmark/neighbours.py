@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark.frechet import rows64
 from suite.errors import SuiteError
 
 Features = Tensor | np.ndarray
@@ -31,7 +32,7 @@ class Fidelity:
 
 
 def _rows(features: Features) -> Tensor:
-    return torch.as_tensor(features).to(torch.float32)
+    return rows64(features).to(torch.float32)
 
 
 def kth_radius(features: Features, k: int, batch: int = 1024) -> Tensor:

@@ -155,7 +155,9 @@ def _published(cell: Cell, column: Column) -> float | None:
 
 def _ranks(column: Column, values: Sequence[Value | None]) -> list[str]:
     higher = limits(column.metric)[2]
-    if higher is None or any(value is not None and not value.rankable for value in values):
+    if higher is None or sum(value is not None for value in values) < 2:
+        return [""] * len(values)
+    if any(value is not None and not value.rankable for value in values):
         return [""] * len(values)
     intervals = [
         Interval(v.low, v.high, "") if v is not None and v.low is not None and v.high is not None else None

@@ -54,12 +54,11 @@ def command(only: tuple[str, ...], plan_only: bool, as_json: bool, **given: Any)
         texts = write_tables(work, outcome, numbers)
     finally:
         parallel.stop()
-    done = (
-        f"{outcome.measured} cells measured, {outcome.kept} kept, {len(outcome.missing)} missing; {work.folder}/tables"
-    )
+    missing = {cell.key: outcome.missing[cell.key] for cell in wanted if cell.key in outcome.missing}
+    done = f"{outcome.measured} cells measured, {outcome.kept} kept, {len(missing)} missing; {work.folder}/tables"
     summary = {
         "records": sorted(outcome.records),
-        "missing": outcome.missing,
+        "missing": missing,
         "measured": outcome.measured,
         "kept": outcome.kept,
         "tables": str(work.folder / "tables"),
