@@ -17,6 +17,8 @@ import numpy as np
 CHUNK = 2_000_000
 # Below this many hashes comparing all is quicker than any bucketing.
 SMALL = 1500
+# A crowd is bucketed again for each band that it crowds; it must be larger by this factor to be worth it.
+DEEPER = 12
 WIDEST = 24
 
 
@@ -53,7 +55,7 @@ def near_distinct(values: np.ndarray, distance: int) -> np.ndarray:
     count = max(len(values), 1)
     kept = np.empty(0, dtype=np.int64)
     fresh: list[np.ndarray] = []
-    for a, b in _join(values, 64, values, np.arange(len(values)), distance):
+    for a, b in _join(values, 64, values, np.arange(len(values)), distance, SMALL):
         fresh.append(np.minimum(a, b) * count + np.maximum(a, b))
         # The same pair is met in several bands; merging as it goes keeps the memory at that of the answer.
         if sum(map(len, fresh)) > max(CHUNK, len(kept)):
@@ -77,10 +79,10 @@ def _plan(count: int, bits: int, distance: int) -> tuple[list[tuple[int, int]], 
 
 
 def _join(
-    keys: np.ndarray, bits: int, hashes: np.ndarray, index: np.ndarray, distance: int
+    keys: np.ndarray, bits: int, hashes: np.ndarray, index: np.ndarray, distance: int, small: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pairs of `index`, bucketed by the low `bits` bits of `keys`, confirmed on `hashes`; a pair may come repeatedly."""
-    if len(keys) <= SMALL or bits <= 2 * distance:
+    if len(keys) <= small or bits <= 2 * distance:
         yield from _all_against_all(hashes, index, distance)
         return
     bands, reach = _plan(len(keys), bits, distance)
@@ -96,7 +98,7 @@ def _join(
             crowd = near[key]
             low = keys[crowd] & np.uint64((1 << shift) - 1)
             rest = (keys[crowd] >> np.uint64(shift + width) << np.uint64(shift)) if shift + width < 64 else low * 0
-            yield from _join(rest | low, bits - width, hashes[crowd], index[crowd], distance)
+            yield from _join(rest | low, bits - width, hashes[crowd], index[crowd], distance, small * DEEPER)
             # That join was complete for the crowd; without this return every band would begin it anew.
             if crowd.all():
                 return
