@@ -50,7 +50,6 @@ def triton_missing() -> str | None:
     return None if importlib.util.find_spec("triton") else "triton is not installed"
 
 
-@cache
 def _from_environment() -> str | None:
     name = os.environ.get(ENVIRONMENT)
     if name:
@@ -67,6 +66,8 @@ def _decide(op: str, device: str, dtype: torch.dtype, forced: str | None, compil
     if op not in HAS:
         raise ValueError(f"dispatch: no operator {op!r}{did_you_mean(op, HAS)}")
     if forced is not None:
+        if forced == "triton" and device != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
+            raise ValueError(f"{op}: triton was asked for on {device}; expected a CUDA device or TRITON_INTERPRET=1")
         if forced in HAS[op]:
             return Choice(op, forced, "asked for")
         return Choice(op, "reference", f"{forced} was asked for; this operator has {', '.join(HAS[op])}")

@@ -100,10 +100,17 @@ def modulated_conv2d_scaled(
     kernel: Tensor | None = None,
 ) -> Tensor:
     """The scale-the-activations form of `modulated_conv2d`: one ordinary convolution for the whole batch."""
-    y = _resampled(x * style.to(x.dtype)[:, :, None, None], weight.to(x.dtype), 1, up, down, kernel)
-    if demodulate:
-        y = y * demodulation(weight, style).to(y.dtype)[:, :, None, None]
-    return y
+    y = _resampled(_scale(x, style), weight.to(x.dtype), 1, up, down, kernel)
+    return _scale(y, demodulation(weight, style)) if demodulate else y
+
+
+def _scale(x: Tensor, factors: Tensor) -> Tensor:
+    """(N, C, H, W) times (N, C)."""
+    if choose("modulated_conv2d", x) == "triton":
+        from ops.kernels.channels import scale_channels
+
+        return scale_channels(x, factors)
+    return x * factors.to(x.dtype)[:, :, None, None]
 
 
 def modulated_conv2d_folded(

@@ -1,0 +1,168 @@
+"""`bias_act` in one pass over memory each way.
+
+The derivative is read off the result: for slope >= 0 and gain > 0 the result has the sign of the activation's input, so
+nothing but the result is kept. All activations are piecewise linear: the second derivative is the same kernel again.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from ops.kernels.common import BLOCK, dense, is_channels_last, on_device
+
+NO_CLAMP = -1.0
+
+
+@triton.jit
+def bias_act_kernel(
+    x_ptr,
+    b_ptr,
+    noise_ptr,
+    y_ptr,
+    numel,
+    channels,
+    pixels,
+    noise_row,
+    slope,
+    gain,
+    clamp,
+    HAS_B: tl.constexpr,
+    HAS_NOISE: tl.constexpr,
+    HAS_CLAMP: tl.constexpr,
+    CHANNELS_LAST: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < numel
+    value = tl.load(x_ptr + at, mask=inside).to(tl.float32)
+    if HAS_NOISE:
+        pixel = (at // channels) % pixels if CHANNELS_LAST else at % pixels
+        row = at // (channels * pixels)
+        value += tl.load(noise_ptr + row * noise_row + pixel, mask=inside).to(tl.float32)
+    if HAS_B:
+        channel = at % channels if CHANNELS_LAST else (at // pixels) % channels
+        value += tl.load(b_ptr + channel, mask=inside).to(tl.float32)
+    value = tl.where(value > 0, value, value * slope) * gain
+    if HAS_CLAMP:
+        value = tl.minimum(tl.maximum(value, -clamp), clamp)
+    tl.store(y_ptr + at, value, mask=inside)
+
+
+@triton.jit
+def bias_act_slope_kernel(
+    g_ptr, y_ptr, out_ptr, numel, slope, gain, clamp, HAS_CLAMP: tl.constexpr, BLOCK: tl.constexpr
+):
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < numel
+    y = tl.load(y_ptr + at, mask=inside).to(tl.float32)
+    value = tl.load(g_ptr + at, mask=inside).to(tl.float32) * tl.where(y > 0, gain, gain * slope)
+    if HAS_CLAMP:
+        # Clamped results hold the limit as rounded when stored.
+        limit = (y * 0 + clamp).to(y_ptr.dtype.element_ty).to(tl.float32)
+        value = tl.where(tl.abs(y) < limit, value, 0.0)
+    tl.store(out_ptr + at, value, mask=inside)
+
+
+@torch.library.custom_op("aahq::bias_act", mutates_args=())
+def _forward(
+    x: Tensor, b: Tensor | None, noise: Tensor | None, slope: float, gain: float, clamp: float, block: int
+) -> Tensor:
+    x = dense(x)
+    y = torch.empty_like(x)
+    if x.numel() == 0:
+        return y
+    pixels = x[0, 0].numel()
+    with on_device(x):
+        bias_act_kernel[(triton.cdiv(x.numel(), block),)](
+            x,
+            x if b is None else b.contiguous(),
+            x if noise is None else noise.contiguous(),
+            y,
+            x.numel(),
+            x.shape[1],
+            pixels,
+            0 if noise is None or noise.shape[0] == 1 else pixels,
+            slope,
+            gain,
+            clamp,
+            HAS_B=b is not None,
+            HAS_NOISE=noise is not None,
+            HAS_CLAMP=clamp != NO_CLAMP,
+            CHANNELS_LAST=is_channels_last(x),
+            BLOCK=block,
+        )
+    return y
+
+
+@_forward.register_fake
+def _(x, b, noise, slope, gain, clamp, block):  # type: ignore[no-untyped-def]
+    return torch.empty_like(dense(x))
+
+
+@torch.library.custom_op("aahq::bias_act_slope", mutates_args=())
+def _slope(g: Tensor, y: Tensor, slope: float, gain: float, clamp: float, block: int) -> Tensor:
+    y = dense(y)
+    g = dense(g, y)
+    out = torch.empty_like(g)
+    if g.numel():
+        with on_device(g):
+            bias_act_slope_kernel[(triton.cdiv(g.numel(), block),)](
+                g, y, out, g.numel(), slope, gain, clamp, HAS_CLAMP=clamp != NO_CLAMP, BLOCK=block
+            )
+    return out
+
+
+@_slope.register_fake
+def _(g, y, slope, gain, clamp, block):  # type: ignore[no-untyped-def]
+    return torch.empty_like(dense(g, dense(y)))
+
+
+def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    _, b, noise, *ctx.settings = inputs
+    ctx.b_dtype = None if b is None else b.dtype
+    ctx.noise_like = None if noise is None else (noise.dtype, noise.shape[0])
+    ctx.save_for_backward(output)
+
+
+def _backward(ctx, g):  # type: ignore[no-untyped-def]
+    (y,) = ctx.saved_tensors
+    dx = _slope(g, y, *ctx.settings)
+    db = dnoise = None
+    if ctx.b_dtype is not None and ctx.needs_input_grad[1]:
+        db = dx.sum([0, *range(2, dx.ndim)], dtype=torch.float32).to(ctx.b_dtype)
+    if ctx.noise_like is not None and ctx.needs_input_grad[2]:
+        dtype, rows = ctx.noise_like
+        dnoise = dx.sum([0, 1] if rows == 1 else [1], keepdim=True, dtype=torch.float32).to(dtype)
+    return dx, db, dnoise, None, None, None, None
+
+
+def _keep_slope(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    _, y, *ctx.settings = inputs
+    ctx.save_for_backward(y)
+
+
+def _backward_slope(ctx, gg):  # type: ignore[no-untyped-def]
+    (y,) = ctx.saved_tensors
+    return _slope(gg, y, *ctx.settings), None, None, None, None, None
+
+
+_forward.register_autograd(_backward, setup_context=_keep)
+_slope.register_autograd(_backward_slope, setup_context=_keep_slope)
+
+
+def bias_act_triton(
+    x: Tensor,
+    b: Tensor | None,
+    act: str,
+    slope: float,
+    gain: float,
+    clamp: float | None,
+    noise: Tensor | None = None,
+    block: int = BLOCK,
+) -> Tensor:
+    """`ops.bias_act.bias_act` by kernel; `block` values a program, a power of two."""
+    slope = {"linear": 1.0, "relu": 0.0, "lrelu": slope}[act]
+    return _forward(x, b, noise, float(slope), float(gain), NO_CLAMP if clamp is None else float(clamp), block)
