@@ -16,6 +16,8 @@ from aahq.report import reasons, write_report
 from aahq.stages.engine import Tally
 from suite.errors import SuiteError
 
+# Longest side of the painted works: large enough for faces that pass, small enough to be painted in a minute.
+SIDE = 640
 _MADE = ("pictures", "faces", "release")
 
 
@@ -48,7 +50,7 @@ def run_demo(
         SuiteError: the folder holds something else than a demo.
     """
     _clear(folder)
-    gallery = Gallery(count, seed)
+    gallery = Gallery(count, seed, side=SIDE)
     gallery.paint_all(workers)
     with (
         serve(gallery) as base_url,

@@ -105,7 +105,7 @@ def funnel(ledger: Ledger) -> list[dict[str, Any]]:
         "screened": "width IS NOT NULL",
         "with a face": "state = 'faced'",
     }
-    steps = []
+    steps: list[dict[str, Any]] = []
     for what, where in after.items():
         count = where if isinstance(where, int) else int(ledger.one(f"SELECT count(*) FROM pictures WHERE {where}"))
         steps.append({"what": what, "unit": "pictures", "count": count})

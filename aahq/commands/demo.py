@@ -12,7 +12,7 @@ from suite.cli import emit, json_option
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default="demo")
-@click.option("--count", type=click.IntRange(8), default=80, show_default=True, help="Works in the gallery.")
+@click.option("--count", type=click.IntRange(8), default=60, show_default=True, help="Works in the gallery.")
 @click.option(
     "--size", type=click.IntRange(64, 1024), default=256, show_default=True, help="Side of the faces, pixels."
 )

@@ -90,7 +90,9 @@ def release_options(command: F) -> F:
 
 def ask_of(given: dict[str, Any]) -> dict[str, Any]:
     """The values of `ask_options`; local paths are made absolute, so that the folder goes on from anywhere."""
-    ask = {key: given.get(key) for key in ("source", "target", "channel", "sorting", "query", "limit", "base_url")}
+    ask: dict[str, Any] = {
+        key: given.get(key) for key in ("source", "target", "channel", "sorting", "query", "limit", "base_url")
+    }
     if ask["target"] is not None and ask["source"] is not None:
         ask["target"] = str(Path(ask["target"]).absolute())
     return ask
