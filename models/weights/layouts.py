@@ -66,9 +66,9 @@ def configuration(state: Mapping[str, Tensor]) -> dict[str, Any]:
     if network == PSP:
         styles = _count(state, "styles.{}.linear.weight")
         # The first block of each stage: 0, 3, 7 and 21 of the body.
-        widths = [_axis(state, f"body.{block}.res_layer.1.weight", 0) for block in (0, 3, 7, 21)]
+        trunk_widths = [_axis(state, f"body.{block}.res_layer.1.weight", 0) for block in (0, 3, 7, 21)]
         code = _axis(state, "styles.0.linear.weight", 0)
-        return {"n_styles": styles, "size": 2 ** ((styles + 2) // 2), "style_dim": code, "trunk": widths}
+        return {"n_styles": styles, "size": 2 ** ((styles + 2) // 2), "style_dim": code, "trunk": trunk_widths}
     return {}
 
 
