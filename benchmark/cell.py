@@ -45,7 +45,7 @@ class Bench:
             draw(release, settings.faces, settings.styles, seed, settings.face_split, settings.style_split)
             for seed in settings.sampling_seeds
         ]
-        return cls(work, release, lens, real, draws, controls(lens, real, settings.styles))
+        return cls(work, release, lens, real, draws, controls(lens, real, draws[0]))
 
     def base(self, cell: Cell) -> dict[str, Any]:
         """What every number of the cell depends on besides extractor and method."""

@@ -188,9 +188,9 @@ def in_order(blocks: list[range], work: Callable[[range], T]) -> Iterator[T]:
         else:
             results = [(None, None)] * world
             dist.all_gather_object(results, mine)
-        for result, error in results[: len(turn)]:
-            if error is not None:
-                raise SuiteError(str(error), error.exit_code)
+        for result, refusal in results[: len(turn)]:
+            if refusal is not None:
+                raise SuiteError(str(refusal), refusal.exit_code)
             yield result  # type: ignore[misc]
 
 

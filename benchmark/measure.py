@@ -74,9 +74,11 @@ class RealSet:
         """(N, dim) float32, memory-mapped."""
         chosen = self.rows if rows is None else rows
 
+        def work(run: range) -> Tensor:
+            return extractor(read_rows(self.release, chosen[run.start : run.stop]))
+
         def batches() -> Iterator[Tensor]:
-            for start in range(0, len(chosen), READ):
-                yield read_rows(self.release, chosen[start : start + READ])
+            return in_order(blocks(len(chosen), READ), work)
 
         return self.cache.features(content_digest(self.release, chosen), extractor, len(chosen), batches)
 
@@ -297,17 +299,33 @@ def _interval(same: Sequence[Measured], numbers: list[float]) -> tuple[Interval 
     return Interval(low, high, known[0].how), first.why, first.rankable
 
 
-def controls(lens: Lens, real: RealSet, styles: int, groups: int = 20) -> dict[str, float]:
-    """What to read beside the diversity: the same figure for real artistic faces and for noise."""
-    if lens.diversity is None:
-        return {}
-    name = lens.diversity.name
+def truth_controls(reader: TruthReader, real: RealSet, draws: Draws, faces: int = 20) -> dict[str, float]:
+    """What the reader says of the faces and references themselves: the most that a method can be expected to reach."""
+    run = range(min(faces, draws.faces))
+    sources = read_rows(real.release, [draws.face_rows[f] for f in run]).repeat_interleave(draws.styles, 0)
+    references = read_rows(real.release, [row for f in run for row in draws.style_rows[f]])
+    kept = reader.identity_kept(sources, real.release, draws, run)
+    followed = reader.style_followed(references, real.release, draws, run)
+    return {
+        "true identity kept of the faces themselves": float(kept.mean()),
+        "true style followed of the references themselves": float(followed.mean()),
+    }
+
+
+def controls(lens: Lens, real: RealSet, draws: Draws, groups: int = 20) -> dict[str, float]:
+    """What to read beside the figures: diversity of real artistic faces and of noise, and the truth reader's own ceiling."""
+    out = truth_controls(lens.truth, real, draws) if lens.truth is not None else {}
+    return out | (_diversity_controls(lens.diversity, real, draws.styles, groups) if lens.diversity else {})
+
+
+def _diversity_controls(diversity: Diversity, real: RealSet, styles: int, groups: int) -> dict[str, float]:
+    name = diversity.name
     rows = real.held_rows or real.rows
     groups = min(groups, len(rows) // styles)
-    out = {f"{name} of noise": lens.diversity.noise(groups or 1, styles)}
+    out = {f"{name} of noise": diversity.noise(groups or 1, styles)}
     if groups:
         values = [
-            float(lens.diversity.of_faces(read_rows(real.release, rows[i * styles : (i + 1) * styles]), styles).mean())
+            float(diversity.of_faces(read_rows(real.release, rows[i * styles : (i + 1) * styles]), styles).mean())
             for i in range(groups)
         ]
         out[f"{name} of real pictures"] = float(np.mean(values))

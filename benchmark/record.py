@@ -182,7 +182,7 @@ class Provenance(_Strict):
 class Record(_Strict):
     """One cell, measured."""
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1] = 1
     method: MethodInfo
     cell: CellInfo
     values: list[Value] = Field(min_length=1, max_length=100)

@@ -328,12 +328,13 @@ def reproduce(work: Work, wanted: Sequence[Cell], say: Callable[[str], None]) ->
     Raises:
         SuiteError: only what stops everything (no data); a method that fails is a missing cell with its reason.
     """
-    ensure_data(work)
+    first_alone(lambda: ensure_data(work))
     check_draws(work)
     missing = {cell.key: "not asked for (--only)" for cell in cells() if cell not in wanted}
     ready: dict[str, Path] = {}
     for name in dict.fromkeys(cell.method for cell in wanted):
         try:
+            first_alone(lambda name=name: _ensure_weights(work, work.method(name), say))  # type: ignore[misc]
             ready[name] = _ensure_weights(work, work.method(name), say)
         except SuiteError as error:
             for cell in wanted:
@@ -353,6 +354,28 @@ def reproduce(work: Work, wanted: Sequence[Cell], say: Callable[[str], None]) ->
         records[cell.key] = record
         counts["measured" if fresh else "kept"] += 1
     return Outcome(records, missing, counts["measured"], counts["kept"])
+
+
+def first_alone(action: Callable[[], object]) -> None:
+    """Run on the first process while the others wait: painting and training happen once under `torchrun`.
+
+    Raises:
+        SuiteError: the first process's refusal, on every process.
+    """
+    from models.training import parallel
+
+    told: list[str | None] = [None]
+    if parallel.rank() == 0:
+        try:
+            action()
+        except SuiteError as error:
+            told = [str(error)]
+    if parallel.world() > 1:
+        import torch.distributed as dist
+
+        dist.broadcast_object_list(told)
+    if told[0] is not None:
+        raise SuiteError(told[0])
 
 
 def _ensure_weights(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> Path:
@@ -376,6 +399,7 @@ class _State:
         self.manifest = sha256_file(work.release / "manifest.parquet")
         self._heavy: Any = None
         self._digests: dict[str, dict[str, str]] = {}
+        self._made: dict[str, Record] = {}
 
     def record(self, cell: Cell, say: Callable[[str], None]) -> tuple[Record, bool]:
         """The cell's record and whether it was measured now."""
@@ -391,16 +415,19 @@ class _State:
         twin = self._twin(cell, inputs)
         if twin is None:
             say(f"measuring {cell.key}")
-            twin = self._measure(cell, inputs)
+            twin = self._made[inputs] = self._measure(cell, inputs)
         record = twin.model_copy(
             update={"cell": CellInfo(table=cell.table, guidance=cell.guidance, indicator=cell.indicator)}
             | {"published": _published(cell)}
         )
-        write(path, record)
+        if _is_first():
+            write(path, record)
         return record, True
 
     def _twin(self, cell: Cell, inputs: str) -> Record | None:
-        """A record of the same pictures in another table."""
+        """A record of the same pictures in another table; what this process made comes before what lies on disk."""
+        if inputs in self._made:
+            return self._made[inputs]
         for other in cells():
             path = self.work.records / f"{other.key}.json"
             if other != cell and other.measured_as == cell.measured_as and path.is_file():
@@ -461,6 +488,12 @@ class _State:
             trust="re-run from weights",
             notes=result.notes,
         )
+
+
+def _is_first() -> bool:
+    from models.training import parallel
+
+    return parallel.rank() == 0
 
 
 def _published(cell: Cell) -> PublishedInfo:

@@ -94,7 +94,7 @@ def train(
         # The pooled vector must hold both, so that distances between sets see both.
         loss = loss + 0.5 * _linear_fit(said.features, torch.cat([targets["identity"], targets["style"]], 1)[pick])
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
     return _judge(net, inputs, targets, lessons, norms)

@@ -6,6 +6,8 @@ nearest in factor space, each factor weighted by how well the network reads it. 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -98,7 +100,7 @@ def has_factors(release: Release) -> bool:
     return bool(release.manifest["factors"].map(lambda text: isinstance(text, str)).all())
 
 
-def _factors(release: Release, row: int) -> dict[str, object]:
+def _factors(release: Release, row: int) -> dict[str, Any]:
     found = release.factors(row)
     assert found is not None, "checked by has_factors before a TruthReader is used"
     return found
