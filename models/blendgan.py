@@ -79,7 +79,7 @@ class BlendGAN(Generator):
         a = (self.alpha().to(w_face.dtype) * m)[:, None]  # Eq. 4
         return self.broadcast(w_style) * a + self.broadcast(w_face) * (1 - a)  # Eq. 3
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         z: Tensor | None = None,
         *,

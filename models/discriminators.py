@@ -79,7 +79,7 @@ class _Trunk(nn.Module):
     def features(self, x: Tensor, half: torch.dtype | None, half_from: int) -> Tensor:
         """(N, 3, size, size) in [-1, 1] -> (N, channels[4], 4, 4)."""
         check_shape("discriminator x", x, ("N", 3, self.size, self.size))
-        weight = self.final_conv[0].weight
+        weight = self.final_conv.get_parameter("0.weight")
         if x.device != weight.device:
             raise ValueError(f"discriminator x: given on {x.device}; expected {weight.device}, the network's")
         x = x.to(weight.dtype, memory_format=layout(x.device, half))

@@ -281,9 +281,9 @@ class Generator(nn.Module):
 
 
 def _resolution(
-    conv_up: StyledConv,
-    conv: StyledConv,
-    to_rgb: ToRGB,
+    conv_up: nn.Module,
+    conv: nn.Module,
+    to_rgb: nn.Module,
     x: Tensor,
     picture: Tensor,
     latents: Tensor,

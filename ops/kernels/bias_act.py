@@ -98,7 +98,7 @@ def _forward(
 
 
 @_forward.register_fake
-def _(x, b, noise, slope, gain, clamp, block):  # type: ignore[no-untyped-def]
+def _(x, b, noise, slope, gain, clamp, block):
     return torch.empty_like(dense(x))
 
 
@@ -116,18 +116,18 @@ def _slope(g: Tensor, y: Tensor, slope: float, gain: float, clamp: float, block:
 
 
 @_slope.register_fake
-def _(g, y, slope, gain, clamp, block):  # type: ignore[no-untyped-def]
+def _(g, y, slope, gain, clamp, block):
     return torch.empty_like(dense(g, dense(y)))
 
 
-def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+def _keep(ctx, inputs, output) -> None:
     _, b, noise, *ctx.settings = inputs
     ctx.b_dtype = None if b is None else b.dtype
     ctx.noise_like = None if noise is None else (noise.dtype, noise.shape[0])
     ctx.save_for_backward(output)
 
 
-def _backward(ctx, g):  # type: ignore[no-untyped-def]
+def _backward(ctx, g):
     (y,) = ctx.saved_tensors
     dx = _slope(g, y, *ctx.settings)
     db = dnoise = None
@@ -139,12 +139,12 @@ def _backward(ctx, g):  # type: ignore[no-untyped-def]
     return dx, db, dnoise, None, None, None, None
 
 
-def _keep_slope(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+def _keep_slope(ctx, inputs, output) -> None:
     _, y, *ctx.settings = inputs
     ctx.save_for_backward(y)
 
 
-def _backward_slope(ctx, gg):  # type: ignore[no-untyped-def]
+def _backward_slope(ctx, gg):
     (y,) = ctx.saved_tensors
     return _slope(gg, y, *ctx.settings), None, None, None, None, None
 

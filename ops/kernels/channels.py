@@ -79,7 +79,7 @@ def _scale(x: Tensor, s: Tensor, block: int) -> Tensor:
 
 
 @_scale.register_fake
-def _(x, s, block):  # type: ignore[no-untyped-def]
+def _(x, s, block):
     return torch.empty_like(dense(x))
 
 
@@ -113,22 +113,22 @@ def _dot(a: Tensor, b: Tensor, block: int) -> Tensor:
 
 
 @_dot.register_fake
-def _(a, b, block):  # type: ignore[no-untyped-def]
+def _(a, b, block):
     return a.new_empty(a.shape[:2], dtype=torch.float32)
 
 
-def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+def _keep(ctx, inputs, output) -> None:
     first, second, ctx.block = inputs
     ctx.save_for_backward(first, second)
 
 
-def _backward_scale(ctx, g):  # type: ignore[no-untyped-def]
+def _backward_scale(ctx, g):
     x, s = ctx.saved_tensors
     ds = _dot(g, x, ctx.block).to(s.dtype) if ctx.needs_input_grad[1] else None
     return _scale(g, s, ctx.block), ds, None
 
 
-def _backward_dot(ctx, g):  # type: ignore[no-untyped-def]
+def _backward_dot(ctx, g):
     a, b = ctx.saved_tensors
     return _scale(b, g, ctx.block), _scale(a, g, ctx.block), None
 

@@ -64,15 +64,15 @@ def _gram(features: Tensor, tile: int, step: int) -> Tensor:
 
 
 @_gram.register_fake
-def _(features, tile, step):  # type: ignore[no-untyped-def]
+def _(features, tile, step):
     return features.new_empty((features.shape[0], features.shape[1], features.shape[1]))
 
 
-def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+def _keep(ctx, inputs, output) -> None:
     ctx.save_for_backward(inputs[0])
 
 
-def _backward(ctx, g):  # type: ignore[no-untyped-def]
+def _backward(ctx, g):
     (features,) = ctx.saved_tensors
     flat = features.flatten(2)
     slope = (g + g.transpose(1, 2)) @ flat / max(flat[0].numel() if len(flat) else 1, 1)

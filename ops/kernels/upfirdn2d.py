@@ -107,17 +107,17 @@ def _empty(x: Tensor, kernel: Tensor, shape: list[int]) -> Tensor:
 
 
 @_upfirdn2d.register_fake
-def _(x, kernel, shape, turn, block):  # type: ignore[no-untyped-def]
+def _(x, kernel, shape, turn, block):
     return _empty(x, kernel, shape)
 
 
-def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+def _keep(ctx, inputs, output) -> None:
     x, kernel, shape, ctx.turn, ctx.block = inputs
     ctx.back = list(Geometry(*shape).transposed(x.shape[2], x.shape[3], kernel.shape[0], kernel.shape[1]))
     ctx.save_for_backward(kernel)
 
 
-def _backward(ctx, g):  # type: ignore[no-untyped-def]
+def _backward(ctx, g):
     (kernel,) = ctx.saved_tensors
     return _upfirdn2d(g, kernel, ctx.back, not ctx.turn, ctx.block), None, None, None, None
 
