@@ -203,7 +203,7 @@ def _how(detail: str) -> str:
 
 def _sources(ledger: Ledger) -> list[dict[str, Any]]:
     query = (
-        "SELECT p.source, p.license, count(*) AS works, count(DISTINCT p.artist) AS artists, "
+        "SELECT p.source, p.license, count(*) AS works, count(DISTINCT nullif(p.artist, '')) AS artists, "
         "sum((SELECT count(*) FROM faces f WHERE f.picture = p.id AND f.state = 'kept')) AS kept "
         "FROM pictures p GROUP BY p.source, p.license ORDER BY kept DESC, works DESC"
     )
