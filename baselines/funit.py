@@ -183,6 +183,8 @@ class FunitTrainee(BaselineTrainee):
 
         def on_dis(part: Tensors) -> tuple[Tensor, Scalars]:
             d = discriminator_losses(gen, dis, part)
+            # The penalty is on the gradient of the *batch's* mean, so a part's is larger by the square of its share.
+            d["reg"] = d["reg"] * (len(part["xa"]) / half) ** 2
             return s.gan_w * (d["fake"] + d["real"]) + s.penalty_w * d["reg"], {f"d_{k}": v for k, v in d.items()}
 
         def on_gen(part: Tensors) -> tuple[Tensor, Scalars]:

@@ -20,7 +20,7 @@ def methods():
     found = {name: open_method(name, profile="demo") for name in TRAINABLE}
     found["drit-concat"] = open_method("drit", profile="demo", overrides=["concat=true"])
     found["mdmm-concat"] = open_method("mdmm", profile="demo", overrides=["concat=true"])
-    found["gatys"] = open_method("gatys", size=SIZE, steps=3)
+    found["gatys"] = open_method("gatys", size=SIZE, steps=1)
     found["toonify"] = open_method("toonify", size=32, width=8)
     return found
 
@@ -51,7 +51,7 @@ def test_batches_never_change_a_sample(methods, name):
     assert "untrained" in method.name or "random" in method.name
     for mode in method.modes:
         whole = run(method, mode, 10)
-        assert whole.shape[0] == 10
+        assert whole.shape == (10, 3, method.resolution, method.resolution)
         assert whole.dtype == torch.float32
         assert whole.isfinite().all()
         parts = torch.cat([run(method, mode, 3), run(method, mode, 6, 3), run(method, mode, 1, 9)])
@@ -151,22 +151,28 @@ def test_missing_modes_and_references_are_one_line(methods):
 
 
 def test_gatys_moves_colour_and_texture():
-    method = open_method("gatys", size=SIZE, steps=60)
+    method = open_method("gatys", size=SIZE, steps=60, lr=0.05)
     face = pictures(1)
     style = torch.zeros(1, 3, SIZE, SIZE)
     style[:, 0] = 0.8
     style[:, 1:, ::4] = -0.9
     made = method.from_reference(Face(images=face), style, [0])
 
-    def statistics(x):
-        return torch.cat((x.mean((2, 3)), x.std((2, 3)), (x[..., 1:, :] - x[..., :-1, :]).abs().mean((2, 3))), 1)
+    def texture(x):
+        return (x[..., 1:, :] - x[..., :-1, :]).abs().mean((2, 3))[:, 1:]
 
-    before, after = ((statistics(x) - statistics(style)).norm() for x in (face, made))
-    assert after < 0.7 * before
+    # Sixty steps on random features come a good part of the way; a method that does nothing leaves both ratios at 1.
+    assert distance(made, style, lambda x: x.mean((2, 3))) < 0.85 * distance(face, style, lambda x: x.mean((2, 3)))
+    assert distance(made, style, texture) < 0.6 * distance(face, style, texture)
 
 
-def test_folds_are_exact():
-    x, bias = torch.randn(2, 6, 9, 7, dtype=torch.float64), torch.randn(5, dtype=torch.float64)
+def distance(a, b, statistic):
+    return float((statistic(a) - statistic(b)).norm())
+
+
+@pytest.mark.parametrize("sides", [(9, 7), (51, 50)])
+def test_folds_are_exact(sides):
+    x, bias = torch.randn(2, 6, *sides, dtype=torch.float64), torch.randn(5, dtype=torch.float64)
     three, five = (torch.randn(5, 6, k, k, dtype=torch.float64) for k in (3, 5))
     up = F.interpolate(x, scale_factor=2)
     pairs = [
