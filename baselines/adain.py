@@ -45,7 +45,7 @@ def encoder(width: int = 512) -> nn.Sequential:
 
 def decoder(width: int = 512) -> nn.Sequential:
     """The mirror of the encoder to relu4_1 without norm layers (Sec. 5 and 7.1), nearest upsampling; linear output."""
-    widths = [1, 1 / 2, "U", 1 / 2, 1 / 2, 1 / 2, 1 / 4, "U", 1 / 4, 1 / 8, "U", 1 / 8]
+    widths: list[float | str] = [1, 1 / 2, "U", 1 / 2, 1 / 2, 1 / 2, 1 / 4, "U", 1 / 4, 1 / 8, "U", 1 / 8]
     layers: list[nn.Module] = []
     channels = width
     for part in widths[1:]:
@@ -105,17 +105,17 @@ def coral(source: Tensor, target: Tensor) -> Tensor:
     return ((root(target_cov, 0.5) @ root(source_cov, -0.5) @ flat) * std + mean).view_as(source)
 
 
-def features(vgg: nn.Module, picture: Tensor) -> list[Tensor]:
+def features(vgg: Any, picture: Tensor) -> list[Tensor]:
     """relu1_1, relu2_1, relu3_1 and relu4_1 of pictures in [0, 1]."""
     out, start = [], 0
     for stop in RELU_1:
-        picture = vgg[start:stop](picture)  # type: ignore[index]
+        picture = vgg[start:stop](picture)
         out.append(picture)
         start = stop
     return out
 
 
-def losses(vgg: nn.Module, dec: nn.Module, content: Tensor, style: Tensor, alpha: float = 1.0) -> Scalars:
+def losses(vgg: Any, dec: Any, content: Tensor, style: Tensor, alpha: float = 1.0) -> Scalars:
     """Content and style loss, unweighted (Eq. 12, 13); pictures in [0, 1]."""
     with torch.no_grad():
         style_features = features(vgg, style)
@@ -192,7 +192,7 @@ class AdaIn(ImageMethod):
             raise SuiteError(f"--set alpha={alpha}: expected a strength from 0 (the face) to 1 (the style)")
         if mix is not None and (min(mix) < 0 or not sum(mix) > 0):
             raise SuiteError(f"--set mix={list(mix)}: expected weights of at least 0, one of them above it")
-        self.vgg = networks["vgg"][: RELU_1[-1]]  # type: ignore[index]
+        self.vgg = networks["vgg"][: RELU_1[-1]]
         self.decoder = networks["decoder"]
         self.resolution, self.alpha, self.preserve_colour = resolution, alpha, preserve_colour
         self.mix = None if mix is None else [w / sum(mix) for w in mix]

@@ -79,7 +79,9 @@ def _from_run(path: Path, name: str) -> tuple[dict[str, State], BaselineSettings
 
 def _renamed(parts: Mapping[str, State], name: str) -> dict[str, State]:
     aliases = ALIASES.get(name, {})
-    out = {part: {key: value for key, value in state.items() if not STALE.match(key)} for part, state in parts.items()}
+    out: dict[str, State] = {
+        part: {key: value for key, value in state.items() if not STALE.match(key)} for part, state in parts.items()
+    }
     # An average stands for its network, whatever the order in the file.
     return out | {aliases[part]: out[part] for part in parts if part in aliases}
 

@@ -184,7 +184,7 @@ def check_content_side(side: int, layers: int) -> None:
         )
 
 
-def attribute(encoder: nn.Module, domain: str, x: Tensor, noise: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+def attribute(encoder: Any, domain: str, x: Tensor, noise: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     """(code, moments): in the concat form the code is sampled with `noise`, in the other it is the encoder's output."""
     moments = encoder.of(domain, x)
     return (sampled(moments, noise) if len(moments) == 2 else moments[0]), moments

@@ -21,10 +21,10 @@ class PowerConv(nn.Conv2d):
 
     def __init__(self, n_in: int, n_out: int, kernel: int, stride: int = 1) -> None:
         super().__init__(n_in, n_out, kernel, stride)
-        raw = self.weight
+        raw = self.weight.detach()
         del self.weight
-        self.register_parameter("weight_orig", raw)
-        self.register_buffer("weight", raw.detach().clone())
+        self.weight_orig = nn.Parameter(raw.clone())
+        self.register_buffer("weight", raw)
         self.register_buffer("weight_u", F.normalize(torch.randn(n_out), dim=0, eps=1e-12))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ class Hourglass(nn.Module):
 
     def _level(self, level: int, x: Tensor) -> Tensor:
         low = getattr(self, f"b2_{level}")(F.avg_pool2d(x, 2))
-        low = self._level(level - 1, low) if level > 1 else self.b2_plus_1(low)
+        low = self._level(level - 1, low) if level > 1 else getattr(self, "b2_plus_1")(low)  # noqa: B009 - registered by name
         low = getattr(self, f"b3_{level}")(low)
         return getattr(self, f"b1_{level}")(x) + F.interpolate(low, scale_factor=2)
 

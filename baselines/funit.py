@@ -103,7 +103,8 @@ class ClassDis(nn.Module):
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         # The features are those *after* the last leaky ReLU: it is in place in the published code.
         feature = F.leaky_relu(self.cnn_f(x), 0.2)
-        weight, bias = self.cnn_c[0].conv.weight, self.cnn_c[0].conv.bias
+        last: Any = self.cnn_c[0]
+        weight, bias = last.conv.weight, last.conv.bias
         # Only the wanted class's map is computed, not all of them.
         return torch.einsum("nchw,nc->nhw", feature, weight[y, :, 0, 0]) + bias[y, None, None], feature
 
@@ -119,7 +120,7 @@ def gradient_penalty(response: Tensor, real: Tensor) -> Tensor:
     return gradient.square().sum() / len(real)
 
 
-def generator_losses(gen: nn.Module, dis: nn.Module, part: Tensors) -> Scalars:
+def generator_losses(gen: Any, dis: Any, part: Tensors) -> Scalars:
     """`adv`, `x_rec` (Eq. 3), `c_rec` and `m_rec` (Eq. 4, of reconstruction and translation), `acc`."""
     xa, la, xb, lb = (part[name] for name in ("xa", "la", "xb", "lb"))
     content = gen.enc_content(xa)
@@ -140,7 +141,7 @@ def generator_losses(gen: nn.Module, dis: nn.Module, part: Tensors) -> Scalars:
     }
 
 
-def discriminator_losses(gen: nn.Module, dis: nn.Module, part: Tensors) -> Scalars:
+def discriminator_losses(gen: Any, dis: Any, part: Tensors) -> Scalars:
     """`fake`, `real` (hinge) and `reg` (unweighted penalty), `acc`."""
     with torch.no_grad():
         fake = gen.decode(gen.enc_content(part["xa"]), gen.enc_class_model(part["xb"]))

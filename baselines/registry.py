@@ -75,7 +75,10 @@ def _open_trainable(
 
     module = importlib.import_module(TRAINABLE[name])
     trained = str(weights) != UNTRAINED
-    found, settings = read(weights, name) if trained else ({}, None)
+    found: dict[str, Any] = {}
+    settings: Any = None
+    if trained:
+        found, settings = read(weights, name)
     if settings is None:
         chosen = profile if profile.endswith(".toml") else f"{name}-{profile}"
         settings = load_profile(MODELS[name], "baselines", chosen, overrides)

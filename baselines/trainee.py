@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from baselines.clusters import StyleClusters
 from baselines.settings import BaselineSettings
@@ -15,7 +15,8 @@ from models.training.draws import Draws
 from models.training.trainee import Batch
 from suite.errors import SuiteError
 
-Networks = dict[str, nn.Module]
+# Methods call what they put in (`enc_c.of`, `gen.decode`), which `nn.Module` does not know.
+Networks = dict[str, Any]
 Scalars = dict[str, Tensor]
 Tensors = Mapping[str, Tensor]
 
@@ -48,7 +49,7 @@ class BaselineTrainee:
         for name, network in networks.items():
             network.to(device).requires_grad_(name not in self.frozen)
             if settings.channels_last:
-                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                network.to(memory_format=torch.channels_last)
             if settings.compile:
                 network.compile()
         self.optimizers: dict[str, torch.optim.Optimizer] = {}

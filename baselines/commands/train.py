@@ -62,8 +62,8 @@ def _find_clusters(trainee: BaselineTrainee, options: TrainOptions) -> None:
     if art is None:
         raise SuiteError("--art: give the art pictures, or --data with a release that holds them")
     # Pictures of a plain folder have no domain and no split.
-    split = ("art", "train") if options.art is None else (None, None)
-    pixels = prepare(art, size, *split, workers=options.workers).pixels
+    domain, split = ("art", "train") if options.art is None else (None, None)
+    pixels = prepare(art, size, domain, split, workers=options.workers).pixels
     rows = torch.linspace(0, len(pixels) - 1, min(len(pixels), CLUSTERED)).long().numpy()
     if len(rows) < trainee.settings.art_domains:
         raise SuiteError(f"--set art_domains={trainee.settings.art_domains}: only {len(rows)} art pictures")
