@@ -34,7 +34,10 @@ def blurred_border(rgb: np.ndarray, pad: np.ndarray, side: float, box: tuple[int
     rows, row_kind, row_ramp = _axis(h, top, bottom, radius)
     columns, column_kind, column_ramp = _axis(w, left, right, radius)
     wide = _blur_rows(np.ascontiguousarray(rgb), rows, weights)
-    blurred = _blur_columns(wide, columns, weights)
+    # Runs of neighbouring kinds: the picture's own columns, then those near the outer left and right edge.
+    outer = len(columns) - w
+    runs = np.array([0, w, w + min(radius, outer), w + outer], dtype=np.int64)
+    blurred = _blur_columns(wide, columns, runs, weights)
     picture = (np.ascontiguousarray(rgb), blurred)
     row = (_reflected(h, top, bottom), row_kind, row_ramp)
     column = (_reflected(w, left, right), column_kind, column_ramp)
@@ -103,41 +106,33 @@ def _blur_rows(rgb, windows, weights):
 
 
 @numba.njit(cache=True, nogil=True)
-def _blur_columns(wide, windows, weights):
-    """The same along x: (K,W,3) -> float32 (K,L,3). Inner kinds are neighbours, so their sums run side by side."""
-    kinds, w, _ = wide.shape
+def _blur_columns(wide, windows, runs, weights):
+    """The same along x: (K,W,3) -> float32 (K,L,3). In a run of kinds the windows slide by one, so sums go side by side."""
+    kinds = wide.shape[0]
     many, radius = windows.shape[0], len(weights) - 1
     out = np.empty((kinds, many, 3), np.float32)
-    # The picture's own columns with the reflection on both sides, then each outer kind's window.
-    line = np.empty((w + 2 * radius) * 3)
-    total = np.empty(w * 3)
+    flat = out.reshape(kinds, many * 3)
+    line = np.empty((many + 2 * radius) * 3)
+    total = np.empty(many * 3)
     for kind in range(kinds):
         source = wide[kind]
-        for i in range(radius):
-            for c in range(3):
-                line[i * 3 + c] = source[windows[0, i], c]
-                line[(radius + w + i) * 3 + c] = source[windows[w - 1, radius + 1 + i], c]
-        for i in range(w):
-            for c in range(3):
-                line[(radius + i) * 3 + c] = source[i, c]
-        for i in range(w * 3):
-            total[i] = line[radius * 3 + i] * weights[0]
-        for reach in range(radius, 0, -1):
-            weight = weights[reach]
-            before, after = line[(radius - reach) * 3 :], line[(radius + reach) * 3 :]
-            for i in range(w * 3):
-                total[i] += (before[i] + after[i]) * weight
-        for i in range(w):
-            for c in range(3):
-                out[kind, i, c] = np.float32(total[i * 3 + c])
-        for i in range(w, many):
-            window = windows[i]
-            for c in range(3):
-                value = np.float64(source[window[radius], c]) * weights[0]
-                for reach in range(radius, 0, -1):
-                    pair = np.float64(source[window[radius - reach], c]) + np.float64(source[window[radius + reach], c])
-                    value += pair * weights[reach]
-                out[kind, i, c] = np.float32(value)
+        for run in range(len(runs) - 1):
+            first, last = runs[run], runs[run + 1]
+            length = (last - first) * 3
+            for i in range(last - first + 2 * radius):
+                # The first window whole, then the last pixel of each later one.
+                at = windows[first, i] if i <= 2 * radius else windows[first + i - 2 * radius, 2 * radius]
+                for c in range(3):
+                    line[i * 3 + c] = source[at, c]
+            for i in range(length):
+                total[i] = line[radius * 3 + i] * weights[0]
+            for reach in range(radius, 0, -1):
+                weight = weights[reach]
+                before, after = line[(radius - reach) * 3 :], line[(radius + reach) * 3 :]
+                for i in range(length):
+                    total[i] += (before[i] + after[i]) * weight
+            for i in range(length):
+                flat[kind, first * 3 + i] = np.float32(total[i])
     return out
 
 

@@ -39,9 +39,11 @@ def warp_reduce(
     """
     # Pillow's ImageTransform coefficients for QUAD: x = a0 + a1 X + a2 Y + a3 X Y, and so for y.
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = ((float(x), float(y)) for x, y in corners)
-    step = 1.0 / transform_size
-    a = np.array([x0, (x3 - x0) * step, (x1 - x0) * step, (x2 - x1 - x3 + x0) * step * step])
-    b = np.array([y0, (y3 - y0) * step, (y1 - y0) * step, (y2 - y1 - y3 + y0) * step * step])
+    unit = 1.0 / transform_size
+    a = np.array([x0, (x3 - x0) * unit, (x1 - x0) * unit, (x2 - x1 - x3 + x0) * unit * unit])
+    b = np.array([y0, (y3 - y0) * unit, (y1 - y0) * unit, (y2 - y1 - y3 + y0) * unit * unit])
+    # Only a whole number of samples to an output lets all inner outputs share one row of weights.
+    step = transform_size // size if transform_size % size == 0 else 1
     packed = np.zeros((*rgb.shape[:2], 4), dtype=np.uint8)
     packed[..., :3] = rgb
     pixels = packed.view(np.dtype("<u4"))[..., 0].astype(np.uint32, copy=False)
@@ -51,7 +53,8 @@ def warp_reduce(
         starts, weights = np.arange(size), np.full((size, 1), 1 << PRECISION_BITS, dtype=np.int32)
     else:
         starts, weights = lanczos_weights(transform_size, size)
-    return _reduce_rows(_warp_rows(pixels, a, b, frame, transform_size, starts, weights), starts, weights)
+    margin = _margin(starts, weights, step) if step > 1 else (size + 1) // 2
+    return _reduce_rows(_warp_rows(pixels, a, b, frame, transform_size, step, margin, starts, weights), starts, weights)
 
 
 @lru_cache(maxsize=8)
@@ -81,6 +84,14 @@ def lanczos_weights(source: int, target: int) -> tuple[np.ndarray, np.ndarray]:
     return starts, weights
 
 
+def _margin(starts: np.ndarray, weights: np.ndarray, step: int) -> int:
+    """How many outputs at either end do not have the middle one's weights at the place that it leads one to expect."""
+    middle, at = len(starts) // 2, np.arange(len(starts))
+    regular = (weights == weights[middle]).all(axis=1) & (starts - at * step == starts[middle] - middle * step)
+    odd = np.flatnonzero(~regular)
+    return int(max([0, *(odd[odd < middle] + 1), *(len(starts) - odd[odd > middle])]))
+
+
 def _lanczos(x: float) -> float:
     return _sinc(x) * _sinc(x / 3) if -3.0 <= x < 3.0 else 0.0
 
@@ -89,76 +100,96 @@ def _sinc(x: float) -> float:
     return sin(x * pi) / (x * pi) if x != 0.0 else 1.0
 
 
-# Rows that are reduced together: they lie side by side in memory, so one vector instruction serves several.
-LANES = 16
-
-
 @numba.njit(cache=True, nogil=True)
-def _warp_rows(packed, a, b, frame, side, starts, weights):
-    """Bilinear rows, each reduced along x at once: uint32 (H,W) pixels -> uint8 (side,3,target)."""
-    target, taps = weights.shape
+def _warp_rows(packed, a, b, frame, side, step, margin, starts, weights):
+    """Bilinear rows, each reduced along x at once: uint32 (H,W) pixels -> uint8 (side,3,target).
+
+    With `step` samples to an output, sample `column` is kept at [column % step, column // step]: samples that meet the
+    same weight of neighbouring outputs then lie side by side, and one instruction serves several. A `step` of 1 keeps the
+    order, for ratios that are not whole.
+    """
+    target = len(starts)
     out = np.empty((side, 3, target), np.uint8)
-    lines = np.zeros((3, side, LANES), np.int32)
+    line = np.empty((3, side), np.int32)
     corner = np.empty((4, side), np.uintp)
     along, across = np.empty(side), np.empty(side)
-    total = np.empty(LANES, np.int32)
-    for first in range(0, side, LANES):
-        rows = min(LANES, side - first)
-        for lane in range(rows):
-            _sample_row(packed, a, b, frame, first + lane + 0.5, corner, along, across, lines, lane)
+    place = np.arange(side) % step * (side // step) + np.arange(side) // step
+    total = np.empty(target, np.int32)
+    for row in range(side):
+        _sample_row(packed, a, b, frame, row + 0.5, step, corner, along, across, line)
         for c in range(3):
-            for i in range(target):
-                start = np.uintp(starts[i])
-                total[:] = 1 << (PRECISION_BITS - 1)
-                for k in range(taps):
-                    weight = weights[i, k]
-                    for lane in range(LANES):
-                        total[lane] += lines[c, start + np.uintp(k), lane] * weight
-                for lane in range(rows):
-                    out[first + lane, c, i] = min(max(total[lane] >> PRECISION_BITS, 0), 255)
+            _reduce_line(line[c], place, starts, weights, margin, total)
+            _clip(total, out[row, c])
     return out
 
 
 @numba.njit(cache=True, nogil=True)
-def _sample_row(packed, a, b, frame, yy, corner, along, across, lines, lane):
-    """One row of bilinear samples into `lines[:, :, lane]`; `corner`, `along`, `across` are scratch."""
+def _reduce_line(samples, place, starts, weights, margin, total):
+    """Weighted sums of one line; the outputs between the margins share the middle one's weights."""
+    target, taps = weights.shape
+    total[:] = 1 << (PRECISION_BITS - 1)
+    inner = total[margin : target - margin]
+    shared = weights[target // 2]
+    for k in range(taps if inner.size else 0):
+        weight, first = shared[k], place[starts[margin] + k]
+        own = samples[first : first + inner.size]
+        for i in range(inner.size):
+            inner[i] += own[i] * weight
+    for i in range(target):
+        if i < margin or i >= target - margin:
+            for k in range(taps):
+                total[i] += samples[place[starts[i] + k]] * weights[i, k]
+
+
+@numba.njit(cache=True, nogil=True)
+def _clip(total, out):
+    for i in range(out.size):
+        value = total[i] >> np.int32(PRECISION_BITS)
+        out[i] = np.uint8(np.int32(0) if value < 0 else np.int32(255) if value > 255 else value)
+
+
+@numba.njit(cache=True, nogil=True)
+def _sample_row(packed, a, b, frame, yy, step, corner, along, across, line):
+    """One row of bilinear samples into `line`, in the order of `_warp_rows`; `corner`, `along`, `across` are scratch."""
     own_h, own_w = packed.shape
     flat = packed.reshape(own_h * own_w)
     left_edge, top_edge, w, h = frame
     side = along.size
     outside = 0
-    for column in range(side):
-        xx = column + 0.5
-        x = a[0] + a[1] * xx + a[2] * yy + a[3] * xx * yy
-        y = b[0] + b[1] * xx + b[2] * yy + b[3] * xx * yy
-        outside += (x < 0.0) | (x >= w) | (y < 0.0) | (y >= h)
-        x = min(max(x, 0.0), w - 0.25) - 0.5
-        y = min(max(y, 0.0), h - 0.25) - 0.5
-        floor_x, floor_y = np.floor(x), np.floor(y)
-        along[column], across[column] = x - floor_x, y - floor_y
-        x_own, y_own = int(floor_x) - left_edge, int(floor_y) - top_edge
-        left, right = min(max(x_own, 0), own_w - 1), min(max(x_own + 1, 0), own_w - 1)
-        top, bottom = min(max(y_own, 0), own_h - 1) * own_w, min(max(y_own + 1, 0), own_h - 1) * own_w
-        corner[0, column], corner[1, column] = top + left, top + right
-        corner[2, column], corner[3, column] = bottom + left, bottom + right
+    for phase in range(step):
+        for column in range(side // step):
+            xx = column * step + phase + 0.5
+            at = phase * (side // step) + column
+            x = a[0] + a[1] * xx + a[2] * yy + a[3] * xx * yy
+            y = b[0] + b[1] * xx + b[2] * yy + b[3] * xx * yy
+            outside += (x < 0.0) | (x >= w) | (y < 0.0) | (y >= h)
+            x = min(max(x, 0.0), w - 0.25) - 0.5
+            y = min(max(y, 0.0), h - 0.25) - 0.5
+            floor_x, floor_y = np.floor(x), np.floor(y)
+            along[at], across[at] = x - floor_x, y - floor_y
+            x_own, y_own = int(floor_x) - left_edge, int(floor_y) - top_edge
+            left, right = min(max(x_own, 0), own_w - 1), min(max(x_own + 1, 0), own_w - 1)
+            top, bottom = min(max(y_own, 0), own_h - 1) * own_w, min(max(y_own + 1, 0), own_h - 1) * own_w
+            corner[0, at], corner[1, at] = top + left, top + right
+            corner[2, at], corner[3, at] = bottom + left, bottom + right
     for c in range(3):
         shift = np.uint32(8 * c)
         low = np.uint32(255)
-        for column in range(side):
-            p = np.float64(np.int32((flat[corner[0, column]] >> shift) & low))
-            q = np.float64(np.int32((flat[corner[1, column]] >> shift) & low))
-            upper = p + (q - p) * along[column]
-            p = np.float64(np.int32((flat[corner[2, column]] >> shift) & low))
-            q = np.float64(np.int32((flat[corner[3, column]] >> shift) & low))
-            lower = p + (q - p) * along[column]
-            lines[c, column, lane] = np.int32(upper + (lower - upper) * across[column])
+        for at in range(side):
+            p = np.float64(np.int32((flat[corner[0, at]] >> shift) & low))
+            q = np.float64(np.int32((flat[corner[1, at]] >> shift) & low))
+            upper = p + (q - p) * along[at]
+            p = np.float64(np.int32((flat[corner[2, at]] >> shift) & low))
+            q = np.float64(np.int32((flat[corner[3, at]] >> shift) & low))
+            lower = p + (q - p) * along[at]
+            line[c, at] = np.int32(upper + (lower - upper) * across[at])
     if outside:
-        for column in range(side):
-            xx = column + 0.5
+        for at in range(side):
+            xx = at % (side // step) * step + at // (side // step) + 0.5
             x = a[0] + a[1] * xx + a[2] * yy + a[3] * xx * yy
             y = b[0] + b[1] * xx + b[2] * yy + b[3] * xx * yy
             if x < 0.0 or x >= w or y < 0.0 or y >= h:
-                lines[0, column, lane] = lines[1, column, lane] = lines[2, column, lane] = 0
+                line[0, at] = line[1, at] = line[2, at] = 0
 
 
 @numba.njit(cache=True, nogil=True)
