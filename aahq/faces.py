@@ -119,8 +119,11 @@ class FaceFinder:
         """CNN hits, their boxes moved to the HOG detector's framing, for which the landmarks were trained."""
         area = (0, 0, *picture.size)
         scale = min(1.0, MMOD / max(picture.size))
-        out = []
-        for found in self._mmod(_scaled(picture, area, scale), 0):
+        copy, out = _scaled(picture, area, scale), []
+        # Smaller than any face that it knows; from some size on its filters no longer fit and dlib fails.
+        if min(copy.shape[:2]) < 64:
+            return []
+        for found in self._mmod(copy, 0):
             left, top, right, bottom = _shifted(found.rect, scale, area)
             side, x, y = right - left, (left + right) / 2, (top + bottom) / 2
             # Median of both detectors' boxes over painted portraits: 1.06 times the side, 0.05 of it lower.
