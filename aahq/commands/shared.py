@@ -101,7 +101,7 @@ def ask_of(given: dict[str, Any]) -> dict[str, Any]:
 def manners_of(given: dict[str, Any]) -> dict[str, Any]:
     """The values of `manners_options`."""
     names = ("contact", "per_second", "connections", "optouts", "permissions")
-    manners = {key: given.get(key) for key in names}
+    manners: dict[str, Any] = {key: given.get(key) for key in names}
     for key in ("optouts", "permissions"):
         if manners[key] is not None:
             manners[key] = str(Path(manners[key]).absolute())
