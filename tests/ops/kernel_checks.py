@@ -139,6 +139,8 @@ def test_channel_dot_adds_more_pixels_than_one_program_holds() -> None:
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("tile", [16, 32])
 def test_gram(dtype: torch.dtype, tile: int) -> None:
+    if dtype == torch.bfloat16 and DEVICE == "cpu":
+        pytest.skip("the interpreter multiplies the bits of bfloat16 operands of a dot as integers; a GPU is needed")
     x = made(2, 37, 5, 7, dtype=dtype)
     same(lambda x: gram_triton(x, tile, 16), lambda x: gram_ref(x.float()).to(dtype), x)
     full = gram_triton(x, tile, 16)
