@@ -1,0 +1,149 @@
+"""BlendGAN's training step against a straightforward one over the same networks, and what the loader and the dry run cost."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.run import Row, ratio
+from models.data.prepared import Prepared
+from models.losses import d_logistic, g_nonsaturating, path_length, r1
+from models.style_encoder import StyleEncoder
+from models.train import BlendGANSettings, BlendGANTrainee
+from models.training import estimate, updates
+from models.training.draws import Draws
+from models.training.loop import Loop
+from models.training.trainee import Batch
+
+SIZE, BATCH, ROUNDS = 64, 8, 3
+CPU = torch.device("cpu")
+
+
+def settings() -> BlendGANSettings:
+    return BlendGANSettings(
+        size=SIZE,
+        steps=8,
+        batch=BATCH,
+        style_dim=128,
+        n_mlp=4,
+        widest=64,
+        queue=64,
+        r1_every=4,
+        path_every=4,
+        channels_last=True,
+    )
+
+
+class Plain:
+    """The same games written down one after the other: every discriminator call and every generated picture anew."""
+
+    def __init__(self, trainee: BlendGANTrainee) -> None:
+        self.it = trainee
+
+    def step(self, batch: Batch, draws: Draws) -> None:
+        it, nets = self.it, self.it.networks
+        art, photo = batch.images["art"], batch.images["photo"]
+        count = len(art)
+        code = it.codes(art)
+        other = it.memory["queue"][:count]
+        z = draws.normal("z", count, (it.settings.style_dim,))
+        noise = [draws.normal(str(k), count, shape) for k, shape in enumerate(it.g.noise_shapes())]
+
+        def pair() -> tuple[Tensor, Tensor]:
+            return it.g(z, noise=noise)[0], it.g(z, z_style=code, noise=noise)[0]
+
+        with updates.only(*it.discriminators, among=it.trained):
+            with torch.no_grad():
+                natural, stylised = pair()
+            judge = nets["d_style_latent"]
+            loss = (
+                d_logistic(nets["d_face"](photo), nets["d_face"](natural))
+                + d_logistic(nets["d_style"](art), nets["d_style"](stylised))
+                + d_logistic(judge(stylised, code), judge(stylised, other))
+            )
+            loss.backward()
+            updates.apply(it.optimizers["d"])
+            if draws.step % it.settings.r1_every == 0:
+                for name, real in (("d_face", photo), ("d_style", art)):
+                    real = real.detach().requires_grad_(True)
+                    (5 * it.settings.r1_every * r1(nets[name](real), real)).backward()
+                updates.apply(it.optimizers["d"])
+        with updates.only(it.g, among=it.trained):
+            natural, stylised = pair()
+            loss = sum(
+                (g_nonsaturating(nets[name](fake)) for name, fake in (("d_face", natural), ("d_style", stylised))),
+                g_nonsaturating(judge(stylised, code)),
+            )
+            loss.backward()
+            updates.apply(it.optimizers["g"])
+            if draws.step % it.settings.path_every == 0:
+                pictures, latents = it.g(z[: count // 2], noise=[layer[: count // 2] for layer in noise])
+                penalty, _, it.memory["path_mean"] = path_length(pictures, latents, it.memory["path_mean"])
+                (2 * it.settings.path_every * penalty).backward()
+                updates.apply(it.optimizers["g"])
+        updates.update_ema(nets["g_ema"], it.g, it.settings.ema_decay)
+
+
+def make() -> BlendGANTrainee:
+    torch.manual_seed(0)
+    return BlendGANTrainee(settings(), CPU, StyleEncoder(128, widths=(16, 32, 48, 64, 64)))
+
+
+def rows() -> list[Row]:
+    """Four steps of each: one period of the lazy regularisers."""
+    generator = torch.Generator().manual_seed(0)
+    images = {name: torch.rand(BATCH, 3, SIZE, SIZE, generator=generator) * 2 - 1 for name in ("photo", "art")}
+    ours, plain = make(), Plain(make())
+    batch = Batch({name: image.contiguous(memory_format=torch.channels_last) for name, image in images.items()})
+    plain_batch = Batch(images)
+    faster, mine, theirs = ratio(
+        lambda: [ours.step(batch, Draws(0, step)) for step in range(4)],
+        lambda: [plain.step(plain_batch, Draws(0, step)) for step in range(4)],
+        ROUNDS,
+    )
+    work = f"BlendGAN training step, {SIZE} px, batch {BATCH}, R1 and path length every 4"
+    note = f"a straightforward loop, same networks: {theirs / 4:.2f} s a step, ours {mine / 4:.2f} s"
+    out = [Row(work, faster, "x faster", "at least 1.3", note, faster >= 1.3)]
+    waiting = _waiting_share()
+    out.append(Row("time spent waiting for pictures", 100 * waiting, "% of a step", "under 5", "", waiting < 0.05))
+    said, real = _peaks()
+    note = f"traced {said / 1e6:.0f} MB without data, {real / 1e6:.0f} MB in a real step"
+    off = abs(said / real - 1)
+    out.append(Row("peak of tensors, dry run against a real step", 100 * off, "% off", "within 15", note, off <= 0.15))
+    return out
+
+
+def _waiting_share() -> float:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, SIZE, SIZE, 3), np.uint8)
+    data = {name: Prepared(pixels, {}, {}, name) for name in ("photo", "art")}
+    trainee = make()
+    with tempfile.TemporaryDirectory() as folder:
+        loop = Loop("bench", trainee, trainee.settings, data, Path(folder), CPU)
+        streams = loop._streams()
+        for step in range(8):
+            made = loop._batch(streams, step)
+            if step == 0:
+                before = sum(stream.waited for stream in streams.values())
+            trainee.step(made, Draws(0, step))
+        waited = sum(stream.waited for stream in streams.values()) - before
+        for stream in streams.values():
+            stream.close()
+    seconds = estimate.timed(make(), SIZE, CPU, 4) * 7
+    return waited / seconds
+
+
+def _peaks() -> tuple[int, int]:
+    said = estimate.tensor_peak(
+        lambda device: BlendGANTrainee(settings(), device, StyleEncoder(128, widths=(16,) * 5)), SIZE
+    )
+    with estimate.LiveBytes() as counter:
+        trainee = BlendGANTrainee(settings(), CPU, StyleEncoder(128, widths=(16,) * 5))
+        generator = torch.Generator().manual_seed(0)
+        images = {name: torch.rand(BATCH, 3, SIZE, SIZE, generator=generator) for name in ("photo", "art")}
+        for step in (0, 1):
+            trainee.step(Batch(images), Draws(0, step))
+    return said, counter.peak
