@@ -20,6 +20,8 @@ from suite.errors import SuiteError
 from suite.files import sha256_file
 
 CENTRE_DRAWS = 4096
+# The name of the model trained on painted portraits that comes with the package.
+PAINTED = "painted"
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,16 @@ def load_blendgan(weights: Path | None, *, offline: bool = False, device: str = 
     """Build BlendGAN to fit a checkpoint.
 
     Args:
-        weights: a checkpoint, a training checkpoint's folder, or a folder with `blendgan.pt` (or .safetensors); None
-            looks into the cache and downloads.
+        weights: a checkpoint, a training checkpoint's folder, a folder with `blendgan.pt` (or .safetensors), or the
+            name "painted" for the small model that comes with the package; None looks into the cache and downloads.
         offline: never touch the network.
         device: where the networks go.
 
     Raises:
         SuiteError: nothing there, or no BlendGAN generator in it.
     """
+    if weights == Path(PAINTED) and not weights.exists():
+        weights = obtain(PAINTED, offline=True)
     folder = weights if weights and weights.is_dir() and not any(weights.glob("g_ema*.safetensors")) else None
     path = weights if weights and folder is None else obtain("blendgan", folder, offline=offline or folder is not None)
     checkpoint = read_checkpoint(path)

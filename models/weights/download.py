@@ -16,6 +16,8 @@ from suite.files import sha256_file, write_whole
 from suite.progress import progress
 
 FOLDER_VARIABLE = "AAHQ_WEIGHTS"
+# Weights small enough to come with the package.
+SHIPPED = Path(__file__).parents[1] / "shipped"
 # What a cut connection loses at most: a block that did not arrive whole is not kept.
 _BLOCK = 1 << 16
 _TIMEOUT = (10, 60)
@@ -29,9 +31,9 @@ def cache_folder() -> Path:
 
 
 def find(name: str, folder: str | Path | None = None) -> Path | None:
-    """A published file, or its converted `.safetensors`, in `folder` or the cache; None when in neither."""
+    """A published file, or its converted `.safetensors`, in `folder`, the cache or the package; None when in none."""
     file = entry(name).file
-    for place in (*([Path(folder)] if folder else []), cache_folder()):
+    for place in (*([Path(folder)] if folder else []), cache_folder(), SHIPPED):
         for candidate in (Path(file).with_suffix(".safetensors").name, file):
             if (place / candidate).is_file():
                 return place / candidate
