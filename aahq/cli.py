@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "align-picture": "aahq.commands.align_picture:align_picture",
     "dedup": "aahq.commands.dedup:command",
     "quality": "aahq.commands.quality:command",
+    "review": "aahq.commands.review:command",
     "release": "aahq.commands.release:command",
     "report": "aahq.commands.report:command",
     "verify": "aahq.commands.verify:command",

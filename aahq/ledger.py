@@ -68,6 +68,18 @@ MIGRATIONS: tuple[str, ...] = (
         rows INTEGER NOT NULL, kept INTEGER NOT NULL
     ) STRICT;
     """,
+    # What rows were before people decided about them: see aahq/review/apply.py.
+    """
+    CREATE TABLE before_review (
+        id TEXT PRIMARY KEY REFERENCES faces (id) ON DELETE CASCADE,
+        state TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, flag TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE before_points (
+        id TEXT PRIMARY KEY REFERENCES faces (id) ON DELETE CASCADE,
+        made INTEGER NOT NULL,
+        box TEXT, landmarks TEXT, detector TEXT, score REAL, inter_ocular REAL, yaw REAL, pitch REAL, roll REAL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 

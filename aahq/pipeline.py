@@ -15,7 +15,7 @@ from aahq.stages.engine import Engine, SerialExecutor, Tally, open_engine, sweep
 from suite.errors import SuiteError, did_you_mean
 from suite.files import canonical_json
 
-STAGES = ("crawl", "screen", "faces", "align", "dedup", "quality", "release")
+STAGES = ("crawl", "screen", "faces", "align", "dedup", "quality", "review", "release")
 
 
 @dataclass(frozen=True)
@@ -226,6 +226,17 @@ def quality(build: Build, thresholds: Path | None = None) -> Tally:
     return stage.run(build.ledger, thresholds)
 
 
+def review(build: Build) -> Tally:
+    """Do what people decided on the review page; faces whose points they placed are aligned and judged first."""
+    from aahq.review import apply as stage
+
+    def judge_again() -> None:
+        for again in (align, dedup, quality):
+            again(build)
+
+    return stage.run(build.ledger, judge_again)
+
+
 def release(build: Build, **how: Any) -> Tally:
     """Write the release; the tally counts its faces."""
     from aahq.consent import OptOuts
@@ -258,6 +269,7 @@ RUN: dict[str, Callable[..., Tally]] = {
     "align": align,
     "dedup": dedup,
     "quality": quality,
+    "review": review,
     "release": release,
 }
 

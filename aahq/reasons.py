@@ -58,6 +58,9 @@ REASONS: dict[str, str] = {
     "quality_pose": "the head is turned, tilted or nodded too far",
     "quality_cut": "too much of the crop lies outside the picture",
     "quality_flat": "the crop holds hardly any detail at all",
+    # review
+    "reviewer": "a person dropped it in review",
+    "reviewers_disagree": "reviewers disagree about it and nobody has settled it yet",
 }
 
 

@@ -24,6 +24,8 @@ def command(
 ) -> None:
     """Write the release of what OUT keeps: pictures, manifest, rejects, checksums. Twice gives the same bytes.
 
+    What people decided with 'aahq review' holds: dropped faces go out, kept ones and those they placed come in.
+
     \b
     Examples:
       aahq release art
@@ -32,6 +34,7 @@ def command(
     from aahq import pipeline
 
     with pipeline.open_build(out, shape={"name": name}, workers=1) as build:
+        pipeline.review(build)
         tally = pipeline.release(build, out=to, form=form, public=public, shard_bytes=shard_mb << 20)
     emit(
         tally.as_dict(),

@@ -13,8 +13,11 @@ from aahq.stages.engine import Tally, stage_run
 
 NAME = "dedup"
 SPLITS = {"train": 0.9, "val": 0.05, "test": 0.05}
-# Everything that was aligned takes part, also what quality refused: its copies belong to the same cluster.
-TAKES_PART = "(f.state IN ('aligned', 'unique', 'duplicate', 'kept') OR (f.state = 'rejected' AND f.stage = 'quality'))"
+# Everything that was aligned takes part, also what quality or a person refused: its copies belong to the same cluster.
+TAKES_PART = (
+    "(f.state IN ('aligned', 'unique', 'duplicate', 'kept') OR "
+    "(f.state = 'rejected' AND f.stage IN ('quality', 'review')))"
+)
 _FACES = (
     "SELECT f.id, f.picture, f.number, f.pixel_sha256, f.phash, f.phash_mirror, f.embedding, "
     "json_extract(f.quality, '$.quad_side') AS resolution, p.pixel_sha256 AS source_pixels, p.published "

@@ -73,8 +73,8 @@ def _work(folder: Path, tasks: list[Task]) -> list[Result]:
 def _found(rgb: np.ndarray) -> list[dict[str, Any]]:
     return [
         {
-            "box": _rounded(face.box),
-            "landmarks": _rounded(face.landmarks),
+            "box": rounded(face.box),
+            "landmarks": rounded(face.landmarks),
             "detector": face.detector,
             "score": face.score,
             "inter_ocular": face.inter_ocular,
@@ -91,8 +91,8 @@ def _given(points: np.ndarray) -> dict[str, Any]:
     across = points[1] - points[0]
     low, high = points.min(axis=0), points.max(axis=0)
     return {
-        "box": _rounded([*low, *high]),
-        "landmarks": _rounded(points),
+        "box": rounded([*low, *high]),
+        "landmarks": rounded(points),
         "detector": "list",
         "score": 1.0,
         "inter_ocular": float(np.hypot(*across)),
@@ -100,6 +100,6 @@ def _given(points: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _rounded(values: Any) -> str:
+def rounded(values: Any) -> str:
     """JSON with a thousandth of a pixel: shorter than float32's repr, and far below what any detector knows."""
     return json.dumps(np.round(np.asarray(values, np.float64), 3).tolist(), separators=(",", ":"))

@@ -1,0 +1,97 @@
+"""What the page shows: small tiles made once and kept in the build's folder, whole pictures, and a crop as it would be."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from aahq import screen
+from aahq.align import align
+from aahq.reasons import Rejected
+from aahq.review.catalog import Item
+from aahq.review.log import FOLDER
+from suite.errors import SuiteError
+from suite.files import write_whole
+
+TILE = 256
+# The longest side of a whole picture on the page; points are in pixels of the picture itself all the same.
+WHOLE = 2048
+PREVIEW = 320
+# Decoded pictures held for previews: the one at hand and the one before.
+HELD = 2
+
+
+class Pictures:
+    """The pictures of one build's folder; its methods may be called from several threads."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.tiles = out / FOLDER / "tiles"
+        self._held: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def tile(self, item: Item) -> Path:
+        """Path of the item's tile, a JPEG of at most `TILE` pixels a side; made on first use."""
+        path = self.tiles / item.id[:2] / f"{item.id}-{item.stamp}.jpg"
+        if not path.is_file():
+            for old in path.parent.glob(f"{item.id}-*.jpg"):
+                old.unlink(missing_ok=True)
+            write_whole(path, _jpeg(self._open(item, TILE), TILE, 85))
+        return path
+
+    def _open(self, item: Item, side: int) -> Image.Image:
+        """The item's picture at no less than `side` pixels, at the least cost."""
+        path = self.out / item.shown
+        if item.bucket == "no face":
+            return Image.fromarray(_canonical(path))
+        try:
+            with Image.open(path) as picture:
+                return picture.convert("RGB")
+        except OSError as error:
+            raise SuiteError(f"{path}: {error}; run 'aahq align {self.out} --again'") from None
+
+    def face(self, item: Item) -> bytes:
+        """JPEG of the aligned face at its full size."""
+        return _jpeg(self._open(item, WHOLE), WHOLE, 92)
+
+    def whole(self, item: Item) -> bytes:
+        """JPEG of the whole picture, at most `WHOLE` pixels a side."""
+        return _jpeg(Image.fromarray(self._decoded(item)), WHOLE, 88)
+
+    def preview(self, item: Item, four: np.ndarray) -> bytes:
+        """JPEG of the crop that these four points would give, by the recipe at a lower size."""
+        aligned = align(self._decoded(item), four, size=PREVIEW, transform_size=2 * PREVIEW)
+        return _jpeg(Image.fromarray(aligned), PREVIEW, 88)
+
+    def _decoded(self, item: Item) -> np.ndarray:
+        with self._lock:
+            if item.picture in self._held:
+                self._held.move_to_end(item.picture)
+                return self._held[item.picture]
+        rgb = _canonical(self.out / item.picture)
+        with self._lock:
+            self._held[item.picture] = rgb
+            while len(self._held) > HELD:
+                self._held.popitem(last=False)
+        return rgb
+
+
+def _canonical(path: Path) -> np.ndarray:
+    """The pixels that landmarks are counted in: upright, sRGB."""
+    try:
+        return screen.canonical(path).rgb
+    except Rejected as refused:
+        raise SuiteError(f"{path}: {refused}") from None
+
+
+def _jpeg(picture: Image.Image, side: int, quality: int) -> bytes:
+    if max(picture.size) > side:
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=quality)
+    return out.getvalue()

@@ -1,0 +1,62 @@
+"""The page's server: one process, loopback only, one for a build's folder at a time."""
+
+from __future__ import annotations
+
+import socket
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+from aahq.ledger import LEDGER
+from aahq.lock import only_writer
+from aahq.review.log import FOLDER
+from suite.errors import SuiteError
+
+
+def serve(out: Path, reviewer: str, port: int, opened: Callable[[str], object], browser: bool) -> None:
+    """Serve until interrupted.
+
+    Args:
+        out: the build's folder.
+        reviewer: whose decisions the page takes at first.
+        port: 0 for any that is free.
+        opened: hears the secret address once the port is bound.
+        browser: open the address in the person's browser.
+
+    Raises:
+        SuiteError: no build there, the port is taken, another page is open on the folder, or a library is missing.
+    """
+    try:
+        import uvicorn
+
+        from aahq.review.app import Session, make_app
+        from aahq.review.guard import Guard
+    except ImportError as error:
+        raise SuiteError(f"review: {error.name} is not installed; run: pip install 'aahq-blendgan[review]'") from None
+    if not (out / LEDGER).is_file():
+        raise SuiteError(f"OUT {out}: no {LEDGER} there; start with 'aahq build {out} --source ...'")
+    with only_writer(out / FOLDER), _bound(port) as bound:
+        at = bound.getsockname()[1]
+        session = Session(out, reviewer)
+        guard = Guard(make_app(session), at)
+        session.write_token = guard.write_token
+        address = f"http://127.0.0.1:{at}/?token={guard.secret}"
+        opened(address)
+        if browser:
+            webbrowser.open(address)
+        config = uvicorn.Config(guard, log_level="warning", access_log=False, server_header=False, ws="none")
+        try:
+            uvicorn.Server(config).run(sockets=[bound])
+        finally:
+            session.log.close()
+
+
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError as error:
+        bound.close()
+        raise SuiteError(f"--port {port}: {error.strerror}; give another, or 0 for any that is free") from None
+    return bound

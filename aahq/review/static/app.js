@@ -1,0 +1,267 @@
+// The page: puts the parts together and gives every key its meaning.
+
+import { get, useToken } from "./api.js";
+import { Agree } from "./agree.js";
+import { Detail } from "./detail.js";
+import { element, Filters, readable } from "./filters.js";
+import { Grid } from "./grid.js";
+import { Points } from "./points.js";
+import { State } from "./state.js";
+
+const $ = (id) => document.getElementById(id);
+const SIZES = [96, 128, 176, 232, 320];
+const STATES = {
+  borderline: "borderline", "no face": "no face found", kept: "passed every check", rejected: "rejected", duplicate: "a copy",
+  unfinished: "not judged yet",
+};
+const HELP = [
+  ["arrows, h j l", "move; Page Up / Down, Home, End jump"],
+  ["k", "keep, and on to the next"],
+  ["d, then 1–9", "drop for a reason (or 1–9 at once)"],
+  ["Shift K", "keep every undecided face in sight"],
+  ["space, n", "next undecided"],
+  ["u", "undo, as often as you like"],
+  ["z, Enter", "look closely; again to close"],
+  ["p", "place five points: a face missed or misplaced"],
+  ["f", "filters"],
+  ["a", "agreement; settle disagreements"],
+  ["+ −", "larger, smaller faces"],
+  ["Esc", "close what is open"],
+];
+
+const [session, tiles] = await Promise.all([get("/api/session"), get("/api/tiles")]);
+useToken(session.token);
+const state = new State(session, tiles);
+const detail = new Detail($("detail"), state);
+const points = new Points($("points"), state);
+const agree = new Agree($("agree"), state);
+const grid = new Grid($("sheet"), { make, draw, load, picked });
+const filters = new Filters($("filters"), state, refilter);
+let size = 2;
+
+function make() {
+  const image = element("img", { alt: "", draggable: "false", decoding: "async" });
+  // A tile shows its picture when it is there, and its ground until then.
+  image.addEventListener("load", () => image.classList.add("there"));
+  return element("div", { class: "tile", role: "option" }, image, element("span", { class: "badge", "aria-hidden": "true" }),
+    element("span", { class: "label", "aria-hidden": "true" }));
+}
+
+function draw(tile, face, at, here) {
+  const line = state.own.get(face);
+  const bucket = state.word("bucket", face);
+  const reason = state.word("reason", face);
+  const said = line ? (line.act === "keep" ? "kept" : `dropped, ${readable(line.reason)}`) : "undecided";
+  tile.className = `tile ${line?.act ?? ""} ${bucket.replace(" ", "-")} ${here ? "here" : ""}`;
+  tile.id = `face-${face}`;
+  tile.setAttribute("aria-selected", here);
+  tile.setAttribute("aria-setsize", grid.view.length);
+  tile.setAttribute("aria-posinset", at + 1);
+  tile.setAttribute("aria-label", `Face ${at + 1}: ${bucket}${reason ? `, ${readable(reason)}` : ""}; ${said}`);
+  tile.children[1].textContent = line ? (line.act === "keep" ? (line.points ? "✓•" : "✓") : "✕") : "";
+  tile.children[2].textContent = line?.act === "drop" ? readable(line.reason) : bucket === "kept" ? "" : readable(reason || bucket).replace("quality ", "");
+  if (here) $("sheet").setAttribute("aria-activedescendant", tile.id);
+  const image = tile.firstChild;
+  if (tile.face !== face) {
+    tile.face = face;
+    image.classList.remove("there");
+    image.removeAttribute("src");
+  }
+}
+
+function load(tile, face) {
+  const image = tile.firstChild;
+  const address = `/tile/${state.tiles.id[face]}?${state.tiles.stamp[face]}`;
+  if (image.getAttribute("src") !== address) image.src = address;
+}
+
+function picked(at, opened) {
+  grid.move(at);
+  told();
+  if (opened) detail.show(face());
+}
+
+function face() { return grid.view[grid.cursor]; }
+
+function refilter() {
+  const here = face();
+  const view = filters.view();
+  const at = view.indexOf(here);
+  grid.show(view, at < 0 ? 0 : at);
+  $("empty").hidden = view.length > 0;
+  $("sheet").hidden = view.length === 0;
+  told();
+}
+
+function told() {
+  const { kept, dropped, left } = state.tally(grid.view);
+  const total = grid.view.length;
+  $("shown").textContent = total === state.count ? `${total.toLocaleString()} faces` : `${total.toLocaleString()} of ${state.count.toLocaleString()} faces`;
+  $("tally").replaceChildren(element("span", { class: "keep" }, `✓ ${kept.toLocaleString()}`), element("span", { class: "drop" }, `✕ ${dropped.toLocaleString()}`),
+    element("span", {}, `${left.toLocaleString()} left`));
+  $("progress").max = total || 1;
+  $("progress").value = total - left;
+  const here = face();
+  if (here === undefined) { $("current").textContent = ""; return; }
+  const reason = state.word("reason", here);
+  $("current").textContent = `${(grid.cursor + 1).toLocaleString()} · ${STATES[state.word("bucket", here)]}${reason ? ` · ${session.reasons[reason] ?? readable(reason)}` : ""}`;
+}
+
+function saved() {
+  const { waiting, trouble } = state.outbox;
+  const shown = $("saved");
+  shown.textContent = trouble ? `NOT SAVED (${waiting.length}): ${trouble}` : waiting.length ? `saving ${waiting.length}…` : "all saved";
+  shown.className = `saved ${trouble ? "trouble" : ""}`;
+}
+
+function step(to) {
+  grid.move(to);
+  told();
+  if (detail.open) detail.show(face());
+}
+
+// The next face without a word of this reviewer, going round once.
+function nextOpen() {
+  const total = grid.view.length;
+  for (let away = 1; away <= total; away++) {
+    const at = (grid.cursor + away) % total;
+    if (!state.own.has(grid.view[at])) { step(at); return; }
+  }
+}
+
+function decide(act, reason = "") {
+  $("reasons").hidden = true;
+  if (agree.open) { agree.settle(act, reason); return; }
+  if (face() === undefined) return;
+  if (act === "keep" && state.word("bucket", face()) === "no face" && !state.own.get(face())?.points) {
+    points.show(face());
+    return;
+  }
+  state.decide([{ face: face(), act, reason }]);
+  if (grid.cursor < grid.view.length - 1) step(grid.cursor + 1);
+  else if (detail.open) detail.show(face());
+}
+
+function keepInSight() {
+  const open = grid.inSight().filter((at) => !state.own.has(grid.view[at]) && state.word("bucket", grid.view[at]) !== "no face");
+  if (open.length) state.decide(open.map((at) => ({ face: grid.view[at], act: "keep" })));
+}
+
+async function undo() {
+  const faces = await state.undo();
+  if (agree.open) { agree.show(); return; }
+  const at = grid.view.indexOf(faces.at(-1));
+  if (at >= 0) step(at);
+}
+
+function askReason() {
+  const box = $("reasons");
+  box.replaceChildren(...Object.entries(session.drop_reasons).map(([reason, meaning], n) =>
+    element("button", { role: "menuitem", title: meaning, onclick: () => decide("drop", reason) },
+      element("kbd", {}, n + 1), element("span", {}, readable(reason)))));
+  box.hidden = false;
+  box.firstChild.focus();
+}
+
+function closeReasons() {
+  $("reasons").hidden = true;
+  if (!agree.open) $("sheet").focus();
+}
+
+function showFilters(open = document.body.classList.contains("no-filters")) {
+  document.body.classList.toggle("no-filters", !open);
+  $("show-filters").setAttribute("aria-expanded", open);
+  if (open) $("filters").querySelector("input, button")?.focus();
+  else $("sheet").focus();
+}
+
+function showHelp() {
+  const box = $("help");
+  box.replaceChildren(element("h2", {}, "Keys"), element("dl", {}, ...HELP.flatMap(([keys, what]) => [element("dt", {}, keys), element("dd", {}, what)])),
+    element("button", { class: "act", onclick: () => box.close() }, "Close"));
+  box.showModal();
+}
+
+function resize(by) {
+  size = Math.max(0, Math.min(size + by, SIZES.length - 1));
+  grid.resize(SIZES[size]);
+}
+
+function back() {
+  if (!$("reasons").hidden) closeReasons();
+  else if (detail.open) { detail.close(); $("sheet").focus(); }
+  else if (agree.open) { agree.close(); $("sheet").focus(); }
+  else if (narrow.matches) showFilters(false);
+}
+
+function zoom() { detail.open ? back() : face() !== undefined && detail.show(face()); }
+
+const moves = {
+  ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: () => -grid.columns, ArrowDown: () => grid.columns,
+  h: () => -1, l: () => 1, j: () => grid.columns, PageUp: () => -grid.page, PageDown: () => grid.page,
+  Home: () => -Infinity, End: () => Infinity,
+};
+const keys = {
+  k: () => decide("keep"), K: keepInSight, d: askReason, u: undo, z: zoom, Enter: zoom, " ": nextOpen, n: nextOpen,
+  f: () => showFilters(), "?": showHelp, "+": () => resize(1), "=": () => resize(1), "-": () => resize(-1), Escape: back,
+  p: () => face() !== undefined && points.show(agree.open ? agree.face : face()), a: () => (agree.open ? back() : agree.show()),
+};
+
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || points.open || $("help").open) return;
+  const { target, key } = event;
+  const typing = target.matches("input:not([type=checkbox]):not([type=radio]), select");
+  if (typing && key !== "Escape") return;
+  const reasons = Object.keys(session.drop_reasons);
+  const inReasons = !$("reasons").hidden;
+  if (inReasons && (key === "ArrowDown" || key === "ArrowUp")) {
+    const all = [...$("reasons").children];
+    all[(all.indexOf(document.activeElement) + (key === "ArrowDown" ? 1 : -1) + all.length) % all.length].focus();
+  } else if (/^[1-9]$/.test(key) && reasons[key - 1]) decide("drop", reasons[key - 1]);
+  else if ((key === "Enter" || key === " ") && target.closest("button, a, label, input")) return;
+  else if (inReasons && key !== "Escape") return;
+  else if (moves[key] && !target.matches("input")) {
+    const by = moves[key]();
+    agree.open ? agree.move(Math.sign(by)) : step(grid.cursor + by);
+  } else if (keys[key]) keys[key]();
+  else return;
+  event.preventDefault();
+});
+
+state.addEventListener("decided", ({ detail: faces }) => {
+  if (faces) for (const one of faces) grid.redraw(grid.view.indexOf(one));
+  else grid.redrawAll();
+  told();
+  if (detail.open && faces?.includes(detail.face)) detail.show(detail.face);
+});
+state.addEventListener("saving", saved);
+state.addEventListener("refused", ({ detail: why }) => { $("saved").textContent = `refused: ${why}`; });
+for (const [id, act] of Object.entries({
+  keep: () => decide("keep"), drop: askReason, place: keys.p, undo, "show-filters": () => showFilters(), "show-help": showHelp,
+  "show-agree": keys.a, smaller: () => resize(-1), larger: () => resize(1), "reset-empty": () => filters.reset(),
+})) $(id).addEventListener("click", act);
+$("points").addEventListener("close", () => { $("sheet").focus(); if (detail.open) detail.show(face()); });
+$("help").addEventListener("close", () => $("sheet").focus());
+$("reviewer").value = state.reviewer;
+$("reviewer").addEventListener("change", async ({ target }) => {
+  const name = target.value.trim();
+  if (!/^[\p{L}\p{N}_][\p{L}\p{N}_ .@+-]{0,39}$/u.test(name)) { target.value = state.reviewer; return; }
+  state.reviewer = name;
+  await state.load();
+  filters.draw();
+  refilter();
+  $("sheet").focus();
+});
+
+document.title = `Review · ${session.name}`;
+$("name").textContent = session.name;
+const narrow = matchMedia("(max-width: 760px)");
+const fold = () => document.body.classList.toggle("no-filters", narrow.matches);
+narrow.addEventListener("change", fold);
+fold();
+saved();
+refilter();
+$("sheet").focus();
+await state.load();
+filters.draw();
+document.body.dataset.ready = "yes";
