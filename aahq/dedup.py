@@ -18,8 +18,8 @@ __all__ = ["DedupIndex", "Entry", "Link", "assign_splits", "embed", "keeper_orde
 # Measured on painted portraits (bench/bench_dedup.py shows the table): copies, mirrored and recoloured ones and steps of
 # one work lie inside, two works of one artist outside.
 DISTANCE = 8
-SIMILARITY = 0.75
-CONFIRM = 0.6
+SIMILARITY = 0.78
+CONFIRM = 0.7
 CROWD = 64
 
 

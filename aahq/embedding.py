@@ -39,10 +39,9 @@ def embed(aligned: np.ndarray) -> np.ndarray:
     grid = histogram.reshape(cells, cells, DIRECTIONS)
     energy = np.pad((grid**2).sum(axis=2), 1, mode="edge")
     around = sum(energy[y : y + cells, x : x + cells] for y in range(3) for x in range(3))
-    grid = grid / np.sqrt(around + 1e-3)[..., None]
+    even: np.ndarray = grid / np.sqrt(around + 1e-3)[..., None]
     # What all aligned faces share (the mean of directions in a cell) says nothing; the deviation does.
-    grid = (grid - grid.mean(axis=2, keepdims=True)) * _window(cells)[..., None]
-    flat = grid.ravel()
+    flat = ((even - even.mean(axis=2, keepdims=True)) * _window(cells)[..., None]).ravel()
     length = float(np.linalg.norm(flat))
     return (flat / length if length > 1e-6 else flat * 0).astype(np.float32)
 
