@@ -15,20 +15,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aahq.candidates import Candidate
 from suite.errors import SuiteError, did_you_mean
+
+if TYPE_CHECKING:
+    from aahq.remove.tombstones import Tombstones
 
 KINDS = ("artist", "url", "sha256")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class OptOuts:
-    """The entries of one file; `OptOuts()` has none."""
+    """The entries of one file; `OptOuts()` has none.
 
-    def __init__(self, path: Path | None = None) -> None:
+    Attributes:
+        path: the file, or None.
+        tombstones: what was taken out of this folder on request, or None.
+    """
+
+    def __init__(self, path: Path | None = None, tombstones: Tombstones | None = None) -> None:
         self.path = path
+        self.tombstones = tombstones
         self.artists: set[str] = set()
         self.urls: set[str] = set()
         self.prefixes: list[str] = []
@@ -42,6 +52,11 @@ class OptOuts:
         for number, line in enumerate(lines, 1):
             self._add(line, number)
 
+    def forgotten(self, candidate: Candidate, hashes: Iterable[str] = ()) -> bool:
+        """Whether the work was taken out on request: it must leave no row behind. Arguments as for `blocks`."""
+        buried = self.tombstones
+        return buried is not None and (buried.names(candidate) or buried.holds(hashes))
+
     def blocks(self, candidate: Candidate, hashes: Iterable[str] = ()) -> str | None:
         """Why the candidate is on the list ("artist: jane"), or None.
 
@@ -54,7 +69,7 @@ class OptOuts:
         for url in (candidate.page_url, *candidate.image_urls):
             if url is None:
                 continue
-            if _same(url) in self.urls or any(_same(url).startswith(prefix) for prefix in self.prefixes):
+            if same_address(url) in self.urls or any(same_address(url).startswith(prefix) for prefix in self.prefixes):
                 return f"url: {url}"
         return next((f"sha256: {value}" for value in hashes if value in self.hashes), None)
 
@@ -75,12 +90,12 @@ class OptOuts:
                 raise SuiteError(f"--opt-outs {self.path}, line {number}: {value!r} is no hex SHA-256 of 64 digits")
             self.hashes.add(value.lower())
         elif value.endswith("*"):
-            self.prefixes.append(_same(value[:-1]))
+            self.prefixes.append(same_address(value[:-1]))
         else:
-            self.urls.add(_same(value))
+            self.urls.add(same_address(value))
 
 
-def _same(url: str) -> str:
+def same_address(url: str) -> str:
     """An address without what does not change the work: scheme, `www.`, the query and a slash at the end."""
     try:
         parts = urlsplit(url)

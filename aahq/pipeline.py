@@ -6,14 +6,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from aahq.engine import choose_engine
 from aahq.ledger import Ledger
 from aahq.lock import only_writer
+from aahq.remove.remove import finish_removal
 from aahq.sources import SOURCES, Source, SourceOptions
-from aahq.stages.engine import Engine, SerialExecutor, Tally, open_engine, sweep_parts
+from aahq.stages.engine import Engine, SerialExecutor, Tally, sweep_parts
 from suite.errors import SuiteError, did_you_mean
 from suite.files import canonical_json
+
+if TYPE_CHECKING:
+    from aahq.optouts import OptOuts
 
 STAGES = ("crawl", "screen", "faces", "align", "dedup", "quality", "review", "release")
 
@@ -100,6 +105,7 @@ def open_build(
     manners: Mapping[str, Any] | None = None,
     shape: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
     create: bool = False,
 ) -> Iterator[Build]:
     """Lock `out`, open its ledger and a pool of workers; what is not given is what an earlier run kept.
@@ -110,15 +116,19 @@ def open_build(
         manners: given fields of `Manners`.
         shape: given fields of `Shape`; size and domain of a folder that has faces already cannot change.
         workers: processes; one a core where None.
+        scheduler: the address of a Dask cluster that works instead; it has to see `out` under the same path.
         create: start a build where there is none.
 
     Raises:
         SuiteError: another process works there, there is nothing to go on from, or the shape differs.
     """
+    if scheduler is not None:
+        out = out.absolute()
     if not create and not out.is_dir():
         raise SuiteError(f"OUT {out}: no such folder; start with 'aahq build {out} --source ...'")
     with only_writer(out), Ledger(out, create=create) as ledger:
         sweep_parts(out)
+        finish_removal(ledger)
         wanted = Build(
             ledger,
             Engine(SerialExecutor(), 1),
@@ -126,7 +136,7 @@ def open_build(
             Manners(**_merged(ledger, "manners", _given(manners))),
             _shape(ledger, _given(shape)),
         )
-        with open_engine(workers) as engine:
+        with choose_engine(workers, scheduler) as engine:
             yield replace(wanted, engine=engine)
 
 
@@ -164,7 +174,7 @@ def _shape(ledger: Ledger, given: dict[str, Any]) -> Shape:
 
 def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     """List and fetch. `again` lists the source from its start; `retry` offers passing failures again."""
-    from aahq.consent import OptOuts, Permissions
+    from aahq.consent import Permissions
     from aahq.http import Http, Limits
     from aahq.sources import open_source
     from aahq.stages import crawl as stage
@@ -173,7 +183,7 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     if ask is None:
         raise SuiteError(f"--source: this folder has none yet; expected one of {', '.join(SOURCES)}")
     with Http(manners.contact, allow=manners.allow, limits=Limits(per_second=manners.per_second)) as http:
-        terms = stage.Terms(http, OptOuts(_path(manners.optouts)), Permissions(_path(manners.permissions)))
+        terms = stage.Terms(http, _optouts(build), Permissions(_path(manners.permissions)))
         if again:
             stage.forget_cursors(build.ledger)
         if retry:
@@ -186,16 +196,21 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
         return stage.run(build.ledger, where, terms, manners.connections)
 
 
+def _optouts(build: Build) -> OptOuts:
+    from aahq.remove.forget import with_tombstones
+
+    return with_tombstones(build.ledger.folder, _path(build.manners.optouts))
+
+
 def _path(file: str | None) -> Path | None:
     return None if file is None else Path(file)
 
 
 def screen(build: Build) -> Tally:
     """Decode to canonical pixels, or refuse."""
-    from aahq.consent import OptOuts
     from aahq.stages import screen as stage
 
-    return stage.run(build.ledger, build.engine, OptOuts(_path(build.manners.optouts)))
+    return stage.run(build.ledger, build.engine, _optouts(build))
 
 
 def faces(build: Build) -> Tally:
@@ -209,7 +224,7 @@ def align(build: Build) -> Tally:
     """Cut every face by the recipe, and measure it."""
     from aahq.stages import align as stage
 
-    return stage.run(build.ledger, build.engine, build.shape.size)
+    return stage.run(build.ledger, build.engine, build.shape.size, _optouts(build).tombstones)
 
 
 def dedup(build: Build) -> Tally:
@@ -239,7 +254,7 @@ def review(build: Build) -> Tally:
 
 def release(build: Build, **how: Any) -> Tally:
     """Write the release; the tally counts its faces."""
-    from aahq.consent import OptOuts
+    from aahq.remove.remove import remember_release
     from aahq.stages import release as stage
     from aahq.stages.engine import stage_run
 
@@ -250,9 +265,10 @@ def release(build: Build, **how: Any) -> Tally:
             name=shape.name,
             size=shape.size,
             domain=shape.domain,
-            optouts=OptOuts(_path(build.manners.optouts)),
+            optouts=_optouts(build),
             **how,
         )
+        remember_release(build.ledger, written.folder)
         tally.keep(written.count)
         tally.notes |= {
             "folder": str(written.folder),

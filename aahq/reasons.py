@@ -20,6 +20,7 @@ REASONS: dict[str, str] = {
     "adult": "the work is marked as mature content",
     "header_noai": "the server's X-Robots-Tag or tdm-reservation header reserves the picture",
     "embedded_noai": "the file's own XMP, IPTC or C2PA data prohibit data mining or training",
+    "removed": "taken out on request with 'aahq remove'; it leaves no row",
     "opted_out": "the artist, address or file is on the local opt-out list",
     # fetch
     "url_refused": "the address is not plain http(s), or hides something (user name, control characters, bad port)",

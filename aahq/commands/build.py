@@ -16,6 +16,7 @@ from aahq.commands.shared import (
     manners_options,
     out_argument,
     release_options,
+    scheduler_option,
     shape_of,
     shape_options,
     workers_option,
@@ -30,8 +31,11 @@ from suite.cli import emit
 @shape_options
 @release_options
 @workers_option
+@scheduler_option
 @json_option
-def command(out: Path, workers: int | None, form: str, public: bool, as_json: bool, **given: Any) -> None:
+def command(
+    out: Path, workers: int | None, scheduler: str | None, form: str, public: bool, as_json: bool, **given: Any
+) -> None:
     """Build a release in OUT from a source: crawl, screen, faces, align, dedup, quality, release, report.
 
     The same command again goes on where it stopped, whatever stopped it; OUT remembers what it was asked for.
@@ -52,6 +56,7 @@ def command(out: Path, workers: int | None, form: str, public: bool, as_json: bo
         manners=manners_of(given),
         shape=shape_of(given),
         workers=workers,
+        scheduler=scheduler,
         create=given["source"] is not None,
     ) as build:
         tallies = run_all(build, lambda tally: None if as_json else click.echo(line(tally)), form=form, public=public)

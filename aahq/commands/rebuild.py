@@ -52,12 +52,16 @@ def command(
     from aahq.ledger import Ledger
     from aahq.lock import only_writer
     from aahq.release.rebuild import rebuild
+    from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
     from aahq.stages.crawl import Terms
     from aahq.stages.engine import open_engine
 
     manners = {key: value for key, value in manners_of(given).items() if value is not None}
     limits = Limits(per_second=manners.get("per_second", Limits.per_second))
     files = [Path(manners[key]) if key in manners else None for key in ("optouts", "permissions")]
+    # What the release itself, or this folder, has taken out stays out.
+    beside = (manifest if manifest.is_dir() else manifest.parent) / REMOVALS
+    buried = Tombstones.read(out / TOMBSTONES if (out / TOMBSTONES).exists() else beside)
     with (
         only_writer(out),
         Ledger(out, create=True) as ledger,
@@ -68,7 +72,7 @@ def command(
             manifest,
             ledger,
             engine,
-            Terms(http, OptOuts(files[0]), Permissions(files[1])),
+            Terms(http, OptOuts(files[0], buried if buried else None), Permissions(files[1])),
             policy=policy,
             folder=folder,
             connections=manners.get("connections", 8),

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from aahq.commands.shared import json_option, line, out_argument, workers_option
+from aahq.commands.shared import json_option, line, out_argument, scheduler_option, workers_option
 from suite.cli import emit
 
 
 @click.command()
 @out_argument
 @workers_option
+@scheduler_option
 @json_option
-def command(out: Path, workers: int | None, as_json: bool) -> None:
+def command(out: Path, workers: int | None, scheduler: str | None, as_json: bool) -> None:
     """Decode every fetched picture of OUT to canonical 8-bit sRGB, or refuse it with a reason.
 
     \b
@@ -23,6 +24,6 @@ def command(out: Path, workers: int | None, as_json: bool) -> None:
     """
     from aahq import pipeline
 
-    with pipeline.open_build(out, workers=workers) as build:
+    with pipeline.open_build(out, workers=workers, scheduler=scheduler) as build:
         tally = pipeline.screen(build)
     emit(tally.as_dict(), line(tally), as_json)

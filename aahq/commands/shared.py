@@ -17,6 +17,11 @@ out_argument = click.argument("out", type=click.Path(path_type=Path))
 workers_option = click.option(
     "--workers", type=int, default=None, metavar="N", help="Processes; one a core by default, 1 works in this process."
 )
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    help="Work on the Dask cluster of this scheduler, which sees OUT under the same path.",
+)
 
 
 def ask_options(command: F) -> F:
@@ -134,6 +139,7 @@ __all__ = [
     "manners_options",
     "out_argument",
     "release_options",
+    "scheduler_option",
     "shape_of",
     "shape_options",
     "workers_option",

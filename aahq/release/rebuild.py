@@ -49,6 +49,7 @@ WITHDRAWN = frozenset(
         "header_noai",
         "embedded_noai",
         "opted_out",
+        "removed",
     )
 )
 _COMPUTED = frozenset(("file", "offset", "bytes", "sha256", "pixel_sha256", "phash", "width", "height"))
@@ -209,6 +210,8 @@ def _task(ledger: Ledger, row: dict[str, Any]) -> Task:
         "SELECT state, reason, detail, file, response_sha256 FROM pictures WHERE id = ?",
         (picture_id(row["source"], row["key"]),),
     ).fetchone()
+    if found is None:
+        return row, Refusal("removed", "taken out on request"), ""
     if found["state"] == "rejected":
         return row, Refusal(found["reason"], found["detail"]), ""
     return row, str(found["file"]), str(found["response_sha256"])

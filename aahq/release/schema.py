@@ -8,6 +8,8 @@ import pyarrow as pa
 
 SCHEMA_VERSION = 1
 FORMS = ("folder", "shards", "links")
+DATASHEET, CROISSANT = "DATASHEET.md", "croissant.json"
+CARD_FILES = (DATASHEET, CROISSANT)
 
 
 class Column(NamedTuple):
@@ -49,6 +51,8 @@ COLUMNS: dict[str, Column] = {
     "title": _text("as the source names it"),
     "license": _text("the terms of this one picture, as stated by its source"),
     "published": _text("date of the work as stated by its source, or empty"),
+    "medium": _text("what it is made with, as stated by its source, or empty"),
+    "made": _text("when it was made, as stated by a museum, or empty"),
     "tags": _text("JSON list of the source's tags"),
     "consent": _text("JSON: why the picture may be used, with the evidence"),
     "face": _whole("number of the face in its picture, from 0"),
@@ -86,6 +90,8 @@ DEFAULTS: dict[str, Any] = {
     "artist": "",
     "title": "",
     "published": "",
+    "medium": "",
+    "made": "",
     "tags": "[]",
     "consent": "{}",
     "face": 0,

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from aahq.release.schema import COLUMNS, SCHEMA_VERSION
+from aahq.release.schema import CARD_FILES, COLUMNS, SCHEMA_VERSION
 from aahq.release.tables import read_rows
-from aahq.release.write import CARD, MANIFEST, REJECTS, SUMS
+from aahq.release.write import CARD, EXTRAS, MANIFEST, REJECTS, SUMS
 from suite.errors import SuiteError
 from suite.files import PART_SUFFIX, sha256_file
 from suite.progress import progress
@@ -79,11 +79,14 @@ def verify(root: Path) -> Verdict:
     verdict = Verdict(manifest_sha256=sha256_file(manifest))
     _check_card(root, verdict)
     expected = {MANIFEST, REJECTS, CARD, SUMS}
+    if (root / SUMS).is_file():
+        # A release of before had no cards, and most have no removals.
+        expected |= {path for _, path in _sums(root)} & {*EXTRAS, *CARD_FILES}
     shards: set[str] = set()
     try:
         rows = progress(read_rows(manifest), "verify", verdict.rows or None, "faces")
         verdict.rows = 0
-        with _Pictures(root) as pictures:
+        with Pictures(root) as pictures:
             for row in rows:
                 _check_row(row, pictures, verdict, shards)
     except (OSError, ValueError, KeyError) as error:
@@ -110,7 +113,7 @@ def _check_card(root: Path, verdict: Verdict) -> None:
         verdict.add("changed", MANIFEST)
 
 
-class _Pictures:
+class Pictures:
     """Reads pictures by the manifest's place, keeping the shard of the last one open."""
 
     def __init__(self, root: Path) -> None:
@@ -118,7 +121,7 @@ class _Pictures:
         self._name = ""
         self._file: BinaryIO | None = None
 
-    def __enter__(self) -> _Pictures:
+    def __enter__(self) -> Pictures:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -147,7 +150,7 @@ class _Pictures:
         return self._file.read(size)
 
 
-def _check_row(row: dict[str, Any], pictures: _Pictures, verdict: Verdict, shards: set[str]) -> None:
+def _check_row(row: dict[str, Any], pictures: Pictures, verdict: Verdict, shards: set[str]) -> None:
     if missing := COLUMNS.keys() - row.keys():
         raise KeyError(f"no column {sorted(missing)[0]}")
     verdict.rows += 1

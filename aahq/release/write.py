@@ -17,15 +17,18 @@ import numpy as np
 
 from aahq.hashes import phash64, phash_hex, pixel_sha256
 from aahq.release.png import decode_png, encode_png
-from aahq.release.schema import COLUMNS, DEFAULTS, FORMS, REJECT_COLUMNS, SCHEMA_VERSION
+from aahq.release.schema import CARD_FILES, COLUMNS, DEFAULTS, FORMS, REJECT_COLUMNS, SCHEMA_VERSION
 from aahq.release.store import SHARD_BYTES, FolderStore, NoStore, ShardStore, Store
 from aahq.release.tables import TableWriter, read_rows, table_writer
 from suite.errors import SuiteError, did_you_mean
-from suite.files import canonical_json, sha256_bytes, sha256_file, whole_file, write_json
+from suite.files import canonical_json, sha256_bytes, sha256_file, whole_file, write_json, write_whole
 
 Picture = np.ndarray | bytes | None
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,89}")
 MANIFEST, REJECTS, CARD, SUMS = "manifest.parquet", "rejects.parquet", "release.json", "SHA256SUMS"
+# What a release may hold after a removal, and what tells of it: see aahq/remove and aahq/cards.
+EXTRAS = ("superseded.json", "removals.json")
+OWN_FILES = frozenset((MANIFEST, REJECTS, CARD, SUMS, *EXTRAS, *CARD_FILES, "images", "shards"))
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def write(
     rejects: Iterable[Mapping[str, Any]] = (),
     shard_bytes: int = SHARD_BYTES,
     card: Mapping[str, Any] | None = None,
+    extras: Mapping[str, bytes] | None = None,
 ) -> Written:
     """Write a release into `out` from a stream of rows and pictures, holding a few thousand rows at most in memory.
 
@@ -68,10 +72,14 @@ def write(
         rejects: rows of `REJECT_COLUMNS`, in the order in which they are to stand.
         shard_bytes: a shard is closed before it would grow beyond this.
         card: more entries for `release.json`; JSON values that do not change from run to run.
+        extras: more files beside the manifest, by name (one of `EXTRAS`).
 
     Raises:
         SuiteError: a name, form or row that cannot be; the folder then has no manifest.
     """
+    # The cards read releases, and so stand above this file.
+    from aahq.cards import make_cards
+
     if form not in FORMS:
         raise SuiteError(f"--form: no {form!r}{did_you_mean(form, FORMS)}")
     if not _NAME.fullmatch(name):
@@ -105,11 +113,19 @@ def write(
             "schema": SCHEMA_VERSION,
             "size": size,
             "splits": {split: counts[f"split {split}"] for split in ("train", "val", "test")},
+            **({"shard_bytes": shard_bytes} if form == "shards" else {}),
         }
-        write_json(root / CARD, {**(card or {}), **described})
+        told = {**(card or {}), **described}
+        write_json(root / CARD, told)
+        beside = {**(extras or {}), **make_cards(root, manifest_part, told, store.sums if form == "shards" else {})}
+        for file in (*EXTRAS, *CARD_FILES):
+            if file in beside:
+                write_whole(root / file, beside[file])
+            else:
+                (root / file).unlink(missing_ok=True)
         for path, sha in sorted(store.sums.items()):
             sums.write(f"{sha}  {path}\n")
-        for file in (REJECTS, CARD):
+        for file in (REJECTS, CARD, *sorted(beside)):
             sums.write(f"{sha256_file(root / file)}  {file}\n")
         sums.write(f"{digest}  {MANIFEST}\n")
         sums.flush()

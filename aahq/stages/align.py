@@ -24,6 +24,8 @@ from aahq.ledger import Ledger
 from aahq.quality import assess
 from aahq.reasons import Rejected
 from aahq.release.png import encode_png
+from aahq.remove.forget import returned
+from aahq.remove.tombstones import Tombstones
 from aahq.stages.engine import BATCH, Engine, Refusal, Tally, content_path, run_batches, stage_run
 from suite.files import canonical_json, sha256_bytes, write_whole
 
@@ -34,8 +36,9 @@ Task = dict[str, Any]
 Result = tuple[str, dict[str, Any] | Refusal]
 
 
-def run(ledger: Ledger, engine: Engine, size: int) -> Tally:
-    """Align every found face to `size` pixels."""
+def run(ledger: Ledger, engine: Engine, size: int, buried: Tombstones | None = None) -> Tally:
+    """Align every found face to `size` pixels; pictures with a face that was taken out on request are forgotten."""
+    back: set[str] = set()
     batches = ([dict(row) for row in rows] for rows in _pending(ledger))
     with stage_run(ledger, NAME, ledger.count("faces", "found"), "faces") as (tally, step):
 
@@ -45,13 +48,22 @@ def run(ledger: Ledger, engine: Engine, size: int) -> Tally:
                     if isinstance(made, Refusal):
                         ledger.reject("faces", id, NAME, made.reason, made.detail)
                         tally.drop(made.reason)
+                    elif buried is not None and _is_back(buried, made):
+                        back.add(id.rpartition("-")[0])
+                        tally.drop("removed")
                     else:
                         ledger.update("faces", id, state="aligned", size=size, **made)
                         tally.keep()
             step(len(results))
 
         run_batches(engine, batches, partial(_work, ledger.folder, size), commit)
+        if buried is not None:
+            returned(ledger, sorted(back), buried)
     return tally
+
+
+def _is_back(buried: Tombstones, made: dict[str, Any]) -> bool:
+    return buried.holds((made["pixel_sha256"],)) or buried.near_face(made["phash"])
 
 
 def _pending(ledger: Ledger) -> Any:

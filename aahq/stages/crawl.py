@@ -15,6 +15,7 @@ from aahq.fetch import Fetched, download
 from aahq.http import Http
 from aahq.ledger import Ledger, picture_id
 from aahq.reasons import Rejected
+from aahq.remove.forget import returned
 from aahq.sources import Source, SourcePage
 from aahq.stages.engine import Engine, Refusal, Tally, run_batches, stage_run
 from aahq.stops import Stop
@@ -89,7 +90,7 @@ def run(ledger: Ledger, where: Where, terms: Terms, connections: int = 8) -> Tal
             if done or where.left(taken) == 0:
                 return tally
             for page in source.pages(terms.http, cursor):
-                taken = _record(ledger, where, page, taken, tally)
+                taken = _record(ledger, where, page, taken, tally, terms.optouts)
                 fetcher.take_found()
                 if where.left(taken) == 0:
                     break
@@ -157,14 +158,19 @@ def _mark(ledger: Ledger, where: Where, **values: object) -> None:
     ledger.db.execute(f"UPDATE cursors SET {names} WHERE source = ? AND query = ?", (*values.values(), *key))
 
 
-def _record(ledger: Ledger, where: Where, page: SourcePage, taken: int, tally: Tally) -> int:
+def _record(ledger: Ledger, where: Where, page: SourcePage, taken: int, tally: Tally, optouts: OptOuts) -> int:
     """A page's rows and its cursor, in one transaction; returns how many pictures were taken up in all."""
     with ledger.transaction():
         for candidate in page.candidates:
             if where.left(taken) == 0:
                 break
+            if optouts.forgotten(candidate):
+                tally.drop("removed")
+                continue
             taken += ledger.add_candidate(candidate)
         for lost in page.unusable:
+            if optouts.forgotten(Candidate(where.source, lost.key, lost.page_url, ())):
+                continue
             if ledger.add_candidate(Candidate(where.source, lost.key, lost.page_url, ())):
                 ledger.reject("pictures", picture_id(where.source, lost.key), NAME, lost.reason, lost.detail)
                 tally.drop(lost.reason)
@@ -185,6 +191,7 @@ class _Fetcher:
         self.connections = connections
         self.stop: Stop | None = None
         self.stopped = threading.Event()
+        self.came_back: list[str] = []
 
     def take_found(self) -> None:
         """Decide and fetch every `found` picture.
@@ -194,6 +201,9 @@ class _Fetcher:
         """
         with ThreadPoolExecutor(self.connections, thread_name_prefix="crawl") as threads:
             run_batches(Engine(threads, 2 * self.connections), self._batches(), self._work, self._commit)
+        if self.terms.optouts.tombstones is not None:
+            returned(self.ledger, self.came_back, self.terms.optouts.tombstones)
+            self.came_back = []
         if self.stop is not None:
             raise self.stop
 
@@ -218,8 +228,14 @@ class _Fetcher:
     def _commit(self, result: tuple[list[Taken], Stop | None]) -> None:
         done, stop = result
         self.stop = self.stop or stop
+        back = [taken.id for taken in done if isinstance(taken.outcome, Refusal) and taken.outcome.reason == "removed"]
+        for _ in back:
+            self.tally.drop("removed")
+        self.came_back += back
         with self.ledger.transaction():
             for taken in done:
+                if taken.id in back:
+                    continue
                 if taken.decision is not None:
                     self.ledger.update(
                         "pictures",
@@ -255,6 +271,9 @@ def take(id: str, candidate: Candidate, terms: Terms, folder: Path) -> Taken:
             return Taken(id, decision, _no(decision))
         fetched = download(candidate, terms.http, folder, decision.image_url)
         hashes = (fetched.response_sha256,)
+        if terms.optouts.forgotten(candidate, hashes):
+            fetched.path.unlink(missing_ok=True)
+            return Taken(id, None, Refusal("removed", ""))
         said = decide_file(candidate, fetched.path, hashes, terms.optouts, terms.permissions)
         decision = Decision(
             said.allowed, said.reason, [*decision.evidence, *said.evidence], said.decided_at or decision.decided_at

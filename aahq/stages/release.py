@@ -12,6 +12,7 @@ from aahq.candidates import Candidate
 from aahq.consent import OptOuts, is_open
 from aahq.ledger import Ledger
 from aahq.release import Written, write
+from aahq.remove.shrink import kept_extras
 from aahq.stages.align import recipe
 from suite.errors import SuiteError
 from suite.progress import progress
@@ -81,6 +82,7 @@ def run(
         form=form,
         rejects=(dict(row) for row in ledger.rows(_REJECTED)),
         card={"public": public},
+        extras=kept_extras(ledger.folder),
         **({} if shard_bytes is None else {"shard_bytes": shard_bytes}),
     )
 
@@ -135,6 +137,8 @@ def _row(row: sqlite3.Row, domain: str, size: int) -> dict[str, Any]:
         "domain": domain,
         "width": size,
         "height": size,
+        "medium": str(candidate.extra.get("medium") or ""),
+        "made": str(candidate.extra.get("objectDate") or ""),
         "tags": list(candidate.tags),
         "consent": consent,
         "face": row["number"],

@@ -12,6 +12,8 @@ from aahq.consent import OptOuts
 from aahq.hashes import phash64, phash_hex, pixel_sha256
 from aahq.ledger import Ledger
 from aahq.reasons import Rejected
+from aahq.remove.forget import returned
+from aahq.remove.tombstones import Tombstones
 from aahq.stages.engine import BATCH, Engine, Refusal, Tally, run_batches, stage_run
 from suite.files import canonical_json
 
@@ -26,10 +28,18 @@ def run(ledger: Ledger, engine: Engine, optouts: OptOuts) -> Tally:
         [(row["id"], row["file"]) for row in rows] for rows in ledger.pending("pictures", "fetched", "id, file", BATCH)
     )
     with stage_run(ledger, NAME, ledger.count("pictures", "fetched"), "pictures") as (tally, step):
+        buried = optouts.tombstones
 
         def commit(results: list[Result]) -> None:
+            back = [id for id, found in results if buried is not None and _is_back(buried, found)]
+            if buried is not None:
+                returned(ledger, back, buried)
+            for _ in back:
+                tally.drop("removed")
             with ledger.transaction():
                 for id, found in results:
+                    if id in back:
+                        continue
                     if not isinstance(found, Refusal):
                         found = _blocked(ledger, optouts, id, found["pixel_sha256"]) or found
                     if isinstance(found, Refusal):
@@ -42,6 +52,13 @@ def run(ledger: Ledger, engine: Engine, optouts: OptOuts) -> Tally:
 
         run_batches(engine, batches, partial(_work, ledger.folder), commit)
     return tally
+
+
+def _is_back(buried: Tombstones, found: dict[str, Any] | Refusal) -> bool:
+    """Whether the picture was taken out, and is back in another file or another size."""
+    if isinstance(found, Refusal):
+        return False
+    return buried.holds((found["pixel_sha256"],)) or buried.near_picture(found["phash"])
 
 
 def _blocked(ledger: Ledger, optouts: OptOuts, id: str, pixels: str) -> Refusal | None:

@@ -1,0 +1,29 @@
+"""Cards: the release's datasheet for people and its Croissant for machines, both drawn from the manifest alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aahq.cards.croissant import croissant
+from aahq.cards.datasheet import datasheet
+from aahq.cards.figures import figures
+from aahq.release.schema import CROISSANT, DATASHEET
+from suite.files import canonical_json
+
+
+def make_cards(root: Path, manifest: Path, told: Mapping[str, Any], shards: Mapping[str, str]) -> dict[str, bytes]:
+    """The cards' bytes; the same release always has the same cards.
+
+    Args:
+        root: the release's folder, with its pictures in place.
+        manifest: the manifest's file, which may not have its name yet.
+        told: the content of `release.json`.
+        shards: path -> SHA-256 of the shards, where there are any.
+    """
+    seen = figures(root, manifest)
+    return {
+        DATASHEET: datasheet(told, seen).encode(),
+        CROISSANT: (canonical_json(croissant(told, seen, shards), indent=2) + "\n").encode(),
+    }

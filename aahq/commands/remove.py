@@ -1,0 +1,76 @@
+"""`aahq remove`: take works out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aahq.commands.shared import out_argument
+from suite.cli import emit, json_option
+from suite.errors import SuiteError
+
+
+@click.command()
+@out_argument
+@click.option("--artist", "artists", multiple=True, metavar="NAME", help="Everything by this artist, now and later.")
+@click.option("--work", "works", multiple=True, metavar="URL", help="The work of this page.")
+@click.option("--url", "urls", multiple=True, metavar="URL", help="This page or picture; with * all that begin so.")
+@click.option("--picture", "pictures", multiple=True, metavar="ID", help="An id of the manifest, or a file's name.")
+@click.option("--sha256", "digests", multiple=True, metavar="HEX", help="A file, pixels or a face with this digest.")
+@click.option("--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="This very picture.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
+@json_option
+def command(
+    out: Path,
+    artists: tuple[str, ...],
+    works: tuple[str, ...],
+    urls: tuple[str, ...],
+    pictures: tuple[str, ...],
+    digests: tuple[str, ...],
+    image: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Take works, and the copies of them that dedup found, out of OUT: ledger, files, log of the review, releases, cards.
+
+    What stays is `tombstones.json`: salted hashes that keep every later crawl from bringing them back, under another
+    address or in another size too. Releases are written anew; `superseded.json` in them lists manifests that must no
+    longer be used, and `removals.json` is what other copies need for 'aahq sync'. Killed on the way, the next command
+    on OUT ends it. Also a name that is not here yet is kept out from now on.
+
+    \b
+    Examples:
+      aahq remove art --artist janepainter
+      aahq remove art --work https://www.artstation.com/artwork/aB3dE --dry-run
+      aahq remove art --picture 51b3f0a2c9-00 --sha256 9f86d081...
+    """
+    from aahq.ledger import Ledger
+    from aahq.lock import only_writer
+    from aahq.remove.lookup import picture_question
+    from aahq.remove.remove import Wanted, check, find, remove
+
+    if image is not None:
+        digests = (*digests, *picture_question(image).digests)
+    wanted = Wanted(artists, works, urls, pictures, digests)
+    check(wanted)
+    if not out.is_dir():
+        raise SuiteError(f"OUT {out}: no such folder")
+    with only_writer(out), Ledger(out) as ledger:
+        if dry_run:
+            named, copies = find(ledger, wanted)
+            told = {"named": named, "copies": copies, "pictures": len(named) + len(copies), "dry_run": True}
+            emit(told, f"would remove {len(named)} pictures and {len(copies)} copies of them", as_json)
+            return
+        done = remove(ledger, wanted)
+    lines = [
+        f"removed {len(done.named)} pictures and {len(done.copies)} copies of them: {done.faces} faces, {done.files} files"
+    ]
+    lines += [
+        f"{release['folder']}: {release['rows']} rows fewer, manifest {release['manifest_sha256'][:16]}"
+        + (f" supersedes {release['superseded'][:16]}" if release["superseded"] else "")
+        for release in done.releases
+    ]
+    if not done.named:
+        lines.append("nothing here has that name, address or digest; it is kept out from now on")
+    emit(done.as_dict(), "\n".join(lines), as_json)

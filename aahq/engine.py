@@ -1,0 +1,69 @@
+"""Which executor does the stages' work: processes of this machine, or the workers of a Dask cluster.
+
+Both are `concurrent.futures.Executor`s, so no stage knows the difference. Workers of a cluster need this package and the same
+folders under the same paths; the ledger stays with the one process that asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aahq.stages.engine import Engine, open_engine
+from suite.errors import SuiteError
+
+# Seconds to reach the scheduler.
+PATIENCE = 20
+# Tasks sent ahead for each thread of the cluster: enough to hide the way there and back.
+AHEAD = 3
+
+
+@contextmanager
+def choose_engine(workers: int | None = None, scheduler: str | None = None) -> Iterator[Engine]:
+    """An engine on this machine, or on the cluster of that scheduler.
+
+    Args:
+        workers: processes on this machine; one a core where None.
+        scheduler: a Dask scheduler's address, `tcp://host:8786`.
+
+    Raises:
+        SuiteError: both are given, the extra is not installed, nobody answers there, or the cluster was lost; what was
+            committed stands.
+    """
+    if scheduler is None:
+        with open_engine(workers) as engine:
+            yield engine
+        return
+    if workers is not None:
+        raise SuiteError("--workers: the cluster has its own; give --scheduler or --workers")
+    with _cluster(scheduler) as engine:
+        yield engine
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Engine]:
+    try:
+        from distributed import Client
+        from distributed.comm import CommClosedError
+        from distributed.scheduler import KilledWorker
+    except ImportError:
+        raise SuiteError("--scheduler: needs Dask; install it with pip install 'aahq-blendgan[cluster]'") from None
+    try:
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise SuiteError(
+            f"--scheduler {address}: no answer ({error}); expected the address of a running 'dask scheduler'"
+        ) from None
+    try:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise SuiteError(f"--scheduler {address}: it has no workers; start some with 'dask worker {address}'")
+        # A task of the same batch is never taken for one done already: its result is also a file in the folder.
+        yield Engine(client.get_executor(pure=False), AHEAD * threads)
+    except (KilledWorker, CommClosedError) as error:
+        raise SuiteError(
+            f"--scheduler {address}: the cluster was lost ({type(error).__name__}); run the same command again to go on",
+            1,
+        ) from None
+    finally:
+        client.close(timeout=PATIENCE)

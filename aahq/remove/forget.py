@@ -1,0 +1,87 @@
+"""Rows go out of the ledger, and every file that no row names out of the folder: also what a kill left between the two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from aahq.candidates import Candidate
+from aahq.ledger import Ledger
+from aahq.optouts import OptOuts
+from aahq.remove.tombstones import TOMBSTONES, Tombstones
+
+PENDING = "sweep pending"
+
+
+def with_tombstones(folder: Path, optouts: Path | None) -> OptOuts:
+    """A build's opt-outs: the person's list, and what was taken out of the folder."""
+    buried = Tombstones.read(folder / TOMBSTONES)
+    return OptOuts(optouts, buried if buried else None)
+
+
+def bury(ledger: Ledger, id: str, tombstones: Tombstones) -> None:
+    """Add a picture's addresses, digests and hashes, and those of its faces, to the tombstones."""
+    row = ledger.db.execute(
+        "SELECT candidate, image_url, response_sha256, pixel_sha256, phash FROM pictures WHERE id = ?", (id,)
+    ).fetchone()
+    if row is None:
+        return
+    tombstones.add_candidate(Candidate.from_json(row["candidate"]))
+    for digest in (row["response_sha256"], row["pixel_sha256"]):
+        tombstones.add("sha256", digest or "")
+    tombstones.add_picture(row["phash"])
+    for face in ledger.rows("SELECT sha256, pixel_sha256, phash, phash_mirror FROM faces WHERE picture = ?", (id,)):
+        for digest in (face["sha256"], face["pixel_sha256"]):
+            tombstones.add("sha256", digest or "")
+        tombstones.add_face(face["phash"])
+        tombstones.add_face(face["phash_mirror"])
+
+
+def drop_rows(ledger: Ledger, ids: Iterable[str]) -> None:
+    """Delete pictures with their faces; inside a transaction. `sweep` must follow, and follows after a kill too."""
+    for id in ids:
+        key = ledger.one("SELECT key FROM pictures WHERE id = ?", (id,))
+        # A folder's cursor is the name of its last file.
+        ledger.db.execute("UPDATE cursors SET cursor = NULL WHERE cursor = ?", (key,))
+        ledger.db.execute("DELETE FROM pictures WHERE id = ?", (id,))
+    ledger.put(PENDING, True)
+
+
+def returned(ledger: Ledger, ids: list[str], tombstones: Tombstones) -> None:
+    """Forget works that came back under another address, which gets its tombstone too; outside of a transaction."""
+    if not ids:
+        return
+    for id in ids:
+        bury(ledger, id, tombstones)
+    tombstones.write(ledger.folder / TOMBSTONES)
+    with ledger.transaction():
+        drop_rows(ledger, ids)
+    sweep(ledger)
+
+
+def sweep(ledger: Ledger) -> int:
+    """Remove the files that no row names, and what deleted rows left in the database's pages; returns how many files.
+
+    Does nothing unless rows were dropped since the last sweep.
+    """
+    if not ledger.get(PENDING):
+        return 0
+    removed = 0
+    for kind, query in (
+        ("pictures", "SELECT 1 FROM pictures WHERE file = ?"),
+        ("faces", "SELECT 1 FROM faces WHERE file = ?"),
+    ):
+        for path in (ledger.folder / kind).glob("*/*"):
+            if not ledger.one(query, (path.relative_to(ledger.folder).as_posix(),)):
+                path.unlink(missing_ok=True)
+                removed += 1
+    with ledger.transaction():
+        ledger.db.execute("DELETE FROM meta WHERE name = ?", (PENDING,))
+    scrub(ledger)
+    return removed
+
+
+def scrub(ledger: Ledger) -> None:
+    """Write the database anew: SQLite leaves deleted text in free pages and in its log."""
+    ledger.db.execute("VACUUM")
+    ledger.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

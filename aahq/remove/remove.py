@@ -1,0 +1,260 @@
+"""Remove: what is asked for goes out of the whole build, whatever moment the process is killed at.
+
+First the intent is written down in the ledger; then, each step doing nothing where it is done already: tombstones, rows,
+files, the review's lines, the releases that were written from this folder. The next command on the folder ends
+what a killed one began.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aahq.ledger import Ledger
+from aahq.optouts import same_address
+from aahq.release.tables import read_rows
+from aahq.release.write import MANIFEST, REJECTS
+from aahq.remove.forget import PENDING, bury, drop_rows, scrub, sweep
+from aahq.remove.shrink import (
+    SUPERSEDED,
+    digest_of,
+    extra_files,
+    find_release,
+    read_superseded,
+    refuse_extra,
+    shrink,
+    superseded_json,
+)
+from aahq.remove.tombstones import TOMBSTONES, Tombstones
+from suite.errors import SuiteError
+from suite.files import write_whole
+
+INTENT, RELEASES = "removal", "releases"
+# Pages and sheets that are drawn from pictures; they are drawn again when asked for.
+DRAWN = ("report.html",)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to go; a picture goes where any of these names it.
+
+    Attributes:
+        artists: names as the source gives them, in any case.
+        works: page addresses.
+        urls: page or picture addresses; with `*` at the end, all that begin so (to a slash).
+        pictures: ids of pictures or faces, or the picture's key at its source (a file's name in a folder).
+        digests: hex SHA-256 of a file, of pixels or of an aligned face.
+    """
+
+    artists: tuple[str, ...] = ()
+    works: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return any((self.artists, self.works, self.urls, self.pictures, self.digests))
+
+    def stones(self) -> Iterator[tuple[str, str]]:
+        """Tombstones that hold also for works that are not here yet."""
+        yield from (("artist", name.casefold()) for name in self.artists)
+        for url in (*self.works, *self.urls):
+            yield ("under", same_address(url[:-1]) + "/") if url.endswith("*") else ("address", same_address(url))
+        yield from (("sha256", digest.lower()) for digest in self.digests)
+
+
+@dataclass
+class Removed:
+    """What went: pictures that were named, copies of them, faces, files, and per release (folder, rows, new digest)."""
+
+    named: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
+    faces: int = 0
+    files: int = 0
+    releases: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {**vars(self), "pictures": len(self.named) + len(self.copies)}
+
+
+def remember_release(ledger: Ledger, folder: Path) -> None:
+    """Keep where a release of the build was written: a removal rewrites it there."""
+    known = set(ledger.get(RELEASES) or ())
+    ledger.put(RELEASES, sorted(known | {str(folder.absolute())}))
+
+
+def check(wanted: Wanted) -> None:
+    """Refuse what would take out nothing or everything by mistake.
+
+    Raises:
+        SuiteError: nothing is given, a value is empty, or a digest is none.
+    """
+    if not wanted:
+        raise SuiteError("remove: nothing named; give --artist, --work, --url, --picture, --sha256 or --image")
+    for flag, values in (("--artist", wanted.artists), ("--picture", wanted.pictures)):
+        for value in values:
+            if not value.strip():
+                raise SuiteError(f"{flag} {value!r}: empty; an unnamed artist is no artist")
+    for url in (*wanted.works, *wanted.urls):
+        plain = url.rstrip("*")
+        if "://" not in plain or not same_address(plain) or (plain != url and not plain.endswith("/")):
+            raise SuiteError(f"--url {url!r}: expected a whole address, as https://host/page, or https://host/user/*")
+    for digest in wanted.digests:
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
+            raise SuiteError(f"--sha256 {digest!r}: expected 64 hex digits")
+
+
+def find(ledger: Ledger, wanted: Wanted) -> tuple[list[str], list[str]]:
+    """Ids of the pictures that are named, and of those that dedup found to be copies of one of them."""
+    under = tuple(same_address(url[:-1]) + "/" for url in wanted.urls if url.endswith("*"))
+    exact = {same_address(url) for url in (*wanted.works, *wanted.urls) if not url.endswith("*")}
+    artists = {name.casefold() for name in wanted.artists}
+    digests = {digest.lower() for digest in wanted.digests}
+    named: set[str] = set()
+    for row in ledger.rows("SELECT id, key, page_url, candidate, artist, response_sha256, pixel_sha256 FROM pictures"):
+        urls = {same_address(url) for url in (row["page_url"], *json.loads(row["candidate"])["image_urls"]) if url}
+        if (
+            row["artist"].casefold() in artists
+            or row["id"] in wanted.pictures
+            or row["key"] in wanted.pictures
+            or urls & exact
+            or (under and any(url.startswith(under) for url in urls))
+            or {row["response_sha256"], row["pixel_sha256"]} & digests
+        ):
+            named.add(row["id"])
+    for row in ledger.rows("SELECT id, picture, sha256, pixel_sha256 FROM faces"):
+        if row["id"] in wanted.pictures or {row["sha256"], row["pixel_sha256"]} & digests:
+            named.add(row["picture"])
+    return sorted(named), sorted(_copies(ledger, named))
+
+
+def _copies(ledger: Ledger, named: set[str]) -> set[str]:
+    """Pictures with a face that dedup put into one cluster with a face that goes."""
+    out: set[str] = set()
+    for id in named:
+        query = (
+            "SELECT DISTINCT o.picture FROM faces f JOIN faces o ON o.cluster = f.cluster "
+            "WHERE f.picture = ? AND f.cluster IS NOT NULL"
+        )
+        out |= {row["picture"] for row in ledger.rows(query, (id,))}
+    return out - named
+
+
+def remove(ledger: Ledger, wanted: Wanted) -> Removed:
+    """Take out everything that `wanted` names; the caller holds the folder's lock.
+
+    Raises:
+        SuiteError: a release of this folder holds files of the person's own (nothing is removed then), or is broken.
+    """
+    finish_removal(ledger)
+    named, copies = find(ledger, wanted)
+    for root in _releases(ledger):
+        refuse_extra(root)
+    intent = {"named": named, "copies": copies, "stones": [list(stone) for stone in wanted.stones()]}
+    with ledger.transaction():
+        ledger.put(INTENT, intent)
+    return _carry_out(ledger, intent)
+
+
+def finish_removal(ledger: Ledger) -> Removed | None:
+    """End a removal that was killed; None where there is none to end."""
+    intent = ledger.get(INTENT)
+    if intent is not None:
+        return _carry_out(ledger, intent)
+    sweep(ledger)
+    return None
+
+
+def _carry_out(ledger: Ledger, intent: dict[str, Any]) -> Removed:
+    done = Removed(intent["named"], intent["copies"])
+    ids = [*done.named, *done.copies]
+    tombstones = Tombstones.read(ledger.folder / TOMBSTONES)
+    for kind, value in intent["stones"]:
+        tombstones.add(kind, value)
+    for id in ids:
+        bury(ledger, id, tombstones)
+        done.faces += int(ledger.one("SELECT count(*) FROM faces WHERE picture = ?", (id,)))
+    tombstones.write(ledger.folder / TOMBSTONES)
+    with ledger.transaction():
+        drop_rows(ledger, ids)
+    done.files = sweep(ledger)
+    for name in DRAWN:
+        (ledger.folder / name).unlink(missing_ok=True)
+    _forget_decisions(ledger.folder, set(ids))
+    affected = {root: _affected(root, set(ids)) for root in _releases(ledger)}
+    # Written before any release changes: after a kill in between, the old digests are known still.
+    listed = _supersede(ledger.folder, [digest_of(root) for root, (gone, _) in affected.items() if gone])
+    for root, (gone, rejects) in affected.items():
+        before = digest_of(root)
+        after = _rewrite(root, set(ids), extra_files(listed, tombstones)) if gone or rejects else before
+        done.releases.append(
+            {"folder": str(root), "rows": gone, "superseded": before if gone else None, "manifest_sha256": after}
+        )
+    with ledger.transaction():
+        ledger.db.execute("DELETE FROM meta WHERE name IN (?, ?)", (INTENT, PENDING))
+    scrub(ledger)
+    return done
+
+
+def _releases(ledger: Ledger) -> list[Path]:
+    """Folders of releases that are still there."""
+    found = []
+    for name in {*(ledger.get(RELEASES) or ()), str((ledger.folder / "release").absolute())}:
+        try:
+            found.append(find_release(Path(name)))
+        except SuiteError:
+            continue
+    return sorted(found)
+
+
+def _goes(row: dict[str, Any], ids: set[str]) -> bool:
+    return row["id"] in ids or row["id"].rpartition("-")[0] in ids
+
+
+def _affected(root: Path, ids: set[str]) -> tuple[int, int]:
+    """Rows of a release's manifest and of its rejects that go."""
+    gone, rejects = (sum(_goes(row, ids) for row in read_rows(root / name)) for name in (MANIFEST, REJECTS))
+    return gone, rejects
+
+
+def _supersede(folder: Path, digests: list[str]) -> list[str]:
+    """Add manifests' digests to the build's `superseded.json`; returns all that it lists."""
+    listed = read_superseded(folder / SUPERSEDED)
+    if new := [digest for digest in dict.fromkeys(digests) if digest not in listed]:
+        listed += new
+        write_whole(folder / SUPERSEDED, superseded_json(listed))
+    return listed
+
+
+def _rewrite(root: Path, ids: set[str], extras: dict[str, bytes]) -> str:
+    written = shrink(root, lambda row: None if _goes(row, ids) else row, lambda row: not _goes(row, ids), extras)
+    return written.manifest_sha256
+
+
+def _forget_decisions(folder: Path, ids: set[str]) -> None:
+    """Lines of the review's log that name a removed face go, and those that took them back."""
+    from aahq.review.log import log_path
+
+    path = log_path(folder)
+    if not path.is_file():
+        return
+    kept: list[bytes] = []
+    nonces: set[str] = set()
+    lines = path.read_bytes().split(b"\n")
+    for line in lines:
+        try:
+            said = json.loads(line) if line.strip() else {}
+        except ValueError:
+            # A torn line was never acknowledged, and may hold half a name.
+            continue
+        id = str(said.get("id", ""))
+        if id in ids or id.rpartition("-")[0] in ids or said.get("undoes") in nonces:
+            nonces.add(str(said.get("nonce", "")))
+        elif line.strip():
+            kept.append(line + b"\n")
+    write_whole(path, b"".join(kept))

@@ -1,0 +1,190 @@
+"""A release becomes a smaller one: written beside from its own files, then put in its place by renaming.
+
+Nobody ever finds half of either: a process killed at any moment leaves the old release or the new one, and the next
+call ends what was begun. In the form `folder` the pictures are linked, not copied; shards are written anew, so
+they need their size once more while it lasts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aahq.release.tables import read_rows
+from aahq.release.verify import Pictures
+from aahq.release.write import CARD, MANIFEST, OWN_FILES, REJECTS, Written, write
+from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
+from suite.errors import SuiteError
+from suite.files import canonical_json, sha256_file
+
+SUPERSEDED = "superseded.json"
+Row = dict[str, Any]
+# The row as it is to stand in the smaller release, or None where it goes.
+Change = Callable[[Row], Row | None]
+
+
+def find_release(folder: Path, flag: str = "RELEASE") -> Path:
+    """The release's folder, given that folder, the build's folder around it, or its manifest.
+
+    Raises:
+        SuiteError: there is none.
+    """
+    for root in (folder, folder / "release", folder.parent if folder.name == MANIFEST else folder):
+        _settle(root)
+        if (root / MANIFEST).is_file():
+            return root
+    raise SuiteError(f"{flag} {folder}: no {MANIFEST} there; expected the folder of a finished release")
+
+
+def read_card(root: Path) -> dict[str, Any]:
+    """A release's `release.json`.
+
+    Raises:
+        SuiteError: it is not there, or is no card.
+    """
+    try:
+        card = json.loads((root / CARD).read_bytes())
+        if not isinstance(card, dict) or not {"name", "recipe", "size", "form"} <= card.keys():
+            raise ValueError("name, recipe, size or form is missing")
+    except (OSError, ValueError, RecursionError) as error:
+        raise SuiteError(f"RELEASE {root / CARD}: {error}; get it again, or run 'aahq release'") from None
+    return card
+
+
+def read_superseded(path: Path) -> list[str]:
+    """The manifests' digests that a `superseded.json` lists, oldest first; none where there is no such file."""
+    if not path.is_file():
+        return []
+    try:
+        return [str(entry["manifest_sha256"]) for entry in json.loads(path.read_bytes())["superseded"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SuiteError(f"{path}: not readable ({error}); restore it from a copy") from None
+
+
+def superseded_json(digests: Sequence[str]) -> bytes:
+    """The file that names manifests which must not be used any more, because works were taken out since."""
+    value = {
+        "superseded": [{"manifest_sha256": digest, "why": "works were removed on request"} for digest in digests],
+        "note": "Use the manifest of this folder. Shrink other copies by: aahq sync COPY --from removals.json",
+    }
+    return (canonical_json(value, indent=2) + "\n").encode()
+
+
+def extra_files(superseded: Sequence[str], tombstones: Tombstones) -> dict[str, bytes]:
+    """What a release carries beside its pictures once something was taken out; nothing before."""
+    out = {}
+    if superseded:
+        out[SUPERSEDED] = superseded_json(superseded)
+    if tombstones:
+        out[REMOVALS] = (canonical_json(tombstones.as_dict(), indent=2) + "\n").encode()
+    return out
+
+
+def kept_extras(folder: Path) -> dict[str, bytes]:
+    """`extra_files` of a build's folder: what every release of it carries from its first removal on."""
+    return extra_files(read_superseded(folder / SUPERSEDED), Tombstones.read(folder / TOMBSTONES))
+
+
+def refuse_extra(root: Path) -> None:
+    """A file of the person's own in the release would be lost, or show what is taken out.
+
+    Raises:
+        SuiteError: there is one.
+    """
+    for path in sorted(root.iterdir()):
+        if path.name not in OWN_FILES and path.suffix != ".part":
+            raise SuiteError(
+                f"RELEASE {root}: {path.name} is not part of the release and may show what is to go; move it elsewhere"
+            )
+
+
+def shrink(root: Path, change: Change, rejects: Callable[[Row], bool], extras: Mapping[str, bytes]) -> Written:
+    """Rewrite the release in `root`.
+
+    Args:
+        root: a release's folder.
+        change: what becomes of each row of the manifest.
+        rejects: whether a row of `rejects.parquet` stays.
+        extras: files beside the pictures: see `extra_files`.
+
+    Raises:
+        SuiteError: no release there, or it holds files that are not its own, or lost pictures of its own.
+    """
+    _settle(root)
+    refuse_extra(root)
+    card = read_card(root)
+    fresh, old = _beside(root)
+    with Pictures(root) as pictures:
+
+        def rows() -> Iterator[tuple[Row, bytes | None]]:
+            for row in read_rows(root / MANIFEST):
+                changed = change(row)
+                if changed is None:
+                    continue
+                png = _png(root, pictures, row)
+                if png is not None and "#" not in row["file"]:
+                    _link(root / row["file"], fresh / row["file"])
+                yield {key: value for key, value in changed.items() if key not in ("file", "offset")}, png
+
+        computed = ("count", "domains", "manifest_sha256", "pictures", "rejects", "schema", "splits")
+        kept = {key: value for key, value in card.items() if key not in (*computed, "form", "name", "recipe", "size")}
+        limit = {"shard_bytes": card["shard_bytes"]} if "shard_bytes" in card else {}
+        written = write(
+            fresh,
+            rows(),
+            name=card["name"],
+            recipe=card["recipe"],
+            size=card["size"],
+            form=card["form"],
+            rejects=(row for row in read_rows(root / REJECTS) if rejects(row)) if (root / REJECTS).is_file() else (),
+            card=kept,
+            extras=extras,
+            **limit,
+        )
+    os.rename(root, old)
+    os.rename(fresh, root)
+    shutil.rmtree(old)
+    return Written(root, written.count, written.pictures, written.rejects, written.manifest_sha256)
+
+
+def digest_of(root: Path) -> str:
+    """SHA-256 of the release's manifest, which names exactly that set."""
+    return sha256_file(root / MANIFEST)
+
+
+def _png(root: Path, pictures: Pictures, row: Row) -> bytes | None:
+    if not row["file"]:
+        return None
+    data = pictures.read(row["file"], row["offset"], row["bytes"])
+    if data is None or len(data) != row["bytes"]:
+        raise SuiteError(f"RELEASE {root}: {row['file']} is missing or cut; 'aahq verify {root}' lists what is", 1)
+    return data
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        # Some file systems have no links; the writer then writes the bytes.
+        return
+
+
+def _beside(root: Path) -> tuple[Path, Path]:
+    return root.with_name(f".{root.name}.smaller"), root.with_name(f".{root.name}.larger")
+
+
+def _settle(root: Path) -> None:
+    """End what a killed call began."""
+    fresh, old = _beside(root)
+    if not root.exists() and old.exists():
+        # The new one was whole before the old one moved.
+        os.rename(fresh, root)
+    for path in (old, fresh):
+        if path.exists():
+            shutil.rmtree(path)
