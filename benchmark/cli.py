@@ -10,6 +10,13 @@ COMMANDS: dict[str, str] = {
     "tables": "benchmark.commands.tables:command",
     "protocol": "benchmark.commands.protocol:command",
     "figures": "benchmark.commands.figures:command",
+    "new-method": "benchmark.commands.new_method:command",
+    "check": "benchmark.commands.check:command",
+    "inputs": "benchmark.commands.inputs:command",
+    "score-images": "benchmark.commands.score_images:command",
+    "submit": "benchmark.commands.submit:command",
+    "validate": "benchmark.commands.validate:command",
+    "site": "benchmark.commands.site:command",
     "train-features": "benchmark.commands.train_features:command",
 }
 

@@ -27,15 +27,17 @@ class Protocol:
     Attributes:
         metric: the metric's name, given by its extractor.
         parameters: JSON-able; everything that the numbers depend on besides the method.
+        version: of this code's way to measure; records of earlier versions keep theirs.
     """
 
     metric: str
     parameters: dict[str, Any]
+    version: int = VERSION
 
     @property
     def family(self) -> str:
         """`aahq-fid-v1`, `aahq-lpips-v1`, `aahq-fd-factor-v1`, ..."""
-        return family(self.metric)
+        return family(self.metric, self.version)
 
     @property
     def id(self) -> str:
@@ -47,9 +49,14 @@ class Protocol:
         return [f"{self.id} ({self.metric})", *(f"  {key} = {value}" for key, value in sorted(self.parameters.items()))]
 
 
-def family(metric: str) -> str:
+def family(metric: str, version: int = VERSION) -> str:
     """The protocol family of a metric's name."""
-    return f"aahq-{slug(metric)}-v{VERSION}"
+    return f"aahq-{slug(metric)}-v{version}"
+
+
+def version_of(protocol: str) -> int:
+    """The version in a protocol's id: 1 of `aahq-fid-v1:0a1b2c3d4e5f`."""
+    return int(protocol.rpartition(":")[0].rpartition("-v")[2])
 
 
 def seed_of(*parts: object) -> int:

@@ -15,13 +15,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from benchmark.paper import Cell, Guidance, cells
-from benchmark.protocol import Protocol
+from benchmark.protocol import Protocol, version_of
 from suite.errors import SuiteError
 from suite.files import canonical_json, digest, write_json
 
 SCHEMA = 1
 MAX_BYTES = 1 << 20
 PLAIN = re.compile(r"^[^\x00-\x1f\x7f<>&\"'`\\\u200b-\u200f\u202a-\u202e\u2066-\u2069]*$")
+PROTOCOL = re.compile(r"^aahq-[a-z0-9-]+-v\d{1,4}:[0-9a-f]{12}$")
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Trust = Literal["published", "re-run from weights", "re-scored from pictures", "self-reported"]
 
@@ -107,7 +108,7 @@ class Value(_Strict):
     """
 
     metric: str = Field(min_length=1, max_length=80)
-    protocol: str = Field(pattern=r"^aahq-[a-z0-9-]+-v\d+:[0-9a-f]{12}$")
+    protocol: str = Field(pattern=PROTOCOL.pattern)
     value: float
     low: float | None = None
     high: float | None = None
@@ -162,6 +163,7 @@ class Provenance(_Strict):
         ops: op -> implementation that ran.
         seconds: step -> wall seconds.
         inputs: digest over everything that the measurement depended on, for resuming.
+        pictures: digest of the pictures that were measured, where they were made elsewhere.
     """
 
     manifest: Sha256
@@ -177,6 +179,7 @@ class Provenance(_Strict):
     seconds: dict[str, float] = Field(max_length=50)
     profile: str = Field(default="", max_length=80)
     inputs: Sha256
+    pictures: Sha256 | None = None
 
 
 class Record(_Strict):
@@ -196,8 +199,8 @@ class Record(_Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Record:
         for key, info in self.protocols.items():
-            if Protocol(info.metric, info.parameters).id != key:
-                raise ValueError(f"protocols.{key}: its parameters give another id; they were changed")
+            if not PROTOCOL.match(key) or Protocol(info.metric, info.parameters, version_of(key)).id != key:
+                raise ValueError(f"protocols.{key[:80]}: its parameters give another id; they were changed")
         seen = set()
         for value in self.values:
             if value.protocol not in self.protocols:

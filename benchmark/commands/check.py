@@ -1,0 +1,44 @@
+"""`aahq-bench check`: does a method keep the contract?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from suite.cli import emit, json_option
+
+
+@click.command(short_help="Prove that a method keeps the contract, in seconds.")
+@click.argument("name")
+@click.option("--weights", type=click.Path(path_type=Path), help="A checkpoint, where the method needs one.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@json_option
+def command(name: str, weights: Path | None, device: str, as_json: bool) -> None:
+    """Try every clause of the contract on four made-up pictures: modes, shape, range, NaN, one seed a sample, batch size
+    never changes sample i, the same question has the same answer, not the input unchanged, not one picture always.
+
+    NAME is built in or comes from an installed package. Exit code 1 when a clause is broken.
+
+    \b
+    Example:
+      aahq-bench check ColourTransfer
+    """
+    from benchmark.leaderboard.check import examine
+    from benchmark.methods import load
+
+    findings = []
+    for finding in examine(load(name, weights, device)):
+        findings.append(finding)
+        if not as_json:
+            click.echo(f"{'ok    ' if finding.holds else 'BROKEN'} {finding.clause}")
+            if finding.why:
+                click.echo(f"       {finding.why}")
+    broken = [finding for finding in findings if not finding.holds]
+    verdict = (
+        f"{name}: keeps the contract" if not broken else f"{name}: breaks {len(broken)} of {len(findings)} clauses"
+    )
+    emit({"method": name, "holds": not broken, "findings": [asdict(f) for f in findings]}, verdict, as_json)
+    if broken:
+        raise SystemExit(1)

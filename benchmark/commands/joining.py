@@ -1,0 +1,76 @@
+"""Options that the joining commands share: which release, which profile, which seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.commands.shared import PathOption
+from benchmark.leaderboard.seed import Seed, kept_seed
+from benchmark.reproduce import Work
+from benchmark.settings import Reproduce
+from suite.errors import SuiteError
+from suite.profiles import load_profile
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--data`, `--profile`, `--set`, `--seed`, `--hidden-seed`."""
+    for option in reversed(
+        [
+            click.option("--data", type=PathOption, required=True, help="The release to draw from and compare with."),
+            click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
+            click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
+            click.option("--seed", "seeds", multiple=True, help="Sampling seeds.  [default: the profile's]"),
+            click.option("--hidden-seed", type=PathOption, help="A file with a seed that only the maintainer has."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def measure_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--device`, `--weights-folder`, `--offline`, `--work`."""
+    for option in reversed(
+        [
+            click.option("--device", default="cpu", show_default=True, help="cpu or cuda."),
+            click.option("--weights-folder", type=PathOption, help="Where published feature weights lie."),
+            click.option("--offline", is_flag=True, help="Never touch the network."),
+            click.option("--work", type=PathOption, default=Path(".aahq-bench"), show_default=True, help="For caches."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def settings_of(profile: str, overrides: tuple[str, ...]) -> Reproduce:
+    """The profile with its changes."""
+    return load_profile(Reproduce, "benchmark", profile, overrides)
+
+
+def seeds_of(settings: Reproduce, seeds: tuple[str, ...], hidden: Path | None) -> list[Seed]:
+    """The seeds to draw from.
+
+    Raises:
+        SuiteError: both kinds given.
+    """
+    if hidden is not None:
+        if seeds:
+            raise SuiteError("--seed, --hidden-seed: give one of them")
+        return [kept_seed(hidden)]
+    return [Seed(text) for text in seeds or settings.sampling_seeds]
+
+
+def bench_work(settings: Reproduce, profile: str, data: Path, given: dict[str, Any]) -> Work:
+    """A work folder for measuring one method outside of a reproduction."""
+    return Work(
+        settings=settings,
+        profile=Path(profile).stem,
+        folder=given["work"],
+        data=data,
+        weights_folder=given["weights_folder"],
+        device=given["device"],
+        offline=given["offline"],
+    )

@@ -1,0 +1,70 @@
+"""`aahq-bench score-images`: measure pictures that were made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.commands.joining import bench_work, data_options, measure_options, seeds_of, settings_of
+from benchmark.commands.table_of import named_method, values_text
+from suite.cli import emit, json_option
+
+
+@click.command(short_help="Measure pictures made elsewhere, in any framework.")
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--inputs", multiple=True, required=True, type=click.Path(path_type=Path), help="What they answer.")
+@data_options
+@click.option("--method", required=True, help="The method's name as tables shall print it.")
+@click.option("--guidance", default="reference", show_default=True, type=click.Choice(["latent", "reference"]))
+@click.option("--invents-faces", is_flag=True, help="The method draws its own faces instead of restyling the given.")
+@measure_options
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The record to write (.json).")
+@json_option
+def command(
+    folders: tuple[Path, ...],
+    inputs: tuple[Path, ...],
+    data: Path,
+    profile: str,
+    overrides: tuple[str, ...],
+    seeds: tuple[str, ...],
+    hidden_seed: Path | None,
+    method: str,
+    guidance: str,
+    invents_faces: bool,
+    out: Path,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Measure the pictures in DIR as answers to the inputs that 'aahq-bench inputs' handed out.
+
+    DIR holds exactly one PNG for each style, f0000-s00.png and so on; links, folders, other formats and mixed sizes are
+    refused. A profile of several seeds takes several DIR and --inputs, in the order of the seeds.
+
+    \b
+    Example:
+      aahq-bench score-images pictures --inputs inputs --data reproduce-demo/data --method "Ink wash" -o ink.json
+    """
+    from benchmark.leaderboard.elsewhere import score_folders
+    from benchmark.leaderboard.inputs import read_card
+    from benchmark.leaderboard.submit import lacking
+    from benchmark.record import write
+
+    settings = settings_of(profile, overrides)
+    cards = [read_card(folder) for folder in inputs]
+    chosen = seeds_of(settings, seeds or (() if hidden_seed else tuple(card.seed for card in cards)), hidden_seed)
+    record, _ = score_folders(
+        bench_work(settings, profile, data, given),
+        folders,
+        cards,
+        chosen,
+        guidance,  # type: ignore[arg-type]
+        named_method(method),
+        "seed" if invents_faces else "image",
+    )
+    write(out, record)
+    words = "\n".join(
+        [values_text(record), f"{out}: written", *(f"to hand in, add {word}" for word in lacking(record))]
+    )
+    emit({"record": str(out), "missing": lacking(record), **record.model_dump()}, words, as_json)

@@ -1,0 +1,132 @@
+"""`aahq-bench submit`: one JSON record to hand in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark.commands.joining import bench_work, measure_options, seeds_of, settings_of
+from benchmark.commands.table_of import named_method, values_text
+from suite.cli import emit, json_option
+from suite.errors import SuiteError
+
+if TYPE_CHECKING:
+    from benchmark.record import Record
+
+
+@click.command(short_help="Write a record to hand in, and say what is missing.")
+@click.argument("method", required=False)
+@click.option("--record", type=click.Path(path_type=Path), help="A record that 'score-images' or 'reproduce' wrote.")
+@click.option("--value", "numbers", multiple=True, metavar="METRIC=NUMBER", help="A number of your own (with --like).")
+@click.option("--like", type=click.Path(path_type=Path), help="A record measured under the protocol you followed.")
+@click.option("--data", type=click.Path(path_type=Path), help="The release, to run METHOD here.")
+@click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
+@click.option("--seed", "seeds", multiple=True, help="Sampling seeds.  [default: the profile's]")
+@click.option("--hidden-seed", type=click.Path(path_type=Path), help="A file with a seed that only the maintainer has.")
+@click.option("--weights", type=click.Path(path_type=Path), help="The checkpoint of METHOD.")
+@click.option("--no-weights", is_flag=True, help="METHOD has no weights.")
+@click.option("--guidance", default="reference", show_default=True, type=click.Choice(["latent", "reference"]))
+@click.option("--version", help="Version or commit of the method.")
+@click.option("--code", help="https address of its code.")
+@click.option("--train-data", help="What it was trained on, or 'nothing'.")
+@click.option("--uses-test-pictures", is_flag=True, default=None, help="It saw pictures of the test split.")
+@click.option("--samples", is_flag=True, help="Write a few small pictures beside the record (with METHOD --data).")
+@measure_options
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("."), help="Folder for the record.")
+@json_option
+def command(
+    method: str | None,
+    record: Path | None,
+    numbers: tuple[str, ...],
+    like: Path | None,
+    data: Path | None,
+    version: str | None,
+    code: str | None,
+    train_data: str | None,
+    uses_test_pictures: bool | None,
+    samples: bool,
+    out: Path,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """One JSON record with provenance and a trust level:
+
+    \b
+      METHOD --data RELEASE         runs it here           re-run from weights
+      --record FILE                 from score-images      re-scored from pictures
+      METHOD --value M=X --like R   your own figures       self-reported
+    \b
+    Exit code 1 when something is missing; it is said in plain words, and before anything is measured where possible.
+    \b
+    Examples:
+      aahq-bench submit ColourTransfer --data reproduce-demo/data --no-weights --train-data nothing \\
+        --version 0.1.0 --code https://example.org/colour-transfer -o benchmark/records
+      aahq-bench submit --record ink.json --train-data "AAHQ train" --version 2 --code https://example.org/ink
+    """
+    from benchmark.leaderboard.submit import TRUST_MEANS, save, with_method
+    from benchmark.record import read
+
+    ways = [name for name, way in (("--record", record), ("--value", numbers), ("--data", data)) if way]
+    if len(ways) != 1:
+        raise SuiteError(
+            f"submit: {' and '.join(ways) or 'nothing'} given; give METHOD --data, --record, or METHOD --value --like"
+        )
+    if samples and data is None:
+        raise SuiteError("--samples: pictures are made with METHOD --data")
+    stated = {"version": version, "code": code, "train_data": train_data, "uses_test_pictures": uses_test_pictures}
+    generations = []
+    if record is not None:
+        made: Record = read(record)
+    elif method is None:
+        raise SuiteError("METHOD: name the method")
+    elif numbers:
+        made = _claimed(method, numbers, like)
+    else:
+        assert data is not None
+        _complete(stated, given)
+        made, generations = _measured(method, data, given)
+    made = with_method(made, **stated)  # type: ignore[arg-type]
+    path = save(out, made)
+    if samples:
+        from benchmark.leaderboard.samples import write_samples
+
+        write_samples(out, path.stem, generations[0])
+    words = f"{path}: {made.trust} ({TRUST_MEANS[made.trust]}); hand it in as benchmark/records/{path.name}"
+    emit({"record": str(path), "trust": made.trust}, f"{values_text(made)}\n{words}", as_json)
+
+
+def _claimed(method: str, numbers: tuple[str, ...], like: Path | None) -> Record:
+    from benchmark.leaderboard.claim import claim, numbers_of
+    from benchmark.record import read
+
+    if like is None:
+        raise SuiteError("--like: name a record of the board that was measured under the protocol you followed")
+    return claim(numbers_of(numbers), read(like), named_method(method))
+
+
+def _complete(stated: dict[str, Any], given: dict[str, Any]) -> None:
+    """Fail before the work where what is said of the method is not enough."""
+    from benchmark.reproduce import commit
+
+    options = [f"--{key.replace('_', '-')}" for key in ("version", "code", "train_data") if not stated[key]]
+    if given["weights"] is None and not given["no_weights"]:
+        options.append("--weights (or --no-weights)")
+    if options:
+        raise SuiteError(f"missing: {', '.join(options)}; a reader wants to know", exit_code=1)
+    if commit().endswith("+"):
+        raise SuiteError(
+            "missing: a clean clone: it has changes that are not committed; commit or undo them first", exit_code=1
+        )
+    named_method("checked", stated["version"], stated["code"], stated["train_data"])
+
+
+def _measured(method: str, data: Path, given: dict[str, Any]) -> tuple[Record, list[Any]]:
+    from benchmark.leaderboard.rerun import score_method
+
+    settings = settings_of(given["profile"], given["overrides"])
+    seeds = seeds_of(settings, given["seeds"], given["hidden_seed"])
+    work = bench_work(settings, given["profile"], data, given)
+    return score_method(work, method, given["weights"], seeds, given["guidance"], named_method(method))

@@ -1,0 +1,35 @@
+"""A record's values as lines of text, and a method's name checked before hours of work."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from benchmark.record import MethodInfo, Record
+from suite.errors import SuiteError
+
+
+def values_text(record: Record) -> str:
+    """One line a value: metric, value, interval, protocol."""
+    lines = []
+    for value in record.values:
+        interval = "" if value.low is None else f" [{value.low:.4g}, {value.high:.4g}]"
+        why = "" if value.rankable else f" (not ranked: {value.why})"
+        lines.append(f"{value.metric:40} {value.value:10.4f}{interval}  {value.protocol}{why}")
+    return "\n".join(lines)
+
+
+def named_method(
+    name: str, version: str = "", code: str = "", train_data: str = "", tested: bool = False
+) -> MethodInfo:
+    """What is said of a method, checked.
+
+    Raises:
+        SuiteError: the option that does not fit.
+    """
+    said = {"name": name, "version": version, "code": code, "train_data": train_data, "uses_test_pictures": tested}
+    try:
+        return MethodInfo.model_validate(said)
+    except ValidationError as error:
+        first = error.errors()[0]
+        flag = {"name": "--method"}.get(str(first["loc"][0]), f"--{str(first['loc'][0]).replace('_', '-')}")
+        raise SuiteError(f"{flag}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -1,0 +1,107 @@
+"""`aahq-bench validate`: what a maintainer runs on a pull request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark.commands.joining import bench_work, measure_options, seeds_of, settings_of
+from suite.cli import emit, json_option
+from suite.errors import SuiteError
+
+if TYPE_CHECKING:
+    from benchmark.record import Record
+
+BOARD = Path(__file__).resolve().parents[1] / "records"
+
+
+@click.command(short_help="Check records that were handed in.")
+@click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--board", type=click.Path(path_type=Path), default=BOARD, help="The board's records.")
+@click.option("--new-protocol", is_flag=True, help="Welcome a protocol that the board does not hold yet.")
+@click.option("--data", type=click.Path(path_type=Path), help="The release, to measure again.")
+@click.option("--rerun", metavar="METHOD", help="Run this installed method again (with --data).")
+@click.option("--weights", type=click.Path(path_type=Path), help="Its checkpoint.")
+@click.option(
+    "--pictures", type=click.Path(path_type=Path), help="Measure these pictures again (with --data, --inputs)."
+)
+@click.option("--inputs", type=click.Path(path_type=Path), help="The inputs that the pictures answer.")
+@click.option("--invents-faces", is_flag=True, help="The pictures' method draws its own faces.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting of the profile.")
+@click.option("--hidden-seed", type=click.Path(path_type=Path), help="The seed file, for a hidden draw.")
+@measure_options
+@json_option
+def command(
+    records: tuple[Path, ...], board: Path, new_protocol: bool, data: Path | None, as_json: bool, **given: Any
+) -> None:  # fmt: skip
+    """Refuse what is missing, impossible, hostile or under another protocol, one line a reason with the field's name.
+
+    With --data and --rerun or --pictures the record is measured again and must agree within its stated interval.
+    Exit code 1 when anything is refused.
+
+    \b
+    Examples:
+      aahq-bench validate benchmark/records/ink-wash-reference-demo-0a1b2c3d4e5f.json
+      aahq-bench validate ink.json --data reproduce-demo/data --pictures pictures --inputs inputs
+    """
+    from benchmark.leaderboard.validate import objections, protocols_of, read_checked, trust_note
+    from benchmark.site.board import read_records
+
+    again = given["rerun"] is not None or given["pictures"] is not None
+    if again and (data is None or len(records) != 1):
+        raise SuiteError("--rerun, --pictures: take one RECORD and --data")
+    handed = {path.resolve() for path in records}
+    rest = [entry.record for entry in read_records(board) if entry.path.resolve() not in handed]
+    known = protocols_of(rest)
+    refused: dict[str, list[str]] = {}
+    lines = []
+    for path in records:
+        try:
+            record = read_checked(path)
+            reasons = objections(record, known, new_protocol)
+            if not reasons and again:
+                assert data is not None
+                reasons = _again(record, data, given)
+        except SuiteError as error:
+            refused[str(path)] = [str(error)]
+            lines.append(str(error))
+            continue
+        if reasons:
+            refused[str(path)] = reasons
+            lines += [f"{path}: {reason}" for reason in reasons]
+        else:
+            lines.append(f"{path}: ok; " + ("measured again: agrees" if again else trust_note(record)))
+    emit({"refused": refused, "checked": len(records)}, "\n".join(lines), as_json)
+    if refused:
+        raise SystemExit(1)
+
+
+def _again(record: Record, data: Path, given: dict[str, Any]) -> list[str]:
+    from benchmark.leaderboard.elsewhere import score_folders
+    from benchmark.leaderboard.inputs import read_card
+    from benchmark.leaderboard.rerun import score_method
+    from benchmark.leaderboard.validate import differences
+    from benchmark.reproduce import weight_digests
+
+    made = record.provenance
+    settings = settings_of(made.profile, given["overrides"])
+    seeds = seeds_of(settings, () if given["hidden_seed"] else tuple(made.sampling_seeds), given["hidden_seed"])
+    work = bench_work(settings, made.profile, data, given)
+    guidance = record.cell.guidance
+    if given["pictures"] is not None:
+        if given["inputs"] is None:
+            raise SuiteError("--inputs: name the inputs that the pictures answer")
+        card = read_card(given["inputs"])
+        kind: Any = "seed" if given["invents_faces"] else "image"
+        second, _ = score_folders(work, [given["pictures"]], [card], seeds, guidance, record.method, kind)
+        if made.pictures is not None and second.provenance.pictures != made.pictures:
+            return ["provenance.pictures: the digest is not that of these pictures"]
+        return differences(record, second)
+    weights: Path | None = given["weights"]
+    if weights is not None and weight_digests(weights) != made.weights:
+        return ["provenance.weights: the digests are not those of --weights"]
+    name: str = given["rerun"]
+    second, _ = score_method(work, name, weights, seeds, guidance, record.method, record.cell.indicator)
+    return differences(record, second)

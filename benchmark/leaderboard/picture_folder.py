@@ -1,0 +1,146 @@
+"""Pictures made elsewhere: a folder that is not trusted, read as the answer of a method."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmark.generate import Block, Generation, check_pictures, read_rows, to_float
+from benchmark.leaderboard.inputs import pair_name
+from benchmark.paper import Guidance
+from benchmark.protocol import Draws
+from models.method import Face, Mode
+from models.release import Release
+from suite.errors import SuiteError
+from suite.files import digest, sha256_bytes
+
+LARGEST_SIDE = 4096
+LARGEST_FILE = 64 << 20
+
+
+class Elsewhere:
+    """Stands where a `Method` would; its pictures were made before."""
+
+    modes: frozenset[Mode] = frozenset({"latent", "reference"})
+
+    def __init__(self, name: str, face: Literal["image", "seed"], resolution: int) -> None:
+        self.name, self.face, self.resolution = name, face, resolution
+
+    def from_latent(self, face: Face, seeds: Sequence[int]) -> Tensor:
+        raise SuiteError(f"{self.name}: its pictures were made elsewhere; nothing can be generated")
+
+    def from_reference(self, face: Face, style: Tensor, seeds: Sequence[int]) -> Tensor:
+        raise SuiteError(f"{self.name}: its pictures were made elsewhere; nothing can be generated")
+
+
+def list_pictures(folder: Path, faces: int, styles: int) -> list[str]:
+    """The names of a folder that holds exactly the wanted pictures, in order of face and style.
+
+    Raises:
+        SuiteError: a link, a folder, a foreign or a missing file, named.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        raise SuiteError(f"DIR {folder}: expected a folder of PNG files, and no link to one")
+    wanted = [pair_name(f, k) for f in range(faces) for k in range(styles)]
+    expected = set(wanted)
+    found = set()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            shown = ascii(entry.name)[:80]
+            if entry.name not in expected:
+                hint = "; JPEG changes pixels, save PNG" if entry.name.lower().endswith((".jpg", ".jpeg")) else ""
+                raise SuiteError(f"DIR {folder}: {shown} is not asked for; names go {wanted[0]} to {wanted[-1]}{hint}")
+            if entry.is_symlink() or not entry.is_file(follow_symlinks=False):
+                raise SuiteError(f"DIR {folder}: {shown} is no plain file (a link or a folder); refused")
+            found.add(entry.name)
+    lacking = [name for name in wanted if name not in found]
+    if lacking:
+        raise SuiteError(f"DIR {folder}: {lacking[0]} is missing, {len(lacking)} of {len(wanted)} in all")
+    return wanted
+
+
+def read_png(path: Path) -> tuple[bytes, np.ndarray]:
+    """The bytes of a PNG file and its pixels, (S, S, 3) uint8; links are not followed.
+
+    Raises:
+        SuiteError: a link, too large, not an 8-bit RGB PNG, not square, damaged.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as file:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode) or info.st_size > LARGEST_FILE:
+                raise SuiteError(f"{path}: {info.st_size} bytes; expected a plain PNG file below {LARGEST_FILE}")
+            data = file.read()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+                width, height = picture.size
+                if width != height or not 8 <= width <= LARGEST_SIDE:
+                    raise SuiteError(f"{path}: {width} x {height}; expected a square of 8 to {LARGEST_SIDE}")
+                if picture.mode != "RGB" or getattr(picture, "n_frames", 1) != 1:
+                    raise SuiteError(f"{path}: mode {picture.mode}; expected one 8-bit RGB picture")
+                return data, np.asarray(picture)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise SuiteError(f"{path}: not a readable PNG ({error})") from None
+
+
+class PictureFolder(Generation):
+    """A cell's pictures from a folder, checked as a method's answer is.
+
+    Attributes:
+        sums: file name -> SHA-256, filled while the pictures are read.
+
+    Args:
+        faces_from: `image` where the method restyles the given faces, `seed` where it invents them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        guidance: Guidance,
+        draws: Draws,
+        release: Release,
+        faces_from: Literal["image", "seed"] = "image",
+    ) -> None:
+        self.folder = folder
+        self.names = list_pictures(folder, draws.faces, draws.styles)
+        self.sums: dict[str, str] = {}
+        size = len(read_png(folder / self.names[0])[1])
+        super().__init__(Elsewhere(name, faces_from, size), guidance, draws, release, batch=1)
+
+    def block(self, faces: range) -> Block:
+        draws, size = self.draws, self.method.resolution
+        pictures = []
+        for name in self.names[faces.start * draws.styles : faces.stop * draws.styles]:
+            data, pixels = read_png(self.folder / name)
+            if len(pixels) != size:
+                raise SuiteError(
+                    f"{self.folder / name}: {len(pixels)} px; {self.names[0]} has {size}; sizes must agree"
+                )
+            self.sums[name] = sha256_bytes(data)
+            pictures.append(torch.from_numpy(pixels.copy()).permute(2, 0, 1))
+        stacked = torch.stack(pictures)
+        sources = None
+        if self.method.face == "image":
+            sources = read_rows(self.release, [draws.face_rows[f] for f in faces], size)
+        check_pictures(to_float(stacked), sources, draws.styles, self.method.name)
+        return Block(faces, stacked, sources)
+
+    @property
+    def digest(self) -> str:
+        """Digest over every picture's bytes; the whole folder must have been read."""
+        if len(self.sums) != len(self.names):
+            raise SuiteError(f"{self.folder}: {len(self.sums)} of {len(self.names)} pictures read")
+        return digest(self.sums)

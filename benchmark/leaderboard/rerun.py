@@ -1,0 +1,44 @@
+"""A method that runs here, from its name to a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.generate import Generation
+from benchmark.leaderboard.score import Answer, open_bench, score
+from benchmark.leaderboard.seed import Seed
+from benchmark.methods import load
+from benchmark.paper import Guidance
+from benchmark.record import MethodInfo, Record
+from benchmark.reproduce import Work, weight_digests
+from suite.errors import SuiteError
+
+
+def score_method(
+    work: Work,
+    name: str,
+    weights: Path | None,
+    seeds: Sequence[Seed],
+    guidance: Guidance,
+    method: MethodInfo,
+    indicator: int | None = None,
+) -> tuple[Record, list[Generation]]:
+    """Run an installed method on a profile's draws and measure its pictures.
+
+    Raises:
+        SuiteError: no such method, no such mode, or an answer that is no measurement.
+    """
+    options = {} if indicator is None else {"indicator": indicator}
+    answering = load(name, weights, work.device, **options)
+    if guidance not in answering.modes:
+        raise SuiteError(f"--guidance {guidance}: {name} has {', '.join(sorted(answering.modes))} only")
+    bench = open_bench(work, seeds)
+    generations = [
+        Generation(answering, guidance, draws, bench.release, work.settings.batch, work.device) for draws in bench.draws
+    ]
+    digests = weight_digests(weights) if weights is not None else {}
+    record = score(bench, Answer(generations, digests, "re-run from weights"), guidance, method)
+    notes = [] if weights is not None else ["no weights"]
+    cell = record.cell.model_copy(update={"indicator": indicator})
+    return record.model_copy(update={"notes": [*record.notes, *notes], "cell": cell}), generations

@@ -1,0 +1,125 @@
+"""What a maintainer runs on a pull request: every reason to refuse a record, each in one line with its field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from benchmark.leaderboard.submit import lacking, name_fits
+from benchmark.protocol import VERSION, version_of
+from benchmark.record import Record, read
+from suite.errors import SuiteError
+
+NEEDED = ("guidance", "manifest", "real_set", "faces", "styles", "sampling_seeds", "draws")
+# Thousands of PNG encoders and BLAS builds measure the same pictures; only rounding may differ.
+CLOSE = 1e-3
+
+
+def read_checked(path: Path) -> Record:
+    """The record in a file that is not trusted.
+
+    Raises:
+        SuiteError: a link, no `.json`, too large, or the first field that does not fit.
+    """
+    if path.is_symlink():
+        raise SuiteError(f"{path.name!a}: a link; hand in the file itself")
+    if path.suffix != ".json" or not path.is_file():
+        raise SuiteError(f"{path}: expected a record, a .json file")
+    record = read(path)
+    if not name_fits(path, record):
+        raise SuiteError(
+            f"{path}: digest: the name says {path.stem[-12:]}, the record's is {record.digest[:12]}; it was changed"
+        )
+    return record
+
+
+def objections(record: Record, known: Collection[str] = (), new_protocol: bool = False) -> list[str]:
+    """Why a record that parses must not be merged, one line each, the field first.
+
+    Args:
+        known: protocol ids that the board holds already.
+        new_protocol: whether a protocol that the board does not hold is welcome.
+    """
+    out = [
+        f"method.{missing}" if not missing.startswith(("method", "prov")) else missing for missing in lacking(record)
+    ]
+    if record.trust == "published":
+        out.append("trust: 'published' is for the paper's own figures; state how it was measured")
+    out += _protocols(record, known, new_protocol)
+    made = record.provenance
+    if len(made.draws) != len(made.sampling_seeds):
+        out.append(f"provenance.draws: {len(made.draws)} for {len(made.sampling_seeds)} sampling seeds")
+    for value in record.values:
+        if value.per_seed and len(value.per_seed) != len(made.sampling_seeds):
+            out.append(f"values.{value.metric}.per_seed: {len(value.per_seed)} for {len(made.sampling_seeds)} seeds")
+    return out
+
+
+def _protocols(record: Record, known: Collection[str], new_protocol: bool) -> Iterable[str]:
+    made = record.provenance
+    for value in record.values:
+        where = f"values.{value.metric}.protocol"
+        says = record.protocols[value.protocol].parameters
+        if version_of(value.protocol) != VERSION:
+            yield f"{where}: version {version_of(value.protocol)}; measure with version {VERSION}"
+            continue
+        absent = [name for name in NEEDED if name not in says]
+        if absent:
+            yield f"{where}: its parameters do not say {absent[0]}"
+            continue
+        wrong = [
+            name
+            for name, truth in (
+                ("guidance", record.cell.guidance),
+                ("manifest", made.manifest),
+                ("sampling_seeds", made.sampling_seeds),
+                ("draws", made.draws),
+                ("n_fake", value.n_fake),
+                ("n_real", value.n_real),
+            )
+            if says.get(name, truth) != truth
+        ]
+        if wrong:
+            yield f"{where}: its {wrong[0]} is not the record's"
+        elif value.n_fake != says["faces"] * says["styles"]:
+            yield f"values.{value.metric}.n_fake: {value.n_fake}, not {says['faces']} faces x {says['styles']} styles"
+        elif known and not new_protocol and value.protocol not in known:
+            yield f"{where}: {value.protocol} is not on the board; use a profile's inputs, or --new-protocol"
+
+
+def differences(claimed: Record, again: Record) -> list[str]:
+    """Where a second measurement leaves a record's stated interval (or, without one, its value), one line each."""
+    out = []
+    for value in claimed.values:
+        second = again.get(value.metric)
+        if second is None:
+            out.append(f"values.{value.metric}: cannot be measured again here")
+        elif second.protocol != value.protocol:
+            out.append(f"values.{value.metric}.protocol: measured again under {second.protocol}, not {value.protocol}")
+        elif not _within(value.low, value.high, value.value, second.value):
+            span = "its value" if value.low is None else f"[{value.low:.6g}, {value.high:.6g}]"
+            out.append(
+                f"values.{value.metric}.value: {value.value:.6g} claimed, {second.value:.6g} again; outside {span}"
+            )
+    return out
+
+
+def _within(low: float | None, high: float | None, value: float, again: float) -> bool:
+    if low is not None and high is not None and low <= again <= high:
+        return True
+    return math.isclose(value, again, rel_tol=CLOSE, abs_tol=CLOSE)
+
+
+def trust_note(record: Record) -> str:
+    """What a maintainer can do to confirm the record's trust level."""
+    if record.trust == "re-run from weights":
+        return "claims 're-run from weights': confirm with --rerun METHOD --weights PATH --data RELEASE"
+    if record.trust == "re-scored from pictures":
+        return "claims 're-scored from pictures': confirm with --pictures DIR --data RELEASE"
+    return "self-reported: shown in grey, never ranked"
+
+
+def protocols_of(records: Sequence[Record]) -> set[str]:
+    """Ids of all protocols that records hold."""
+    return {value.protocol for record in records for value in record.values}

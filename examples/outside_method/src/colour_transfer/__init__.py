@@ -1,0 +1,1 @@
+"""Colour transfer as a method of the AAHQ leaderboard."""
