@@ -79,11 +79,13 @@ def _texts(value: Any) -> list[str]:
 
 
 class MethodInfo(_Strict):
-    """Who answers: its name as tables print it, its version, where its code is, what it was trained on."""
+    """Who answers: its name as tables print it, its version, where its code is (https, or a folder of `examples/`), what
+    it was trained on.
+    """
 
     name: str = Field(min_length=1, max_length=80)
     version: str = Field(default="", max_length=80)
-    code: str = Field(default="", max_length=300, pattern=r"^(https://\S+)?$")
+    code: str = Field(default="", max_length=300, pattern=r"^(https://\S+|examples/[a-z0-9_/-]+)?$")
     train_data: str = Field(default="", max_length=500)
     uses_test_pictures: bool = False
 

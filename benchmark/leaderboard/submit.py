@@ -25,7 +25,7 @@ def lacking(record: Record) -> list[str]:
     if not method.train_data:
         out.append("method.train_data: say what it was trained on, or 'nothing' (--train-data)")
     if not method.code:
-        out.append("method.code: say where its code is, an https address (--code)")
+        out.append("method.code: say where its code is, an https address or a folder of examples/ (--code)")
     if not method.version:
         out.append("method.version: say which version or commit of the method this is (--version)")
     if record.trust == "re-run from weights" and not made.weights and "no weights" not in record.notes:
