@@ -1,8 +1,9 @@
-"""Fill README.md between its markers: what `make demo` and `make test` printed, Tables 1-3 from records, costs.
+"""Fill README.md and docs/formats.md between their markers: kept outputs, Tables 1-3 from records, costs, columns.
 
     <!-- begin NAME -->  ...written here...  <!-- end NAME -->
 
-Everything comes from files of this repository: `docs/outputs/*.txt`, `benchmark/records/*.json`, `bench/results/costs.json`.
+Everything comes from files of this repository: `docs/outputs/*.txt`, `benchmark/records/*.json`, `bench/results/costs.json`,
+`aahq/release/schema.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from aahq.release.schema import COLUMNS
 from benchmark.paper import TITLES, Cell, cells, published
 from benchmark.record import Record, Value, read_all
 from benchmark.tables import number, paper_kind
@@ -19,6 +21,7 @@ from suite.files import write_whole
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+FORMATS = ROOT / "docs" / "formats.md"
 OUTPUTS = ROOT / "docs" / "outputs"
 RECORDS = ROOT / "benchmark" / "records"
 COSTS = ROOT / "bench" / "results" / "costs.json"
@@ -107,29 +110,40 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
 
 
-PARTS: dict[str, Callable[[], str]] = {
-    "demo": lambda: output("make-demo"),
-    "test": lambda: output("make-test"),
-    "tables": tables,
-    "costs": costs,
+def columns() -> str:
+    """The columns of a release's manifest."""
+    out = ["| column | type | what |", "|---|---|---|"]
+    return "\n".join([*out, *(f"| `{name}` | {one.type} | {one.what} |" for name, one in COLUMNS.items())])
+
+
+PARTS: dict[Path, dict[str, Callable[[], str]]] = {
+    README: {
+        "demo": lambda: output("make-demo"),
+        "test": lambda: output("make-test"),
+        "tables": tables,
+        "costs": costs,
+    },
+    FORMATS: {"columns": columns},
 }
 
 
-def filled(text: str) -> str:
-    """The README's text with every part written anew.
+def filled(page: Path) -> str:
+    """The page's text with every part written anew.
 
     Raises:
         SuiteError: a part without its markers.
     """
-    for name, render in PARTS.items():
+    text = page.read_text()
+    for name, render in PARTS[page].items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         before, found, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
         if not found or not closed:
-            raise SuiteError(f"README.md: no {begin} ... {end}")
+            raise SuiteError(f"{page.name}: no {begin} ... {end}")
         text = f"{before}{begin}\n{render()}\n{end}{after}"
     return text
 
 
 if __name__ == "__main__":
-    write_whole(README, filled(README.read_text()))
+    for page in PARTS:
+        write_whole(page, filled(page))
