@@ -14,7 +14,13 @@ from suite.errors import SuiteError
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--count", type=click.IntRange(1), default=200, show_default=True, help="Portraits of each domain.")
 @click.option("--size", type=click.IntRange(32, 2048), default=256, show_default=True, help="Side in pixels.")
-@click.option("--domain", type=click.Choice(["art", "photo", "both"]), default="art", show_default=True)
+@click.option(
+    "--domain",
+    type=click.Choice(["art", "photo", "both"]),
+    default="art",
+    show_default=True,
+    help="Painted, natural, or both.",
+)
 @click.option(
     "--seed", type=click.IntRange(0, 1_000_000), default=0, show_default=True, help="Another seed, other people."
 )
@@ -24,7 +30,13 @@ from suite.errors import SuiteError
 @click.option(
     "--styles", type=click.IntRange(1, 10_000), default=150, show_default=True, help="Style seeds of the art domain."
 )
-@click.option("--form", type=click.Choice(["folder", "shards"]), default="folder", show_default=True)
+@click.option(
+    "--form",
+    type=click.Choice(["folder", "shards"]),
+    default="folder",
+    show_default=True,
+    help="PNG files or tar shards.",
+)
 @click.option("--name", default="painted", show_default=True, help="The release's name.")
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes.  [one a core]")
 @json_option

@@ -24,7 +24,13 @@ from suite.cli import emit, json_option
 @click.option(
     "--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where local files are now."
 )
-@click.option("--form", type=click.Choice(("folder", "shards")), default="folder", show_default=True)
+@click.option(
+    "--form",
+    type=click.Choice(("folder", "shards")),
+    default="folder",
+    show_default=True,
+    help="PNG files or tar shards.",
+)
 @manners_options
 @workers_option
 @json_option

@@ -84,7 +84,11 @@ def release_options(command: F) -> F:
     for option in reversed(
         (
             click.option(
-                "--form", type=click.Choice(("folder", "shards", "links")), default="folder", show_default=True
+                "--form",
+                type=click.Choice(("folder", "shards", "links")),
+                default="folder",
+                show_default=True,
+                help="PNG files, tar shards, or links without pictures.",
             ),
             click.option("--public", is_flag=True, help="For handing on: no picture whose licence does not allow it."),
         )

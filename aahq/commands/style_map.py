@@ -12,7 +12,14 @@ from suite.cli import emit, json_option
 
 @click.command()
 @click.argument("release", type=click.Path(path_type=Path))
-@click.option("-o", "--to", type=click.Path(dir_okay=False, path_type=Path), default=Path("style-map.png"))
+@click.option(
+    "-o",
+    "--to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("style-map.png"),
+    show_default=True,
+    help="The PNG.",
+)
 @click.option("--count", type=click.IntRange(5), default=1500, show_default=True, help="Pictures at most.")
 @click.option("--width", type=click.IntRange(200, 12000), default=2400, show_default=True, help="Pixels.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of t-SNE.")

@@ -17,7 +17,13 @@ from suite.cli import emit, json_option
 @click.option("--inputs", multiple=True, required=True, type=click.Path(path_type=Path), help="What they answer.")
 @data_options
 @click.option("--method", required=True, help="The method's name as tables shall print it.")
-@click.option("--guidance", default="reference", show_default=True, type=click.Choice(["latent", "reference"]))
+@click.option(
+    "--guidance",
+    default="reference",
+    show_default=True,
+    type=click.Choice(["latent", "reference"]),
+    help="Where styles come from.",
+)
 @click.option("--invents-faces", is_flag=True, help="The method draws its own faces instead of restyling the given.")
 @measure_options
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The record to write (.json).")

@@ -15,7 +15,14 @@ from suite.files import write_whole
 @click.argument("records", type=click.Path(path_type=Path))
 @click.option("--table", "numbers", multiple=True, type=click.IntRange(1, 3), help="1, 2 or 3; all by default.")
 @click.option("--metric", "metrics", multiple=True, help="A metric to show, by its exact name; repeat for more.")
-@click.option("--format", "form", default="txt", type=click.Choice(["txt", "csv", "tex", "html"]), show_default=True)
+@click.option(
+    "--format",
+    "form",
+    default="txt",
+    type=click.Choice(["txt", "csv", "tex", "html"]),
+    show_default=True,
+    help="Of the tables.",
+)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder to write to instead of printing.")
 @json_option
 def command(
