@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.background import BackgroundTask
 
 from aahq.reasons import REASONS
 from aahq.review import agreement
@@ -94,7 +95,14 @@ def _add_files(app: FastAPI) -> None:
 def _add_pictures(app: FastAPI, session: Session) -> None:
     @app.get("/tile/{id}")
     def tile(id: str) -> Response:
-        return FileResponse(session.pictures.tile(session.item(id)), media_type="image/jpeg", headers=_FOREVER)
+        found = session.item(id)
+        path = session.pictures.tile_path(found)
+        if path.is_file():
+            return FileResponse(path, media_type="image/jpeg", headers=_FOREVER)
+        data = session.pictures.tile(found)
+        # It is kept once it is sent: the disk need not be waited for.
+        later = BackgroundTask(session.pictures.store_tile, found, data)
+        return Response(data, media_type="image/jpeg", headers=_FOREVER, background=later)
 
     @app.get("/face/{id}")
     def face(id: str) -> Response:

@@ -35,17 +35,22 @@ class Pictures:
         self._held: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
-    def tile(self, item: Item) -> Path:
-        """Path of the item's tile, a JPEG of at most `TILE` pixels a side; made on first use."""
-        path = self.tiles / item.id[:2] / f"{item.id}-{item.stamp}.jpg"
-        if not path.is_file():
-            for old in path.parent.glob(f"{item.id}-*.jpg"):
-                old.unlink(missing_ok=True)
-            write_whole(path, _jpeg(self._open(item, TILE), TILE, 85))
-        return path
+    def tile_path(self, item: Item) -> Path:
+        """Where the item's tile is once it is made."""
+        return self.tiles / item.id[:2] / f"{item.id}-{item.stamp}.jpg"
 
-    def _open(self, item: Item, side: int) -> Image.Image:
-        """The item's picture at no less than `side` pixels, at the least cost."""
+    def tile(self, item: Item) -> bytes:
+        """The item's tile, a JPEG of at most `TILE` pixels a side; `store_tile` keeps it."""
+        return _jpeg(self._open(item), TILE, 85)
+
+    def store_tile(self, item: Item, data: bytes) -> None:
+        """Keep a tile for the next visit, in the place of any of an earlier crop."""
+        path = self.tile_path(item)
+        for old in path.parent.glob(f"{item.id}-*.jpg"):
+            old.unlink(missing_ok=True)
+        write_whole(path, data)
+
+    def _open(self, item: Item) -> Image.Image:
         path = self.out / item.shown
         if item.bucket == "no face":
             return Image.fromarray(_canonical(path))
@@ -57,7 +62,7 @@ class Pictures:
 
     def face(self, item: Item) -> bytes:
         """JPEG of the aligned face at its full size."""
-        return _jpeg(self._open(item, WHOLE), WHOLE, 92)
+        return _jpeg(self._open(item), WHOLE, 92)
 
     def whole(self, item: Item) -> bytes:
         """JPEG of the whole picture, at most `WHOLE` pixels a side."""
@@ -67,6 +72,12 @@ class Pictures:
         """JPEG of the crop that these four points would give, by the recipe at a lower size."""
         aligned = align(self._decoded(item), four, size=PREVIEW, transform_size=2 * PREVIEW)
         return _jpeg(Image.fromarray(aligned), PREVIEW, 88)
+
+    @staticmethod
+    def warm_up() -> None:
+        """Compile what `preview` needs, so that the first one is as quick as the rest."""
+        four = np.array([[20.0, 24.0], [44.0, 24.0], [24.0, 46.0], [40.0, 46.0]])
+        align(np.zeros((64, 64, 3), np.uint8), four, size=PREVIEW, transform_size=2 * PREVIEW)
 
     def _decoded(self, item: Item) -> np.ndarray:
         with self._lock:

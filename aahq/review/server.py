@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,7 @@ def serve(out: Path, reviewer: str, port: int, opened: Callable[[str], object], 
         guard = Guard(make_app(session), at)
         session.write_token = guard.write_token
         address = f"http://127.0.0.1:{at}/?token={guard.secret}"
+        threading.Thread(target=session.pictures.warm_up, daemon=True).start()
         opened(address)
         if browser:
             webbrowser.open(address)
@@ -56,6 +58,8 @@ def _bound(port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(("127.0.0.1", port))
+        # From here on a browser that is early waits instead of being refused.
+        bound.listen(128)
     except OSError as error:
         bound.close()
         raise SuiteError(f"--port {port}: {error.strerror}; give another, or 0 for any that is free") from None

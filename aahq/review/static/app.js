@@ -52,14 +52,14 @@ function draw(tile, face, at, here) {
   const bucket = state.word("bucket", face);
   const reason = state.word("reason", face);
   const said = line ? (line.act === "keep" ? "kept" : `dropped, ${readable(line.reason)}`) : "undecided";
-  tile.className = `tile ${line?.act ?? ""} ${bucket.replace(" ", "-")} ${here ? "here" : ""}`;
-  tile.id = `face-${face}`;
-  tile.setAttribute("aria-selected", here);
-  tile.setAttribute("aria-setsize", grid.view.length);
-  tile.setAttribute("aria-posinset", at + 1);
-  tile.setAttribute("aria-label", `Face ${at + 1}: ${bucket}${reason ? `, ${readable(reason)}` : ""}; ${said}`);
-  tile.children[1].textContent = line ? (line.act === "keep" ? (line.points ? "✓•" : "✓") : "✕") : "";
-  tile.children[2].textContent = line?.act === "drop" ? readable(line.reason) : bucket === "kept" ? "" : readable(reason || bucket).replace("quality ", "");
+  set(tile, "class", `tile ${line?.act ?? ""} ${bucket.replace(" ", "-")} ${here ? "here" : ""}`);
+  set(tile, "id", `face-${face}`);
+  set(tile, "aria-selected", here);
+  set(tile, "aria-setsize", grid.view.length);
+  set(tile, "aria-posinset", at + 1);
+  set(tile, "aria-label", `Face ${at + 1}: ${bucket}${reason ? `, ${readable(reason)}` : ""}; ${said}`);
+  write(tile.children[1], line ? (line.act === "keep" ? (line.points ? "✓•" : "✓") : "✕") : "");
+  write(tile.children[2], line?.act === "drop" ? readable(line.reason) : bucket === "kept" ? "" : readable(reason || bucket).replace("quality ", ""));
   if (here) $("sheet").setAttribute("aria-activedescendant", tile.id);
   const image = tile.firstChild;
   if (tile.face !== face) {
@@ -67,6 +67,15 @@ function draw(tile, face, at, here) {
     image.classList.remove("there");
     image.removeAttribute("src");
   }
+}
+
+// Changes only what differs: most tiles that scroll in look like those that scrolled out.
+function set(node, name, value) {
+  if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}
+
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 function load(tile, face) {

@@ -1,6 +1,6 @@
 // One face, large: the crop as it would be released, the picture that it is cut from, and what is known about it.
 
-import { get } from "./api.js";
+import { get, post } from "./api.js";
 import { element, readable } from "./filters.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -64,7 +64,8 @@ export class Detail {
       element("button", { class: "quiet close", "aria-label": "Close (Esc)", onclick: () => this.close() }, "×"),
       element("figure", { class: "face" },
         element("img", { src: `/face/${id}?${stamp}`, alt: item.title ? `Face from ${item.title}` : "Face" }),
-        element("figcaption", {}, item.bucket === "no face" ? "no face was found: press p to place one" : "as it would be released")),
+        element("figcaption", {}, line?.points ? "as your points will cut it (preview)"
+          : item.bucket === "no face" ? "no face was found: press p to place one" : "as it would be released")),
       element("div", { class: "beside" },
         element("figure", {}, this.whole(item, id, points)),
         element("h2", {}, item.title || id),
@@ -72,6 +73,16 @@ export class Detail {
         element("p", { class: `verdict ${line?.act ?? ""}` }, verdict),
         this.facts(item, id)),
     );
+    if (line?.points) this.preview(id, line.points, this.dialog.querySelector(".face img"));
+  }
+
+  // The file is cut anew by the next release; until then the page shows what it will be.
+  async preview(id, points, image) {
+    const answer = await post("/api/preview", { id, points });
+    if (!answer.ok) return;
+    const address = URL.createObjectURL(await answer.blob());
+    image.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
+    image.src = address;
   }
 
   whole(item, id, points) {

@@ -3,6 +3,8 @@
 const GAP = 8;
 const ROWS_BEYOND = 2;
 const SETTLED_MS = 90;
+// Nobody sees faces that pass at more sheets a second than this; they are drawn as soon as the sheet slows down.
+const FASTEST = 4;
 
 export class Grid {
   // draw(tile, face) dresses a tile; load(tile, face) gives it its picture; picked(position, opened) hears of clicks.
@@ -78,22 +80,41 @@ export class Grid {
     if (!this.columns) return;
     const last = Math.ceil(this.view.length / this.columns) - 1;
     const first = Math.max(0, Math.min(Math.floor(this.box.scrollTop / this.pitch) - ROWS_BEYOND, last - this.rows.length + 1));
-    const fresh = [];
+    const flying = this.speed() > FASTEST;
     for (let number = first; number < first + this.rows.length; number++) {
       const slot = this.rows[number % this.rows.length];
-      if (slot.number !== number) { slot.number = number; fresh.push(slot); }
+      if (slot.number === number) continue;
+      slot.number = number;
+      slot.row.style.transform = `translate3d(0, ${number * this.pitch + GAP}px, 0)`;
+      if (flying) this.blank(slot);
+      else this.dress(slot);
     }
-    // A sheet that flies by is not worth its pictures; they come as soon as it slows down.
-    const flying = fresh.length > 3 && fresh.length < this.rows.length;
-    for (const slot of fresh) this.dress(slot, !flying);
     if (flying) {
       clearTimeout(this.settle);
-      this.settle = setTimeout(() => this.rows.forEach((slot) => this.loadRow(slot)), SETTLED_MS);
+      this.settle = setTimeout(() => this.rows.forEach((slot) => slot.blank && this.dress(slot)), SETTLED_MS);
     }
   }
 
-  dress(slot, load) {
-    slot.row.style.transform = `translate3d(0, ${slot.number * this.pitch + GAP}px, 0)`;
+  // Sheets a second since the last frame.
+  speed() {
+    const [now, top] = [performance.now(), this.box.scrollTop];
+    const sheets = Math.abs(top - (this.lastTop ?? top)) / this.box.clientHeight;
+    const seconds = Math.max(now - (this.lastNow ?? now), 1) / 1000;
+    Object.assign(this, { lastNow: now, lastTop: top });
+    // A jump (End, a drag of the bar) is one frame with nothing before it: what it lands on is to be seen.
+    return seconds > 0.1 ? 0 : sheets / seconds;
+  }
+
+  blank(slot) {
+    if (slot.blank) return;
+    slot.blank = true;
+    slot.row.classList.add("blank");
+    for (const tile of slot.tiles) delete tile.dataset.at;
+  }
+
+  dress(slot) {
+    slot.blank = false;
+    slot.row.classList.remove("blank");
     slot.tiles.forEach((tile, column) => {
       const at = slot.number * this.columns + column;
       const face = this.view[at];
@@ -101,17 +122,8 @@ export class Grid {
       if (face === undefined) { delete tile.dataset.at; return; }
       tile.dataset.at = at;
       this.draw(tile, face, at, at === this.cursor);
-      tile.waits = true;
+      this.load(tile, face);
     });
-    if (load) this.loadRow(slot);
-  }
-
-  loadRow(slot) {
-    for (const tile of slot.tiles) {
-      if (tile.hidden || !tile.waits) continue;
-      tile.waits = false;
-      this.load(tile, this.view[Number(tile.dataset.at)]);
-    }
   }
 
   tileAt(at) {
