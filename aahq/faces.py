@@ -19,12 +19,14 @@ from aahq.pose import head_pose
 
 Box = tuple[float, float, float, float]
 
-# dlib's HOG detector sees faces of 80 px and more. Longest sides of the copies: a face of 20 % of the picture is found on
+# dlib's HOG detector sees faces of 80 px and more. Longest sides of the copies: a face of 25 % of the picture is found on
 # the coarse one, of 6 % on the fine one.
-COARSE = 400
+COARSE = 320
 FINE = 1280
+# Beside a face that was found already, one of 8 %.
+BESIDE = 1024
 # The CNN costs a second per 400 x 400; it is asked for what the HOG detector should have seen in a portrait.
-MMOD = 280
+MMOD = 200
 # A strip beside the found faces is searched when it is wider than this share of the picture's shorter side.
 STRIP = 0.25
 # A head is about this many times its box.
@@ -95,8 +97,9 @@ class FaceFinder:
         """
         picture = Image.fromarray(rgb)
         hits = self._search(picture, (0, 0, *picture.size), COARSE)
+        longest = BESIDE if hits else FINE
         for strip in _uncovered(picture.size, [hit.box for hit in hits]):
-            hits += self._search(picture, strip, FINE)
+            hits += self._search(picture, strip, longest)
         hits = _distinct(hits)
         if not hits:
             faces = self._turned(picture)
@@ -109,11 +112,14 @@ class FaceFinder:
     def _search(self, picture: Image.Image, area: tuple[int, int, int, int], longest: int) -> list[_Hit]:
         """HOG hits of an area, on a copy at the scale that makes the whole picture's longest side `longest`."""
         scale = longest / max(picture.size)
-        if longest == COARSE:
+        if longest < BESIDE:
             scale = min(1.0, scale)
-        copy = _scaled(picture, area, scale)
-        rects, scores, _ = self._hog.run(copy, 0, 0.0)
-        return [_Hit(_shifted(rect, scale, area), float(score), "hog") for rect, score in zip(rects, scores)]
+        hits = self._hits(_scaled(picture, area, scale))
+        return [_Hit(_shifted(hit.box, scale, area), hit.score, hit.detector) for hit in hits]
+
+    def _hits(self, copy: np.ndarray | Image.Image) -> list[_Hit]:
+        rects, scores, _ = self._hog.run(np.array(copy), 0, 0.0)
+        return [_Hit(_box(rect), float(score), "hog") for rect, score in zip(rects, scores)]
 
     def _second_look(self, picture: Image.Image) -> list[_Hit]:
         """CNN hits, their boxes moved to the HOG detector's framing, for which the landmarks were trained."""
@@ -124,7 +130,7 @@ class FaceFinder:
         if min(copy.shape[:2]) < 64:
             return []
         for found in self._mmod(copy, 0):
-            left, top, right, bottom = _shifted(found.rect, scale, area)
+            left, top, right, bottom = _shifted(_box(found.rect), scale, area)
             side, x, y = right - left, (left + right) / 2, (top + bottom) / 2
             # Median of both detectors' boxes over painted portraits: 1.06 times the side, 0.05 of it lower.
             half, y = side * 0.53, y + side * 0.05
@@ -134,9 +140,14 @@ class FaceFinder:
 
     def _turned(self, picture: Image.Image) -> list[FoundFace]:
         """Faces of the first turned copy that shows any; found and marked there, then turned back."""
+        scale = min(1.0, COARSE / max(picture.size))
+        small = Image.fromarray(_scaled(picture, (0, 0, *picture.size), scale))
         for turn in TURNS:
-            copy = picture.rotate(turn, Image.Resampling.BILINEAR, expand=True, fillcolor=(128, 128, 128))
-            hits = _distinct([hit for hit in self._search(copy, (0, 0, *copy.size), COARSE) if hit.score >= SURE])
+            # Most pictures show nothing here either; only one that does is worth turning at its full size.
+            if not any(hit.score >= SURE for hit in self._hits(_turn(small, turn))):
+                continue
+            copy = _turn(picture, turn)
+            hits = _distinct([hit for hit in self._search(copy, (0, 0, *copy.size), COARSE * 2) if hit.score >= SURE])
             if not hits:
                 continue
             full, faces = np.array(copy), []
@@ -182,13 +193,17 @@ def _scaled(picture: Image.Image, area: tuple[int, int, int, int], scale: float)
     return np.array(picture.resize(size, Image.Resampling.BILINEAR, box=area, reducing_gap=2.0))
 
 
-def _shifted(rect: Any, scale: float, area: tuple[int, int, int, int]) -> Box:
-    return (
-        rect.left() / scale + area[0],
-        rect.top() / scale + area[1],
-        rect.right() / scale + area[0],
-        rect.bottom() / scale + area[1],
-    )
+def _box(rect: Any) -> Box:
+    return float(rect.left()), float(rect.top()), float(rect.right()), float(rect.bottom())
+
+
+def _shifted(box: Box, scale: float, area: tuple[int, int, int, int]) -> Box:
+    left, top, right, bottom = (v / scale for v in box)
+    return left + area[0], top + area[1], right + area[0], bottom + area[1]
+
+
+def _turn(picture: Image.Image, degrees: float) -> Image.Image:
+    return picture.rotate(degrees, Image.Resampling.BILINEAR, expand=True, fillcolor=(128, 128, 128))
 
 
 def _uncovered(size: tuple[int, int], boxes: list[Box]) -> Iterator[tuple[int, int, int, int]]:

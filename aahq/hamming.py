@@ -106,14 +106,16 @@ def _join(
         start = np.cumsum(counts) - counts
         counts[heavy] = 0
         sorted_hashes, sorted_index = hashes[order], index[order]
-        filled = np.flatnonzero(counts)
+        present = counts > 0
+        filled, crowded = np.flatnonzero(present), np.flatnonzero(counts > 1)
         for mask in masks:
-            other = filled ^ mask
-            if mask == 0:
-                meet = counts[filled] > 1
+            if mask:
+                # Each pair of buckets once: from the one without the mask's top bit.
+                lower = filled[(filled & (1 << (mask.bit_length() - 1))) == 0]
+                one = lower[present[lower ^ mask]]
             else:
-                meet = (filled < other) & (counts[other] > 0)
-            one, two = filled[meet], other[meet]
+                one = crowded
+            two = one ^ mask
             for rows, a, b in _products(counts[one], counts[two]):
                 i, j = start[one[rows]] + a, start[two[rows]] + b
                 close = np.bitwise_count(sorted_hashes[i] ^ sorted_hashes[j]) <= distance

@@ -30,14 +30,14 @@ def straightforward_align(rgb: np.ndarray, points: np.ndarray, size: int = 1024,
     quad, side = crop_frame(points)
     shrink = int(np.floor(side / size * 0.5))
     if shrink > 1:
-        smaller = tuple(int(np.rint(n / shrink)) for n in image.size)
-        image = image.resize(smaller, Image.Resampling.LANCZOS)
+        w, h = (int(np.rint(n / shrink)) for n in image.size)
+        image = image.resize((w, h), Image.Resampling.LANCZOS)
         quad, side = quad / shrink, side / shrink
     border = max(int(np.rint(side * 0.1)), 3)
     low, high = np.floor(quad.min(axis=0)).astype(int), np.ceil(quad.max(axis=0)).astype(int)
     box = (*np.maximum(low - border, 0), *np.minimum(high + border, image.size))
     if box[2] - box[0] < image.size[0] or box[3] - box[1] < image.size[1]:
-        image = image.crop(tuple(int(v) for v in box))
+        image = image.crop((int(box[0]), int(box[1]), int(box[2]), int(box[3])))
         quad = quad - box[:2]
     low, high = np.floor(quad.min(axis=0)).astype(int), np.ceil(quad.max(axis=0)).astype(int)
     pad = np.array([*np.maximum(border - low, 0), *np.maximum(high - image.size + border, 0)])
