@@ -101,10 +101,13 @@ class FaceFinder:
         for strip in _uncovered(picture.size, [hit.box for hit in hits]):
             hits += self._search(picture, strip, longest)
         hits = _distinct(hits)
-        if not hits:
+        best = max((hit.score for hit in hits), default=0.0)
+        if best < SURE:
+            # A lying head can look faintly like an upright one; its landmarks would be nonsense.
             faces = self._turned(picture)
-            if faces:
+            if faces and faces[0].score > best + SURE:
                 return faces
+        if not hits:
             hits = _distinct(self._second_look(picture))
         full = np.ascontiguousarray(rgb)
         return _largest_first([self._face(full, hit) for hit in hits])
