@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 @click.command(short_help="Write a record to hand in, and say what is missing.")
 @click.argument("method", required=False)
 @click.option("--record", type=click.Path(path_type=Path), help="A record that 'score-images' or 'reproduce' wrote.")
+@click.option(
+    "--from", "reproduced", type=click.Path(path_type=Path), help="A reproduction's work folder: all records."
+)
 @click.option("--value", "numbers", multiple=True, metavar="METRIC=NUMBER", help="A number of your own (with --like).")
 @click.option("--like", type=click.Path(path_type=Path), help="A record measured under the protocol you followed.")
 @click.option("--data", type=click.Path(path_type=Path), help="The release, to run METHOD here.")
@@ -28,7 +31,13 @@ if TYPE_CHECKING:
 @click.option("--hidden-seed", type=click.Path(path_type=Path), help="A file with a seed that only the maintainer has.")
 @click.option("--weights", type=click.Path(path_type=Path), help="The checkpoint of METHOD.")
 @click.option("--no-weights", is_flag=True, help="METHOD has no weights.")
-@click.option("--guidance", default="reference", show_default=True, type=click.Choice(["latent", "reference"]))
+@click.option(
+    "--guidance",
+    default="reference",
+    show_default=True,
+    type=click.Choice(["latent", "reference"]),
+    help="Where styles come from.",
+)
 @click.option("--version", help="Version or commit of the method.")
 @click.option("--code", help="https address of its code.")
 @click.option("--train-data", help="What it was trained on, or 'nothing'.")
@@ -40,6 +49,7 @@ if TYPE_CHECKING:
 def command(
     method: str | None,
     record: Path | None,
+    reproduced: Path | None,
     numbers: tuple[str, ...],
     like: Path | None,
     data: Path | None,
@@ -58,8 +68,11 @@ def command(
       METHOD --data RELEASE         runs it here           re-run from weights
       --record FILE                 from score-images      re-scored from pictures
       METHOD --value M=X --like R   your own figures       self-reported
+      --from WORK                   every record of a reproduction, as it was measured
+
     \b
     Exit code 1 when something is missing; it is said in plain words, and before anything is measured where possible.
+
     \b
     Examples:
       aahq-bench submit ColourTransfer --data reproduce-demo/data --no-weights --train-data nothing \\
@@ -69,15 +82,19 @@ def command(
     from benchmark.leaderboard.submit import TRUST_MEANS, save, with_method
     from benchmark.record import read
 
-    ways = [name for name, way in (("--record", record), ("--value", numbers), ("--data", data)) if way]
+    ways = [name for name, way in (("--record", record), ("--from", reproduced), ("--value", numbers)) if way]
+    ways += ["--data"] if data is not None and reproduced is None else []
     if len(ways) != 1:
         raise SuiteError(
-            f"submit: {' and '.join(ways) or 'nothing'} given; give METHOD --data, --record, or METHOD --value --like"
+            f"submit: {' and '.join(ways) or 'nothing'} given; give METHOD --data, --record, --from, or METHOD --value"
         )
+    if reproduced is not None:
+        _adopted(reproduced, out, version, code, samples, data, as_json, given)
+        return
     if samples and data is None:
-        raise SuiteError("--samples: pictures are made with METHOD --data")
+        raise SuiteError("--samples: pictures are made with METHOD --data, or --from WORK")
     stated = {"version": version, "code": code, "train_data": train_data, "uses_test_pictures": uses_test_pictures}
-    generations = []
+    generations: list[Any] = []
     if record is not None:
         made: Record = read(record)
     elif method is None:
@@ -96,6 +113,30 @@ def command(
         write_samples(out, path.stem, generations[0])
     words = f"{path}: {made.trust} ({TRUST_MEANS[made.trust]}); hand it in as benchmark/records/{path.name}"
     emit({"record": str(path), "trust": made.trust}, f"{values_text(made)}\n{words}", as_json)
+
+
+def _adopted(
+    folder: Path,
+    out: Path,
+    version: str | None,
+    code: str | None,
+    samples: bool,
+    data: Path | None,
+    as_json: bool,
+    given: dict[str, Any],
+) -> None:
+    from benchmark.leaderboard.adopt import adopt
+
+    if not version or not code:
+        raise SuiteError("--version, --code: say which version of which code was reproduced", exit_code=1)
+    given = {**given, "work": folder}
+    work = bench_work(settings_of(given["profile"], given["overrides"]), given["profile"], folder / "data", given)
+    work.data = data
+    done = adopt(work, out, version, code, samples, lambda text: click.echo(text, err=True))
+    lines = [f"{len(done.written)} records in {out}", *(f"left out: {name}: {why}" for name, why in done.left.items())]
+    emit({"records": [str(path) for path in done.written], "left": done.left}, "\n".join(lines), as_json)
+    if done.left:
+        raise SystemExit(1)
 
 
 def _claimed(method: str, numbers: tuple[str, ...], like: Path | None) -> Record:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pydantic import ValidationError
+
 from benchmark.record import MethodInfo, Provenance, Record, Value
 from suite.errors import SuiteError, did_you_mean
 from suite.files import digest
@@ -55,8 +57,8 @@ def claim(numbers: Mapping[str, float], like: Record, method: MethodInfo) -> Rec
                     why=WHY,
                 )
             )
-        except ValueError as error:
-            words = str(error).splitlines()[2].strip().removeprefix("Value error, ").partition(" [type")[0]
+        except ValidationError as error:
+            words = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise SuiteError(f"--value {metric}: {words}") from None
     made = like.provenance
     return Record(

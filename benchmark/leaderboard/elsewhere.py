@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from benchmark.cell import Bench
-from benchmark.leaderboard.inputs import InputsCard
+from benchmark.leaderboard.inputs import InputsCard, draw_for
 from benchmark.leaderboard.picture_folder import PictureFolder
 from benchmark.leaderboard.score import Answer, open_bench, score
 from benchmark.leaderboard.seed import Seed
 from benchmark.paper import Guidance
+from benchmark.protocol import Draws
 from benchmark.record import MethodInfo, Record
 from benchmark.reproduce import Work
+from benchmark.settings import Reproduce
+from models.release import Release, open_release
 from suite.errors import SuiteError
 
 
@@ -35,25 +37,31 @@ def score_folders(
         raise SuiteError(
             f"DIR, --inputs: {len(folders)} and {len(cards)} for {len(seeds)} seeds; give one of each a seed"
         )
-    bench = open_bench(work, seeds)
+    release = open_release(work.release)
     answers = []
-    for place, (folder, card) in enumerate(zip(folders, cards)):
-        check_card(card, bench, place)
-        answers.append(PictureFolder(folder, method.name, guidance, bench.draws[place], bench.release, faces_from))
+    for folder, card, seed in zip(folders, cards, seeds):
+        draws = check_card(card, release, work.settings, seed)
+        answers.append(PictureFolder(folder, method.name, guidance, draws, release, faces_from))
+    bench = open_bench(work, seeds)
     return score(bench, Answer(answers, {}, "re-scored from pictures"), guidance, method), answers
 
 
-def check_card(card: InputsCard, bench: Bench, place: int) -> None:
-    """Refuse inputs of another release, another seed or another draw."""
-    public = bench.work.settings.sampling_seeds[place]
-    if card.manifest != bench.release.digest:
+def check_card(card: InputsCard, release: Release, settings: Reproduce, seed: Seed) -> Draws:
+    """The draw that the inputs came from.
+
+    Raises:
+        SuiteError: they are of another release, another seed or another draw.
+    """
+    if card.manifest != release.digest:
         raise SuiteError(
-            f"--inputs: manifest: {card.manifest[:12]} is not the release's {bench.release.digest[:12]}; give its --data"
+            f"--inputs: manifest: {card.manifest[:12]} is not the release's {release.digest[:12]}; give its --data"
         )
-    if card.seed != public:
-        raise SuiteError(f"--inputs: seed: drawn from {card.seed!a}, measured from {public!a}; give the same seed")
-    if card.draws != bench.draws[place].digest:
+    if card.seed != seed.public:
+        raise SuiteError(f"--inputs: seed: drawn from {card.seed!a}, measured from {seed.public!a}; give the same seed")
+    draws = draw_for(settings, release, seed)
+    if card.draws != draws.digest:
         raise SuiteError(
-            f"--inputs: draws: {card.draws[:12]} is not this profile's draw {bench.draws[place].digest[:12]}; "
+            f"--inputs: draws: {card.draws[:12]} is not this profile's draw {draws.digest[:12]}; "
             "give the --profile and --set that the inputs were made with"
         )
+    return draws

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import stat
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 import torch
@@ -69,30 +69,52 @@ def list_pictures(folder: Path, faces: int, styles: int) -> list[str]:
     return wanted
 
 
-def read_png(path: Path) -> tuple[bytes, np.ndarray]:
-    """The bytes of a PNG file and its pixels, (S, S, 3) uint8; links are not followed.
+@contextmanager
+def open_png(path: Path) -> Iterator[tuple[BinaryIO, Image.Image]]:
+    """The open file of a square 8-bit RGB PNG and its picture, not yet decoded; links are not followed.
 
     Raises:
         SuiteError: a link, too large, not an 8-bit RGB PNG, not square, damaged.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as file:
+        with os.fdopen(handle, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             info = os.fstat(file.fileno())
             if not stat.S_ISREG(info.st_mode) or info.st_size > LARGEST_FILE:
                 raise SuiteError(f"{path}: {info.st_size} bytes; expected a plain PNG file below {LARGEST_FILE}")
-            data = file.read()
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+            with Image.open(file, formats=("PNG",)) as picture:
                 width, height = picture.size
                 if width != height or not 8 <= width <= LARGEST_SIDE:
                     raise SuiteError(f"{path}: {width} x {height}; expected a square of 8 to {LARGEST_SIDE}")
                 if picture.mode != "RGB" or getattr(picture, "n_frames", 1) != 1:
                     raise SuiteError(f"{path}: mode {picture.mode}; expected one 8-bit RGB picture")
-                return data, np.asarray(picture)
+                yield file, picture
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise SuiteError(f"{path}: not a readable PNG ({error})") from None
+
+
+def read_png(path: Path) -> tuple[str, np.ndarray]:
+    """SHA-256 of a PNG file and its pixels, (S, S, 3) uint8. Raises as `open_png` does."""
+    with open_png(path) as (file, picture):
+        pixels = np.array(picture)
+        file.seek(0)
+        return sha256_bytes(file.read()), pixels
+
+
+def side_of(folder: Path, names: Sequence[str]) -> int:
+    """The side that all pictures share, from their headers alone: a wrong file stops the work before it begins.
+
+    Raises:
+        SuiteError: as `open_png`, or two sizes.
+    """
+    first = 0
+    for name in names:
+        with open_png(folder / name) as (_, picture):
+            first = first or picture.width
+            if picture.width != first:
+                raise SuiteError(f"{folder / name}: {picture.width} px; {names[0]} has {first}; sizes must agree")
+    return first
 
 
 class PictureFolder(Generation):
@@ -117,20 +139,14 @@ class PictureFolder(Generation):
         self.folder = folder
         self.names = list_pictures(folder, draws.faces, draws.styles)
         self.sums: dict[str, str] = {}
-        size = len(read_png(folder / self.names[0])[1])
-        super().__init__(Elsewhere(name, faces_from, size), guidance, draws, release, batch=1)
+        super().__init__(Elsewhere(name, faces_from, side_of(folder, self.names)), guidance, draws, release, batch=1)
 
     def block(self, faces: range) -> Block:
         draws, size = self.draws, self.method.resolution
         pictures = []
         for name in self.names[faces.start * draws.styles : faces.stop * draws.styles]:
-            data, pixels = read_png(self.folder / name)
-            if len(pixels) != size:
-                raise SuiteError(
-                    f"{self.folder / name}: {len(pixels)} px; {self.names[0]} has {size}; sizes must agree"
-                )
-            self.sums[name] = sha256_bytes(data)
-            pictures.append(torch.from_numpy(pixels.copy()).permute(2, 0, 1))
+            self.sums[name], pixels = read_png(self.folder / name)
+            pictures.append(torch.from_numpy(pixels).permute(2, 0, 1))
         stacked = torch.stack(pictures)
         sources = None
         if self.method.face == "image":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def _parameter(value: Any) -> str:
     return text if len(text) <= 400 else f"{text[:400]}..."
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FunctionLoader(lambda name: _source(f"pages/{name}")),

@@ -90,6 +90,11 @@ def scatter(group: Group, rows: Sequence[Row], x_column: Column, y_column: Colum
     points = [(across(a.value), up(b.value)) for a, b in zip(xs, ys)]
     parts += _sweeps(rows, points)
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    for a, b, (x, y) in zip(xs, ys, points):
+        if (span := _span(across, a)) is not None:
+            taken.append((span[0], y - 4, span[1], y + 4))
+        if (span := _span(up, b)) is not None:
+            taken.append((x - 4, span[1], x + 4, span[0]))
     for row, a, b, (x, y) in zip(rows, xs, ys, points):
         said = _said(row, [(x_column, a), (y_column, b)])
         parts.append(_mark(row, x, y, _span(across, a), _span(up, b), said))
@@ -117,7 +122,8 @@ def _place_label(text: str, x: float, y: float, taken: list[tuple[float, float, 
     """A label beside its point where there is room; the point's tooltip says it anyway."""
     shown = _short(text, 18)
     wide = 6.4 * len(shown)
-    spots = ((x + 9, y + 4, "start"), (x - 9, y + 4, "end"), (x, y - 10, "middle"), (x, y + 19, "middle"))
+    beside = ((x + 9, y + 4, "start"), (x - 9, y + 4, "end"), (x, y - 10, "middle"), (x, y + 19, "middle"))
+    spots = (*beside, (x + 9, y - 7, "start"), (x - 9, y - 7, "end"), (x + 9, y + 16, "start"), (x - 9, y + 16, "end"))
     for at_x, at_y, anchor in spots:
         left = at_x - {"start": 0, "end": wide, "middle": wide / 2}[anchor]
         box = (left, at_y - 10, left + wide, at_y + 3)
