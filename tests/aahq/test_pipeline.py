@@ -127,6 +127,7 @@ def killed_and_resumed(source: Path, out: Path, moments: list[int]) -> None:
     assert not list(out.rglob("*.part")), "nothing half-written is left"
 
 
+@pytest.mark.slow
 def test_killed_before_any_event_and_resumed_gives_the_same_bytes(
     built: Path, painted_folder: Path, tmp_path: Path
 ) -> None:

@@ -131,6 +131,7 @@ def test_sittings_split_by_person_and_keep_domains_apart():
     assert not {s.identity for s in sittings(200, 64, "both", 4, 25, 30)} & (art | photo)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_release(tmp_path):
     from aahq.commands.portraits import command
     from aahq.release.verify import verify

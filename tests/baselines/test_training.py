@@ -63,6 +63,7 @@ def test_a_step_moves_every_trained_network_and_no_frozen_one(name):
     assert all(torch.equal(value, after[key]) for key, value in weights(again).items()), "a step is its draws"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_accumulation_is_the_whole_batch(name):
     whole, parts = (trainee(name, "batch=4", f"micro_batch={micro}", "lr=1e-4") for micro in (0, 1))

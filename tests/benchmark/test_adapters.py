@@ -23,6 +23,7 @@ def test_the_indicator_keeps_its_ends_and_order() -> None:
     assert scaled == sorted(scaled)
 
 
+@pytest.mark.slow
 def test_blendgan_answers_as_a_method() -> None:
     networks = random_blendgan(32, 0, width=16)
     stylised, natural = blendgan_of(networks, 0), blendgan_of(networks, 18)

@@ -58,6 +58,7 @@ def test_figures_of_the_published_generator(g64: BlendGAN, name: str) -> None:
     close(picture[:, 0, 0, ::16].flatten(), torch.tensor(INLINE[name]))
 
 
+@pytest.mark.slow
 def test_every_call_of_the_published_generator_at_64(g64: BlendGAN, golden: Path) -> None:
     given, due, _, meta = load(golden / "blendgan_gen_s64.safetensors")
     z, z_style = given["z"], given["z_embed"]

@@ -36,6 +36,7 @@ def test_figures_of_the_published_discriminators() -> None:
     close(filled(ProjectionDiscriminator, 32, "figures-")(x, style), torch.tensor(PROJECTION)[:, None])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "kind"), [("blendgan_disc", Discriminator), ("blendgan_proj_disc", ProjectionDiscriminator)]
 )

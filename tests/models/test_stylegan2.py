@@ -143,6 +143,7 @@ def test_style_mixing_takes_early_layers_from_the_first(small: Generator) -> Non
         small(normal("z", (2, 16)), z2=normal("z2", (2, 16)), inject_index=8)
 
 
+@pytest.mark.slow
 def test_compiled_without_graph_breaks(small: Generator) -> None:
     z = normal("z", (2, 16))
     compiled = torch.compile(small, fullgraph=True, backend="aot_eager")

@@ -106,6 +106,7 @@ def test_resuming_is_bit_for_bit(tmp_path: Path, encoder: Path) -> None:
     assert torch.equal(whole.trainee.memory["queue"], second.trainee.memory["queue"])
 
 
+@pytest.mark.slow
 def test_accumulation_is_the_whole_batch(tmp_path: Path, encoder: Path) -> None:
     # Path length sees another number of pictures when parts are smaller, so it is off here.
     both = [
@@ -194,6 +195,7 @@ def test_the_style_encoder_learns_to_find_its_own_work(tmp_path: Path) -> None:
     torch.testing.assert_close(again(image), trainee.encoder(image), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_dry_run_knows_the_memory(encoder: Path) -> None:
     chosen = settings(encoder=str(encoder), batch=8)
     peak = estimate.tensor_peak(lambda device: BlendGANTrainee(chosen, device), 32)
@@ -252,6 +254,7 @@ def test_two_ranks_give_the_gradients_of_one_doubled_batch(tmp_path: Path, encod
         assert (alone[name] - together[name]).abs().max() <= 1e-5 * alone[name].abs().max(), name
 
 
+@pytest.mark.slow
 def test_psp_learns_to_reproduce_through_the_frozen_generator(tmp_path: Path, encoder: Path) -> None:
     run = loop(tmp_path / "g", encoder=str(encoder), steps=2)
     run.run()

@@ -182,6 +182,7 @@ def test_two_ranks_are_one_doubled_batch(tmp_path: Path) -> None:
     torch.testing.assert_close(alone[:-8], first[:-8], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", SIGNALLED.format(tests=[str(HERE), str(HERE.parent)]), str(tmp_path / "run")],

@@ -35,6 +35,7 @@ def test_kernels_compile_ahead_of_time(capability: int) -> None:
     run(str(HERE / "compile_kernels.py"), str(capability), TRITON_INTERPRET="0")
 
 
+@pytest.mark.slow
 def test_operators_import_without_triton_and_compile_nothing() -> None:
     code = (
         "import sys; sys.modules['triton'] = None\n"

@@ -162,6 +162,7 @@ def test_both_forms_of_modulated_conv2d_agree(up: int, down: int, demodulate: bo
     torch.testing.assert_close(scaled, reference, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @PATHS
 def test_gradients_by_finite_differences(implementation: str) -> None:
     x, w, s = (
