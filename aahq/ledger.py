@@ -118,6 +118,13 @@ class Ledger:
             self.db.execute("PRAGMA foreign_keys = ON")
             self._migrate()
         except sqlite3.DatabaseError as error:
+            if any(word in str(error) for word in ("I/O", "full", "readonly", "unable to open")):
+                # Nothing is wrong with the ledger: moving it away would lose it.
+                raise SuiteError(
+                    f"OUT {self.path}: {error}; free some space, make the folder writable, "
+                    "and run the same command again to go on",
+                    1,
+                ) from None
             raise SuiteError(
                 f"OUT {self.path}: not usable as a ledger ({error}); move it away and build again, or restore a copy"
             ) from None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aahq.disk import disk_faults
 from aahq.engine import choose_engine
 from aahq.ledger import Ledger
 from aahq.lock import only_writer
@@ -126,7 +127,7 @@ def open_build(
         out = out.absolute()
     if not create and not out.is_dir():
         raise SuiteError(f"OUT {out}: no such folder; start with 'aahq build {out} --source ...'")
-    with only_writer(out), Ledger(out, create=create) as ledger:
+    with disk_faults(out), only_writer(out), Ledger(out, create=create) as ledger:
         sweep_parts(out)
         finish_removal(ledger)
         wanted = Build(

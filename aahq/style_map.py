@@ -25,6 +25,8 @@ SCALES, ORIENTATIONS, HUES = 4, 8, 12
 PAPER = (248, 246, 242)
 # Share of the grid's cells that hold a picture: enough air for the clusters to be seen.
 FILLED = 0.52
+# Of the width, on each side.
+MARGIN = 0.03
 
 
 def style_features(rgb: np.ndarray) -> np.ndarray:
@@ -126,12 +128,12 @@ def _load(root: Path, count: int, width: int) -> tuple[list[str], list[Image.Ima
 
 def _cell(count: int, width: int) -> int:
     """Side of a grid's cell such that `count` pictures fill the wanted share of a square."""
-    return int(width / np.ceil(np.sqrt(max(count, 1) / FILLED)))
+    return int(width * (1 - 2 * MARGIN) / np.ceil(np.sqrt(max(count, 1) / FILLED)))
 
 
 def _draw(points: np.ndarray, thumbs: list[Image.Image], width: int) -> Image.Image:
     side = _cell(len(points), width)
-    cells = width // side
+    cells = int(width * (1 - 2 * MARGIN)) // side
     margin = (width - cells * side) // 2
     sheet = Image.new("RGB", (width, width), PAPER)
     for (x, y), thumb in zip(_places(points, cells), thumbs, strict=True):

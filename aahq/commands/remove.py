@@ -45,6 +45,7 @@ def command(
       aahq remove art --work https://www.artstation.com/artwork/aB3dE --dry-run
       aahq remove art --picture 51b3f0a2c9-00 --sha256 9f86d081...
     """
+    from aahq.disk import disk_faults
     from aahq.ledger import Ledger
     from aahq.lock import only_writer
     from aahq.remove.lookup import picture_question
@@ -56,7 +57,7 @@ def command(
     check(wanted)
     if not out.is_dir():
         raise SuiteError(f"OUT {out}: no such folder")
-    with only_writer(out), Ledger(out) as ledger:
+    with disk_faults(out), only_writer(out), Ledger(out) as ledger:
         if dry_run:
             named, copies = find(ledger, wanted)
             told = {"named": named, "copies": copies, "pictures": len(named) + len(copies), "dry_run": True}

@@ -21,7 +21,7 @@ from aahq.release.schema import CARD_FILES, COLUMNS, DEFAULTS, FORMS, REJECT_COL
 from aahq.release.store import SHARD_BYTES, FolderStore, NoStore, ShardStore, Store
 from aahq.release.tables import TableWriter, read_rows, table_writer
 from suite.errors import SuiteError, did_you_mean
-from suite.files import canonical_json, sha256_bytes, sha256_file, whole_file, write_json, write_whole
+from suite.files import PART_SUFFIX, canonical_json, sha256_bytes, sha256_file, whole_file, write_json, write_whole
 
 Picture = np.ndarray | bytes | None
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,89}")
@@ -87,6 +87,9 @@ def write(
     root = Path(out)
     root.mkdir(parents=True, exist_ok=True)
     (root / MANIFEST).unlink(missing_ok=True)
+    for part in root.glob(f".*{PART_SUFFIX}"):
+        # A killed writer's; one folder has one writer.
+        part.unlink(missing_ok=True)
     with ExitStack() as stack:
         manifest_part = stack.enter_context(whole_file(root / MANIFEST))
         sums_part = stack.enter_context(whole_file(root / SUMS))

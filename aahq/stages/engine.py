@@ -202,5 +202,6 @@ def content_path(kind: str, digest: str, suffix: str) -> str:
 
 def sweep_parts(folder: Path) -> None:
     """Remove what a killed process left half-written; only for the holder of the folder's lock."""
-    for part in (*(folder / "pictures").glob(".*.part"), *(folder / "faces").glob("*/.*.part")):
+    places = ((folder, ".*.part"), (folder / "pictures", ".*.part"), (folder / "faces", "*/.*.part"))
+    for part in (part for place, names in places for part in place.glob(names)):
         part.unlink(missing_ok=True)

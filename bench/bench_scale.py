@@ -1,0 +1,184 @@
+"""Scale: a Dask cluster of two workers against the local pool of two, and all near pairs among millions of hashes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from aahq.engine import choose_engine
+from aahq.hamming import near_pairs
+from aahq.pipeline import RUN, STAGES, open_build
+from aahq.stages import screen
+from aahq.stages.engine import BATCH, Engine, run_batches
+from bench.run import Row, ratio
+
+ART = Path(__file__).resolve().parents[2] / "shared" / "data" / "art"
+PICTURES, SIDE, ROUNDS, DISTANCE = 96, 1024, 5, 8
+# The whole ten million take a quarter of an hour of a quiet core; the work grows with the square where buckets are full.
+SIZES = (1_000_000, 3_000_000)
+TEN_MILLION = 10_000_000
+
+
+def rows() -> list[Row]:
+    return [*cluster_rows(), *dedup_rows(SIZES), *stage_rows()]
+
+
+def stage_rows() -> list[Row]:
+    """What a picture costs in each stage, and on the disk: docs/scale.md is computed from these."""
+    with tempfile.TemporaryDirectory() as name:
+        source, out = ART if ART.is_dir() else _painted(Path(name) / "painted"), Path(name) / "out"
+        ask = {"source": "folder", "target": str(source)}
+        made = []
+        with open_build(out, ask=ask, workers=1, create=True) as build:
+            for stage in STAGES:
+                start = time.process_time()
+                RUN[stage](build)
+                made.append((stage, time.process_time() - start))
+            count = build.ledger.count("pictures")
+        note = f"{count} pictures, faces of 1024 px, one process"
+        seconds = [Row(f"stage {stage}", spent / count, "s of one core a picture", note=note) for stage, spent in made]
+        disk = [
+            Row(
+                f"disk {kind}",
+                sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) / count / 1e6,
+                "MB a picture",
+            )
+            for kind, path in (("pictures", out / "pictures"), ("faces", out / "faces"), ("release", out / "release"))
+        ]
+        return [*seconds, *disk]
+
+
+def _painted(folder: Path) -> Path:
+    from aahq.portraits.paint import paint
+    from aahq.portraits.styles import style_seed
+
+    folder.mkdir()
+    for number in range(8):
+        Image.fromarray(paint(number, style_seed("oil", number), 512).rgb).save(folder / f"{number}.png")
+    return folder
+
+
+def cluster_rows() -> list[Row]:
+    """The screen stage's own work (decode, hash) over the same pictures, both engines warm, in turn."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = _pictures(folder)
+        with _cluster(folder) as address, choose_engine(None, address) as dask, choose_engine(2) as local:
+            times, ours, theirs = ratio(
+                partial(_screen, dask, folder, files), partial(_screen, local, folder, files), ROUNDS
+            )
+    note = f"local pool of 2: {len(files) / theirs:.1f} pictures/s; Dask: {len(files) / ours:.1f}; in turn, both warm"
+    what = f"screen {len(files)} pictures of {SIDE} px: Dask with two workers over the local pool of two"
+    return [
+        Row(what, times, "x", "at least 0.9", note, times >= 0.9),
+        Row("  pictures screened a second, two local processes", len(files) / theirs, "pictures/s"),
+    ]
+
+
+def _pictures(folder: Path) -> list[tuple[str, str]]:
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(PICTURES):
+        rough = Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+        rough.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(folder / f"{number}.jpg", quality=90)
+        made.append((str(number), f"{number}.jpg"))
+    return made
+
+
+def _screen(engine: Engine, folder: Path, files: list[tuple[str, str]]) -> None:
+    done: list[object] = []
+    batches = [files[first : first + BATCH] for first in range(0, len(files), BATCH)]
+    run_batches(engine, batches, partial(screen._work, folder), done.extend)
+    assert len(done) == len(files)
+
+
+@contextmanager
+def _cluster(folder: Path) -> Iterator[str]:
+    """A scheduler and two workers as processes of their own, as on a cluster."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(name: str, what: str, *words: str) -> str:
+        log = folder / f"{name}.log"
+        with log.open("wb") as out:
+            command = [sys.executable, "-m", f"distributed.cli.{words[0]}", *words[1:], "--no-dashboard"]
+            started.append(subprocess.Popen(command, stdout=out, stderr=out))
+        for _ in range(1200):
+            if found := re.search(what, log.read_text()):
+                return found.group(0)
+            time.sleep(0.1)
+        raise RuntimeError(log.read_text())
+
+    try:
+        address = start("s", r"tcp://127\.0\.0\.1:\d+", "dask_scheduler", "--host", "127.0.0.1", "--port", "0")
+        for number in range(2):
+            start(f"w{number}", "Registered to", "dask_worker", address, "--nthreads", "1", "--no-nanny")
+        yield address
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def dedup_rows(sizes: tuple[int, ...]) -> list[Row]:
+    """Processor seconds and memory at growing sizes; ten million by the last two sizes' exponent where not measured."""
+    out, measured = [], {}
+    for size in sizes:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            clock, processor, peak, pairs, missed = pool.apply(_join, (size,))
+        measured[size] = (processor, peak)
+        what = f"all pairs within {DISTANCE} among {size / 1e6:g} M hashes"
+        whole = size == TEN_MILLION
+        out += [
+            Row(
+                what,
+                processor,
+                "s of one core",
+                "under 900" if whole else "",
+                f"{pairs} pairs, {missed} of the planted ones missed; {clock:.0f} s by the clock",
+                processor < 900 if whole else None,
+            ),
+            Row("  peak memory", peak, "MB", "under 6144" if whole else "", "", peak < 6144 if whole else None),
+        ]
+    if TEN_MILLION not in measured and len(measured) > 1:
+        (small, (a, low)), (large, (b, high)) = list(measured.items())[-2:]
+        power = np.log(b / a) / np.log(large / small)
+        seconds = b * (TEN_MILLION / large) ** power
+        peak = high + (high - low) / (large - small) * (TEN_MILLION - large)
+        note = (
+            f"EXTRAPOLATED from {large / 1e6:g} M by the power {power:.2f}; `python -m bench.bench_scale` measures it"
+        )
+        out.append(Row("all pairs among 10 M hashes, extrapolated", float(seconds), "s of one core", "under 900", note))
+        out.append(Row("  peak memory, extrapolated", float(peak), "MB", "under 6144", "EXTRAPOLATED, linear"))
+    return out
+
+
+def _join(size: int) -> tuple[float, float, float, int, int]:
+    rng = np.random.default_rng(1)
+    hashes = rng.integers(0, 2**64, size, dtype=np.uint64)
+    planted = size // 100
+    flips = np.bitwise_or.reduce(np.uint64(1) << rng.integers(0, 64, (planted, DISTANCE), dtype=np.uint64), axis=1)
+    hashes[size // 2 : size // 2 + planted] = hashes[:planted] ^ flips
+    clock, processor = time.perf_counter(), time.process_time()
+    pairs, _ = near_pairs(hashes, DISTANCE)
+    took = time.perf_counter() - clock, time.process_time() - processor
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found = set((pairs[:, 0] * size + pairs[:, 1]).tolist())
+    missed = sum(n * size + size // 2 + n not in found for n in range(planted))
+    return *took, peak, len(pairs), missed
+
+
+if __name__ == "__main__":
+    for row in dedup_rows((TEN_MILLION,)):
+        print(row)

@@ -1,0 +1,287 @@
+"""The long fault suite: killed at a hundred random moments, a full disk, a read-only folder, a rotten ledger, two at once,
+a clock that jumps. The resumed release is byte for byte the undisturbed one."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from aahq.pipeline import open_build, run_all
+from suite.errors import SuiteError
+
+pytestmark = pytest.mark.slow
+SIZE, KILLS = 64, 100
+
+# A warm process forks one child a try, so that a hundred of them take a minute and not ten. Half of the children die before an
+# event (a file takes its name, a transaction ends), half whenever their time has come. Prints the stages killed in.
+DRIVER = """
+import json, os, random, shutil, signal, sys, time
+from contextlib import contextmanager
+from pathlib import Path
+import aahq.stages.engine, aahq.stages.screen, aahq.stages.faces, aahq.stages.align, aahq.stages.release
+from aahq import ledger, pipeline
+from suite.progress import set_quiet
+
+set_quiet(True)
+aahq.stages.screen.BATCH = aahq.stages.faces.BATCH = aahq.stages.align.BATCH = 1
+work, source, truth, kills, seed = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+note = work / "stage"
+aahq.stages.faces._finder()
+draw = random.Random(seed)
+replace, transaction = Path.replace, ledger.Ledger.transaction
+
+def build(out, at):
+    events = 0
+
+    def event():
+        nonlocal events
+        events += 1
+        if events == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def replace_or_die(self, target):
+        event()
+        return replace(self, target)
+
+    @contextmanager
+    def transaction_or_die(self):
+        with transaction(self):
+            yield
+            event()
+
+    Path.replace, ledger.Ledger.transaction = replace_or_die, transaction_or_die
+    ask, shape = {"source": "folder", "target": source}, {"size": 64}
+    with pipeline.open_build(out, ask=ask, shape=shape, workers=1, create=True) as opened:
+        for name in pipeline.STAGES:
+            note.write_text(name)
+            pipeline.RUN[name](opened)
+    return events
+
+def child(work):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        except BaseException as error:
+            print(repr(error), file=sys.stderr)
+            os._exit(3)
+    return pid
+
+def files(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+def ended(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+start = time.monotonic()
+assert ended(child(lambda: (work / "total").write_text(str(build(work / "count", 0))))) == 0
+took, total = time.monotonic() - start, int((work / "total").read_text())
+done, stages, folders = 0, [], 0
+while done < kills:
+    out = work / f"out{folders}"
+    folders += 1
+    for _ in range(5):
+        at = draw.randrange(1, total // 2) if done % 2 else 0
+        pid = child(lambda: build(out, at))
+        if not at:
+            time.sleep(draw.uniform(0, took / 2))
+            os.kill(pid, signal.SIGKILL)
+        code = ended(pid)
+        assert code in (0, -9), code
+        if code == -9:
+            done += 1
+            stages.append(note.read_text())
+    assert ended(child(lambda: build(out, 0))) == 0
+    ours, theirs = files(out / "release"), files(truth)
+    assert ours == theirs, sorted(n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n))
+    assert not list(out.rglob("*.part")), "nothing half-written is left"
+    shutil.rmtree(out)
+print(json.dumps({"kills": done, "folders": folders, "events": total, "stages": sorted(set(stages))}))
+"""
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def few(painted_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder of three pictures, one of them a copy and one cut short, and its undisturbed build."""
+    source = tmp_path_factory.mktemp("few")
+    for name in ("p0.png", "p2.png", "q_copy.png", "s_cut.png"):
+        shutil.copy(painted_folder / name, source / name)
+    out = tmp_path_factory.mktemp("truth") / "out"
+    ask = {"source": "folder", "target": str(source)}
+    with open_build(out, ask=ask, shape={"size": SIZE}, workers=1, create=True) as build:
+        run_all(build)
+    return source, out
+
+
+def aahq(*words: str, **how: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "aahq", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=250, **how)  # type: ignore[call-overload, no-any-return]
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    assert "Traceback" not in done.stderr, done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, done.stderr
+    return errors[0]
+
+
+@pytest.mark.timeout(900)
+def test_killed_at_a_hundred_random_moments(few: tuple[Path, Path], tmp_path: Path) -> None:
+    source, truth = few
+    arguments = [str(tmp_path), str(source), str(truth / "release"), str(KILLS), "11"]
+    done = subprocess.run([sys.executable, "-c", DRIVER, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["kills"] >= KILLS
+    assert {"crawl", "screen", "faces", "align", "release"} <= set(told["stages"]), told
+
+
+@pytest.mark.parametrize("kilobytes", [48, 200])
+def test_a_full_disk_is_one_line_and_the_build_goes_on_with_room(
+    few: tuple[Path, Path], tmp_path: Path, kilobytes: int
+) -> None:
+    """No file may grow beyond a size: pictures fail at the small one, the ledger or the release at the larger one."""
+    source, truth = few
+    out = tmp_path / "out"
+    words = ("build", str(out), "--source", "folder", str(source), "--size", str(SIZE), "--workers", "1")
+    limited = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({kilobytes << 10},) * 2); "
+        "from aahq.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", limited, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        assert done.returncode == 1
+        assert "free some space" in one_line(done)
+    else:
+        assert kilobytes > 48, "the pictures are larger than that"
+    assert aahq(*words).returncode == 0
+    assert files_of(out / "release") == files_of(truth / "release")
+
+
+def test_a_disk_that_is_really_full(few: tuple[Path, Path], tmp_path: Path) -> None:
+    """The same on a file system of its own, where one may be mounted."""
+    source, truth = few
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=420k", "tmpfs", str(disk)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no right to mount a file system here; the limit on file sizes above stands for it")
+    try:
+        words = ("build", str(disk / "out"), "--source", "folder", str(source), "--size", str(SIZE), "--workers", "1")
+        done = aahq(*words)
+        assert done.returncode == 1
+        assert "free some space" in one_line(done)
+        subprocess.run(["mount", "-o", "remount,size=40m", str(disk)], check=True)
+        assert aahq(*words).returncode == 0
+        assert files_of(disk / "out" / "release") == files_of(truth / "release")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_read_only_folder_is_one_line(few: tuple[Path, Path]) -> None:
+    # Root may write anywhere: the command runs as nobody, in a folder that nobody can reach.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        out = folder / "out"
+        shutil.copytree(few[1], out)
+        for path in (out, *out.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        user = {"user": 65534} if os.geteuid() == 0 else {}
+        environment = {**os.environ, "HOME": name, "NUMBA_CACHE_DIR": name, "PYTHONDONTWRITEBYTECODE": "1"}
+        try:
+            done = aahq("build", str(out), "--workers", "1", env=environment, **user)
+        finally:
+            for path in (out, *out.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+    if "No module named" in done.stderr:
+        pytest.skip("nobody may not read this installation")
+    assert done.returncode in (1, 2)
+    assert "writ" in one_line(done)
+
+
+@pytest.mark.parametrize("harm", ["header", "page", "cut", "text"])
+def test_a_rotten_ledger_is_one_line_that_names_the_way_out(few: tuple[Path, Path], tmp_path: Path, harm: str) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(few[1], out)
+    file = out / "ledger.sqlite"
+    data = bytearray(file.read_bytes())
+    if harm == "header":
+        data[:16] = b"not a database!!"
+    elif harm == "page":
+        for page in range(1, len(data) // 4096):
+            data[page * 4096 : page * 4096 + 200] = random.Random(page).randbytes(200)
+    elif harm == "cut":
+        del data[len(data) // 3 :]
+    else:
+        data = bytearray(b"<html>" * 2000)
+    file.write_bytes(data)
+    for extra in ("-wal", "-shm"):
+        Path(f"{file}{extra}").unlink(missing_ok=True)
+    done = aahq("build", str(out), "--workers", "1")
+    assert done.returncode in (1, 2)
+    line = one_line(done)
+    assert "ledger" in line
+    assert "move it away and build again" in line
+
+
+def test_two_builds_at_once_one_is_told_to_wait(few: tuple[Path, Path], tmp_path: Path) -> None:
+    source, truth = few
+    out = tmp_path / "out"
+    words = ["build", str(out), "--source", "folder", str(source), "--size", str(SIZE), "--workers", "1"]
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "aahq", *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+        for _ in range(2)
+    ]
+    told = [(process.communicate(timeout=250)[1], process.returncode) for process in both]
+    assert 0 in [code for _, code in told]
+    for text, code in told:
+        if code:
+            assert code == 2
+            assert "is working on it; wait for it" in text
+    assert files_of(out / "release") == files_of(truth / "release")
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    few: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, truth = few
+    draw = random.Random(2)
+
+    class Jumping(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> Jumping:  # type: ignore[override]
+            return cls(2000, 1, 1, tzinfo=UTC) + timedelta(days=draw.uniform(-9000, 30000))
+
+    for module in ("aahq.stages.engine", "aahq.stages.crawl", "aahq.http"):
+        monkeypatch.setattr(f"{module}.datetime", Jumping, raising=False)
+    ask = {"source": "folder", "target": str(source)}
+    with open_build(tmp_path / "out", ask=ask, shape={"size": SIZE}, workers=1, create=True) as build:
+        run_all(build)
+    assert files_of(tmp_path / "out" / "release") == files_of(truth / "release")
+
+
+def test_other_faults_pass_through_as_they_are(tmp_path: Path) -> None:
+    from aahq.disk import disk_faults
+
+    with pytest.raises(FileNotFoundError), disk_faults(tmp_path):
+        (tmp_path / "none").read_bytes()
+    with pytest.raises(SuiteError, match="free some space"), disk_faults(tmp_path):
+        raise OSError(28, "No space left on device", "x")

@@ -1,0 +1,227 @@
+"""Everything that parses foreign bytes, as functions of bytes: what may escape is the house's own refusals, nothing else."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from aahq import embedded_rights, reservations, screen
+from aahq.candidates import Candidate
+from aahq.http import Answer
+from aahq.optouts import OptOuts
+from aahq.permissions import Permissions
+from aahq.reasons import Rejected
+from aahq.release import write
+from aahq.release.verify import verify
+from aahq.remove.shrink import read_card, read_superseded
+from aahq.remove.tombstones import Tombstones
+from aahq.review.log import log_path, read_log
+from aahq.robots import Robots
+from aahq.sources import SourceOptions, met
+from aahq.sources.aahq_list import AahqList
+from aahq.sources.artstation import ArtStation
+from aahq.sources.urls import Urls
+from aahq.stops import Stop
+from suite.errors import SuiteError
+from suite.progress import set_quiet
+
+REFUSALS = (Rejected, SuiteError, Stop)
+set_quiet(True)
+_folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+
+
+def _file(data: bytes, name: str) -> Path:
+    path = _folder / name
+    path.write_bytes(data)
+    return path
+
+
+class _Web:
+    """Every address answers with the same bytes."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def get(self, url: str, *_: Any, **__: Any) -> Answer:
+        return Answer(url, 200, {"Content-Type": "application/json"}, self.body)
+
+
+def _pages(source: Any, data: bytes) -> None:
+    for number, _ in enumerate(source.pages(_Web(data), None)):
+        # The same page for ever: two of them say enough.
+        if number:
+            return
+
+
+def robots(data: bytes) -> None:
+    Robots(_Web(data).get, "aahq").check("https://example.org/art/1")  # type: ignore[call-arg, arg-type]
+
+
+def artstation(data: bytes) -> None:
+    _pages(ArtStation(SourceOptions(max_works=2)), data)
+
+
+def met_pages(data: bytes) -> None:
+    _pages(met.Met(SourceOptions(max_works=2)), data)
+
+
+def aahq_list(data: bytes) -> None:
+    list(AahqList(SourceOptions(target=str(_file(data, "list.json")))).pages(None, None))
+
+
+def url_list(data: bytes) -> None:
+    list(Urls(SourceOptions(target=str(_file(data, "urls.csv")))).pages(None, None))
+
+
+def page(data: bytes) -> None:
+    reservations.page_meta(data)
+
+
+def header(data: bytes) -> None:
+    reservations.header_reservation({"X-Robots-Tag": data.decode("latin-1"), "tdm-reservation": data.decode("latin-1")})
+
+
+def rights(data: bytes) -> None:
+    embedded_rights.read_rights(data)
+
+
+def picture(data: bytes) -> None:
+    screen.canonical(data)
+
+
+def candidate(data: bytes) -> None:
+    Candidate.from_json(data.decode("utf-8", "replace"))
+
+
+def optouts(data: bytes) -> None:
+    OptOuts(_file(data, "optouts.txt"))
+
+
+def permissions(data: bytes) -> None:
+    Permissions(_file(data, "permissions.toml"))
+
+
+def tombstones(data: bytes) -> None:
+    Tombstones.read(_file(data, "tombstones.json")).near_picture("0" * 16)
+
+
+def superseded(data: bytes) -> None:
+    read_superseded(_file(data, "superseded.json"))
+
+
+def card(data: bytes) -> None:
+    read_card(_file(data, "release.json").parent)
+
+
+def review_log(data: bytes) -> None:
+    path = log_path(_folder)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    read_log(_folder)
+
+
+def manifest(data: bytes) -> None:
+    root = _folder / "release"
+    if not root.exists():
+        _release(root)
+    (root / "manifest.parquet").write_bytes(data)
+    verify(root)
+
+
+def _release(root: Path) -> bytes:
+    row = {"id": "a-00", "domain": "art", "split": "train", "source": "met", "license": "CC0-1.0"}
+    write(root, [(row, np.zeros((8, 8, 3), np.uint8))], name="f", recipe="r", size=8)
+    return (root / "manifest.parquet").read_bytes()
+
+
+def _picture(kind: str, **how: Any) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(np.arange(768, dtype=np.uint8).reshape(16, 16, 3)).save(out, kind, **how)
+    return out.getvalue()
+
+
+_WORK = {"hash_id": "aB3dE", "permalink": "https://www.artstation.com/artwork/aB3dE", "id": 7}
+_LISTING = {
+    "data": [
+        {
+            **_WORK,
+            "title": "t",
+            "user": {"username": "jane"},
+            "tags": ["noai"],
+            "assets": [{"image_url": "https://x/1.jpg"}],
+        }
+    ],
+    "total_count": 1,
+}
+_MET = {
+    "objectIDs": [1],
+    "total": 1,
+    "objectID": 1,
+    "isPublicDomain": True,
+    "primaryImage": "https://x/1.jpg",
+    "tags": [{"term": "Men"}],
+}
+# name -> (parser, whole inputs that reach deep into it)
+TARGETS: dict[str, tuple[Callable[[bytes], None], list[bytes]]] = {
+    "robots": (robots, [b"User-agent: *\nDisallow: /a*$\nAllow: /art\nCrawl-delay: 3\nSitemap: x\n"]),
+    "artstation": (artstation, [json.dumps(_LISTING).encode(), b"[]"]),
+    "met": (met_pages, [json.dumps(_MET).encode()]),
+    "aahq_list": (
+        aahq_list,
+        [json.dumps({"00001": {"image_url": "https://x/1.jpg", "face_landmarks": {"left_eye": [1, 2]}}}).encode()],
+    ),
+    "url_list": (url_list, [b"url,artist,license\nhttps://x/1.jpg,jane,CC0-1.0\n", b"https://x/1.jpg\n# c\n"]),
+    "page": (
+        page,
+        [b'<html><head><meta name="robots" content="noai, noimageai"><meta name="tdm-reservation" content="1">'],
+    ),
+    "header": (header, [b"noai, noimageai", b"aahq: noai"]),
+    "rights": (
+        rights,
+        [
+            _picture("JPEG"),
+            _picture("PNG"),
+            b'\xff\xd8\xff\xe1\x00\x20http://ns.adobe.com/xap/1.0/\x00<x plus:DataMining="x"/>',
+        ],
+    ),
+    "picture": (picture, [_picture("JPEG"), _picture("PNG"), _picture("WEBP"), _picture("GIF"), _picture("TIFF")]),
+    "candidate": (candidate, [Candidate("met", "1", None, ("https://x",), tags=("a",)).to_json().encode()]),
+    "optouts": (optouts, [b"artist: jane\nurl: https://x/*\nsha256: " + b"0" * 64]),
+    "permissions": (
+        permissions,
+        [b'[[permission]]\nwho = "Jane <j@x>"\ndate = 2026-05-01\ntext = "yes yes"\nartist = "jane"\n'],
+    ),
+    "tombstones": (
+        tombstones,
+        [json.dumps({**Tombstones(bytes(16)).as_dict(), "hashes": ["0" * 64], "pictures": ["0" * 16]}).encode()],
+    ),
+    "superseded": (superseded, [b'{"superseded": [{"manifest_sha256": "00"}]}']),
+    "card": (card, [b'{"name": "f", "recipe": "r", "size": 8, "form": "folder"}']),
+    "review_log": (
+        review_log,
+        [
+            b'{"act":"keep","nonce":"nonce-0001","reviewer":"ann","id":"a-00"}\n'
+            b'{"act":"undo","nonce":"nonce-0002","reviewer":"ann","id":"a-00","undoes":"nonce-0001"}\n',
+        ],
+    ),
+    "manifest": (manifest, [_release(_folder / "seed")]),
+}
+
+
+def try_one(name: str, data: bytes) -> None:
+    """Parse; the house's refusals are answers, anything else is a find."""
+    try:
+        TARGETS[name][0](data)
+    except REFUSALS as refused:
+        if "\n" in str(refused):
+            raise AssertionError(f"a refusal is one line: {refused}") from refused
+
+
+__all__ = ["TARGETS", "try_one"]
