@@ -133,13 +133,11 @@ def _pictures(
     found = dict(given)
     for domain in sorted(set(trainee.wants) - set(given)):
         flag, path = flags.get(domain, ("--data", None))
-        if path is None and options.data is None:
+        place = path or options.data
+        if place is None:
             raise SuiteError(f"{flag}: give the {domain} pictures, or --data with a release that holds them")
-        if path is None:
-            assert options.data is not None
-            found[domain] = prepare(options.data, settings.size, domain, "train", workers=options.workers)
-        else:
-            found[domain] = prepare(path, settings.size, workers=options.workers)
+        # Of a release only the training split is seen, by whichever option it came; other forms have no splits.
+        found[domain] = prepare(place, settings.size, domain, "train", workers=options.workers)
     return found
 
 
