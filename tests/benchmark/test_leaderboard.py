@@ -454,3 +454,33 @@ def test_measuring_again_finds_a_claim_out(record: Record, answered: Path, data:
     made = good.provenance.model_copy(update={"pictures": "1" * 64})
     write(tmp_path / "others.json", good.model_copy(update={"provenance": made}))
     assert "provenance.pictures" in run("validate", tmp_path / "others.json", *common).output
+
+
+@pytest.mark.slow
+def test_a_reproductions_records_are_taken_over_with_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmark import reproduce as harness
+    from benchmark.leaderboard.adopt import adopt
+    from benchmark.site.build import render
+    from tests.benchmark.test_cells import work
+
+    toys = {"MUNIT": ToyMethod(name="MUNIT"), "BlendGAN": InventingToy(name="BlendGAN")}
+    for place in ("benchmark.cell.load", "benchmark.leaderboard.adopt.load"):
+        monkeypatch.setattr(place, lambda name, *_args, **_options: toys[name])
+    monkeypatch.setattr("benchmark.reproduce.commit", lambda: "a" * 40)
+    given = work(tmp_path)
+    wanted = harness.wanted_cells(["t3-reference-munit", "t1-latent-blendgan-i06", "t2-latent-blendgan-i06"])
+    harness.reproduce(given, wanted, lambda _: None)
+    done = adopt(given, tmp_path / "board", "1", "https://example.org/suite", samples=True)
+    # The cell that stands in two tables is taken once.
+    assert sorted(path.name.rpartition("-")[0] for path in done.written) == [
+        "blendgan-latent-i06-toy",
+        "munit-reference-toy",
+    ]
+    assert done.left == {}
+    files = render(tmp_path / "board")
+    for path in done.written:
+        assert read_checked(path).trust == "re-run from weights"
+        assert f"samples/{path.stem}/f0002-s02.webp" in files
+    given.weights["MUNIT"].write_bytes(b"other weights")
+    with pytest.raises(SuiteError, match="not those of its record"):
+        adopt(given, tmp_path / "again", "1", "https://example.org/suite", samples=True)
