@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from aahq.candidates import Candidate
+from aahq.disk import disk_faults
 from aahq.http import CHUNK, UNREACHED, Http, Incoming, check_status, utc_now
 from aahq.magic import HEAD, picture_type
 from aahq.reasons import Rejected
@@ -119,27 +120,32 @@ def _store(chunks: Iterable[bytes], url: str, folder: Path) -> Fetched:
                     raise Rejected("not_an_image", f"{url}: begins with {head!r}")
             digest.update(chunk)
             size += len(chunk)
-            part.write(chunk)
+            # A full disk is no fault of the picture: it must end the crawl, and reject nothing.
+            with disk_faults(folder):
+                part.write(chunk)
         if not size:
             raise Rejected("empty", url)
         kind = picture_type(head)
         if kind is None:
             raise Rejected("not_an_image", f"{url}: begins with {head!r}")
-        part.flush()
-        os.fsync(part.fileno())
         name = digest.hexdigest()
         target = folder / name[:2] / name
-        target.parent.mkdir(exist_ok=True)
-        beside.replace(target)
+        with disk_faults(folder):
+            part.flush()
+            os.fsync(part.fileno())
+            target.parent.mkdir(exist_ok=True)
+            beside.replace(target)
     return Fetched(target, url, name, size, kind, utc_now())
 
 
 @contextmanager
 def _part(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
     # The digest, and so the name, is known at the end only: `suite.files.whole_file` wants it at the beginning.
-    handle, name = tempfile.mkstemp(prefix=".fetch-", suffix=PART_SUFFIX, dir=folder)
+    with disk_faults(folder):
+        handle, name = tempfile.mkstemp(prefix=".fetch-", suffix=PART_SUFFIX, dir=folder)
     try:
-        with open(handle, "wb") as part:
+        # Unbuffered: what does not fit is known at the write, not when the file is closed.
+        with open(handle, "wb", buffering=0) as part:
             yield part, Path(name)
     finally:
         Path(name).unlink(missing_ok=True)

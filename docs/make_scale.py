@@ -83,8 +83,9 @@ def main() -> None:
     lines += [
         "",
         "Beyond ten million hashes the join has to be cut into ranges and spread, which this program does not do: what 100 "
-        "million cost above is without it. The dedup stage also compares embeddings, every one with every one: that is fine for a set "
-        "of AAHQ's size (tens of thousands) and is the first thing to replace by an index when a million faces are wanted.",
+        "million cost above is without it. "
+        "The dedup stage also compares embeddings, every one with every one: that is fine for a "
+        "set of AAHQ's size (tens of thousands) and is the first thing to replace by an index when a million faces are wanted.",
         "",
         "## On a cluster",
         "",
