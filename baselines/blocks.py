@@ -265,12 +265,6 @@ def half_scale(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
 
 
-def no_grad_for(*networks: nn.Module) -> None:
-    """Freeze networks that are only read."""
-    for network in networks:
-        network.requires_grad_(False)
-
-
 def kaiming_init(*networks: nn.Module) -> None:
     """He initialisation (fan in) of convolutions and linear layers, zero biases."""
     for network in networks:

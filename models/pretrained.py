@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.blendgan import GRAM_CODE, BlendGAN
+from models.blendgan import BlendGAN
 from models.psp import PSPEncoder
 from models.style_encoder import StyleEncoder, unfold_weight
 from models.stylegan2 import channel_table
@@ -52,8 +52,9 @@ class Pretrained:
         if self.encoder is None:
             raise SuiteError(f"{self.origin['weights']}: has no style encoder; styles from seeds (--style-seed) work")
         pictures = pictures.to(self.device)
-        if self.generator.style_code_dim == GRAM_CODE:
-            return unfold_weight(self.encoder.embedder(pictures), self.encoder.embedder.widths)
+        widths = self.encoder.embedder.widths
+        if self.generator.style_code_dim == sum(width**2 for width in widths):
+            return unfold_weight(self.encoder.embedder(pictures), widths)
         return self.encoder(pictures)
 
 

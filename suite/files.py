@@ -14,6 +14,11 @@ from typing import Any
 PART_SUFFIX = ".part"
 
 
+def cache_home() -> Path:
+    """Where everything that can be had again is kept: `~/.cache/aahq`, XDG_CACHE_HOME honoured."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aahq"
+
+
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on a clean exit it becomes `path` in one rename, else it is removed.

@@ -15,7 +15,7 @@ from PIL import Image
 
 from models.data.sources import Pictures, decoded, open_pictures
 from suite.errors import SuiteError
-from suite.files import digest, write_json
+from suite.files import cache_home, digest, write_json
 from suite.progress import progress
 
 FILTER = "lanczos"
@@ -82,8 +82,8 @@ class Prepared:
 
 
 def cache_folder() -> Path:
-    """`$AAHQ_CACHE`, else `~/.cache/aahq-suite`."""
-    return Path(os.environ.get("AAHQ_CACHE") or Path.home() / ".cache" / "aahq-suite")
+    """`$AAHQ_CACHE`, else `~/.cache/aahq` (XDG_CACHE_HOME honoured)."""
+    return Path(os.environ.get("AAHQ_CACHE") or cache_home())
 
 
 def prepare(

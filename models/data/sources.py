@@ -43,8 +43,8 @@ def open_pictures(path: str | os.PathLike[str], domain: str | None = None, split
     """Open any local form of a picture set.
 
     Args:
-        path: a release folder (has `release.json`), a folder of pictures, a `.zip`, a `.tar`, a folder of `.tar` shards,
-            a `.parquet` or a folder of them.
+        path: a release folder (or the folder that `aahq build` made it in), a folder of pictures, a `.zip`, a `.tar`,
+            a folder of `.tar` shards, a `.parquet` or a folder of them.
         domain: for a release, keep only rows of this domain ("photo" or "art").
         split: for a release, keep only rows of this split.
 
@@ -54,7 +54,7 @@ def open_pictures(path: str | os.PathLike[str], domain: str | None = None, split
     place = Path(path)
     if not place.exists():
         raise SuiteError(f"--data {place}: no such file or folder")
-    if (place / "release.json").is_file():
+    if any((folder / "release.json").is_file() for folder in (place, place / "release")):
         found: Pictures = ReleasePictures(place, domain, split)
     elif place.suffix == ".zip":
         found = ZipPictures(place)

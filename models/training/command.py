@@ -92,7 +92,7 @@ def train(
     Args:
         name: what trains, e.g. `"blendgan"`.
         settings: the resolved settings (see `resolve`).
-        build: makes the trainee on a device; also called on `meta`, where it must not read files.
+        build: makes the trainee on a device; also called on `meta`, where it reads only files that decide shapes.
         period: steps after which the pattern of lazy regularisers repeats.
         label: the data's label column that the trainee wants.
         at_end: called on rank 0 after the last step; what it returns goes into the run's summary.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -46,27 +45,6 @@ class LiveBytes(TorchDispatchMode):
 
     def _drop(self, size: int) -> None:
         self.live -= size
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a run needs.
-
-    Attributes:
-        tensor_bytes: peak of all tensors of one rank in a step (weights, gradients, optimiser, activations).
-        process_bytes: what the process holds besides.
-        images_per_second: measured over a few real steps, all ranks of this size together; None where not measured.
-        hours: for all steps at that rate; None likewise.
-    """
-
-    tensor_bytes: int
-    process_bytes: int
-    images_per_second: float | None
-    hours: float | None
-
-    @property
-    def peak_bytes(self) -> int:
-        return self.tensor_bytes + self.process_bytes
 
 
 def tensor_peak(build: Callable[[torch.device], Trainee], size: int) -> int:

@@ -12,7 +12,7 @@ import requests
 
 from models.weights.registry import Published, entry
 from suite.errors import SuiteError
-from suite.files import sha256_file, write_whole
+from suite.files import cache_home, sha256_file, write_whole
 from suite.progress import progress
 
 FOLDER_VARIABLE = "AAHQ_WEIGHTS"
@@ -26,8 +26,7 @@ _TIMEOUT = (10, 60)
 def cache_folder() -> Path:
     """Where downloads go: $AAHQ_WEIGHTS, else ~/.cache/aahq/weights (XDG_CACHE_HOME honoured)."""
     chosen = os.environ.get(FOLDER_VARIABLE)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(chosen) if chosen else Path(base) / "aahq" / "weights"
+    return Path(chosen) if chosen else cache_home() / "weights"
 
 
 def find(name: str, folder: str | Path | None = None) -> Path | None:
