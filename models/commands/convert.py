@@ -12,8 +12,9 @@ from suite.cli import emit, json_option
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
+@click.option("--float16", is_flag=True, help="Store weights in float16: half the file, nearly the same pictures.")
 @json_option
-def convert(checkpoint: Path, out: Path, as_json: bool) -> None:
+def convert(checkpoint: Path, out: Path, float16: bool, as_json: bool) -> None:
     """Convert CHECKPOINT (BlendGAN, rosinality, NVIDIA .pkl, pSp, style encoder, VGG-19) to OUT.
 
     OUT.safetensors holds this suite's format, with the source's digest, configuration and keys in its metadata; OUT.pt
@@ -25,7 +26,7 @@ def convert(checkpoint: Path, out: Path, as_json: bool) -> None:
     """
     from models.weights.convert import convert as write
 
-    told = write(checkpoint, out)
+    told = write(checkpoint, out, float16=float16)
     lines = [
         f"{name}: {part['network']}"
         + (f", {part['size']} px" if part.get("size") else "")

@@ -17,12 +17,15 @@ from suite.files import sha256_file, whole_file
 _GRAM_KEY = "embedder_mlp.0.weight"
 
 
-def convert(source: str | Path, target: str | Path) -> dict[str, Any]:
+def convert(source: str | Path, target: str | Path, *, float16: bool = False) -> dict[str, Any]:
     """Write a checkpoint in another format; the suffix of `target` says which.
 
     `.safetensors`: this suite's; the style encoder's first layer is stored for the triangles of the Gram matrices,
     which halves it. `.pt`: the published layout (`g_ema`, `latent_avg`, ...; `state_dict` with `encoder.` for pSp; a
     bare state dict for a style encoder), that layer in full.
+
+    Args:
+        float16: store the weights in float16, which halves the file; networks keep computing in float32.
 
     Returns:
         What was written: `source`, `source_sha256`, `target`, `parts` (network, size, widths, number of keys) and the
@@ -37,6 +40,11 @@ def convert(source: str | Path, target: str | Path) -> dict[str, Any]:
     checkpoint = read_checkpoint(source)
     half = target.suffix == ".safetensors"
     parts = {name: _gram_width(state, half) for name, state in checkpoint.parts.items()}
+    if float16:
+        parts = {
+            name: {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+            for name, state in parts.items()
+        }
     facts = {key: value for key, value in checkpoint.facts.items() if key not in ("format", "parts")}
     origin = {"source": source.name, "source_sha256": sha256_file(source) if source.is_file() else ""}
     facts = origin | facts
