@@ -53,7 +53,7 @@ def main() -> None:
         terabytes = sum(disk.values()) * size / 1e6
         lines.append(
             f"| {size:,} | {hours:,.0f} | {CORES[size]:,} | {hours / CORES[size]:,.1f} | {terabytes:,.2f} TB | "
-            f"{hours * CORE_HOUR:,.0f} | {1000 * terabytes * GB_MONTH:,.0f} |"
+            f"{hours * CORE_HOUR:,.2f} | {1000 * terabytes * GB_MONTH:,.2f} |"
         )
     lines += [
         "",
@@ -67,7 +67,7 @@ def main() -> None:
     ]
     for size in SIZES:
         days = [size * REQUESTS / PER_SECOND / 86400 / hosts for hosts in HOSTS]
-        lines.append(f"| {size:,} | {days[0]:,.1f} days | {days[1]:,.2f} days |")
+        lines.append(f"| {size:,} | {days[0]:,.1f} days | {days[1]:,.3f} days |")
     lines += [
         "",
         "## Dedup sees the whole set",
@@ -82,7 +82,7 @@ def main() -> None:
             lines.append(f"| {what.partition('among ')[2]} | {row['value']:,.0f} | {row['note']} |")
     lines += [
         "",
-        "Beyond ten million hashes the join has to be cut into ranges and spread, which this program does not do: what 100 "
+        "The join of ten million is `python -m bench.bench_scale`. Beyond that the join has to be cut into ranges and spread, which this program does not do: what 100 "
         "million cost above is without it. "
         "The dedup stage also compares embeddings, every one with every one: that is fine for a "
         "set of AAHQ's size (tens of thousands) and is the first thing to replace by an index when a million faces are wanted.",
