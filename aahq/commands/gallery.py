@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -55,5 +56,5 @@ def command(
             f"{server.base_url}: {len(gallery.works)} works, {len(gallery.by_asset)} pictures (Ctrl-C ends)",
             as_json,
         )
-        click.get_text_stream("stdout").flush()
+        sys.stdout.flush()
         server.serve_forever(poll_interval=0.2)
