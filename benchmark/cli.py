@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "submit": "benchmark.commands.submit:command",
     "validate": "benchmark.commands.validate:command",
     "site": "benchmark.commands.site:command",
+    "doctor": "benchmark.commands.doctor:command",
     "train-features": "benchmark.commands.train_features:command",
 }
 

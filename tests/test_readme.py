@@ -28,6 +28,7 @@ PROGRAMS = {"aahq": "aahq", "blendgan": "models", "baselines": "baselines", "aah
 # Run in this order in one folder; what stands behind the arrow is a smaller form with the same options.
 RUN: dict[str, str] = {
     "aahq doctor": "",
+    "aahq-bench doctor": "",
     "blendgan weights": "",
     "blendgan weights --offline --weights /shared/weights": "",
     "aahq portraits painted --count 1000 --size 64 --domain both": (
