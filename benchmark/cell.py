@@ -9,6 +9,7 @@ from typing import Any
 from benchmark import factor_net
 from benchmark.features import Extractor, FeatureCache, checked_weights, inception
 from benchmark.generate import Generation
+from benchmark.joined import Joined
 from benchmark.lpips_diversity import Diversity, alex
 from benchmark.measure import Lens, Measured, RealSet, combine, controls, look, measure, scratch_folder
 from benchmark.methods import load
@@ -17,7 +18,7 @@ from benchmark.protocol import Draws, Protocol, content_digest, draw
 from benchmark.record import Value
 from benchmark.reproduce import Work
 from benchmark.truth import TruthReader, has_factors
-from models.release import Release, open_release
+from models.release import Release
 from models.training import parallel
 from ops.dispatch import record as ran
 from suite.progress import progress
@@ -38,7 +39,7 @@ class Bench:
     def open(cls, work: Work) -> Bench:
         """Open the release, the extractors and the real side."""
         settings = work.settings
-        release = open_release(work.release)
+        release = work.open()
         lens = open_lens(work, release)
         real = RealSet.of(release, settings.real_split, FeatureCache(work.folder / "cache"))
         draws = [
@@ -130,6 +131,8 @@ def measure_cell(bench: Bench, cell: Cell, weights: Path) -> CellResult:
             by_seed.append(measure(seen, bench.lens, bench.real))
     values, protocols = combine(by_seed, bench.base(cell))
     notes = []
+    if isinstance(bench.release, Joined) and not bench.release.splits:
+        notes.append("the photographs come without splits: training may have seen the faces that were restyled")
     if cell.indicator is not None and (layers := getattr(method, "i", cell.indicator)) != cell.indicator:
         notes.append(f"indicator {cell.indicator} of 18 layers is {layers} in this generator")
     return CellResult(

@@ -17,7 +17,7 @@ from benchmark.methods import load
 from benchmark.paper import Guidance, slug
 from benchmark.protocol import Draws, draw, pool
 from benchmark.reproduce import Work, find_weights
-from models.release import Release, open_release
+from models.release import Release
 from suite.errors import SuiteError
 from suite.files import whole_file
 
@@ -44,7 +44,7 @@ class Studio:
     @classmethod
     def open(cls, work: Work, size: int = 128, faces: int = 4) -> Studio:
         """The release and a draw of its own; the same faces and styles in every figure."""
-        release = open_release(work.release)
+        release = work.open()
         settings = work.settings
         draws = draw(release, faces, 6, "figures", settings.face_split, settings.style_split)
         return cls(work, release, draws, size, faces)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark.paper import Cell, cells, published, slug
 from benchmark.record import (
@@ -32,6 +32,9 @@ from benchmark.settings import MethodSettings, Reproduce, Step
 from suite.errors import SuiteError, did_you_mean
 from suite.files import digest, sha256_file, write_json, write_whole
 
+if TYPE_CHECKING:
+    from models.release import Release
+
 # Raised when the numbers themselves change meaning, so that kept records are measured again.
 MEASURE_VERSION = 1
 DONE = "done.json"
@@ -46,6 +49,7 @@ class Work:
         profile: its name.
         folder: everything is under it: `data`, `runs/NAME`, `records`, `tables`, `cache`.
         data: a release given by the person, or None for the painted one.
+        faces, art: photographs in any local form and a release of artistic faces, each in place of `data`'s.
         weights: method name -> checkpoint given by the person.
         device: `cpu` or `cuda`.
         offline: never touch the network.
@@ -59,10 +63,33 @@ class Work:
     weights_folder: Path | None = None
     device: str = "cpu"
     offline: bool = False
+    faces: Path | None = None
+    art: Path | None = None
 
     @property
     def release(self) -> Path:
+        """The release with both domains; beside `faces` and `art` it gives only what they leave out."""
         return self.data or self.folder / "data"
+
+    @property
+    def places(self) -> tuple[Path, Path]:
+        """Where photographs and artistic faces are; twice the same for a release with both."""
+        return self.faces or self.release, self.art or self.release
+
+    def open(self) -> Release:
+        """The pictures that faces, styles and the real set come from.
+
+        Raises:
+            SuiteError: no release there, or two places that do not go together.
+        """
+        from models.release import open_release
+
+        faces, art = self.places
+        if faces == art:
+            return open_release(art)
+        from benchmark.joined import join
+
+        return join(art, faces)
 
     @property
     def records(self) -> Path:
@@ -90,6 +117,7 @@ class PlanStep:
     gpu_hours: float = 0
     cpu_minutes: float = 0
     disk_gb: float = 0
+    unmeasured: bool = False
 
 
 def wanted_cells(only: Sequence[str]) -> list[Cell]:
@@ -126,9 +154,15 @@ def trained(work: Work, step: Step) -> bool:
 
 
 def _command_key(work: Work, step: Step) -> str:
-    manifest = work.release / "manifest.parquet"
-    data = sha256_file(manifest) if manifest.is_file() else ""
-    return digest({"command": step.command, "data": data})
+    faces, art = (_data_key(place) for place in work.places)
+    started = {"weights": step.weights} if step.weights else {}
+    return digest({"command": step.command, "data": art if faces == art else [faces, art]} | started)
+
+
+def _data_key(place: Path) -> str:
+    """What a trained network's data is known by: a release's manifest, the path of any other form."""
+    manifest = next((p for p in (place, place / "release") if (p / "manifest.parquet").is_file()), None)
+    return sha256_file(manifest / "manifest.parquet") if manifest else str(place) if place.exists() else ""
 
 
 def find_weights(work: Work, entry: MethodSettings) -> tuple[Path | None, str]:
@@ -158,15 +192,32 @@ def _filled(work: Work, step: Step) -> list[str]:
         "runs": str(work.folder / "runs"),
         "device": work.device,
     }
-    return ["python", "-m", *(part.format(**places) for part in step.command)]
+    faces, art = work.places
+    command = list(step.command)
+    if faces != art and "--data" in command:
+        at = command.index("--data")
+        command[at : at + 2] = ["--faces", str(faces), "--art", str(art)]
+    if step.weights:
+        from models.weights.download import cache_folder, find
+        from models.weights.registry import entry
+
+        for setting, name in step.weights.items():
+            place = find(name, work.weights_folder) or cache_folder() / entry(name).file
+            command += ["--set", f"{setting}={place}"]
+    return ["python", "-m", *(part.format(**places) for part in command)]
 
 
 def train_step(work: Work, step: Step) -> None:
     """Run one training command in a process of its own; its output goes to `log.txt` in its run's folder.
 
     Raises:
-        SuiteError: the command's own last words.
+        SuiteError: published weights that it starts from and that cannot be had, or the command's own last words.
     """
+    if step.weights:
+        from models.weights.download import obtain
+
+        for name in step.weights.values():
+            obtain(name, work.weights_folder, offline=work.offline)
     folder = work.run(step)
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, *_filled(work, step)[1:]]
@@ -188,10 +239,10 @@ def ensure_data(work: Work) -> None:
         SuiteError: a profile that needs `--data` and got none, or the painter's own last words.
     """
     paint = work.settings.paint
-    if work.data is not None or (work.release / "release.json").is_file():
+    if work.data is not None or work.release not in work.places or (work.release / "release.json").is_file():
         return
     if paint is None:
-        raise SuiteError(f"--data: profile {work.profile} needs a release: {work.settings.data_note}")
+        raise SuiteError(f"--data: profile {work.profile} needs {work.settings.data_note}")
     command = [sys.executable, "-m", "aahq", "portraits", str(work.release), "--domain", "both"]
     command += ["--count", str(paint.count), "--size", str(paint.size), "--seed", str(paint.seed)]
     command += ["--styles", str(paint.styles)]
@@ -210,12 +261,9 @@ def check_draws(work: Work) -> None:
         SuiteError: no release, a broken one, or too few pictures in its splits.
     """
     from benchmark.protocol import draw
-    from models.release import open_release
 
     settings = work.settings
-    draw(
-        open_release(work.release), settings.faces, settings.styles, "check", settings.face_split, settings.style_split
-    )
+    draw(work.open(), settings.faces, settings.styles, "check", settings.face_split, settings.style_split)
 
 
 # --- plan ----------------------------------------------------------------------------------------------------------
@@ -223,22 +271,30 @@ def check_draws(work: Work) -> None:
 
 def plan(work: Work, wanted: Sequence[Cell]) -> list[PlanStep]:
     """Every step of the reproduction with its state, before any work."""
-    steps = [_plan_data(work), *_plan_features(work)]
     names = {slug(cell.method) for cell in wanted}
+    steps = [_plan_data(work), *_plan_features(work), *_plan_starts(work, names)]
     for entry in work.settings.methods:
         if slug(entry.name) in names:
             steps += _plan_method(work, entry)
     kept = sum((work.records / f"{cell.key}.json").is_file() for cell in wanted)
     detail = f"{kept} of {len(wanted)} records kept; {work.settings.cost_note}"
     state = "have" if kept == len(wanted) else "to do"
-    cost = {"gpu_hours": work.settings.eval_gpu_hours, "disk_gb": work.settings.eval_disk_gb} if state != "have" else {}
-    return [*steps, PlanStep("generate and measure", state, detail, **cost)]
+    if state == "have":
+        return [*steps, PlanStep("generate and measure", state, detail)]
+    hours, disk = work.settings.eval_gpu_hours, work.settings.eval_disk_gb
+    return [*steps, PlanStep("generate and measure", state, detail, gpu_hours=hours, disk_gb=disk)]
 
 
 def _plan_data(work: Work) -> PlanStep:
-    there = (work.release / "release.json").is_file()
-    if there:
-        return PlanStep("data", "have", str(work.release))
+    faces, art = work.places
+    if faces != art:
+        try:
+            work.open()
+        except SuiteError as error:
+            return PlanStep("data", "missing", str(error))
+        return PlanStep("data", "have", f"photographs: {faces}; artistic faces: {art}")
+    if any((folder / "release.json").is_file() for folder in (art, art / "release")):
+        return PlanStep("data", "have", str(art))
     if work.settings.paint is None or work.data is not None:
         return PlanStep("data", "missing", work.settings.data_note or f"no release in {work.release}")
     paint = work.settings.paint
@@ -252,17 +308,30 @@ def _plan_features(work: Work) -> list[PlanStep]:
 
         state = "have" if FACTOR_NET.is_file() else "missing"
         return [PlanStep("features: factor network", state, f"{FACTOR_NET.name}, comes with the package")]
+    needed = {"inception-pytorch" if mode == "legacy_pytorch" else "inception" for mode in work.settings.fid_modes}
+    return [_plan_file(work, "features", name) for name in [*sorted(needed), "alexnet"]]
+
+
+def _plan_starts(work: Work, names: set[str]) -> list[PlanStep]:
+    """Published weights that the training commands still to run start from."""
+    entries = [
+        entry for entry in work.settings.methods if slug(entry.name) in names and not find_weights(work, entry)[0]
+    ]
+    steps = [step for entry in entries for step in entry.steps if not trained(work, step)]
+    wanted = dict.fromkeys(name for step in steps for name in step.weights.values())
+    return [_plan_file(work, "training starts from", name) for name in wanted]
+
+
+def _plan_file(work: Work, what: str, name: str) -> PlanStep:
     from models.weights.download import cache_folder, find
     from models.weights.registry import entry
 
-    needed = {"inception-pytorch" if mode == "legacy_pytorch" else "inception" for mode in work.settings.fid_modes}
-    out = []
-    for name in [*sorted(needed), "alexnet"]:
-        known, local = entry(name), find(name, work.weights_folder)
-        fetch = f"{known.urls[0] if known.urls else known.page} -> {cache_folder() / known.file}; {known.license}"
-        state = "have" if local else "missing" if work.offline else "to fetch"
-        out.append(PlanStep(f"features: {known.file}", state, str(local) if local else fetch, disk_gb=0.2))
-    return out
+    known, local = entry(name), find(name, work.weights_folder)
+    if local is not None:
+        return PlanStep(f"{what}: {known.file}", "have", str(local))
+    fetch = f"{known.urls[0] if known.urls else known.page} -> {cache_folder() / known.file}; {known.license}"
+    state = "missing" if work.offline or not known.urls else "to fetch"
+    return PlanStep(f"{what}: {known.file}", state, fetch, disk_gb=0.5 if known.size == 0 else known.size / 1e9)
 
 
 def _plan_method(work: Work, entry: MethodSettings) -> list[PlanStep]:
@@ -277,7 +346,7 @@ def _plan_method(work: Work, entry: MethodSettings) -> list[PlanStep]:
         out.append(
             PlanStep(
                 f"{entry.name}: published weights",
-                "missing",
+                "to fetch" if page.urls and not work.offline else "missing",
                 f"{page.file} from {page.page} (or give --weights {entry.name}=PATH); with it nothing is trained",
             )
         )
@@ -288,7 +357,9 @@ def _plan_method(work: Work, entry: MethodSettings) -> list[PlanStep]:
             if state == "have"
             else {"gpu_hours": step.gpu_hours, "cpu_minutes": step.cpu_minutes, "disk_gb": step.disk_gb}
         )
-        out.append(PlanStep(f"{entry.name}: train {step.name}", state, " ".join(_filled(work, step)), **cost))
+        unmeasured = state != "have" and not step.gpu_hours and not step.cpu_minutes
+        command = " ".join(_filled(work, step))
+        out.append(PlanStep(f"{entry.name}: train {step.name}", state, command, unmeasured=unmeasured, **cost))
     return out or [PlanStep(f"{entry.name}: weights", "missing", why)]
 
 
@@ -299,6 +370,7 @@ def plan_text(work: Work, steps: Iterable[PlanStep]) -> str:
     for step in steps:
         cost = [f"{step.gpu_hours:g} GPU hours"] if step.gpu_hours else []
         cost += [f"{step.cpu_minutes:g} min on 2 cores"] if step.cpu_minutes else []
+        cost += ["hours not measured"] if step.unmeasured else []
         cost += [f"{step.disk_gb:.2g} GB"] if step.disk_gb else []
         lines.append(f"  [{step.state:>8}] {step.what}{' (' + ', '.join(cost) + ')' if cost else ''}")
         if step.detail:
@@ -306,7 +378,9 @@ def plan_text(work: Work, steps: Iterable[PlanStep]) -> str:
     total = (
         f"total: {sum(s.gpu_hours for s in steps):g} GPU hours, {sum(s.cpu_minutes for s in steps):g} min on 2 cores"
     )
-    return "\n".join([*lines, f"{total}, {sum(s.disk_gb for s in steps):.2g} GB of disk"])
+    open_ended = sum(s.unmeasured for s in steps)
+    besides = f"; besides, {open_ended} steps whose hours are not measured" if open_ended else ""
+    return "\n".join([*lines, f"{total}, {sum(s.disk_gb for s in steps):.2g} GB of disk{besides}"])
 
 
 # --- measuring -----------------------------------------------------------------------------------------------------
@@ -378,8 +452,25 @@ def first_alone(action: Callable[[], object]) -> None:
         raise SuiteError(told[0])
 
 
+def _fetch_published(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> None:
+    """Fetch a method's published weights where that is allowed and possible; a refusal is said, and training follows."""
+    from models.weights.download import obtain
+    from models.weights.registry import entry as known
+
+    if work.offline or not entry.published or not known(entry.published).urls:
+        return
+    say(f"fetching {known(entry.published).file}")
+    try:
+        obtain(entry.published, work.weights_folder)
+    except SuiteError as error:
+        say(f"{entry.name}: {error}")
+
+
 def _ensure_weights(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> Path:
     found, why = find_weights(work, entry)
+    if found is None and not any(slug(name) == slug(entry.name) for name in work.weights):
+        _fetch_published(work, entry, say)
+        found, why = find_weights(work, entry)
     if found is None:
         for step in entry.steps:
             if not trained(work, step):
@@ -396,7 +487,7 @@ class _State:
 
     def __init__(self, work: Work, ready: dict[str, Path]) -> None:
         self.work, self.ready = work, ready
-        self.manifest = sha256_file(work.release / "manifest.parquet")
+        self.manifest = work.open().digest
         self._heavy: Any = None
         self._digests: dict[str, dict[str, str]] = {}
         self._made: dict[str, Record] = {}

@@ -24,14 +24,18 @@ class Step(Settings):
 
     Attributes:
         name: folder of its run under the work folder, and its name in plans.
-        command: arguments after `python -m`; `{data}`, `{run}`, `{runs}` are filled in.
+        command: arguments after `python -m`; `{data}`, `{run}`, `{runs}`, `{device}` are filled in, and `--data {data}`
+            becomes `--faces` and `--art` where the two domains lie apart.
+        weights: setting -> name in the registry of published weights: what the training starts from, added to the
+            command as `--set SETTING=FILE`.
         makes: a file that the run's folder holds when it is done.
-        gpu_hours, disk_gb: what it costs at this profile, as estimated (see `cost_note`).
+        gpu_hours, disk_gb: what it costs at this profile (see `cost_note`); no hours and no minutes: not measured.
     """
 
     name: str
     command: tuple[str, ...]
     makes: str = ""
+    weights: dict[str, str] = Field(default_factory=dict)
     gpu_hours: float = Field(default=0, ge=0)
     cpu_minutes: float = Field(default=0, ge=0)
     disk_gb: float = Field(default=0, ge=0)

@@ -33,7 +33,7 @@ def command(only: tuple[str, ...], plan_only: bool, as_json: bool, **given: Any)
     Examples:
       aahq-bench reproduce --profile demo
       aahq-bench reproduce --profile paper --plan
-      aahq-bench reproduce --profile paper --data aahq-ffhq --weights BlendGAN=blendgan.pt --only t1
+      aahq-bench reproduce --profile paper --faces ffhq.zip --art aahq/release --only t1
     """
     work = work_of(**given)
     wanted = wanted_cells(only)

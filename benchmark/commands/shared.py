@@ -17,13 +17,17 @@ PathOption = click.Path(path_type=Path)
 
 
 def work_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--profile`, `--set`, `--out`, `--data`, `--weights`, `--weights-folder`, `--device`, `--offline`."""
+    """`--profile`, `--set`, `--out`, `--data`, `--faces`, `--art`, `--weights`, `--weights-folder`, `--device`, `--offline`."""
     for option in reversed(
         [
             click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
             click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
             click.option("-o", "--out", type=PathOption, help="Work folder.  [default: reproduce-PROFILE]"),
             click.option("--data", type=PathOption, help="A release with both domains; the demo paints its own."),
+            click.option(
+                "--faces", type=PathOption, help="Photographs: FFHQ in any local form (release, folder, zip)."
+            ),
+            click.option("--art", type=PathOption, help="Artistic faces: a release of AAHQ."),
             click.option("--weights", multiple=True, metavar="NAME=PATH", help="A checkpoint of a method."),
             click.option("--weights-folder", type=PathOption, help="Where published weights lie."),
             click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
@@ -39,6 +43,8 @@ def work_of(
     overrides: tuple[str, ...],
     out: Path | None,
     data: Path | None,
+    faces: Path | None,
+    art: Path | None,
     weights: tuple[str, ...],
     weights_folder: Path | None,
     device: str,
@@ -65,6 +71,8 @@ def work_of(
         weights_folder=weights_folder,
         device=device,
         offline=offline,
+        faces=faces,
+        art=art,
     )
     for name in given:
         work.method(name)

@@ -15,9 +15,9 @@ from suite.cli import json_option
 @click.option(
     "--blendgan", type=click.Path(path_type=Path), required=True, help="The published blendgan.pt, or your own."
 )
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="A release with AAHQ (and FFHQ for --profile paper)."
-)
+@click.option("--data", type=click.Path(path_type=Path), help="A release with both domains: AAHQ and FFHQ.")
+@click.option("--faces", type=click.Path(path_type=Path), help="Photographs: FFHQ in any local form.")
+@click.option("--art", type=click.Path(path_type=Path), help="Artistic faces: a release of AAHQ.")
 @click.option("--profile", default="paper", show_default=True, help="demo, small, paper, or a .toml file.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Work folder.  [default: reproduce-PROFILE]")
@@ -32,6 +32,6 @@ def command(context: click.Context, blendgan: Path, **given: Any) -> None:
 
     \b
     Example:
-      aahq-bench table1 --blendgan blendgan.pt --data aahq --plan
+      aahq-bench table1 --blendgan blendgan.pt --faces ffhq.zip --art aahq/release --plan
     """
     context.invoke(whole.command, weights=(f"BlendGAN={blendgan}",), only=("t1",), **given)

@@ -13,7 +13,6 @@ from benchmark.methods import load
 from benchmark.protocol import draw
 from benchmark.record import Record, read_all
 from benchmark.reproduce import Work, find_weights, weight_digests
-from models.release import open_release
 from suite.errors import SuiteError
 
 
@@ -69,7 +68,7 @@ def generation_of(work: Work, record: Record) -> Generation:
         raise SuiteError(f"{entry.name}: {why}")
     if weight_digests(weights) != record.provenance.weights:
         raise SuiteError(f"{entry.name}: weights of {weights} are not those of its record")
-    release = open_release(work.release)
+    release = work.open()
     if release.digest != record.provenance.manifest:
         raise SuiteError(f"{work.release}: manifest is not that of the record of {entry.name}")
     settings = work.settings

@@ -15,7 +15,7 @@ from benchmark.protocol import Draws
 from benchmark.record import MethodInfo, Record
 from benchmark.reproduce import Work
 from benchmark.settings import Reproduce
-from models.release import Release, open_release
+from models.release import Release
 from suite.errors import SuiteError
 
 
@@ -37,7 +37,7 @@ def score_folders(
         raise SuiteError(
             f"DIR, --inputs: {len(folders)} and {len(cards)} for {len(seeds)} seeds; give one of each a seed"
         )
-    release = open_release(work.release)
+    release = work.open()
     answers = []
     for folder, card, seed in zip(folders, cards, seeds):
         draws = check_card(card, release, work.settings, seed)

@@ -18,7 +18,6 @@ from benchmark.measure import Measured, RealSet, combine, controls, look, measur
 from benchmark.paper import Cell, Guidance
 from benchmark.record import CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Trust
 from benchmark.reproduce import MEASURE_VERSION, Work, commit, hardware, versions
-from models.release import open_release
 from models.training import parallel
 from ops.dispatch import record as ran
 from suite.files import digest
@@ -43,7 +42,7 @@ def open_bench(work: Work, seeds: Sequence[Seed]) -> Bench:
     """The bench of a profile, drawn from the given seeds; what it writes names only their public form."""
     settings = work.settings.model_copy(update={"sampling_seeds": tuple(seed.public for seed in seeds)})
     shown = Work(**{**vars(work), "settings": settings})
-    release = open_release(work.release)
+    release = work.open()
     draws = [draw_for(settings, release, seed) for seed in seeds]
     lens = open_lens(shown, release)
     real = RealSet.of(release, settings.real_split, FeatureCache(work.folder / "cache"))
