@@ -186,13 +186,13 @@ def find_weights(work: Work, entry: MethodSettings) -> tuple[Path | None, str]:
 
 
 def _filled(work: Work, step: Step) -> list[str]:
+    faces, art = work.places
     places = {
-        "data": str(work.release),
+        "data": str(art),
         "run": str(work.run(step)),
         "runs": str(work.folder / "runs"),
         "device": work.device,
     }
-    faces, art = work.places
     command = list(step.command)
     if faces != art and "--data" in command:
         at = command.index("--data")
