@@ -90,6 +90,11 @@ class BlendGANTrainee:
 
     def __init__(self, settings: BlendGANSettings, device: torch.device, encoder: StyleEncoder | None = None) -> None:
         self.settings, self.device = settings, device
+        updates.refuse_fp16(settings, "BlendGAN")
+        if settings.compile:
+            raise SuiteError(
+                "--set compile=true: R1 and path length differentiate twice, which torch.compile cannot; leave it off"
+            )
         self.half = updates.DTYPES.get(settings.precision)
         table = channel_table(settings.channel_multiplier, settings.widest)
         encoder = encoder or self._load_encoder()

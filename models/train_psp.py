@@ -57,6 +57,7 @@ class PSPTrainee:
 
     def __init__(self, settings: PSPSettings, device: torch.device) -> None:
         self.settings, self.device = settings, device
+        updates.refuse_fp16(settings, "pSp")
         _check_inputs(settings)
         generator = load_blendgan(Path(settings.generator), offline=True)
         self.generator = generator.generator.to(device)
@@ -68,6 +69,8 @@ class PSPTrainee:
             encoder.input_layer.load_state_dict(start.input_layer.state_dict())
             encoder.body.load_state_dict(start.body.state_dict())
         self.encoder = encoder.to(device)
+        if settings.compile:
+            self.encoder.compile()
         self.networks: dict[str, nn.Module] = {"psp": self.encoder}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "adam": torch.optim.Adam(self.encoder.parameters(), settings.lr)

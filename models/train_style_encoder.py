@@ -76,7 +76,10 @@ class StyleEncoderTrainee:
 
     def __init__(self, settings: StyleEncoderSettings, device: torch.device) -> None:
         self.settings, self.device = settings, device
+        updates.refuse_fp16(settings, "the style encoder")
         encoder = build_encoder(settings, device)
+        if settings.compile:
+            encoder.embedder.compile()
         projector = Projector(settings.style_dim, 2).to(device)
         self.networks: dict[str, nn.Module] = {"style_encoder": encoder, "projector": projector}
         encoder.embedder.requires_grad_(False)

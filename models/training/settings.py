@@ -22,7 +22,7 @@ class LoopSettings(Settings):
         flip: mirror half of the pictures.
         precision: of the networks' heavy layers; weights and losses stay float32.
         channels_last: memory layout of activations.
-        compile: run the networks through `torch.compile`.
+        compile: run the networks through `torch.compile`, where the method differentiates only once.
         checkpointing: recompute activations in the backward pass, for memory.
         save_every, keep: steps between checkpoints, and how many are kept.
         sample_every: steps between sample sheets.

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from models.training import parallel
+from models.training.settings import LoopSettings
+from suite.errors import SuiteError
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -55,6 +57,12 @@ def update_ema(ema: nn.Module, network: nn.Module, decay: float) -> None:
     torch._foreach_lerp_(list(ema.parameters()), list(network.parameters()), 1 - decay)
     for kept, new in zip(ema.buffers(), network.buffers()):
         kept.copy_(new)
+
+
+def refuse_fp16(settings: LoopSettings, who: str) -> None:
+    """SuiteError for precision "fp16": these losses are not scaled, and small gradients would vanish; bf16 keeps them."""
+    if settings.precision == "fp16":
+        raise SuiteError(f"--set precision=fp16: {who} trains in float32 or bf16, whose gradients need no scaling")
 
 
 def precision(name: str, device: torch.device) -> AbstractContextManager[object]:

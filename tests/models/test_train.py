@@ -307,3 +307,9 @@ def test_weights_in_float16_are_half_the_file_and_nearly_the_same(tmp_path: Path
     pictures_of = [load_blendgan(path, offline=True).generator(z)[0] for path in (whole, half)]
     # float16 keeps 11 bits: weights are off by 5e-4 of themselves, a few layers add up.
     assert (pictures_of[0] - pictures_of[1]).abs().max() < 0.02 * pictures_of[0].abs().max()
+
+
+@pytest.mark.parametrize(("key", "value"), [("compile", True), ("precision", "fp16")])
+def test_settings_that_cannot_hold_are_refused(key: str, value: object) -> None:
+    with pytest.raises(SuiteError, match=f"--set {key}="):
+        BlendGANTrainee(settings(**{key: value}), CPU)
