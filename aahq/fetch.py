@@ -122,7 +122,10 @@ def _store(chunks: Iterable[bytes], url: str, folder: Path) -> Fetched:
             size += len(chunk)
             # A full disk is no fault of the picture: it must end the crawl, and reject nothing.
             with disk_faults(folder):
-                part.write(chunk)
+                rest = memoryview(chunk)
+                # A disk with little room takes a part of a block before it refuses the next.
+                while rest:
+                    rest = rest[part.write(rest) :]
         if not size:
             raise Rejected("empty", url)
         kind = picture_type(head)
