@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   ?= demo
 
-.PHONY: setup demo test test-fast lint format bench clean help
+.PHONY: setup demo test test-fast lint format bench docs clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -42,6 +42,12 @@ format: $(STAMP) ## let ruff rewrite what it can
 
 bench: $(STAMP)  ## speed and memory as ratios in one run, written to docs/speed.md
 	$(BIN)/python -m bench.run
+
+docs: $(STAMP)   ## draw again the pages that scripts write: commands, symbols, costs, tables, scale
+	$(BIN)/python docs/make_commands.py
+	$(BIN)/python docs/make_paper_symbols.py
+	$(BIN)/python docs/make_scale.py
+	$(BIN)/python docs/make_readme.py
 
 clean:           ## remove what the targets made, the environment too
 	rm -rf $(VENV) $(DEMO) .pytest_cache .ruff_cache .mypy_cache *.egg-info

@@ -89,7 +89,7 @@ NOT_RUN: dict[str, str] = {
     r"aahq-bench reproduce --profile demo": "a quarter of an hour; tests under tests/benchmark run single cells",
     r"aahq-bench train-features": "minutes of training; tests/benchmark/test_features.py reads what it made",
     r"pip install": "changes this environment",
-    r"python docs/make_(commands|paper_symbols|readme)\.py": "tests/test_docs.py compares what it would write",
+    r"make docs": "tests/test_docs.py compares what it would write",
     r"python docs/make_wall\.py": "paints for a minute; tests/test_docs.py looks at the picture",
     r"python -m bench\.\w+": "measures for minutes",
     r"aahq(-bench)? ": "shown on another page with its own tests; see tests/aahq and tests/benchmark",
