@@ -16,8 +16,8 @@ from benchmark.methods import load
 from benchmark.paper import Cell
 from benchmark.protocol import Draws, Protocol, content_digest, draw
 from benchmark.record import Value
-from benchmark.reproduce import Work
 from benchmark.truth import TruthReader, has_factors
+from benchmark.work import Work
 from models.release import Release
 from models.training import parallel
 from ops.dispatch import record as ran

@@ -16,7 +16,8 @@ from benchmark.generate import Generation, read_rows, resize
 from benchmark.methods import load
 from benchmark.paper import Guidance, slug
 from benchmark.protocol import Draws, draw, pool
-from benchmark.reproduce import Work, find_weights
+from benchmark.training import find_weights
+from benchmark.work import Work
 from models.release import Release
 from suite.errors import SuiteError
 from suite.files import whole_file

@@ -14,6 +14,7 @@ from torch import Tensor
 from benchmark.paper import Guidance
 from benchmark.protocol import Draws
 from models.method import Face, Method
+from models.pictures import check_pictures, nearest_uint8
 from models.release import Release
 from models.training import parallel
 from suite.errors import SuiteError
@@ -36,11 +37,6 @@ class Block:
     faces: range
     pictures: Tensor
     sources: Tensor | None
-
-
-def to_uint8(pictures: Tensor) -> Tensor:
-    """float32 in [-1, 1] (clamped) to uint8, as a PNG would hold it."""
-    return (pictures.clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
 
 
 def to_float(pictures: Tensor) -> Tensor:
@@ -110,8 +106,8 @@ class Generation:
             check_answer(answer, len(pairs), size, self.method.name)
             parts.append(answer.float().cpu())
         raw = torch.cat(parts)
-        check_pictures(raw, sources, draws.styles, self.method.name)
-        return Block(faces, to_uint8(raw), sources)
+        check_measurable(raw, sources, draws.styles, self.method.name)
+        return Block(faces, nearest_uint8(raw), sources)
 
     def _ask(self, pairs: list[tuple[int, int]], faces: range, sources: Tensor | None) -> Tensor:
         draws = self.draws
@@ -140,7 +136,7 @@ def check_answer(answer: object, count: int, size: int, name: str) -> None:
         raise SuiteError(f"{name}: returned NaN or infinite values; refused")
 
 
-def check_pictures(raw: Tensor, sources: Tensor | None, styles: int, name: str) -> None:
+def check_measurable(raw: Tensor, sources: Tensor | None, styles: int, name: str) -> None:
     """Refuse pictures of another range, copies of the input, and one picture for every face.
 
     Args:
@@ -150,9 +146,9 @@ def check_pictures(raw: Tensor, sources: Tensor | None, styles: int, name: str) 
     low, high = float(raw.min()), float(raw.max())
     if float((raw.abs() - 1).clamp(min=0).mean()) > OVERSHOOT:
         raise SuiteError(f"{name}: values in [{low:.3g}, {high:.3g}]; expected [-1, 1]")
-    if low >= 0 and high > 0.1 and len(raw) >= 4:
-        raise SuiteError(f"{name}: values in [{low:.3g}, {high:.3g}] look like [0, 1]; expected [-1, 1]")
-    quantised = to_uint8(raw)
+    if high > 0.1 and len(raw) >= 4:
+        check_pictures(raw.clamp(-1, 1), name)
+    quantised = nearest_uint8(raw)
     if len(raw) > styles and _spread(quantised) <= 1:
         raise SuiteError(f"{name}: the same picture for every face and style; refused")
     if sources is not None:

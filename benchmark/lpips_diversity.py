@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.pictures import check_pictures
 from suite.errors import SuiteError
 
 # Indices of torchvision AlexNet's convolutions whose ReLU outputs LPIPS compares, with (in, out, kernel, stride, pad).
@@ -69,24 +70,13 @@ class AlexMaps(nn.Module):
 Maps = Callable[[Tensor], list[Tensor]]
 
 
-def check_range(images: Tensor) -> None:
-    """Refuse pictures that are not (N, 3, H, W) float32 in [-1, 1]; [0, 1] pictures are told from their minimum.
-
-    Raises:
-        SuiteError: naming the dtype or range found.
-    """
-    if images.dtype != torch.float32 or images.ndim != 4 or images.shape[1] != 3:
-        raise SuiteError(f"lpips: expected (N, 3, H, W) float32 in [-1, 1], got {tuple(images.shape)} {images.dtype}")
-    low, high = float(images.min()), float(images.max())
-    if not (low >= -1.001 and high <= 1.001):
-        raise SuiteError(f"lpips: values in [{low:.3g}, {high:.3g}]; expected [-1, 1]")
-    if low >= 0 and len(images) > 1:
-        raise SuiteError(f"lpips: values in [{low:.3g}, {high:.3g}] look like [0, 1]; expected [-1, 1]")
-
-
 def embed(maps: Maps, weights: Sequence[Tensor], images: Tensor) -> list[Tensor]:
-    """Per layer, (N, C*h*w) float32 whose squared distances are LPIPS's layer terms. `images` as in `check_range`."""
-    check_range(images)
+    """Per layer, (N, C*h*w) float32 whose squared distances are LPIPS's layer terms.
+
+    Args:
+        images: (N, 3, H, W) float32 in [-1, 1]; anything else is refused.
+    """
+    check_pictures(images, "lpips")
     out = []
     for layer, weight in zip(maps(images), weights, strict=True):
         places = layer.shape[2] * layer.shape[3]

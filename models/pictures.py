@@ -78,6 +78,15 @@ def to_uint8(picture: Tensor) -> np.ndarray:
     return scaled.to(torch.uint8).permute(1, 2, 0).cpu().numpy()
 
 
+def nearest_uint8(pictures: Tensor) -> Tensor:
+    """float, nominally in [-1, 1] (clamped) -> uint8 of the same shape, rounded.
+
+    For pictures that go on inside the suite: `to_uint8`'s truncation would darken a picture at every passage, this
+    gives back exactly the bytes that `to_tensor` read.
+    """
+    return pictures.detach().float().clamp(-1, 1).mul(127.5).add(127.5).round().to(torch.uint8)
+
+
 def save_png(path: str | Path, picture: Tensor | Image.Image, text: dict[str, Any] | None = None) -> None:
     """Write a (3, H, W) tensor, or an image, as PNG, atomically.
 

@@ -10,8 +10,8 @@ import click
 
 from benchmark.commands.shared import PathOption
 from benchmark.leaderboard.seed import Seed, kept_seed
-from benchmark.reproduce import Work
 from benchmark.settings import Reproduce
+from benchmark.work import Work
 from suite.errors import SuiteError
 from suite.profiles import load_profile
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from benchmark.reproduce import Work
 from benchmark.settings import Reproduce
+from benchmark.work import Work
 from suite.errors import SuiteError
 from suite.profiles import load_profile
 

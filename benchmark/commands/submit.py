@@ -150,7 +150,7 @@ def _claimed(method: str, numbers: tuple[str, ...], like: Path | None) -> Record
 
 def _complete(stated: dict[str, Any], given: dict[str, Any]) -> None:
     """Fail before the work where what is said of the method is not enough."""
-    from benchmark.reproduce import commit
+    from suite.provenance import commit
 
     options = [f"--{key.replace('_', '-')}" for key in ("version", "code", "train_data") if not stated[key]]
     if given["weights"] is None and not given["no_weights"]:

@@ -83,7 +83,7 @@ def _again(record: Record, data: Path, given: dict[str, Any]) -> list[str]:
     from benchmark.leaderboard.inputs import read_card
     from benchmark.leaderboard.rerun import score_method
     from benchmark.leaderboard.validate import differences
-    from benchmark.reproduce import weight_digests
+    from benchmark.training import weight_digests
 
     made = record.provenance
     settings = settings_of(made.profile, given["overrides"])

@@ -12,7 +12,8 @@ from benchmark.leaderboard.submit import save, with_method
 from benchmark.methods import load
 from benchmark.protocol import draw
 from benchmark.record import Record, read_all
-from benchmark.reproduce import Work, find_weights, weight_digests
+from benchmark.training import find_weights, weight_digests
+from benchmark.work import Work
 from suite.errors import SuiteError
 
 

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark.generate import check_answer, check_pictures, to_float, to_uint8
+from benchmark.generate import check_answer, check_measurable, to_float
 from models.method import Face, Method, Mode, seeded_normal
+from models.pictures import nearest_uint8
 from suite.errors import SuiteError
 
 PICTURES = 4
@@ -73,7 +74,7 @@ def blurred(seeds: Sequence[int], size: int) -> Tensor:
     low = seeded_normal(seeds, (3, 8, 8))
     smooth = F.interpolate(low, (size, size), mode="bicubic", align_corners=False)
     fine = seeded_normal([seed + 50_000 for seed in seeds], (3, size, size))
-    return to_uint8(smooth * 0.4 + fine * 0.03 + tint)
+    return nearest_uint8(smooth * 0.4 + fine * 0.03 + tint)
 
 
 def examine(method: Method) -> Iterator[Finding]:
@@ -107,7 +108,7 @@ def _range_and_content(probe: Probe, first: Tensor) -> Finding:
     clause = f"{probe.mode}: values in [-1, 1]; neither the input unchanged nor one picture for everything"
     sources = probe.faces if probe.method.face == "image" else None
     try:
-        check_pictures(first, sources, 1, probe.method.name)
+        check_measurable(first, sources, 1, probe.method.name)
     except SuiteError as error:
         return Finding(clause, False, str(error))
     return Finding(clause, True)
@@ -130,7 +131,7 @@ def _clause(clause: str, test: Test, probe: Probe, first: Tensor) -> Finding:
 
 def _gap(a: Tensor, b: Tensor) -> int:
     """The largest difference in grey levels."""
-    return int((to_uint8(a).int() - to_uint8(b).int()).abs().max())
+    return int((nearest_uint8(a).int() - nearest_uint8(b).int()).abs().max())
 
 
 def _same_again(probe: Probe, first: Tensor) -> str:
@@ -157,13 +158,13 @@ def _any_order(probe: Probe, first: Tensor) -> str:
 def _style_counts(probe: Probe, first: Tensor) -> str:
     same_face = probe(range(PICTURES), face_of=[0] * PICTURES)
     what = "seeds" if probe.mode == "latent" else "style pictures"
-    spread = int((to_uint8(same_face).amax(0).int() - to_uint8(same_face).amin(0).int()).max())
+    spread = int((nearest_uint8(same_face).amax(0).int() - nearest_uint8(same_face).amin(0).int()).max())
     return "" if spread > GREY_LEVEL else f"one face with {PICTURES} {what} gives one picture; {what} have no say"
 
 
 def _face_counts(probe: Probe, first: Tensor) -> str:
     same_style = probe(range(PICTURES), style_of=[0] * PICTURES)
-    spread = int((to_uint8(same_style).amax(0).int() - to_uint8(same_style).amin(0).int()).max())
+    spread = int((nearest_uint8(same_style).amax(0).int() - nearest_uint8(same_style).amin(0).int()).max())
     return "" if spread > GREY_LEVEL else f"{PICTURES} faces in one style give one picture; faces have no say"
 
 

@@ -13,8 +13,8 @@ from benchmark.leaderboard.seed import Seed
 from benchmark.paper import Guidance
 from benchmark.protocol import Draws
 from benchmark.record import MethodInfo, Record
-from benchmark.reproduce import Work
 from benchmark.settings import Reproduce
+from benchmark.work import Work
 from models.release import Release
 from suite.errors import SuiteError
 

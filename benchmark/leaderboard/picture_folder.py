@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmark.generate import Block, Generation, check_pictures, read_rows, to_float
+from benchmark.generate import Block, Generation, check_measurable, read_rows, to_float
 from benchmark.leaderboard.inputs import pair_name
 from benchmark.paper import Guidance
 from benchmark.protocol import Draws
@@ -151,7 +151,7 @@ class PictureFolder(Generation):
         sources = None
         if self.method.face == "image":
             sources = read_rows(self.release, [draws.face_rows[f] for f in faces], size)
-        check_pictures(to_float(stacked), sources, draws.styles, self.method.name)
+        check_measurable(to_float(stacked), sources, draws.styles, self.method.name)
         return Block(faces, stacked, sources)
 
     @property

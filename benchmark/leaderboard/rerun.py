@@ -11,7 +11,8 @@ from benchmark.leaderboard.seed import Seed
 from benchmark.methods import load
 from benchmark.paper import Guidance
 from benchmark.record import MethodInfo, Record
-from benchmark.reproduce import Work, weight_digests
+from benchmark.training import weight_digests
+from benchmark.work import Work
 from suite.errors import SuiteError
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.cell import Bench, open_lens
+from benchmark.cell_records import MEASURE_VERSION, hardware
 from benchmark.features import FeatureCache
 from benchmark.generate import Generation
 from benchmark.leaderboard.inputs import draw_for
@@ -17,11 +18,12 @@ from benchmark.leaderboard.seed import Seed
 from benchmark.measure import Measured, RealSet, combine, controls, look, measure, scratch_folder
 from benchmark.paper import Cell, Guidance
 from benchmark.record import CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Trust
-from benchmark.reproduce import MEASURE_VERSION, Work, commit, hardware, versions
+from benchmark.work import Work
 from models.training import parallel
 from ops.dispatch import record as ran
 from suite.files import digest
 from suite.progress import progress
+from suite.provenance import commit, versions
 
 
 @dataclass(frozen=True)

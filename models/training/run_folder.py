@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from models.pictures import nearest_uint8
 from suite.errors import SuiteError
 from suite.files import digest, whole_file, write_json
+from suite.provenance import commit, versions
 
 
 class RunFolder:
@@ -94,24 +94,10 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def save_grid(path: Path, images: Tensor, columns: int) -> None:
     """Write (N, 3, S, S) in [-1, 1] as a PNG, row by row, `columns` pictures a row."""
-    pixels = (
-        images.detach().float().cpu().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    )
+    pixels = nearest_uint8(images).permute(0, 2, 3, 1).cpu().numpy()
     rows = [np.concatenate(list(pixels[at : at + columns]), axis=1) for at in range(0, len(pixels), columns)]
     with whole_file(path) as part:
         Image.fromarray(np.concatenate([row for row in rows if row.shape == rows[0].shape])).save(part, "PNG")
-
-
-def versions() -> dict[str, str]:
-    """Versions that a result depends on."""
-    names = ("torch", "torchvision", "numpy", "pillow", "scipy", "triton", "aahq-blendgan")
-    found = {"python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def machine() -> str:
@@ -119,16 +105,6 @@ def machine() -> str:
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name(0)} x {torch.cuda.device_count()}"
     return f"CPU {platform.machine()}, {torch.get_num_threads()} threads"
-
-
-def commit() -> str:
-    """The commit of the suite's checkout, with `+` where files are changed; empty outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        ask = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
-        return subprocess.run(ask, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
 
 
 def _board(folder: Path) -> Any:

@@ -12,18 +12,21 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmark import reproduce as harness
 from benchmark.commands.reproduce import command
 from benchmark.paper import cells
+from benchmark.plan import plan, plan_text
 from benchmark.record import read
+from benchmark.reproduce import reproduce, write_tables
 from benchmark.settings import MethodSettings, Reproduce, Step
+from benchmark.training import train_step
+from benchmark.work import Work, wanted_cells
 from suite.errors import SuiteError
 from tests.benchmark.toys import InventingToy, ToyMethod, write_release
 
 NAMES = ("BlendGAN", "AdaIN", "MUNIT", "FUNIT", "DRIT++", "StarGANv2")
 
 
-def work(tmp_path: Path, **given: object) -> harness.Work:
+def work(tmp_path: Path, **given: object) -> Work:
     settings = Reproduce(faces=4, styles=3, methods=tuple(MethodSettings(name=n) for n in NAMES), **given)  # type: ignore[arg-type]
     data = tmp_path / "data"
     if not data.exists():
@@ -33,7 +36,7 @@ def work(tmp_path: Path, **given: object) -> harness.Work:
         path = tmp_path / f"{name}.safetensors"
         path.write_bytes(name.encode())
         weights[name] = path
-    return harness.Work(settings, "toy", tmp_path / "out", data=data, weights=weights, device="cpu", offline=True)
+    return Work(settings, "toy", tmp_path / "out", data=data, weights=weights, device="cpu", offline=True)
 
 
 @pytest.fixture
@@ -46,8 +49,8 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 
 
 def test_a_cell_becomes_a_record_and_is_kept(tmp_path: Path, toys: dict[str, object]) -> None:
-    wanted = harness.wanted_cells(["t3-reference-munit", "t1-latent-blendgan-i06", "t2-latent-blendgan-i06"])
-    first = harness.reproduce(work(tmp_path), wanted, lambda _: None)
+    wanted = wanted_cells(["t3-reference-munit", "t1-latent-blendgan-i06", "t2-latent-blendgan-i06"])
+    first = reproduce(work(tmp_path), wanted, lambda _: None)
     assert set(first.missing.values()) == {"not asked for (--only)"}
     assert (first.measured, first.kept) == (3, 0)
     record = read(tmp_path / "out" / "records" / "t3-reference-munit.json")
@@ -65,31 +68,31 @@ def test_a_cell_becomes_a_record_and_is_kept(tmp_path: Path, toys: dict[str, obj
     # The same pictures stand in two tables and are measured once.
     twins = [read(tmp_path / "out" / "records" / f"{key}-latent-blendgan-i06.json") for key in ("t1", "t2")]
     assert twins[0].values == twins[1].values
-    again = harness.reproduce(work(tmp_path), wanted, lambda _: None)
+    again = reproduce(work(tmp_path), wanted, lambda _: None)
     assert (again.measured, again.kept) == (0, 3)
 
 
 def test_changed_weights_or_settings_are_measured_again(tmp_path: Path, toys: dict[str, object]) -> None:
-    wanted = harness.wanted_cells(["t3-reference-munit"])
-    assert harness.reproduce(work(tmp_path), wanted, lambda _: None).measured == 1
+    wanted = wanted_cells(["t3-reference-munit"])
+    assert reproduce(work(tmp_path), wanted, lambda _: None).measured == 1
     changed = work(tmp_path)
     changed.weights["MUNIT"].write_bytes(b"other")
-    assert harness.reproduce(changed, wanted, lambda _: None).measured == 1
-    assert harness.reproduce(work(tmp_path, sampling_seeds=("7",)), wanted, lambda _: None).measured == 1
+    assert reproduce(changed, wanted, lambda _: None).measured == 1
+    assert reproduce(work(tmp_path, sampling_seeds=("7",)), wanted, lambda _: None).measured == 1
 
 
 def test_a_broken_method_is_a_hole_with_its_reason(tmp_path: Path, toys: dict[str, object]) -> None:
     toys["MUNIT"] = ToyMethod(lambda x: x * torch.nan)
-    outcome = harness.reproduce(work(tmp_path), harness.wanted_cells(["MUNIT"]), lambda _: None)
+    outcome = reproduce(work(tmp_path), wanted_cells(["MUNIT"]), lambda _: None)
     assert outcome.records == {}
     assert "NaN" in outcome.missing["t2-latent-munit"]
-    texts = harness.write_tables(work(tmp_path), outcome, [2])
+    texts = write_tables(work(tmp_path), outcome, [2])
     assert "missing: MUNIT: returned NaN" in texts[0]
 
 
 def test_three_sampling_seeds_give_an_interval_over_them(tmp_path: Path, toys: dict[str, object]) -> None:
     given = work(tmp_path, sampling_seeds=("0", "1", "2"))
-    outcome = harness.reproduce(given, harness.wanted_cells(["t3-reference-adain"]), lambda _: None)
+    outcome = reproduce(given, wanted_cells(["t3-reference-adain"]), lambda _: None)
     value = outcome.records["t3-reference-adain"].get("diversity-factor")
     assert value is not None
     assert len(value.per_seed) == 3
@@ -101,13 +104,13 @@ def test_plan_says_what_is_missing_before_any_work(tmp_path: Path) -> None:
     step = Step(name="munit", command=("baselines", "train", "munit", "--data", "{data}", "-o", "{run}"), gpu_hours=3)
     methods = (MethodSettings(name="MUNIT", steps=(step,)),)
     settings = Reproduce(faces=2, styles=2, features="inception", methods=methods, data_note="AAHQ and FFHQ")
-    empty = harness.Work(settings, "x", tmp_path / "out", weights_folder=tmp_path, offline=True)
-    steps = harness.plan(empty, harness.wanted_cells(["MUNIT"]))
+    empty = Work(settings, "x", tmp_path / "out", weights_folder=tmp_path, offline=True)
+    steps = plan(empty, wanted_cells(["MUNIT"]))
     states = {step.what: step.state for step in steps}
     assert states["data"] == "missing"
     assert states["MUNIT: train munit"] == "to do"
-    assert "AAHQ and FFHQ" in harness.plan_text(empty, steps)
-    assert "3 GPU hours" in harness.plan_text(empty, steps)
+    assert "AAHQ and FFHQ" in plan_text(empty, steps)
+    assert "3 GPU hours" in plan_text(empty, steps)
     assert not (tmp_path / "out").exists()
 
 
@@ -115,7 +118,7 @@ def test_training_failures_are_told_in_the_commands_own_words(tmp_path: Path) ->
     step = Step(name="munit", command=("baselines", "train", "no-such-method", "-o", "{run}"))
     given = work(tmp_path)
     with pytest.raises(SuiteError, match=r"training of munit failed: error: .*no-such-method"):
-        harness.train_step(given, step)
+        train_step(given, step)
 
 
 @pytest.mark.parametrize("profile", ["demo", "small", "paper"])
@@ -131,7 +134,7 @@ def test_every_profile_plans(profile: str, tmp_path: Path) -> None:
 
 def test_unknown_cells_are_named() -> None:
     with pytest.raises(SuiteError, match="--only t9"):
-        harness.wanted_cells(["t9"])
+        wanted_cells(["t9"])
 
 
 @pytest.mark.slow

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import reproduce as harness
 from benchmark.joined import Joined, join
+from benchmark.plan import plan
 from benchmark.protocol import draw, pool
 from benchmark.record import read
+from benchmark.reproduce import reproduce
 from benchmark.settings import MethodSettings, Reproduce, Step
+from benchmark.work import Work, wanted_cells
 from models.release import open_release
 from suite.errors import SuiteError
 from tests.benchmark.toys import ToyMethod, write_release
@@ -66,16 +68,16 @@ def test_a_reproduction_of_two_places(tmp_path: Path, photographs: Path, monkeyp
     method = MethodSettings(name="MUNIT", steps=(Step(name="munit", command=command),))
     settings = Reproduce(faces=4, styles=3, methods=(method,))
     art, weights = write_release(tmp_path / "aahq"), tmp_path / "munit.safetensors"
-    work = harness.Work(settings, "x", tmp_path / "out", faces=photographs, art=art, offline=True)
-    wanted = harness.wanted_cells(["t3-reference-munit"])
-    data, _, train, _ = harness.plan(work, wanted)
+    work = Work(settings, "x", tmp_path / "out", faces=photographs, art=art, offline=True)
+    wanted = wanted_cells(["t3-reference-munit"])
+    data, _, train, _ = plan(work, wanted)
     assert data.state == "have"
     assert f"--faces {photographs} --art {art}" in train.detail
     assert "--data" not in train.detail
     weights.write_bytes(b"munit")
     work.weights["MUNIT"] = weights
     monkeypatch.setattr("benchmark.cell.load", lambda *_args, **_options: ToyMethod(name="MUNIT"))
-    assert harness.reproduce(work, wanted, lambda _: None).measured == 1
+    assert reproduce(work, wanted, lambda _: None).measured == 1
     record = read(work.records / "t3-reference-munit.json")
     opened = work.open()
     assert isinstance(opened, Joined)

@@ -458,18 +458,19 @@ def test_measuring_again_finds_a_claim_out(record: Record, answered: Path, data:
 
 @pytest.mark.slow
 def test_a_reproductions_records_are_taken_over_with_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmark import reproduce as harness
     from benchmark.leaderboard.adopt import adopt
+    from benchmark.reproduce import reproduce
     from benchmark.site.build import render
+    from benchmark.work import wanted_cells
     from tests.benchmark.test_cells import work
 
     toys = {"MUNIT": ToyMethod(name="MUNIT"), "BlendGAN": InventingToy(name="BlendGAN")}
     for place in ("benchmark.cell.load", "benchmark.leaderboard.adopt.load"):
         monkeypatch.setattr(place, lambda name, *_args, **_options: toys[name])
-    monkeypatch.setattr("benchmark.reproduce.commit", lambda: "a" * 40)
+    monkeypatch.setattr("benchmark.cell_records.commit", lambda: "a" * 40)
     given = work(tmp_path)
-    wanted = harness.wanted_cells(["t3-reference-munit", "t1-latent-blendgan-i06", "t2-latent-blendgan-i06"])
-    harness.reproduce(given, wanted, lambda _: None)
+    wanted = wanted_cells(["t3-reference-munit", "t1-latent-blendgan-i06", "t2-latent-blendgan-i06"])
+    reproduce(given, wanted, lambda _: None)
     done = adopt(given, tmp_path / "board", "1", "https://example.org/suite", samples=True)
     # The cell that stands in two tables is taken once.
     assert sorted(path.name.rpartition("-")[0] for path in done.written) == [

@@ -13,8 +13,10 @@ from benchmark.leaderboard.rerun import score_method
 from benchmark.leaderboard.seed import Seed
 from benchmark.methods import GROUP, known
 from benchmark.record import Record
-from benchmark.reproduce import Work, ensure_data, find_weights, weight_digests
+from benchmark.reproduce import ensure_data
 from benchmark.site.board import Committed, read_records
+from benchmark.training import find_weights, weight_digests
+from benchmark.work import Work
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = read_records(ROOT / "benchmark" / "records")

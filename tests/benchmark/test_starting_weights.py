@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import reproduce as harness
+from benchmark.plan import plan
 from benchmark.settings import MethodSettings, Reproduce, Step
+from benchmark.training import ensure_weights, train_step
+from benchmark.work import Work, wanted_cells
 from models.weights.registry import published
 from suite.errors import SuiteError
 from suite.profiles import load_profile
@@ -20,10 +22,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_paper_names_what_training_starts_from(tmp_path: Path, cache: Path) -> None:
-    work = harness.Work(load_profile(Reproduce, "benchmark", "paper"), "paper", tmp_path / "out", offline=True)
+    work = Work(load_profile(Reproduce, "benchmark", "paper"), "paper", tmp_path / "out", offline=True)
     cache.mkdir()
     (cache / published()["vgg19"].file).write_bytes(b"vgg")
-    steps = {step.what: step for step in harness.plan(work, harness.wanted_cells(["BlendGAN", "AdaIN"]))}
+    steps = {step.what: step for step in plan(work, wanted_cells(["BlendGAN", "AdaIN"]))}
     assert steps[f"training starts from: {published()['vgg19'].file}"].state == "have"
     missing = steps[f"training starts from: {published()['stylegan2-ffhq'].file}"]
     assert missing.state == "missing"
@@ -35,14 +37,14 @@ def test_paper_names_what_training_starts_from(tmp_path: Path, cache: Path) -> N
 
 def test_training_does_not_begin_without_them(tmp_path: Path) -> None:
     step = Step(name="x", command=("no.such.module",), weights={"stylegan2": "stylegan2-ffhq"})
-    work = harness.Work(
+    work = Work(
         Reproduce(faces=4, styles=3, methods=(MethodSettings(name="BlendGAN", steps=(step,)),)),
         "x",
         tmp_path / "out",
         offline=True,
     )
     with pytest.raises(SuiteError, match=r"stylegan2-ffhq-1024x1024\.pkl from"):
-        harness.train_step(work, step)
+        train_step(work, step)
     assert not work.run(step).exists()
 
 
@@ -60,11 +62,11 @@ def test_published_weights_are_fetched_unless_offline(
 
     monkeypatch.setattr("models.weights.download.fetch", fetch)
     method = MethodSettings(name="BlendGAN", published="blendgan")
-    work = harness.Work(Reproduce(faces=4, styles=3, methods=(method,)), "x", tmp_path / "out", offline=offline)
+    work = Work(Reproduce(faces=4, styles=3, methods=(method,)), "x", tmp_path / "out", offline=offline)
     if offline:
         with pytest.raises(SuiteError, match="no checkpoint given"):
-            harness._ensure_weights(work, method, lambda _: None)
+            ensure_weights(work, method, lambda _: None)
         assert fetched == []
     else:
-        assert harness._ensure_weights(work, method, lambda _: None) == cache / "blendgan.pt"
+        assert ensure_weights(work, method, lambda _: None) == cache / "blendgan.pt"
         assert fetched == list(published()["blendgan"].urls)
