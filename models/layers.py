@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ops.bias_act import bias_act
-from ops.modulated_conv import blur_pads, modulated_conv2d
+from ops.modulated_conv import blur_pads, filters, modulated_conv2d
 from ops.upfirdn2d import fir_kernel, upfirdn2d
 
 BLUR = (1.0, 3.0, 3.0, 1.0)
@@ -45,9 +45,10 @@ class EqualLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         bias = self.bias if self.lr_mul == 1 else self.bias * self.lr_mul
+        x = x * self.scale  # the smaller of the two factors
         if self.activate:
-            return bias_act(F.linear(x, self.weight * self.scale), bias)
-        return F.linear(x, self.weight * self.scale, bias)
+            return bias_act(F.linear(x, self.weight), bias)
+        return F.linear(x, self.weight, bias)
 
 
 class EqualConv2d(nn.Module):
@@ -163,6 +164,17 @@ class ModulatedConv2d(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """(N, in, H, W) and (N, style_dim) -> (N, out, H * up / down, W * up / down)."""
-        kernel = None if self.blur is None else self.blur.kernel
-        weight = self.weight[0] * self.scale
-        return modulated_conv2d(x, weight, self.modulation(w), self.demodulate, self.up, self.down, kernel)
+        return modulated_conv2d(x, self.weight[0], self.style(w), self.demodulate, self.up, self.down, self.blur_kernel)
+
+    @property
+    def blur_kernel(self) -> Tensor | None:
+        """The FIR filter that goes with `up` or `down`."""
+        return None if self.blur is None else self.blur.kernel
+
+    def style(self, w: Tensor) -> Tensor:
+        """(N, style_dim) -> (N, in): the factor of each input channel; the run-time scale of the weight rides along."""
+        return self.modulation(w) * self.scale
+
+    def filters(self, w: Tensor) -> Tensor:
+        """The filters of one sample: (1, style_dim) -> (out, in, k, k)."""
+        return filters(self.weight[0], self.style(w), self.demodulate)

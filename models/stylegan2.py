@@ -7,12 +7,13 @@ overlap by one: conv_up 2k - 1, conv 2k, to_rgb 2k + 1 for k = 1, 2, ...
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from models import resolution
 from models.layers import EqualLinear, FusedLeakyReLU, ModulatedConv2d, PixelNorm, upsample
 from models.method import seeded_normal
 from ops.bias_act import bias_act
@@ -75,7 +76,11 @@ class StyledConv(nn.Module):
         self.activate = FusedLeakyReLU(out_channels)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        return bias_act(self.conv(x, w), self.activate.bias, noise=self.noise(noise), overwrite=True)
+        return self.finish(self.conv(x, w), noise)
+
+    def finish(self, y: Tensor, noise: Tensor) -> Tensor:
+        """What follows the convolution; `y` is given up."""
+        return bias_act(y, self.activate.bias, noise=self.noise(noise), overwrite=True)
 
 
 class ToRGB(nn.Module):
@@ -88,8 +93,12 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
 
     def forward(self, x: Tensor, w: Tensor, skip: Tensor | None = None) -> Tensor:
-        y = bias_act(self.conv(x, w).to(self.bias.dtype), self.bias.flatten(), "linear", gain=1, overwrite=True)
+        y = self.finish(self.conv(x, w))
         return y if skip is None or self.upsample is None else y + self.upsample(skip)
+
+    def finish(self, y: Tensor) -> Tensor:
+        """What follows the convolution; `y` is given up."""
+        return bias_act(y.to(self.bias.dtype), self.bias.flatten(), "linear", gain=1, overwrite=True)
 
 
 class Generator(nn.Module):
@@ -226,12 +235,15 @@ class Generator(nn.Module):
         for k, to_rgb in enumerate(self.to_rgbs):
             if half is not None and 8 * 2**k >= half_from:
                 x = x.to(half)
-            parts = (self.convs[2 * k], self.convs[2 * k + 1], to_rgb)
-            args = (x, picture, latents[:, 2 * k + 1 : 2 * k + 4], noises[2 * k + 1], noises[2 * k + 2])
-            if checkpointed and torch.is_grad_enabled():
-                x, picture = checkpoint(_resolution, *parts, *args, use_reentrant=False)
+            layers = cast("resolution.Layers", (self.convs[2 * k], self.convs[2 * k + 1], to_rgb))
+            args = (layers, x, picture, latents[:, 2 * k + 1 : 2 * k + 4], noises[2 * k + 1], noises[2 * k + 2])
+            rows = resolution.band_rows(layers, x)
+            if rows:
+                x, picture = resolution.banded(*args, rows, keep=k + 1 < len(self.to_rgbs))
+            elif checkpointed and torch.is_grad_enabled():
+                x, picture = checkpoint(resolution.whole, *args, use_reentrant=False)
             else:
-                x, picture = _resolution(*parts, *args)
+                x, picture = resolution.whole(*args)
         return picture
 
     def forward(
@@ -278,19 +290,3 @@ class Generator(nn.Module):
         if inject_index is None:
             raise ValueError(f"inject_index: given None with z2; expected 1 to {self.n_latent - 1}")
         return self.mix(first, self.truncate(self.map_face(z2), truncation, truncation_latent), inject_index)
-
-
-def _resolution(
-    conv_up: nn.Module,
-    conv: nn.Module,
-    to_rgb: nn.Module,
-    x: Tensor,
-    picture: Tensor,
-    latents: Tensor,
-    noise_up: Tensor,
-    noise: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """One doubling of the resolution: features and picture."""
-    x = conv_up(x, latents[:, 0], noise_up)
-    x = conv(x, latents[:, 1], noise)
-    return x, to_rgb(x, latents[:, 2], picture)

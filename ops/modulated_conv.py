@@ -50,12 +50,19 @@ def blur_pads(taps: int, size: int, up: int, down: int) -> tuple[int, int]:
 def demodulation(weight: Tensor, style: Tensor) -> Tensor:
     """(N, O) float32 (or 64): 1 / the norm that each modulated filter would have."""
     exact = torch.promote_types(weight.dtype, torch.float32)
-    energy = weight.to(exact).square().sum((2, 3))
+    energy = _energy(weight.to(exact))
     return (style.to(exact).square() @ energy.t() + EPSILON).rsqrt()
 
 
-def _resampled(x: Tensor, weight: Tensor, groups: int, up: int, down: int, kernel: Tensor | None) -> Tensor:
-    """The convolution with its blur; `weight` is (groups * O, I, k, k)."""
+def _energy(weight: Tensor) -> Tensor:
+    """(O, I): the sum of squares of each k x k filter."""
+    if torch.is_grad_enabled() and weight.requires_grad:
+        return weight.square().sum((2, 3))
+    return torch.linalg.vector_norm(weight, dim=(2, 3)).square()  # one pass, nothing stored
+
+
+def convolve(x: Tensor, weight: Tensor, groups: int, up: int, down: int, kernel: Tensor | None) -> Tensor:
+    """An ordinary convolution with the blur that goes with `up` or `down`; `weight` is (groups * O, I, k, k)."""
     size = weight.shape[2]
     if kernel is None or (up, down) == (1, 1):
         return F.conv2d(x, weight, padding=size // 2, groups=groups)
@@ -84,9 +91,9 @@ def modulated_conv2d_ref(
         bank = bank * (bank.square().sum((2, 3, 4), keepdim=True) + EPSILON).rsqrt()
     bank = bank.to(x.dtype).reshape(batch * out, into, size, size)
     if batch == 0:
-        y = _resampled(x, weight.to(x.dtype), 1, up, down, kernel)
+        y = convolve(x, weight.to(x.dtype), 1, up, down, kernel)
         return y
-    y = _resampled(x.reshape(1, batch * into, height, width), bank, batch, up, down, kernel)
+    y = convolve(x.reshape(1, batch * into, height, width), bank, batch, up, down, kernel)
     return y.reshape(batch, out, *y.shape[2:])
 
 
@@ -100,7 +107,7 @@ def modulated_conv2d_scaled(
     kernel: Tensor | None = None,
 ) -> Tensor:
     """The scale-the-activations form of `modulated_conv2d`: one ordinary convolution for the whole batch."""
-    y = _resampled(_scale(x, style), weight.to(x.dtype), 1, up, down, kernel)
+    y = convolve(_scale(x, style), weight.to(x.dtype), 1, up, down, kernel)
     return _scale(y, demodulation(weight, style)) if demodulate else y
 
 
@@ -123,14 +130,17 @@ def modulated_conv2d_folded(
     kernel: Tensor | None = None,
 ) -> Tensor:
     """The grouped form one sample after another: an ordinary convolution each, with nothing to do to the activations."""
-    factors = style[:, None, :]  # (N, 1, I)
-    if demodulate:
-        factors = factors * demodulation(weight, style).to(style.dtype)[:, :, None]  # (N, O, I)
     rows = [
-        _resampled(row[None], (weight * factor[:, :, None, None]).to(x.dtype), 1, up, down, kernel)
-        for row, factor in zip(x, factors)
+        convolve(row[None], filters(weight, factors[None], demodulate).to(x.dtype), 1, up, down, kernel)
+        for row, factors in zip(x, style)
     ]
     return rows[0] if len(rows) == 1 else torch.cat(rows)
+
+
+def filters(weight: Tensor, style: Tensor, demodulate: bool = True) -> Tensor:
+    """The filters of one sample: (O, I, k, k) and its style (1, I) -> (O, I, k, k)."""
+    factors = style * demodulation(weight, style).to(style.dtype).t() if demodulate else style  # (O or 1, I)
+    return weight * factors[:, :, None, None]
 
 
 def modulated_conv2d(
