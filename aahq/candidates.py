@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -63,7 +63,8 @@ class Candidate:
 
     def to_json(self) -> str:
         """Canonical JSON; `from_json` gives an equal candidate back."""
-        return canonical_json(asdict(self))
+        # Not `asdict`: it copies every value, which takes ten times as long as the JSON.
+        return canonical_json(vars(self))
 
     @classmethod
     def from_json(cls, text: str) -> Candidate:

@@ -18,11 +18,12 @@ from typing import Any
 
 from aahq.candidates import Candidate
 from aahq.embedded_rights import read_rights
-from aahq.http import UNREACHED, Http, check_status, utc_now
+from aahq.http import UNREACHED, Http, utc_now
 from aahq.optouts import OptOuts
 from aahq.permissions import Permission, Permissions
 from aahq.reasons import Rejected
 from aahq.reservations import header_reservation
+from aahq.response import check_status
 
 __all__ = ["Decision", "OptOuts", "Permissions", "decide", "decide_file", "is_open"]
 

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import IO
 
 from aahq.candidates import Candidate
 from aahq.disk import disk_faults
-from aahq.http import CHUNK, UNREACHED, Http, Incoming, check_status, utc_now
+from aahq.http import UNREACHED, Http, utc_now
 from aahq.magic import HEAD, picture_type
 from aahq.reasons import Rejected
 from aahq.reservations import header_reservation
+from aahq.response import CHUNK, Incoming, check_status
 from suite.files import PART_SUFFIX
 
 # Types that say nothing of the content: the first bytes decide.
 _VAGUE = ("", "application/octet-stream", "binary/octet-stream")
 # The next address of the same picture cannot change these.
 _FINAL = frozenset({"header_noai", "robots"})
+_FRESH = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+_NUMBERS = count()
 
 
 @dataclass(frozen=True)
@@ -52,14 +56,14 @@ def download(candidate: Candidate, http: Http | None, folder: Path, start: str |
     Args:
         candidate: the picture; `aahq.consent.decide` has said yes.
         http: the client; None is enough for local files.
-        folder: where pictures are kept by digest; a killed run leaves `.part` files there, which `sweep` removes.
+        folder: where pictures are kept by digest; `settle` them before a ledger says so. A killed run
+            leaves `.part` files there, which the next one's `sweep_parts` removes.
         start: begin with this one of the addresses (`Decision.image_url`), where the ones before it are known to fail.
 
     Raises:
         Rejected: the reason of the last address tried.
         Stop: a challenge, or a busy host.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     local = candidate.local_path
     if local is not None:
         return _copied(local, folder)
@@ -81,12 +85,15 @@ def download(candidate: Candidate, http: Http | None, folder: Path, start: str |
     raise last
 
 
-def sweep(folder: Path) -> int:
-    """Remove what a killed run left half-written; how many files that were."""
-    parts = list(folder.glob(f".*{PART_SUFFIX}"))
-    for part in parts:
-        part.unlink(missing_ok=True)
-    return len(parts)
+def settle(files: Iterable[Path]) -> None:
+    """Bring the pictures' bytes to the disk, before anything that outlives a power cut points to them.
+
+    For several at once: the first one's flush takes the others' with it.
+    """
+    for path in files:
+        # Gone again: the same picture under another name was refused for what its file says.
+        with contextlib.suppress(FileNotFoundError), disk_faults(path), path.open("rb") as done:
+            os.fsync(done.fileno())
 
 
 def _save(incoming: Incoming, http: Http, folder: Path) -> Fetched:
@@ -134,21 +141,28 @@ def _store(chunks: Iterable[bytes], url: str, folder: Path) -> Fetched:
         name = digest.hexdigest()
         target = folder / name[:2] / name
         with disk_faults(folder):
-            part.flush()
-            os.fsync(part.fileno())
-            target.parent.mkdir(exist_ok=True)
-            beside.replace(target)
+            try:
+                beside.replace(target)
+            except FileNotFoundError:
+                target.parent.mkdir(exist_ok=True)
+                beside.replace(target)
     return Fetched(target, url, name, size, kind, utc_now())
 
 
 @contextmanager
 def _part(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
     # The digest, and so the name, is known at the end only: `suite.files.whole_file` wants it at the beginning.
+    beside = folder / f".fetch-{os.getpid()}-{next(_NUMBERS)}{PART_SUFFIX}"
     with disk_faults(folder):
-        handle, name = tempfile.mkstemp(prefix=".fetch-", suffix=PART_SUFFIX, dir=folder)
+        try:
+            handle = os.open(beside, _FRESH, 0o666)
+        except FileNotFoundError:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(beside, _FRESH, 0o666)
     try:
         # Unbuffered: what does not fit is known at the write, not when the file is closed.
         with open(handle, "wb", buffering=0) as part:
-            yield part, Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
+            yield part, beside
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

@@ -6,35 +6,28 @@ browser, keeps cookies, reads proxies or passwords from the environment, or answ
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
 import threading
 import time
-import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urljoin
 
-import requests
-import urllib3
-from requests.structures import CaseInsensitiveDict
-
-from aahq.netguard import NetGuard, Resolve, check_url, host_key, system_resolve
+from aahq.netguard import Resolve, check_url, host_key, system_resolve
 from aahq.pace import Clock, Pace, Sleep, retry_after
 from aahq.reasons import Rejected
 from aahq.reservations import header_reservation, page_meta
+from aahq.response import Answer, Incoming, check_status
 from aahq.robots import Robots
+from aahq.session import Session
 from aahq.stops import Busy, Challenged
-from aahq.transport import GuardedAdapter, Watch, Watchdog
 from suite.errors import SuiteError
 
 TOKEN = "aahq"
-CHUNK = 64 * 1024
 PAGES_KEPT = 256
 # Worth another try: the same request may well succeed. A refused address or a missing file will not.
 PASSING = frozenset({"network", "timeout", "bad_response", "cut_short", "server_error"})
@@ -74,36 +67,6 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A response that was read to its end. `body` is empty for HEAD and for statuses from 400 on."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def ok(self) -> Answer:
-        """Itself where the status is 2xx.
-
-        Raises:
-            Rejected: "gone", "forbidden", "server_error" or "http_status".
-        """
-        check_status(self.status, self.url)
-        return self
-
-    def json(self) -> Any:
-        """The body as JSON; numbers that are none (NaN) are refused.
-
-        Raises:
-            Rejected: "bad_record".
-        """
-        try:
-            return json.loads(self.body, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            raise Rejected("bad_record", f"{self.url}: malformed JSON ({error})") from None
-
-
-@dataclass(frozen=True)
 class Page:
     """What the crawler keeps of a work's page: its reservations, in tags and headers, and the moment it was read."""
 
@@ -112,93 +75,6 @@ class Page:
     reservations: tuple[str, ...]
     image: str | None
     read_at: str
-
-
-class Incoming:
-    """A response whose body has not been read."""
-
-    def __init__(self, url: str, response: requests.Response, watch: Watch) -> None:
-        self.url = url
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = response.headers
-        self._raw = response.raw
-        self._watch = watch
-
-    def chunks(self, max_bytes: int) -> Iterator[bytes]:
-        """The body in blocks, unpacked, at most `max_bytes` as sent and as unpacked.
-
-        Raises:
-            Rejected: "too_large", "cut_short", "timeout", "network", "bad_response" or "bad_encoding".
-        """
-        announced = self.headers.get("Content-Length", "")
-        length = int(announced) if announced.isascii() and announced.isdigit() else None
-        if length is not None and length > max_bytes:
-            raise Rejected("too_large", f"{self.url}: {length} bytes announced > {max_bytes}")
-        return unpacked(self._sent(length, max_bytes), self.headers.get("Content-Encoding", ""), max_bytes, self.url)
-
-    def _sent(self, length: int | None, max_bytes: int) -> Iterator[bytes]:
-        count = 0
-        while True:
-            try:
-                chunk = self._raw.read(CHUNK, decode_content=False)
-            except urllib3.exceptions.ReadTimeoutError:
-                raise Rejected("timeout", f"{self.url}: no byte in time") from None
-            except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-                if self._watch.fired:
-                    break
-                reason = "cut_short" if "IncompleteRead" in str(error) else "network"
-                raise Rejected(reason, f"{self.url}: {_short(error)}") from None
-            if not chunk:
-                break
-            count += len(chunk)
-            if count > max_bytes:
-                raise Rejected("too_large", f"{self.url}: more than {max_bytes} bytes")
-            yield chunk
-        if self._watch.fired:
-            raise Rejected("timeout", f"{self.url}: not complete in time, after {count} bytes")
-        if length is not None and count < length:
-            raise Rejected("cut_short", f"{self.url}: {count} of {length} bytes")
-
-
-def unpacked(chunks: Iterable[bytes], encoding: str, max_bytes: int, url: str = "") -> Iterator[bytes]:
-    """Undo a `Content-Encoding` block by block, never holding more than a block of a bomb.
-
-    Raises:
-        Rejected: "too_large" or "bad_encoding".
-    """
-    kind = encoding.strip().lower()
-    if kind in ("", "identity"):
-        yield from chunks
-        return
-    bits = {"gzip": 31, "x-gzip": 31, "deflate": 15}.get(kind)
-    if bits is None:
-        raise Rejected("bad_encoding", f"{url}: Content-Encoding {encoding[:40]!r} was not asked for")
-    unpack, count = zlib.decompressobj(bits), 0
-    for chunk in chunks:
-        while chunk and not unpack.eof:
-            try:
-                block = unpack.decompress(chunk, CHUNK)
-            except zlib.error as error:
-                raise Rejected("bad_encoding", f"{url}: {error}") from None
-            chunk = unpack.unconsumed_tail
-            count += len(block)
-            if count > max_bytes:
-                raise Rejected("too_large", f"{url}: more than {max_bytes} bytes when unpacked")
-            if block:
-                yield block
-    if not unpack.eof:
-        raise Rejected("bad_encoding", f"{url}: the packed body ends early")
-
-
-def check_status(status: int, url: str) -> None:
-    """Return for 2xx. Raises `Rejected`: "gone", "forbidden", "server_error" or "http_status"."""
-    if 200 <= status < 300:
-        return
-    if status in (404, 410):
-        raise Rejected("gone", f"{url}: status {status}")
-    if status in (401, 403, 451):
-        raise Rejected("forbidden", f"{url}: status {status}")
-    raise Rejected("server_error" if status >= 500 else "http_status", f"{url}: status {status}")
 
 
 def user_agent(contact: str | None) -> str:
@@ -238,14 +114,20 @@ class Http:
             )
         self.contact = contact
         self.limits = limits or Limits()
-        self.guard = NetGuard(allow, resolve)
         self.pace = Pace(self.limits.per_second, clock, sleep)
         self.robots = Robots(self._get_robots, TOKEN, clock, lambda url, s: self.pace.at_most_every(host_key(url), s))
         self._sleep = sleep
-        self._watchdog = Watchdog()
-        # The adapter alone: a session around it would add cookies, environment proxies and .netrc passwords.
-        self._adapter = GuardedAdapter(self.guard, self._watchdog)
-        self._agent = user_agent(contact)
+        self._session = Session(
+            user_agent(contact),
+            allow,
+            resolve,
+            connect_s=self.limits.connect_s,
+            read_s=self.limits.read_s,
+            total_s=self.limits.total_s,
+        )
+        self.guard = self._session.guard
+        # Set when the run ends early: whatever still goes on in other threads asks for nothing more.
+        self.halted = threading.Event()
         self._pages: OrderedDict[str, Page] = OrderedDict()
         self._pages_lock = threading.Lock()
 
@@ -257,8 +139,7 @@ class Http:
 
     def close(self) -> None:
         """Close the connections."""
-        self._watchdog.close()
-        self._adapter.close()
+        self._session.close()
 
     def get(self, url: str, accept: str = "*/*", obey: bool = True) -> Answer:
         """GET a page or JSON, at most `limits.text_bytes`. Raises `Rejected` or `aahq.stops.Stop`.
@@ -342,55 +223,18 @@ class Http:
         self, method: str, url: str, read: Callable[[Incoming], T], headers: dict[str, str], obey: bool
     ) -> T | _Redirect:
         host = host_key(url)
+        if self.halted.is_set():
+            raise Rejected("network", f"{url}: not asked for, the run has ended")
         if self.contact is None and host not in self.guard.allow:
             raise Rejected("address_refused", f"redirected to {url}, away from the embedded gallery")
         if obey:
             self._check_robots(url)
         self.pace.wait(host)
-        prepared = self._prepared(method, url, headers)
-        with self._watchdog.limit(self.limits.total_s) as watch:
-            response = self._send(prepared, watch, url)
-            try:
-                return self._sorted(response, watch, url, host, read)
-            finally:
-                _let_go(response, method)
+        with self._session.send(method, url, headers) as incoming:
+            return self._sorted(incoming, host, read)
 
-    def _prepared(self, method: str, url: str, headers: dict[str, str]) -> requests.PreparedRequest:
-        prepared = requests.PreparedRequest()
-        prepared.method = method
-        prepared.headers = CaseInsensitiveDict({"User-Agent": self._agent, "Accept": "*/*", **headers})
-        try:
-            prepared.prepare_url(url, None)
-        except (requests.RequestException, ValueError) as error:
-            raise Rejected("url_refused", f"{url!r}: {_short(error)}") from None
-        # What is sent is what was checked, also after the library has quoted it.
-        if prepared.url != url:
-            check_url(prepared.url or "")
-        return prepared
-
-    def _send(self, prepared: requests.PreparedRequest, watch: Watch, url: str) -> requests.Response:
-        try:
-            return self._adapter.send(
-                prepared,
-                stream=True,
-                timeout=(self.limits.connect_s, self.limits.read_s),
-                verify=True,
-            )
-        except requests.Timeout:
-            raise Rejected("timeout", f"{url}: no answer within {self.limits.read_s} s") from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            if watch.fired:
-                raise Rejected("timeout", f"{url}: no complete answer within {self.limits.total_s} s") from None
-            text = _short(error)
-            malformed = any(
-                word in text for word in ("BadStatusLine", "LineTooLong", "Invalid", "HeaderParsing", "got more")
-            )
-            raise Rejected("bad_response" if malformed else "network", f"{url}: {text}") from None
-
-    def _sorted(
-        self, response: requests.Response, watch: Watch, url: str, host: str, read: Callable[[Incoming], T]
-    ) -> T | _Redirect:
-        status, headers = response.status_code, response.headers
+    def _sorted(self, incoming: Incoming, host: str, read: Callable[[Incoming], T]) -> T | _Redirect:
+        url, status, headers = incoming.url, incoming.status, incoming.headers
         if "challenge" in headers.get("Cf-Mitigated", "").lower():
             raise Challenged(url)
         if status in (429, 503):
@@ -412,7 +256,7 @@ class Http:
             return _Redirect(target)
         if not 200 <= status < 500:
             raise Rejected("http_status", f"{url}: status {status}")
-        result = read(Incoming(url, response, watch))
+        result = read(incoming)
         self.pace.well(host)
         return result
 
@@ -451,22 +295,5 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _let_go(response: requests.Response, method: str) -> None:
-    """Give the connection back for the next request where that costs nothing; else close it with the body unread."""
-    small = response.headers.get("Content-Length", "x").isdigit() and int(response.headers["Content-Length"]) <= CHUNK
-    if method == "HEAD" or (small and response.status_code >= 300):
-        with contextlib.suppress(urllib3.exceptions.HTTPError, OSError, ValueError):
-            response.raw.read(CHUNK, decode_content=False)
-    response.close()
-
-
 def _headers_only(incoming: Incoming) -> Answer:
     return Answer(incoming.url, incoming.status, incoming.headers, b"")
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -46,6 +46,7 @@ def check_url(url: str) -> SplitResult:
     return parts
 
 
+@lru_cache(maxsize=4096)
 def host_key(url: str) -> str:
     """`host:port` with the scheme's default port filled in, as in the allowlist."""
     parts = check_url(url)

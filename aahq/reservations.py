@@ -15,6 +15,11 @@ _VALUED = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable
 _VALUED_PART = re.compile(rf"(?:{'|'.join(_VALUED)})\s*:[^,]*", re.IGNORECASE)
 _SPLIT = re.compile(r"[\s,;:]+")
 _METAS = SoupStrainer("meta")
+_META = re.compile(r"<meta", re.IGNORECASE)
+# A tag in which no quote, angle or equals sign stands where a browser might read it in another way.
+_PLAIN_META = re.compile(
+    r"""<meta(?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>`=]+))?)*\s*/?>""", re.IGNORECASE
+)
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -65,7 +70,7 @@ def page_meta(html: bytes, token: str = "aahq") -> PageMeta:
     if b"<meta" not in html.lower() and not html.startswith(_UTF_16):
         return PageMeta((), None)
     # Decoded here: the words are ASCII, and guessing a charset takes longer than all the rest.
-    text = html.decode("utf-16" if html.startswith(_UTF_16) else "utf-8", errors="replace")
+    text = _to_last_meta(html.decode("utf-16" if html.startswith(_UTF_16) else "utf-8", errors="replace"))
     for tag in BeautifulSoup(text, "html.parser", parse_only=_METAS).find_all("meta"):
         name = str(tag.get("name") or tag.get("property") or tag.get("http-equiv") or "").strip().lower()
         content = str(tag.get("content") or "")
@@ -78,3 +83,15 @@ def page_meta(html: bytes, token: str = "aahq") -> PageMeta:
             if not words(content).isdisjoint(counting):
                 found.append(f"{name}={content[:200]}")
     return PageMeta(tuple(found), image)
+
+
+def _to_last_meta(text: str) -> str:
+    """The page up to the end of its last meta tag: the rest, mostly its body, says nothing here and is long.
+
+    Where that tag is written in any unusual way, or stands in a comment, the whole page.
+    """
+    at = max((found.start() for found in _META.finditer(text)), default=0)
+    last = _PLAIN_META.match(text, at)
+    if last is None or text.rfind("<!--", 0, at) > text.rfind("-->", 0, at):
+        return text
+    return text[: last.end()]

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from aahq.netguard import NetGuard
+from aahq.netguard import NetGuard, check_url
 
 _POLL = 0.05
+_POOLS = 64
 
 
 class Watch:
@@ -90,7 +92,8 @@ class GuardedAdapter(HTTPAdapter):
 
     def __init__(self, guard: NetGuard, watchdog: Watchdog, keep: int = 8) -> None:
         self._guard, self._watchdog = guard, watchdog
-        super().__init__(pool_connections=64, pool_maxsize=keep, max_retries=0)
+        self._pools: dict[str, HTTPConnectionPool] = {}
+        super().__init__(pool_connections=_POOLS, pool_maxsize=keep, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -122,3 +125,27 @@ class GuardedAdapter(HTTPAdapter):
             ConnectionCls = Secure
 
         self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+    def get_connection_with_tls_context(
+        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> HTTPConnectionPool:
+        """The host's pool. Looking it up anew takes longer than a request to a host nearby; proxies are never used."""
+        parts = check_url(request.url or "")
+        key = f"{parts.scheme}://{parts.netloc}"
+        pool = self._pools.get(key)
+        if pool is None:
+            if len(self._pools) >= _POOLS:
+                self._pools.clear()
+            pool = self._pools[key] = super().get_connection_with_tls_context(request, verify)
+        return pool
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        """Path and query: there is no proxy that would want more."""
+        return request.path_url
+
+    def build_response(self, req: PreparedRequest, resp: Any) -> Response:
+        """The parts that `aahq.session` reads; no cookie jar is filled, no charset guessed."""
+        response = Response()
+        response.status_code, response.headers, response.raw = resp.status, resp.headers, resp
+        response.url, response.request = req.url or "", req
+        return response

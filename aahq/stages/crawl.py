@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aahq.candidates import Candidate
 from aahq.consent import Decision, OptOuts, Permissions, decide, decide_file
-from aahq.fetch import Fetched, download
+from aahq.fetch import Fetched, download, settle
 from aahq.http import Http
 from aahq.ledger import Ledger, picture_id
 from aahq.reasons import Rejected
@@ -25,7 +25,7 @@ NAME = "crawl"
 # Pictures a task: few, because what a kill interrupts has to be asked for again.
 BATCH = 4
 # Reasons that time may heal; `--retry` offers those pictures again.
-TRANSIENT = ("network", "timeout", "server_error", "cut_short", "bad_response")
+TRANSIENT = ("network", "timeout", "server_error", "cut_short", "bad_response", "robots_unreachable")
 
 
 @dataclass(frozen=True)
@@ -80,26 +80,42 @@ def run(ledger: Ledger, where: Where, terms: Terms, connections: int = 8) -> Tal
         Stop: the site ended the crawl; what was taken until then stands, and the same call goes on.
     """
     source = where.open(where.left(_cursor(ledger, where)[2]))
+    terms.http.halted.clear()
     with stage_run(ledger, NAME, None, "pictures") as (tally, step):
         drop_opted_out(ledger, terms.optouts, tally)
-        fetcher = _Fetcher(ledger, terms, tally, step, connections)
-        try:
-            # What an earlier run listed and could not take any more comes first.
-            fetcher.take_found()
-            cursor, done, taken = _cursor(ledger, where)
-            if done or where.left(taken) == 0:
-                return tally
-            for page in source.pages(terms.http, cursor):
-                taken = _record(ledger, where, page, taken, tally, terms.optouts)
+        with _Fetcher(ledger, terms, tally, step, connections) as fetcher:
+            try:
+                # What an earlier run listed and could not take any more comes first.
                 fetcher.take_found()
-                if where.left(taken) == 0:
-                    break
-            else:
-                _mark(ledger, where, done=1, stop="")
-        except Stop as stop:
-            _mark(ledger, where, stop=f"{stop.kind}: {stop}")
-            raise
+                if _take_pages(ledger, where, source, fetcher):
+                    _mark(ledger, where, done=1, stop="")
+            except Stop as stop:
+                _mark(ledger, where, stop=f"{stop.kind}: {stop}")
+                raise
     return tally
+
+
+def _take_pages(ledger: Ledger, where: Where, source: Source, fetcher: _Fetcher) -> bool:
+    """Record and take page after page, listing the next while this one's pictures come; True at the source's end."""
+    cursor, done, taken = _cursor(ledger, where)
+    if done or where.left(taken) == 0:
+        return False
+    http = fetcher.terms.http
+    with ThreadPoolExecutor(1, thread_name_prefix="list") as lister:
+        try:
+            pages = source.pages(http, cursor)
+            coming = lister.submit(next, pages, None)
+            while (page := coming.result()) is not None:
+                taken = _record(ledger, where, page, taken, fetcher.tally, fetcher.terms.optouts)
+                if where.left(taken) == 0:
+                    fetcher.take_found()
+                    return False
+                coming = lister.submit(next, pages, None)
+                fetcher.take_found()
+        except BaseException:
+            http.halted.set()
+            raise
+    return True
 
 
 def forget_cursors(ledger: Ledger) -> None:
@@ -192,6 +208,13 @@ class _Fetcher:
         self.stop: Stop | None = None
         self.stopped = threading.Event()
         self.came_back: list[str] = []
+        self.threads = ThreadPoolExecutor(connections, thread_name_prefix="crawl")
+
+    def __enter__(self) -> _Fetcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.threads.shutdown()
 
     def take_found(self) -> None:
         """Decide and fetch every `found` picture.
@@ -199,8 +222,7 @@ class _Fetcher:
         Raises:
             Stop: after everything that was under way is committed.
         """
-        with ThreadPoolExecutor(self.connections, thread_name_prefix="crawl") as threads:
-            run_batches(Engine(threads, 2 * self.connections), self._batches(), self._work, self._commit)
+        run_batches(Engine(self.threads, 2 * self.connections), self._batches(), self._work, self._commit)
         if self.terms.optouts.tombstones is not None:
             returned(self.ledger, self.came_back, self.terms.optouts.tombstones)
             self.came_back = []
@@ -222,8 +244,8 @@ class _Fetcher:
                 done.append(take(id, Candidate.from_json(text), self.terms, self.ledger.folder / "pictures"))
             except Stop as stop:
                 self.stopped.set()
-                return done, stop
-        return done, None
+                return _settled(done), stop
+        return _settled(done), None
 
     def _commit(self, result: tuple[list[Taken], Stop | None]) -> None:
         done, stop = result
@@ -250,6 +272,12 @@ class _Fetcher:
                     self.ledger.update("pictures", taken.id, state="fetched", **_columns(self.ledger, taken.outcome))
                     self.tally.keep()
         self.step(len(done))
+
+
+def _settled(done: list[Taken]) -> list[Taken]:
+    """The same, with the files' bytes on the disk."""
+    settle(taken.outcome.path for taken in done if isinstance(taken.outcome, Fetched))
+    return done
 
 
 def _columns(ledger: Ledger, fetched: Fetched) -> dict[str, object]:

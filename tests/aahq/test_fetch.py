@@ -19,12 +19,13 @@ from werkzeug import Request, Response
 
 from aahq.candidates import Candidate
 from aahq.consent import OptOuts, Permissions, decide
-from aahq.fetch import download, sweep
+from aahq.fetch import download
 from aahq.gallery import FAULTS, Gallery, serve
 from aahq.http import Http, Limits
 from aahq.reasons import Rejected
 from aahq.screen import canonical
 from aahq.sources import SourceOptions, open_source
+from aahq.stages.engine import sweep_parts
 from aahq.stops import Challenged
 
 
@@ -154,7 +155,7 @@ def test_local_files_are_copied(tmp_path: Path) -> None:
 
 
 def test_a_killed_download_leaves_only_a_part(httpserver: HTTPServer, tmp_path: Path) -> None:
-    """SIGKILL in the middle of a body: no file under a digest, and `sweep` removes the part."""
+    """SIGKILL in the middle of a body: no file under a digest, and the next command removes the part."""
 
     over = threading.Event()
 
@@ -186,7 +187,7 @@ download(Candidate("x", "a", None, ("{httpserver.url_for("/a")}",)), http, Path(
         child.wait()
         over.set()
     assert [path.name.startswith(".fetch-") for path in left(tmp_path)] == [True]
-    assert sweep(tmp_path) == 1
+    sweep_parts(tmp_path)
     assert left(tmp_path) == []
 
 

@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aahq.http import Http, Limits, unpacked, user_agent
+from aahq.http import Http, Limits, user_agent
 from aahq.pace import FIRST_PAUSE, SLOWEST, Pace, retry_after
 from aahq.reasons import Rejected
+from aahq.response import unpacked
 from aahq.robots import KEEP_SECONDS, KEEP_UNREACHABLE_SECONDS, Robots
 from aahq.stops import Busy, Challenged
 from suite.errors import SuiteError

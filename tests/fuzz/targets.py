@@ -14,7 +14,6 @@ from PIL import Image
 
 from aahq import embedded_rights, reservations, screen
 from aahq.candidates import Candidate
-from aahq.http import Answer
 from aahq.optouts import OptOuts
 from aahq.permissions import Permissions
 from aahq.reasons import Rejected
@@ -22,6 +21,7 @@ from aahq.release import write
 from aahq.release.verify import verify
 from aahq.remove.shrink import read_card, read_superseded
 from aahq.remove.tombstones import Tombstones
+from aahq.response import Answer
 from aahq.review.log import log_path, read_log
 from aahq.robots import Robots
 from aahq.sources import SourceOptions, met
