@@ -67,11 +67,19 @@ class Bench:
 
 def open_lens(work: Work, release: Release) -> Lens:
     """The extractors that a profile asks for, weights from local folders first."""
+    if work.settings.others:
+        from benchmark.transformer_features import open_other
+
+        others = tuple(
+            open_other(name, work.weights_folder, work.offline, work.device) for name in work.settings.others
+        )
+    else:
+        others = ()
     if work.settings.features == "factor":
         trained = factor_net.load()
         known = has_factors(release)
         return Lens(
-            fd=(factor_net.FactorFeatures("all", trained),),
+            fd=(factor_net.FactorFeatures("all", trained), *others),
             diversity=factor_net.diversity(trained),
             identity=(factor_net.FactorFeatures("identity", trained),),
             style=(factor_net.FactorFeatures("style", trained),),
@@ -85,7 +93,7 @@ def open_lens(work: Work, release: Release) -> Lens:
         from benchmark.dlib_identity import DlibIdentity
 
         identity = (DlibIdentity(),)
-    return Lens(fd=tuple(fd), diversity=open_lpips(work), identity=identity)
+    return Lens(fd=(*fd, *others), diversity=open_lpips(work), identity=identity)
 
 
 def open_lpips(work: Work) -> Diversity:

@@ -135,13 +135,14 @@ def _published(cell: Cell) -> PublishedInfo:
 
 def _feature_files(work: Work) -> dict[str, str]:
     """Digests of the extractors' weights, without opening the networks."""
+    from models.weights.registry import entry
+
+    others = {name: entry(name).sha256 or entry(name).urls[0] for name in work.settings.others}
     if work.settings.features == "factor":
         from benchmark.data_files import FACTOR_NET
 
-        return {FACTOR_NET.name: sha256_file(FACTOR_NET)} if FACTOR_NET.is_file() else {}
-    from models.weights.registry import entry
-
-    return {name: entry(name).sha256 for name in ("inception", "inception-pytorch", "alexnet")}
+        return others | ({FACTOR_NET.name: sha256_file(FACTOR_NET)} if FACTOR_NET.is_file() else {})
+    return others | {name: entry(name).sha256 for name in ("inception", "inception-pytorch", "alexnet")}
 
 
 def hardware(device: str) -> str:

@@ -36,6 +36,7 @@ class Extractor(abc.ABC):
     Attributes:
         name: short, for protocols and cache keys.
         fd_name, kernel_name: what a Fréchet or a kernel distance between these features is called.
+        kernel: `polynomial` (KID's; a Fréchet distance goes with it) or `gaussian` (CMMD's, alone).
         dim: length of a vector.
         size: side that pictures are resized to; 0 where the network resizes by itself.
         resize: the resize filter in words.
@@ -46,6 +47,7 @@ class Extractor(abc.ABC):
     name: str
     fd_name: str
     kernel_name: str
+    kernel: Literal["polynomial", "gaussian"] = "polynomial"
     dim: int
     size: int
     resize: str

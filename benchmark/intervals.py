@@ -60,6 +60,19 @@ def from_influence(
     return Interval(value - 1.96 * error, value + 1.96 * error, f"infinitesimal jackknife over {count} faces")
 
 
+def jackknife(value: float, without: Sequence[float] | np.ndarray) -> Interval:
+    """Interval of a statistic from its values with one face left out each (Efron & Stein 1981, delete-one jackknife).
+
+    For shares over nearest neighbours, where a bootstrap's repeated pictures would be neighbours of themselves.
+    """
+    left = np.asarray(without, dtype=np.float64)
+    count = len(left)
+    if count < 2:
+        raise SuiteError(f"interval: needs at least 2 faces, got {count}")
+    error = math.sqrt((count - 1) / count * float(np.sum((left - left.mean()) ** 2)))
+    return Interval(value - 1.96 * error, value + 1.96 * error, f"jackknife over {count} faces")
+
+
 def over_seeds(values: Sequence[float]) -> Interval:
     """Student-t interval of the mean of one whole measurement a sampling seed.
 

@@ -12,16 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark import intervals
+from benchmark import intervals, neighbours
 from benchmark.features import Extractor, FeatureCache
 from benchmark.frechet import Gaussian, Moments, fit, frechet_distance, frechet_infinity, frechet_influence, too_few
 from benchmark.generate import Block, Generation, blocks, in_order, read_rows
 from benchmark.intervals import Interval
-from benchmark.kernels import kernel_influence
+from benchmark.kernels import SCALE, SIGMA, gaussian_influence, kernel_influence
 from benchmark.lpips_diversity import Diversity
-from benchmark.neighbours import fidelity, memorisation
 from benchmark.protocol import Draws, Protocol, content_digest, pool
-from benchmark.record import Value
+from benchmark.record import Value, limits
 from benchmark.truth import TruthReader
 from models.release import Release
 
@@ -210,6 +209,8 @@ def _depends(name: str, lens: Lens) -> dict[str, Any]:
 
 
 def _distances(seen: Seen, extractor: Extractor, real: RealSet) -> list[Measured]:
+    if extractor.kernel == "gaussian":
+        return [_kernel_distance(seen, extractor, real)]
     features, moments = seen.features[extractor.name], seen.moments[extractor.name]
     truth, made = real.gaussian(extractor), moments.gaussian()
     depends = dict(extractor.describe())
@@ -225,27 +226,32 @@ def _distances(seen: Seen, extractor: Extractor, real: RealSet) -> list[Measured
         endless = frechet_infinity(truth, features)
         why = "an extrapolation: one sampling seed gives it no interval"
         out.append(Measured(f"{extractor.fd_name}-infinity", endless, None, *sizes, why, False, depends))
-    kernel, pull = kernel_influence(real.features(extractor), features)
-    interval = intervals.from_influence(kernel, pull, seen.faces)
-    out.append(Measured(extractor.kernel_name, kernel, interval, *sizes, depends=depends))
-    return out
+    return [*out, _kernel_distance(seen, extractor, real)]
+
+
+def _kernel_distance(seen: Seen, extractor: Extractor, real: RealSet) -> Measured:
+    known, features = real.features(extractor), seen.features[extractor.name]
+    gaussian = extractor.kernel == "gaussian"
+    distance, pull = (gaussian_influence if gaussian else kernel_influence)(known, features)
+    interval = intervals.from_influence(distance, pull, seen.faces)
+    depends = dict(extractor.describe()) | ({"sigma": SIGMA, "scale": SCALE} if gaussian else {})
+    return Measured(extractor.kernel_name, distance, interval, len(known), len(features), depends=depends)
 
 
 def _neighbours(seen: Seen, extractor: Extractor, real: RealSet, k: int) -> list[Measured]:
-    features = np.asarray(seen.features[extractor.name])
-    known = np.asarray(real.features(extractor))
-    found = fidelity(known, features, min(k, len(known) - 1, len(features) - 1))
+    features, known = seen.features[extractor.name], real.features(extractor)
+    counted = neighbours.count(known, features, min(k, len(known) - 1, len(features) - 1), seen.faces)
     depends = {**extractor.describe(), "k": k}
     why = "one sampling seed gives it no interval"
-    out = [
-        Measured(
-            f"{name} ({extractor.name})", getattr(found, name), None, len(known), len(features), why, False, depends
-        )
-        for name in ("precision", "recall", "density", "coverage")
-    ]
+    found = vars(counted.fidelity())
+    out = []
+    for name, without in counted.without_each_face().items():
+        interval = intervals.jackknife(found[name], without)
+        named = f"{name} ({extractor.name})"
+        out.append(Measured(named, found[name], interval, len(known), len(features), depends=depends))
     if real.train_rows and real.held_rows:
         train, held = real.features(extractor, real.train_rows), real.features(extractor, real.held_rows)
-        copied = memorisation(features, train, held)
+        copied = neighbours.memorisation(features, train, held)
         for name, value in (("nearest-neighbour ratio", copied.ratio), ("copies", copied.copies)):
             named = f"{name} ({extractor.name})"
             out.append(Measured(named, value, None, len(train), len(features), why, False, dict(extractor.describe())))
@@ -265,6 +271,7 @@ def combine(by_seed: Sequence[Sequence[Measured]], base: dict[str, Any]) -> tupl
         numbers = [m.value for m in same]
         mean = float(np.mean(numbers))
         interval, why, rankable = _interval(same, numbers)
+        least, most, _ = limits(first.metric)
         parameters = {**base, **first.depends, "n_real": first.n_real, "n_fake": first.n_fake}
         protocol = Protocol(first.metric, parameters)
         protocols[protocol.id] = protocol
@@ -273,8 +280,8 @@ def combine(by_seed: Sequence[Sequence[Measured]], base: dict[str, Any]) -> tupl
                 metric=first.metric,
                 protocol=protocol.id,
                 value=mean,
-                low=None if interval is None else min(interval.low, mean),
-                high=None if interval is None else max(interval.high, mean),
+                low=None if interval is None else min(max(interval.low, least), mean),
+                high=None if interval is None else max(min(interval.high, most), mean),
                 interval=None if interval is None else interval.how,
                 per_seed=numbers,
                 n_real=first.n_real,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,46 +32,118 @@ class Fidelity:
     coverage: float
 
 
-def _rows(features: Features) -> Tensor:
-    return rows64(features).to(torch.float32)
+def _blocks(features: Features, batch: int) -> Iterator[tuple[slice, Tensor]]:
+    """Runs of `batch` rows as float32; a memory-mapped array stays on disk."""
+    for start in range(0, len(features), batch):
+        run = slice(start, min(start + batch, len(features)))
+        yield run, rows64(features[run]).to(torch.float32)
 
 
 def kth_radius(features: Features, k: int, batch: int = 1024) -> Tensor:
     """(N,) distance from each feature to its k-th nearest other one, float32."""
-    x = _rows(features)
-    if len(x) <= k:
-        raise SuiteError(f"neighbours: k={k} needs more than {k} pictures, got {len(x)}")
-    parts = [torch.cdist(x[i : i + batch], x) for i in range(0, len(x), batch)]
-    return torch.cat([part.kthvalue(k + 1, dim=1).values for part in parts])
+    if len(features) <= k:
+        raise SuiteError(f"neighbours: k={k} needs more than {k} pictures, got {len(features)}")
+    out = []
+    for _, rows in _blocks(features, batch):
+        least = torch.full((len(rows), k + 1), float("inf"))
+        for _, others in _blocks(features, batch):
+            least = torch.cat([least, torch.cdist(rows, others)], 1).topk(k + 1, largest=False).values
+        out.append(least.max(1).values)
+    return torch.cat(out)
 
 
-def nearest(queries: Features, among: Features, batch: int = 1024) -> tuple[Tensor, Tensor]:
-    """Distance to and index of the nearest of `among` for each query: (N,) float32 and (N,) int64."""
-    x, y = _rows(queries), _rows(among)
-    found = [torch.cdist(x[i : i + batch], y).min(dim=1) for i in range(0, len(x), batch)]
-    return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
+def nearest(queries: Features, among: Features, batch: int = 1024) -> Tensor:
+    """Distance to the nearest of `among` for each query: (N,) float32."""
+    out = []
+    for _, rows in _blocks(queries, batch):
+        least = torch.full((len(rows),), float("inf"))
+        for _, others in _blocks(among, batch):
+            least = torch.minimum(least, torch.cdist(rows, others).min(1).values)
+        out.append(least)
+    return torch.cat(out)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What each picture contributes to the four shares, so that their spread can be told.
+
+    Attributes:
+        inside: (M,) int64 of generated pictures: in how many real balls each lies.
+        recalled, covered: (N, 2) int64 of real pictures: the lowest and the highest face whose pictures reach it (recall:
+            it lies in their ball; coverage: they lie in its ball), or (F, -1) where none does.
+        faces: (M,) int64, 0 .. F - 1, the face that each generated picture belongs to.
+        k: neighbours that a ball reaches to.
+    """
+
+    inside: Tensor
+    recalled: Tensor
+    covered: Tensor
+    faces: Tensor
+    k: int
+
+    def fidelity(self) -> Fidelity:
+        """The four shares."""
+        return Fidelity(
+            precision=float((self.inside > 0).double().mean()),
+            recall=float((self.recalled[:, 1] >= 0).double().mean()),
+            density=float(self.inside.double().mean()) / self.k,
+            coverage=float((self.covered[:, 1] >= 0).double().mean()),
+        )
+
+    def without_each_face(self) -> dict[str, np.ndarray]:
+        """Name -> (F,) float64: the share without the pictures of one face, all balls as they are."""
+        total = int(self.faces.max()) + 1
+        rest = len(self.faces) - torch.bincount(self.faces, minlength=total).double()
+
+        def generated(values: Tensor) -> Tensor:
+            return (values.sum() - torch.bincount(self.faces, values, minlength=total)) / rest
+
+        def real(reach: Tensor) -> Tensor:
+            alone = reach[reach[:, 0] == reach[:, 1], 0]
+            return ((reach[:, 1] >= 0).sum() - torch.bincount(alone, minlength=total)).double() / len(reach)
+
+        return {
+            "precision": generated((self.inside > 0).double()).numpy(),
+            "recall": real(self.recalled).numpy(),
+            "density": generated(self.inside.double() / self.k).numpy(),
+            "coverage": real(self.covered).numpy(),
+        }
+
+
+def count(real: Features, fake: Features, k: int = 5, faces: np.ndarray | None = None, batch: int = 1024) -> Counted:
+    """Who lies in whose balls: (M, D) generated features against (N, D) real ones, `batch` by `batch`.
+
+    Args:
+        faces: (M,) label of the face of each generated picture; without it each picture counts as a face.
+    """
+    labels = np.arange(len(fake)) if faces is None else np.unique(faces, return_inverse=True)[1]
+    index = torch.from_numpy(labels)
+    real_radius, fake_radius = kth_radius(real, k, batch), kth_radius(fake, k, batch)
+    inside = torch.zeros(len(fake), dtype=torch.int64)
+    recalled, covered = (_unreached(len(real), int(index.max()) + 1) for _ in range(2))
+    for ours, x in _blocks(real, batch):
+        for theirs, y in _blocks(fake, batch):
+            gap = torch.cdist(x, y)
+            within = gap <= real_radius[ours, None]
+            inside[theirs] += within.sum(0)
+            _reach(covered[ours], within, index[theirs])
+            _reach(recalled[ours], gap <= fake_radius[None, theirs], index[theirs])
+    return Counted(inside, recalled, covered, index, k)
+
+
+def _unreached(count: int, faces: int) -> Tensor:
+    return torch.tensor([faces, -1]).repeat(count, 1)
+
+
+def _reach(found: Tensor, hits: Tensor, faces: Tensor) -> None:
+    """Widen the (lowest, highest) face of each row in place by the faces of its hits."""
+    found[:, 0] = torch.minimum(found[:, 0], torch.where(hits, faces, torch.iinfo(torch.int64).max).amin(1))
+    found[:, 1] = torch.maximum(found[:, 1], torch.where(hits, faces, -1).amax(1))
 
 
 def fidelity(real: Features, fake: Features, k: int = 5, batch: int = 1024) -> Fidelity:
     """Precision, recall, density and coverage of (M, D) generated features against (N, D) real ones, in blocks."""
-    x, y = _rows(real), _rows(fake)
-    real_radius, fake_radius = kth_radius(x, k, batch), kth_radius(y, k, batch)
-    inside, precise = 0, 0
-    recalled = torch.zeros(len(x), dtype=torch.bool)
-    closest = torch.full((len(x),), float("inf"))
-    for i in range(0, len(y), batch):
-        gap = torch.cdist(x, y[i : i + batch])
-        within = gap <= real_radius[:, None]
-        inside += int(within.sum())
-        precise += int(within.any(0).sum())
-        recalled |= (gap <= fake_radius[None, i : i + batch]).any(1)
-        closest = torch.minimum(closest, gap.min(1).values)
-    return Fidelity(
-        precision=precise / len(y),
-        recall=float(recalled.float().mean()),
-        density=inside / (k * len(y)),
-        coverage=float((closest <= real_radius).float().mean()),
-    )
+    return count(real, fake, k, batch=batch).fidelity()
 
 
 @dataclass(frozen=True)
@@ -96,8 +169,8 @@ def memorisation(fake: Features, train: Features, held_out: Features, quantile: 
     """
     if not len(held_out):
         raise SuiteError("memorisation: no held-out real pictures to compare with; the release needs a test split")
-    fake_gap, _ = nearest(fake, train)
-    real_gap, _ = nearest(held_out, train)
+    fake_gap = nearest(fake, train)
+    real_gap = nearest(held_out, train)
     limit = torch.quantile(real_gap, quantile)
     middle = float(real_gap.median())
     if middle == 0:

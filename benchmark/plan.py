@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from benchmark.paper import Cell, slug
 from benchmark.settings import MethodSettings
@@ -59,13 +60,23 @@ def _plan_data(work: Work) -> PlanStep:
 
 
 def _plan_features(work: Work) -> list[PlanStep]:
+    others = [_plan_other(work, name) for name in work.settings.others]
     if work.settings.features == "factor":
         from benchmark.data_files import FACTOR_NET
 
         state = "have" if FACTOR_NET.is_file() else "missing"
-        return [PlanStep("features: factor network", state, f"{FACTOR_NET.name}, comes with the package")]
+        return [PlanStep("features: factor network", state, f"{FACTOR_NET.name}, comes with the package"), *others]
     needed = {"inception-pytorch" if mode == "legacy_pytorch" else "inception" for mode in work.settings.fid_modes}
-    return [_plan_file(work, "features", name) for name in [*sorted(needed), "alexnet"]]
+    return [_plan_file(work, "features", name) for name in [*sorted(needed), "alexnet"]] + others
+
+
+def _plan_other(work: Work, name: Literal["dinov2", "clip"]) -> PlanStep:
+    from importlib.util import find_spec
+
+    if find_spec("transformers") is None:
+        fix = f"pip install 'aahq-blendgan[features]', or leave {name} out of --set others"
+        return PlanStep(f"features: {name}", "missing", f"transformers is not installed; {fix}")
+    return _plan_file(work, "features", name)
 
 
 def _plan_starts(work: Work, names: set[str]) -> list[PlanStep]:

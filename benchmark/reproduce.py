@@ -38,6 +38,7 @@ def reproduce(work: Work, wanted: Sequence[Cell], say: Callable[[str], None]) ->
     """
     first_alone(lambda: ensure_data(work))
     check_draws(work)
+    check_features(work)
     missing = {cell.key: "not asked for (--only)" for cell in cells() if cell not in wanted}
     ready: dict[str, Path] = {}
     for name in dict.fromkeys(cell.method for cell in wanted):
@@ -118,6 +119,23 @@ def check_draws(work: Work) -> None:
 
     settings = work.settings
     draw(work.open(), settings.faces, settings.styles, "check", settings.face_split, settings.style_split)
+
+
+def check_features(work: Work) -> None:
+    """Fail before hours of training where what measures cannot be opened.
+
+    Raises:
+        SuiteError: an extra that is not installed, or weights that are neither here nor to be fetched.
+    """
+    if work.settings.others:
+        from benchmark.transformer_features import library
+
+        for name in work.settings.others:
+            library(name)
+    if work.settings.dlib:
+        from benchmark.dlib_identity import model_file
+
+        model_file()
 
 
 def write_tables(work: Work, outcome: Outcome, numbers: Sequence[int]) -> list[str]:

@@ -65,6 +65,7 @@ class Reproduce(Settings):
         face_split, style_split, real_split: splits of the release.
         features: `factor` (committed network) or `inception` (with `fid_modes`) plus `lpips`.
         fid_modes: clean-fid's modes; the first gives the table its column.
+        others: what 2026 readers expect besides: `dinov2` (FD-DINOv2), `clip` (CMMD); need the extra `features`.
         dlib: also measure identity by dlib's face descriptor, where dlib and its models are installed.
         faces_a_block: faces generated and measured together; batch: pictures asked of a method at once.
     """
@@ -78,6 +79,7 @@ class Reproduce(Settings):
     real_split: str = "all"
     features: Literal["factor", "inception"] = "factor"
     fid_modes: tuple[Literal["clean", "legacy_pytorch", "legacy_tensorflow"], ...] = ("clean",)
+    others: tuple[Literal["dinov2", "clip"], ...] = ()
     lpips_size: int = 256
     dlib: bool = False
     faces_a_block: int = Field(default=4, ge=2)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics.pairwise import rbf_kernel
 
-from benchmark.kernels import gaussian_mmd2, kernel_distances, kernel_influence, polynomial_mmd2
+from benchmark.kernels import gaussian_influence, gaussian_mmd2, kernel_distances, kernel_influence, polynomial_mmd2
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((60, 8)), RNG.standard_normal((60, 8)) + 0.4
@@ -46,3 +47,16 @@ def test_gaussian_kernel_against_two_points() -> None:
 
 def test_gaussian_kernel_in_blocks_is_the_whole() -> None:
     assert gaussian_mmd2(X, Y, batch=7) == pytest.approx(gaussian_mmd2(X, Y), rel=1e-9)
+
+
+def test_gaussian_influence_keeps_the_value_and_is_its_derivative() -> None:
+    x, y = X / np.linalg.norm(X, axis=1, keepdims=True), Y / np.linalg.norm(Y, axis=1, keepdims=True)
+    value, pull = gaussian_influence(x, y)
+    assert value == pytest.approx(gaussian_mmd2(x, y), rel=1e-12)
+    # By scikit-learn's kernel: gamma = 1 / (2 * 10^2), diagonals kept, times 1,000 (Jayasumana et al. 2024).
+    gamma = 1 / 200
+    expected = rbf_kernel(x, x, gamma).mean() + rbf_kernel(y, y, gamma).mean() - 2 * rbf_kernel(x, y, gamma).mean()
+    assert value == pytest.approx(1000 * expected, rel=1e-8)
+    without = gaussian_mmd2(x, np.delete(y, 5, axis=0))
+    # A first-order step in 1/60: its own size again is the next order.
+    assert without - value == pytest.approx(-pull[5] / 59, rel=0.1, abs=1e-4)

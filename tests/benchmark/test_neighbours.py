@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from benchmark.neighbours import fidelity, kth_radius, memorisation, nearest
+from benchmark.intervals import jackknife
+from benchmark.neighbours import count, fidelity, kth_radius, memorisation, nearest
 from suite.errors import SuiteError
 
 RNG = np.random.default_rng(1)
@@ -17,10 +18,38 @@ def test_radii_and_nearest_equal_scikit_learn() -> None:
     expected = NearestNeighbors(n_neighbors=4).fit(x).kneighbors(x)[0][:, 3]
     # float32 distances through a product: 1e-5 of the norms.
     np.testing.assert_allclose(kth_radius(x, 3, batch=16), expected, rtol=1e-4)
-    gap, index = nearest(y, x, batch=16)
-    distances, rows = NearestNeighbors(n_neighbors=1).fit(x).kneighbors(y)
-    np.testing.assert_allclose(gap, distances[:, 0], rtol=1e-4)
-    assert index.tolist() == rows[:, 0].tolist()
+    distances, _ = NearestNeighbors(n_neighbors=1).fit(x).kneighbors(y)
+    np.testing.assert_allclose(nearest(y, x, batch=16), distances[:, 0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("batch", [7, 1024])
+def test_shares_without_a_face_equal_leaving_its_pictures_out(batch: int) -> None:
+    """All pair distances at once, balls kept, one face's pictures struck out: the definition, without any blocks."""
+    real, fake = RNG.standard_normal((40, 3)).astype(np.float32), RNG.standard_normal((24, 3)).astype(np.float32) + 0.7
+    faces = np.repeat(np.arange(8), 3)
+    counted = count(real, fake, k=3, faces=faces, batch=batch)
+    gap = np.linalg.norm(real[:, None].astype(np.float64) - fake[None], axis=2)
+    own_real, own_fake = (NearestNeighbors(n_neighbors=4).fit(x).kneighbors(x)[0][:, 3] for x in (real, fake))
+
+    def shares(kept: np.ndarray) -> list[float]:
+        within, recalled = gap[:, kept] <= own_real[:, None], gap[:, kept] <= own_fake[None, kept]
+        return [within.any(0).mean(), recalled.any(1).mean(), within.sum() / kept.sum() / 3, within.any(1).mean()]
+
+    assert list(vars(counted.fidelity()).values()) == pytest.approx(shares(np.ones(24, dtype=bool)))
+    expected = np.array([shares(faces != face) for face in range(8)]).T
+    np.testing.assert_allclose(list(counted.without_each_face().values()), expected, rtol=1e-12)
+
+
+def test_intervals_of_shares_hold_the_truth_as_often_as_they_say() -> None:
+    """A precision is a mean over faces, so that its 95 % interval can be checked by drawing it many times."""
+    real = RNG.standard_normal((200, 2))
+    draws = [RNG.standard_normal((60, 2)) * 2 for _ in range(200)]
+    counted = [count(real, fake, k=3) for fake in draws]
+    found = [jackknife(c.fidelity().precision, c.without_each_face()["precision"]) for c in counted]
+    middle = np.mean([c.fidelity().precision for c in counted])
+    held = np.mean([one.low <= middle <= one.high for one in found])
+    # 200 intervals of 95 %: three standard errors of a share are 0.046; a few per cent more for so few pictures.
+    assert 0.88 < held < 0.995
 
 
 def test_equal_distributions_have_the_expected_coverage_and_density() -> None:
