@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from baselines.adapter import ImageMethod, load_strict
 from baselines.blocks import kaiming_init
 from baselines.settings import AdaInSettings
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, sheet
+from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors
 from models.training.draws import Draws
 from models.training.trainee import Batch
 from models.weights import read_checkpoint
@@ -147,7 +147,7 @@ class AdaInTrainee(BaselineTrainee):
         return 1 / (1 + self.settings.lr_decay * step)
 
     def step(self, batch: Batch, draws: Draws) -> Scalars:
-        self.begin(draws)
+        batch = self.begin(batch, draws)
         vgg, dec = self.networks["vgg"], self.networks["decoder"]
         s = self.settings
 
@@ -158,10 +158,8 @@ class AdaInTrainee(BaselineTrainee):
         unit = {name: images / 2 + 0.5 for name, images in batch.images.items()}
         return self.update(("decoder",), unit, loss)
 
-    def sample(self, batch: Batch, draws: Draws) -> Tensor:
-        photo, art = batch.images["photo"], batch.images["art"]
-        method = AdaIn(self.networks, photo.shape[-1], self.settings.alpha)
-        return self.eval_with(lambda: sheet([photo, art, method._reference(photo, art, [])]))
+    def method(self) -> AdaIn:
+        return AdaIn(self.networks, self.settings.size, self.settings.alpha)
 
 
 class AdaIn(ImageMethod):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 
 import torch
@@ -12,7 +13,7 @@ from baselines.blocks import gaussian_init, l1
 from baselines.drit import Drit, attribute, check_content_side, discriminators, networks
 from baselines.drit_blocks import kl
 from baselines.settings import DritSettings
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam, sheet
+from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
 from models.training import parallel
 from models.training.draws import Draws
 from models.training.trainee import Batch
@@ -27,9 +28,14 @@ def bce(logits: Tensor, target: float) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
 
-def to_target(responses: list[Tensor], target: float) -> Tensor:
+def to_target(responses: Sequence[Tensor], target: float) -> Tensor:
     """The same, summed over the scales of a discriminator."""
     return sum((bce(response, target) for response in responses), responses[0].new_zeros(()))
+
+
+def responses(net: nn.Module, *pictures: Tensor) -> list[tuple[Tensor, ...]]:
+    """A discriminator's responses, all scales, to several batches that go through it as one."""
+    return list(zip(*(scale.chunk(len(pictures)) for scale in net(torch.cat(pictures)))))
 
 
 def translate(nets: Networks, part: Tensors, mode_seeking: bool = True) -> Picture:
@@ -63,24 +69,23 @@ def translate(nets: Networks, part: Tensors, mode_seeking: bool = True) -> Pictu
 
 def discriminator_losses(nets: Networks, part: Tensors, made: Picture) -> Scalars:
     """`disA`, `disB` on the encoded path, `disA2`, `disB2` (and `..._random2`) on the drawn one, `disContent` (Eq. 1)."""
-
-    def against(net: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
-        return to_target(net(fake.detach()), 0) + to_target(net(real), 1)
-
     out: Scalars = {}
     for x in "ab":
         name = f"dis{x.upper()}"
-        out[name] = against(nets[name], made[f"encoded_{x}"], part[x])
-        out[f"{name}2"] = against(nets[f"{name}2"], made[f"random_{x}"], part[f"{x}_random"])
-        if f"random2_{x}" in made:
-            out[f"{name}2_random2"] = against(nets[f"{name}2"], made[f"random2_{x}"], part[f"{x}_random"])
+        on_fake, on_real = responses(nets[name], made[f"encoded_{x}"].detach(), part[x])
+        out[name] = to_target(on_fake, 0) + to_target(on_real, 1)
+        drawn = {key: made[f"{key}_{x}"].detach() for key in ("random", "random2") if f"{key}_{x}" in made}
+        *on_drawn, on_real = responses(nets[f"{name}2"], *drawn.values(), part[f"{x}_random"])
+        for suffix, on_fake in zip(("", "_random2"), on_drawn):
+            out[f"{name}2{suffix}"] = to_target(on_fake, 0) + to_target(on_real, 1)
     out["disContent"] = content_loss(nets["disContent"], made["content_a"], made["content_b"])
     return out
 
 
 def content_loss(net: nn.Module, content_a: Tensor, content_b: Tensor) -> Tensor:
     """The content discriminator tells a (0) from b (1) (Eq. 1)."""
-    return bce(net(content_a.detach()), 0) + bce(net(content_b.detach()), 1)
+    on_a, on_b = net(torch.cat((content_a, content_b)).detach()).chunk(2)
+    return bce(on_a, 0) + bce(on_b, 1)
 
 
 def encoded_losses(nets: Networks, part: Tensors, made: Picture) -> Scalars:
@@ -104,10 +109,10 @@ def random_losses(nets: Networks, part: Tensors, made: Picture) -> Scalars:
     """The generator's and content encoder's terms on the drawn path: adversarial, latent regression, mode seeking (Eq. 6)."""
     out: Scalars = {}
     for x, direction in (("a", "BA"), ("b", "AB")):
-        net = nets[f"dis{x.upper()}2"]
-        adversarial = to_target(net(made[f"random_{x}"]), 1)
+        drawn = [made[f"{key}_{x}"] for key in ("random", "random2") if f"{key}_{x}" in made]
+        judged = responses(nets[f"dis{x.upper()}2"], *drawn)
+        adversarial = torch.stack([to_target(response, 1) for response in judged]).sum()
         if f"random2_{x}" in made:
-            adversarial = adversarial + to_target(net(made[f"random2_{x}"]), 1)
             moved = l1(made[f"random2_{x}"], made[f"random_{x}"]) / l1(part["z2"], part["z"])
             out[f"lz_{direction}"] = 1 / (moved + TINY)  # Eq. 6, minimised as its inverse
         out[f"gan2_loss_{x}"] = adversarial
@@ -146,7 +151,7 @@ class DritTrainee(BaselineTrainee):
         return 1 - max(0.0, step - start) / (self.settings.steps - start + 1)
 
     def step(self, batch: Batch, draws: Draws) -> Scalars:
-        self.begin(draws)
+        batch = self.begin(batch, draws)
         photo, art = (batch.images[name].split(self.half) for name in ("photo", "art"))
         for turn in range(self.settings.content_steps - 1):
             self._content_step(photo[turn], art[turn], draws, turn)
@@ -217,13 +222,8 @@ class DritTrainee(BaselineTrainee):
             self.apply(name)
         return seen
 
-    def sample(self, batch: Batch, draws: Draws) -> Tensor:
-        photo, art = (batch.images[name][: self.half] for name in ("photo", "art"))
-        method = Drit(self.networks, photo.shape[-1], self.settings.latent)
-        seeds = list(range(len(photo)))
-        return self.eval_with(
-            lambda: sheet([photo, method._latent(photo, seeds), art, method._reference(photo, art, seeds)])
-        )
+    def method(self) -> Drit:
+        return Drit(self.networks, self.settings.size, self.settings.latent)
 
 
 def _note(seen: Scalars, terms: Scalars, share: float) -> None:

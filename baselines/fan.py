@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.adapter import load_strict
+from models.weights import read_checkpoint
+
 SIDE, MAP = 256, 64
 LANDMARKS = 98
 # Landmark ranges of the 98-point layout (WFLW).
@@ -152,3 +155,10 @@ def masks(heat: Tensor) -> tuple[Tensor, Tensor]:
     both = (heat.sum(1, keepdim=True), inner.sum(1, keepdim=True))
     whole, part = (torch.nan_to_num(mask, nan=0.0).clamp(0, 1) for mask in both)
     return whole, part
+
+
+def load_landmarks(fan: Fan, path: str) -> None:
+    """Weights of the published `wing.ckpt`, whose keys beyond the network's are of its training and are left out."""
+    state = max(read_checkpoint(path).parts.values(), key=len)
+    own = fan.state_dict()
+    load_strict(fan, {key: value for key, value in state.items() if key in own}, "the landmark network")

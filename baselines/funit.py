@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from baselines.adapter import ImageMethod
 from baselines.blocks import ContentEncoder, ConvBlock, Decoder, Mlp, StyleEncoder, kaiming_init, l1
 from baselines.settings import FunitSettings
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, pool, sheet, shuffled
+from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, pool, shuffled
+from models.losses import r1
 from models.method import seeded_normal
 from models.training.draws import Draws
 from models.training.trainee import Batch
@@ -115,9 +116,8 @@ def accuracy(response: Tensor, positive: bool) -> Tensor:
 
 
 def gradient_penalty(response: Tensor, real: Tensor) -> Tensor:
-    """Squared gradient of the mean response on real pictures, a sample (R1; Mescheder et al. 2018), unweighted."""
-    (gradient,) = torch.autograd.grad(response.mean(), real, create_graph=True)
-    return gradient.square().sum() / len(real)
+    """R1 (Mescheder et al. 2018) of the batch's *mean* response, as published; unweighted."""
+    return r1(response / response.numel(), real)
 
 
 def generator_losses(gen: Any, dis: Any, part: Tensors) -> Scalars:
@@ -175,7 +175,7 @@ class FunitTrainee(BaselineTrainee):
         }
 
     def step(self, batch: Batch, draws: Draws) -> Scalars:
-        self.begin(draws)
+        batch = self.begin(batch, draws)
         s, gen, dis = self.settings, self.networks["gen"], self.networks["dis"]
         images, labels = pool(batch, self.art_domain(batch))
         half = len(images) // 2
@@ -197,13 +197,8 @@ class FunitTrainee(BaselineTrainee):
         self.average("gen", s.ema)
         return seen
 
-    def sample(self, batch: Batch, draws: Draws) -> Tensor:
-        photo, art = batch.images["photo"], batch.images["art"]
-        method = Funit({"gen_test": self.networks["gen_ema"]}, photo.shape[-1])
-        seeds = list(range(len(photo)))
-        return self.eval_with(
-            lambda: sheet([photo, method._latent(photo, seeds), art, method._reference(photo, art, seeds)])
-        )
+    def method(self) -> Funit:
+        return Funit({"gen_test": self.networks["gen_ema"]}, self.settings.size)
 
 
 class Funit(ImageMethod):

@@ -12,7 +12,7 @@ from baselines.drit_blocks import kl, sampled
 from baselines.drit_training import CLIP_CONTENT, bce, total
 from baselines.mdmm import Mdmm, discriminators, networks, one_hot
 from baselines.settings import MdmmSettings
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam, sheet
+from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
 from models.training import parallel
 from models.training.draws import Draws
 from models.training.trainee import Batch
@@ -46,10 +46,10 @@ def discriminator_losses(nets: Networks, made: dict[str, Tensor], s: MdmmSetting
     """Adversarial and classification terms of `dis1` and `dis2`, weighted."""
     out: Scalars = {}
     for name, fake in (("dis1", made["encoded"]), ("dis2", made["drawn"])):
-        on_fake, _ = nets[name](fake.detach())
-        on_real, domain = nets[name](made["x"])
+        response, domain = nets[name](torch.cat((fake.detach(), made["x"])))
+        on_fake, on_real = response.chunk(2)
         out[name] = PUBLISHED_BATCH * (bce(on_fake, 0) + bce(on_real, 1))
-        out[f"{name}_cls"] = s.cls_w * F.binary_cross_entropy_with_logits(domain, made["c"])
+        out[f"{name}_cls"] = s.cls_w * F.binary_cross_entropy_with_logits(domain.chunk(2)[1], made["c"])
     return out
 
 
@@ -101,7 +101,7 @@ class MdmmTrainee(BaselineTrainee):
         return 1 - max(0.0, step - start) / (self.settings.steps - start + 1)
 
     def step(self, batch: Batch, draws: Draws) -> Scalars:
-        self.begin(draws)
+        batch = self.begin(batch, draws)
         s = self.settings
         labels = self.art_domain(batch)
         turns = zip(*(rows.split(self.half) for rows in (batch.images["photo"], batch.images["art"], labels)))
@@ -162,10 +162,5 @@ class MdmmTrainee(BaselineTrainee):
         seen |= self.update(("enc_c", "enc_a", "gen"), rows, on_encoded)
         return seen | self.update(("enc_c", "gen"), rows, on_drawn)
 
-    def sample(self, batch: Batch, draws: Draws) -> Tensor:
-        photo, art = (batch.images[name][: self.half] for name in ("photo", "art"))
-        method = Mdmm(self.networks, photo.shape[-1], self.settings.latent, self.settings.domains)
-        seeds = list(range(len(photo)))
-        return self.eval_with(
-            lambda: sheet([photo, method._latent(photo, seeds), art, method._reference(photo, art, seeds)])
-        )
+    def method(self) -> Mdmm:
+        return Mdmm(self.networks, self.settings.size, self.settings.latent, self.settings.domains)

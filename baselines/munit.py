@@ -26,7 +26,7 @@ from baselines.blocks import (
     l1,
 )
 from baselines.settings import MunitSettings
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam, sheet
+from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
 from models.method import seeded_normal
 from models.training.draws import Draws
 from models.training.trainee import Batch
@@ -81,7 +81,8 @@ class MultiScaleDis(nn.Module):
 
     def dis_loss(self, fake: Tensor, real: Tensor) -> Tensor:
         """Summed over scales: the adversarial part of Eq. 4 with the LSGAN (or logistic) objective."""
-        return sum((self._to(f, 0) + self._to(r, 1) for f, r in zip(self(fake), self(real))), fake.new_zeros(()))
+        pairs = (response.chunk(2) for response in self(torch.cat((fake, real))))
+        return sum((self._to(f, 0) + self._to(r, 1) for f, r in pairs), fake.new_zeros(()))
 
     def gen_loss(self, fake: Tensor) -> Tensor:
         """The generator's side of the same."""
@@ -109,11 +110,13 @@ def generator_losses(nets: Networks, part: Tensors, cycle: bool, vgg: nn.Module 
     gen_a, gen_b, dis_a, dis_b = (nets[name] for name in ("gen_a", "gen_b", "dis_a", "dis_b"))
     a, b, s_a, s_b = (part[name] for name in ("a", "b", "s_a", "s_b"))
     (content_a, style_a), (content_b, style_b) = gen_a.encode(a), gen_b.encode(b)
-    ba, ab = gen_a.decode(content_b, s_a), gen_b.decode(content_a, s_b)
+    # Each decoder's two pictures go through it as one batch.
+    rebuilt_a, ba = gen_a.decode(torch.cat((content_a, content_b)), torch.cat((style_a, s_a))).chunk(2)
+    rebuilt_b, ab = gen_b.decode(torch.cat((content_b, content_a)), torch.cat((style_b, s_b))).chunk(2)
     (content_b2, s_a2), (content_a2, s_b2) = gen_a.encode(ba), gen_b.encode(ab)
     out = {
-        "recon_x_a": l1(gen_a.decode(content_a, style_a), a),  # Eq. 1
-        "recon_x_b": l1(gen_b.decode(content_b, style_b), b),
+        "recon_x_a": l1(rebuilt_a, a),  # Eq. 1
+        "recon_x_b": l1(rebuilt_b, b),
         "recon_c_a": l1(content_a2, content_a),  # Eq. 2
         "recon_c_b": l1(content_b2, content_b),
         "recon_s_a": l1(s_a2, s_a),  # Eq. 3
@@ -176,7 +179,7 @@ class MunitTrainee(BaselineTrainee):
         return self.settings.lr_gamma ** (step // self.settings.lr_step)
 
     def step(self, batch: Batch, draws: Draws) -> Scalars:
-        self.begin(draws)
+        batch = self.begin(batch, draws)
         s = self.settings
 
         def tensors(when: str) -> dict[str, Tensor]:
@@ -197,13 +200,8 @@ class MunitTrainee(BaselineTrainee):
         seen = self.update(("dis_a+dis_b",), tensors("dis"), dis)
         return seen | self.update(("gen_a+gen_b",), tensors("gen"), gen)
 
-    def sample(self, batch: Batch, draws: Draws) -> Tensor:
-        photo, art = batch.images["photo"], batch.images["art"]
-        method = Munit(self.networks, photo.shape[-1])
-        seeds = list(range(len(photo)))
-        return self.eval_with(
-            lambda: sheet([photo, method._latent(photo, seeds), art, method._reference(photo, art, seeds)])
-        )
+    def method(self) -> Munit:
+        return Munit(self.networks, self.settings.size)
 
 
 class Munit(ImageMethod):

@@ -10,21 +10,37 @@ from models.training.settings import LoopSettings
 
 
 class BaselineSettings(LoopSettings):
-    """What all five have beyond the shared loop.
+    """What all five have beyond the shared loop; the channels-last layout is theirs by default, for speed.
 
     Attributes:
+        crop_from: the pictures are read at `crop_from` times `size`, and a random square of `size` is cut from each.
+        resized_crop: with this probability a random part of a picture (80 to 100 % of its area, nearly square) is
+            stretched to the whole.
         art_domains: 1 trains photo -> art; more splits the art by style (the paper is silent on which it did).
         art_labels: where several art domains come from: the release's own `style` column, or k-means over colour and
             texture statistics of the pictures. The choice is part of the run's record.
     """
 
+    channels_last: bool = True
+    crop_from: float = Field(default=1.0, ge=1, le=4)
+    resized_crop: float = Field(default=0.0, ge=0, le=1)
     art_domains: int = Field(default=1, ge=1, le=64)
     art_labels: Literal["style", "kmeans"] = "kmeans"
 
+    @property
+    def load_size(self) -> int:
+        """Side at which the pictures are read, before the random crop."""
+        return round(self.size * self.crop_from)
+
 
 class AdaInSettings(BaselineSettings):
-    """github.com/naoto0804/pytorch-AdaIN, train.py. `width` is the VGG's widest layer (512 in the normalised VGG)."""
+    """github.com/naoto0804/pytorch-AdaIN, train.py: crops of 256 from 512 px, no mirroring.
 
+    `width` is the VGG's widest layer (512 in the normalised VGG).
+    """
+
+    crop_from: float = Field(default=2.0, ge=1, le=4)
+    flip: bool = False
     width: int = Field(default=512, ge=32, multiple_of=8)
     vgg_weights: str = ""
     content_weight: float = Field(default=1.0, ge=0)
@@ -35,7 +51,10 @@ class AdaInSettings(BaselineSettings):
 
 
 class MunitSettings(BaselineSettings):
-    """github.com/NVlabs/MUNIT, configs/edges2handbags_folder.yaml (the repository has none for faces)."""
+    """github.com/NVlabs/MUNIT, configs/edges2handbags_folder.yaml (the repository has none for faces).
+
+    Its crop of 256 from a short side of 256 cuts nothing from square pictures.
+    """
 
     dim: int = Field(default=64, ge=4)
     mlp_dim: int = Field(default=256, ge=8)
@@ -59,8 +78,12 @@ class MunitSettings(BaselineSettings):
 
 
 class FunitSettings(BaselineSettings):
-    """github.com/NVlabs/FUNIT, configs/funit_animals.yaml; `classes` follows from the domains in training here."""
+    """github.com/NVlabs/FUNIT, configs/funit_animals.yaml: crops of 128 from 140 px.
 
+    `classes` follows from the domains in training here.
+    """
+
+    crop_from: float = Field(default=140 / 128, ge=1, le=4)
     dim: int = Field(default=64, ge=4)
     mlp_dim: int = Field(default=256, ge=8)
     latent_dim: int = Field(default=64, ge=2)
@@ -83,9 +106,11 @@ class FunitSettings(BaselineSettings):
 class DritSettings(BaselineSettings):
     """github.com/HsinYingLee/DRIT, src/options.py; the README recommends concat=0 for photograph <-> painting.
 
-    `content_layers` is the number of 7x7 stride-2 layers of the content discriminator (3 needs sides of 209 or more).
+    Crops of 216 from 256 px. `content_layers` is the number of 7x7 stride-2 layers of the content discriminator (3 needs
+    sides of 209 or more).
     """
 
+    crop_from: float = Field(default=256 / 216, ge=1, le=4)
     dim: int = Field(default=64, ge=4)
     latent: int = Field(default=8, ge=1)
     concat: bool = True
@@ -112,8 +137,12 @@ class MdmmSettings(DritSettings):
 
 
 class StarGan2Settings(BaselineSettings):
-    """github.com/clovaai/stargan-v2, main.py. `base` 0 means the published width 2^14 / size."""
+    """github.com/clovaai/stargan-v2, main.py; half of the pictures go through a resized crop (`randcrop_prob`).
 
+    `base` 0 means the published width 2^14 / size.
+    """
+
+    resized_crop: float = Field(default=0.5, ge=0, le=1)
     latent: int = Field(default=16, ge=1)
     style_dim: int = Field(default=64, ge=1)
     hidden: int = Field(default=512, ge=8)

@@ -1,7 +1,7 @@
 """StarGAN v2: Choi et al., "StarGAN v2: Diverse Image Synthesis for Multiple Domains", CVPR 2020.
 
-https://arxiv.org/abs/1912.01865. Networks (Appendix E), losses (equation numbers of the paper) and the `Method` adapter.
-The training step is in `stargan2_training`.
+https://arxiv.org/abs/1912.01865. Networks (Appendix E) and the `Method` adapter; losses and training step are in
+`stargan2_training`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.adapter import ImageMethod, load_strict
-from baselines.blocks import conv_then_pool, instance_norm, l1, upsample_then_conv
-from baselines.fan import Fan
+from baselines.adapter import ImageMethod
+from baselines.blocks import conv_then_pool, instance_norm, upsample_then_conv
+from baselines.fan import Fan, load_landmarks
 from baselines.settings import StarGan2Settings
-from baselines.trainee import Networks, Scalars, Tensors
+from baselines.trainee import Networks
 from models.method import seeded_normal
 from suite.errors import SuiteError
 
@@ -224,58 +224,9 @@ class Discriminator(nn.Module):
         return own_rows(self.main(x).flatten(1), y)
 
 
-def adversarial(logits: Tensor, target: float) -> Tensor:
-    """Eq. 1 as binary cross-entropy."""
-    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
-
-
-def r1(logits: Tensor, real: Tensor) -> Tensor:
-    """Half the squared gradient on real pictures, a sample (Mescheder et al. 2018)."""
-    (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
-    return 0.5 * gradient.square().sum((1, 2, 3)).mean()
-
-
-def style_of(nets: Networks, part: Tensors, number: str = "") -> Tensor:
-    """The target style: F(z) where `part` has z, else E(reference)."""
-    if f"z{number}" in part:
-        return nets["mapping_network"](part[f"z{number}"], part["y_trg"])
-    return nets["style_encoder"](part[f"ref{number}"], part["y_trg"])
-
-
 def masks_of(nets: Networks, images: Tensor) -> Masks | None:
     """The skip's masks, where the model has a landmark network."""
     return nets["fan"].masks(images) if "fan" in nets else None
-
-
-def discriminator_losses(nets: Networks, part: Tensors, masks: Masks | None = None) -> Scalars:
-    """`real`, `fake`, `reg` (unweighted). `part`: x, y_org, y_trg, and z or ref."""
-    with torch.no_grad():
-        fake = nets["generator"](part["x"], style_of(nets, part), masks)
-    real = part["x"].detach().requires_grad_()
-    logits = nets["discriminator"](real, part["y_org"])
-    return {
-        "real": adversarial(logits, 1),  # Eq. 1
-        "fake": adversarial(nets["discriminator"](fake, part["y_trg"]), 0),
-        "reg": r1(logits, real),
-    }
-
-
-def generator_losses(nets: Networks, part: Tensors, masks: Masks | None = None) -> Scalars:
-    """`adv`, `sty`, `ds`, `cyc` (unweighted). `part`: x, y_org, y_trg, and z, z2 or ref, ref2."""
-    generator, x = nets["generator"], part["x"]
-    style = style_of(nets, part)
-    fake = generator(x, style, masks)
-    with torch.no_grad():
-        other = generator(x, style_of(nets, part, "2"), masks)
-    found = nets["style_encoder"](torch.cat((fake, x)), torch.cat((part["y_trg"], part["y_org"])))
-    style_fake, style_real = found.chunk(2)
-    rebuilt = generator(fake, style_real, masks_of(nets, fake))
-    return {
-        "adv": adversarial(nets["discriminator"](fake, part["y_trg"]), 1),  # Eq. 1
-        "sty": l1(style_fake, style),  # Eq. 2
-        "ds": l1(fake, other),  # Eq. 3
-        "cyc": l1(rebuilt, x),  # Eq. 4
-    }
 
 
 class StarGan2(ImageMethod):
@@ -351,18 +302,6 @@ def build(settings: StarGan2Settings, device: torch.device) -> Any:
     return StarGan2Trainee(settings, device, fan)
 
 
-def load_landmarks(fan: Fan, path: str) -> None:
-    """Weights of the published `wing.ckpt`, whose keys beyond the network's are of its training and are left out."""
-    from models.weights import read_checkpoint
-
-    state = max(read_checkpoint(path).parts.values(), key=len)
-    own = fan.state_dict()
-    load_strict(fan, {key: value for key, value in state.items() if key in own}, "the landmark network")
-
-
 def method(parts: Networks, settings: StarGan2Settings, **options: Any) -> StarGan2:
     """The adapter over loaded networks."""
     return StarGan2(parts, settings.size, settings.latent, options.pop("target", settings.target), **options)
-
-
-__all__ = ["Fan", "StarGan2", "build", "method", "networks"]

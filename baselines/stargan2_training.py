@@ -1,21 +1,66 @@
-"""StarGAN v2's training step: four updates, moving averages, a fading diversity weight (the published solver's order)."""
+"""StarGAN v2's losses (equation numbers of arXiv:1912.01865) and training step, in the published solver's order."""
 
 from __future__ import annotations
 
 import copy
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.blocks import kaiming_init
+from baselines.blocks import kaiming_init, l1
 from baselines.settings import StarGan2Settings
-from baselines.stargan2 import Discriminator, StarGan2, discriminator_losses, generator_losses, masks_of, networks
-from baselines.trainee import BaselineTrainee, Scalars, Tensors, adam, pool, sheet, shuffled
+from baselines.stargan2 import Discriminator, Masks, StarGan2, masks_of, networks
+from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam, pool, shuffled
+from models.losses import r1
 from models.training.draws import Draws
 from models.training.trainee import Batch
 from suite.errors import SuiteError
 
 AVERAGED = ("generator", "mapping_network", "style_encoder")
+
+
+def adversarial(logits: Tensor, target: float) -> Tensor:
+    """Eq. 1 as binary cross-entropy."""
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+
+
+def style_of(nets: Networks, part: Tensors, number: str = "") -> Tensor:
+    """The target style: F(z) where `part` has z, else E(reference)."""
+    if f"z{number}" in part:
+        return nets["mapping_network"](part[f"z{number}"], part["y_trg"])
+    return nets["style_encoder"](part[f"ref{number}"], part["y_trg"])
+
+
+def discriminator_losses(nets: Networks, part: Tensors, masks: Masks | None = None) -> Scalars:
+    """`real`, `fake`, `reg` (unweighted). `part`: x, y_org, y_trg, and z or ref."""
+    with torch.no_grad():
+        fake = nets["generator"](part["x"], style_of(nets, part), masks)
+    real = part["x"].detach().requires_grad_()
+    logits = nets["discriminator"](real, part["y_org"])
+    return {
+        "real": adversarial(logits, 1),  # Eq. 1
+        "fake": adversarial(nets["discriminator"](fake, part["y_trg"]), 0),
+        "reg": r1(logits, real) / 2,  # Mescheder et al. 2018
+    }
+
+
+def generator_losses(nets: Networks, part: Tensors, masks: Masks | None = None) -> Scalars:
+    """`adv`, `sty`, `ds`, `cyc` (unweighted). `part`: x, y_org, y_trg, and z, z2 or ref, ref2."""
+    generator, x = nets["generator"], part["x"]
+    style = style_of(nets, part)
+    fake = generator(x, style, masks)
+    with torch.no_grad():
+        other = generator(x, style_of(nets, part, "2"), masks)
+    found = nets["style_encoder"](torch.cat((fake, x)), torch.cat((part["y_trg"], part["y_org"])))
+    style_fake, style_real = found.chunk(2)
+    rebuilt = generator(fake, style_real, masks_of(nets, fake))
+    return {
+        "adv": adversarial(nets["discriminator"](fake, part["y_trg"]), 1),  # Eq. 1
+        "sty": l1(style_fake, style),  # Eq. 2
+        "ds": l1(fake, other),  # Eq. 3
+        "cyc": l1(rebuilt, x),  # Eq. 4
+    }
 
 
 class StarGan2Trainee(BaselineTrainee):
@@ -46,7 +91,7 @@ class StarGan2Trainee(BaselineTrainee):
         }
 
     def step(self, batch: Batch, draws: Draws) -> Scalars:
-        self.begin(draws)
+        batch = self.begin(batch, draws)
         s = self.settings
         by_latent, by_reference = self._tensors(batch, draws)
         diversity = s.lambda_ds * max(0.0, 1 - draws.step / s.ds_steps)
@@ -89,13 +134,7 @@ class StarGan2Trainee(BaselineTrainee):
         scores = torch.where(labels[:, None] == labels[None], scores, -2.0)
         return (scores - torch.eye(len(labels), device=labels.device)).argmax(1)
 
-    def sample(self, batch: Batch, draws: Draws) -> Tensor:
-        photo, art = batch.images["photo"], batch.images["art"]
+    def method(self) -> StarGan2:
         parts = {name: self.networks[f"{name}_ema"] for name in AVERAGED}
-        if "fan" in self.networks:
-            parts["fan"] = self.networks["fan"]
-        method = StarGan2(parts, photo.shape[-1], self.settings.latent)
-        seeds = list(range(len(photo)))
-        return self.eval_with(
-            lambda: sheet([photo, method._latent(photo, seeds), art, method._reference(photo, art, seeds)])
-        )
+        landmarks = {"fan": self.networks["fan"]} if "fan" in self.networks else {}
+        return StarGan2(parts | landmarks, self.settings.size, self.settings.latent)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from baselines.clusters import StyleClusters
+from baselines.crops import augmented, centre_crop
 from baselines.settings import BaselineSettings
 from models.training import parallel
 from models.training.draws import Draws
@@ -19,6 +20,7 @@ from suite.errors import SuiteError
 Networks = dict[str, Any]
 Scalars = dict[str, Tensor]
 Tensors = Mapping[str, Tensor]
+SHEET_ROWS = 4
 
 
 class BaselineTrainee:
@@ -61,13 +63,16 @@ class BaselineTrainee:
         """What the learning rates are multiplied by at `step`; 1 unless the paper's schedule says otherwise."""
         return 1.0
 
-    def begin(self, draws: Draws) -> None:
-        """Set the learning rates of this step."""
+    def begin(self, batch: Batch, draws: Draws) -> Batch:
+        """Set the learning rates of this step; returns the batch as the authors' loader would crop it."""
         factor = self.rate(draws.step)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])
                 group["lr"] = group["initial_lr"] * factor
+        s = self.settings
+        images = {name: augmented(rows, s.size, s.resized_crop, draws, name) for name, rows in batch.images.items()}
+        return Batch(images, batch.labels)
 
     def update(
         self, names: Sequence[str], tensors: Tensors, loss: Callable[[Tensors], tuple[Tensor, Scalars]]
@@ -123,6 +128,22 @@ class BaselineTrainee:
         with torch.no_grad():
             torch._foreach_lerp_(target, source, 1 - beta)
 
+    def method(self) -> Any:
+        """The method's adapter over the networks in training (over their averages where it has them)."""
+        raise NotImplementedError
+
+    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+        """A row a sample: photograph, its latent-guided result, art picture, its reference-guided result."""
+        photo, art = (centre_crop(batch.images[name][:SHEET_ROWS], self.settings.size) for name in ("photo", "art"))
+        seeds = list(range(len(photo)))
+
+        def columns() -> Tensor:
+            method = self.method()
+            made = [photo, method._latent(photo, seeds)] if "latent" in method.modes else [photo]
+            return sheet([*made, art, method._reference(photo, art, seeds)])
+
+        return self.eval_with(columns)
+
     def eval_with(self, make: Callable[[], Tensor]) -> Tensor:
         """`make()` with every network in eval mode and without gradients."""
         modes = {name: network.training for name, network in self.networks.items()}
@@ -165,6 +186,6 @@ def adam(settings: Any, parameters: Any, lr: float | None = None, betas: tuple[f
     return torch.optim.Adam(parameters, lr=lr or settings.lr, betas=betas, weight_decay=1e-4, foreach=True)
 
 
-def sheet(columns: Sequence[Tensor], rows: int = 4) -> Tensor:
-    """Pictures side by side, one row a sample: K x (N, 3, S, S) -> (min(N, rows) * K, 3, S, S)."""
-    return torch.stack([column[:rows].float().clamp(-1, 1) for column in columns], 1).flatten(0, 1)
+def sheet(columns: Sequence[Tensor]) -> Tensor:
+    """Pictures side by side, one row a sample: K x (N, 3, S, S) -> (N * K, 3, S, S)."""
+    return torch.stack([column.float().clamp(-1, 1) for column in columns], 1).flatten(0, 1)

@@ -58,7 +58,7 @@ def command(options: TrainOptions, method: str) -> None:
 
 def _find_clusters(trainee: BaselineTrainee, options: TrainOptions) -> None:
     """Fit the style clusters on the art that the run will see."""
-    size, art = trainee.settings.size, options.art or options.data
+    size, art = trainee.settings.load_size, options.art or options.data
     if art is None:
         raise SuiteError("--art: give the art pictures, or --data with a release that holds them")
     # Pictures of a plain folder have no domain and no split.

@@ -137,7 +137,7 @@ def _pictures(
         if place is None:
             raise SuiteError(f"{flag}: give the {domain} pictures, or --data with a release that holds them")
         # Of a release only the training split is seen, by whichever option it came; other forms have no splits.
-        found[domain] = prepare(place, settings.size, domain, "train", workers=options.workers)
+        found[domain] = prepare(place, settings.load_size, domain, "train", workers=options.workers)
     return found
 
 

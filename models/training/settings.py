@@ -43,3 +43,8 @@ class LoopSettings(Settings):
     keep: int = Field(default=2, ge=1)
     sample_every: int = Field(default=1000, ge=1)
     log_every: int = Field(default=50, ge=1)
+
+    @property
+    def load_size(self) -> int:
+        """Side at which the pictures are read; a method that cuts random crops of `size` asks for more."""
+        return self.size

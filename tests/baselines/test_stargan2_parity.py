@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from baselines import fan, stargan2
+from baselines import fan, stargan2, stargan2_training
 from baselines.settings import StarGan2Settings
 from tests.baselines.parity import Case, close
 
@@ -55,7 +55,7 @@ def test_losses(golden):
         "ref": base | {"ref": ins["x_ref"], "ref2": ins["x_ref2"]},
     }
     for name, part in parts.items():
-        d, g = stargan2.discriminator_losses(nets, part), stargan2.generator_losses(nets, part)
+        d, g = stargan2_training.discriminator_losses(nets, part), stargan2_training.generator_losses(nets, part)
         for key, value in d.items():
             close(value, case.outs[f"d_{name}/{key}"], f"d_{name}/{key}", case)
         for key, value in g.items():

@@ -159,7 +159,8 @@ def test_published_layout_loads_and_other_configurations_do_not(tmp_path):
     face = Face(images=torch.zeros(1, 3, 64, 64))
     expected = parts["gen_b"].eval().decode(parts["gen_a"].eval().enc_content(face.images), torch.zeros(1, 8))
     again = method.gen_b.decode(method.gen_a.enc_content(face.images), torch.zeros(1, 8))
-    assert torch.equal(expected, again)
+    # The method computes in another memory layout, whose sums round differently.
+    torch.testing.assert_close(again, expected, rtol=0, atol=1e-5)
     with pytest.raises(SuiteError, match="another configuration"):
         open_method("munit", path, profile="demo", overrides=["dim=8", "blocks=1", "mlp_dim=8"])
     with pytest.raises(SuiteError, match="no network 'gen_test'"):
