@@ -7,6 +7,7 @@ from suite.cli import SuiteGroup
 COMMANDS: dict[str, str] = {
     "build": "aahq.commands.build:command",
     "crawl": "aahq.commands.crawl:command",
+    "survival": "aahq.commands.survival:command",
     "screen": "aahq.commands.screen:command",
     "faces": "aahq.commands.faces:command",
     "align": "aahq.commands.align:command",

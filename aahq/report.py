@@ -20,6 +20,7 @@ from aahq import screen
 from aahq.consent import is_open
 from aahq.ledger import Ledger
 from aahq.reasons import REASONS, Rejected
+from aahq.sources.survival import met_by_crawl
 from suite.files import write_whole
 
 KEPT_SHOWN = 120
@@ -83,6 +84,7 @@ def gather(ledger: Ledger) -> dict[str, Any]:
         ),
         "flagged": list(_flagged(ledger)),
         "sources": _sources(ledger),
+        "survival": met_by_crawl(ledger, "aahq-list"),
         "stops": [dict(row) for row in ledger.rows("SELECT source, stop FROM cursors WHERE stop != ''")],
         "splits": [dict(row) for row in ledger.rows(_SPLITS)],
         "runs": [dict(row) for row in ledger.rows(_RUNS)],

@@ -36,7 +36,7 @@ from suite.cli import emit
 def command(
     out: Path, workers: int | None, scheduler: str | None, form: str, public: bool, as_json: bool, **given: Any
 ) -> None:
-    """Build a release in OUT from a source: crawl, screen, faces, align, dedup, quality, release, report.
+    """Build a release in OUT from a source: crawl, screen, faces, align, dedup, quality, review, release, report.
 
     The same command again goes on where it stopped, whatever stopped it; OUT remembers what it was asked for.
 

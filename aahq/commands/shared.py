@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from aahq.stages.engine import Tally
-from suite.cli import json_option
+from suite.cli import emit, json_option
 
 F = Callable[..., Any]
 
@@ -134,6 +134,24 @@ def line(tally: Tally) -> str:
     return "  ".join(parts)
 
 
+def stage_command(stage: str, help: str) -> click.Command:
+    """The command of a stage that works on all that is pending in OUT, with nothing more to say than where."""
+
+    @click.command(stage, help=help)
+    @out_argument
+    @workers_option
+    @scheduler_option
+    @json_option
+    def command(out: Path, workers: int | None, scheduler: str | None, as_json: bool) -> None:
+        from aahq import pipeline
+
+        with pipeline.open_build(out, workers=workers, scheduler=scheduler) as build:
+            tally = pipeline.RUN[stage](build)
+        emit(tally.as_dict(), line(tally), as_json)
+
+    return command
+
+
 __all__ = [
     "ask_of",
     "ask_options",
@@ -146,5 +164,6 @@ __all__ = [
     "scheduler_option",
     "shape_of",
     "shape_options",
+    "stage_command",
     "workers_option",
 ]

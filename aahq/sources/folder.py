@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from itertools import islice
@@ -35,15 +36,23 @@ class Folder:
         while names := list(islice(files, PAGE)):
             yield SourcePage([self._candidate(name) for name in names], _shown(names[-1]))
 
-    def _files(self) -> list[str]:
+    def _files(self, inside: str = "") -> Iterator[str]:
+        """Relative paths in order. One folder's names are held at a time, and those of the folders around it."""
         found = []
-        for folder, subfolders, names in os.walk(self.root):
-            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-            for name in names:
-                path = Path(folder, name)
-                if not name.startswith(".") and path.is_file():
-                    found.append(path.relative_to(self.root).as_posix())
-        return sorted(found, key=_shown)
+        # A folder that may not be read is passed over, as its files could not be read either.
+        with contextlib.suppress(OSError), os.scandir(self.root / inside) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    found.append(f"{entry.name}/")
+                elif entry.is_file():
+                    found.append(entry.name)
+        for name in sorted(found, key=_shown):
+            if name.endswith("/"):
+                yield from self._files(inside + name)
+            else:
+                yield inside + name
 
     def _candidate(self, name: str) -> Candidate:
         path, shown = self.root / name, _shown(name)

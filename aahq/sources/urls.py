@@ -7,9 +7,9 @@ it, or a permission covers it; an address alone says nothing of its terms and st
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from itertools import chain, islice
 from pathlib import Path
 
 from aahq.candidates import Candidate
@@ -43,17 +43,21 @@ class Urls:
         """
         if cursor is not None and not (cursor.isascii() and cursor.isdigit()):
             raise SuiteError(f"urls: cursor {cursor!r} in the ledger; expected a number of rows")
-        rows = read_rows(self.path)[: self.max_works]
-        for start in range(int(cursor or 0), len(rows), PAGE):
+        done = int(cursor or 0)
+        rows = islice(read_rows(self.path), self.max_works)
+        # Reading past what is done takes the time of reading, and no memory.
+        rows = islice(rows, done, None)
+        while batch := list(islice(rows, PAGE)):
             candidates: list[Candidate] = []
             unusable: list[Unusable] = []
-            for row in rows[start : start + PAGE]:
+            for row in batch:
                 key = sha256(row["url"].encode()).hexdigest()[:32]
                 try:
                     candidates.append(self._candidate(row, key))
                 except Rejected as refused:
                     unusable.append(Unusable(key, None, refused.reason, refused.detail))
-            yield SourcePage(candidates, str(min(start + PAGE, len(rows))), unusable)
+            done += len(batch)
+            yield SourcePage(candidates, str(done), unusable)
 
     def _candidate(self, row: dict[str, str], key: str) -> Candidate:
         check_url(row["url"])
@@ -71,40 +75,48 @@ class Urls:
         )
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows as text, every column of `COLUMNS` and "line" (from 1); empty lines and `#` comments are left out.
+def read_rows(path: Path) -> Iterator[dict[str, str]]:
+    """The rows as text, one at a time, every column of `COLUMNS` and "line" (from 1).
+
+    Empty lines and `#` comments are left out.
 
     Raises:
         SuiteError: not readable as UTF-8, or a CSV with unknown columns or without `url`.
     """
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as source:
+            lines = (line.replace("\0", "") for line in source)
+            first, before = next(((line, number) for number, line in enumerate(lines) if line.strip()), ("", 0))
+            names = [name.strip().lower() for name in first.split(",")]
+            if "url" in names:
+                yield from _table(path, names, lines, before + 1)
+            else:
+                yield from _addresses(chain([first], lines), before + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"--source urls: {path}: {error}; expected a UTF-8 text file or CSV") from None
-    content = content.replace("\0", "")
-    lines = content.splitlines()
-    first = next((line for line in lines if line.strip()), "")
-    names = [name.strip().lower() for name in first.split(",")]
-    if "url" not in names:
-        return [_row(line.strip(), number) for number, line in enumerate(lines, 1) if _is_entry(line)]
-    for name in names:
-        if name not in COLUMNS:
-            raise SuiteError(f"--source urls: {path}: no column {name!r}{did_you_mean(name, COLUMNS)}")
-    try:
-        reader = csv.reader(io.StringIO(content))
-        rows, header_seen = [], False
-        for cells in reader:
-            if not header_seen:
-                header_seen = any(cell.strip() for cell in cells)
-                continue
-            given = dict(zip(names, (cell.strip() for cell in cells)))
-            if _is_entry(given.get("url", "")):
-                rows.append(_row(given["url"], reader.line_num, **{k: v for k, v in given.items() if k != "url"}))
-        return rows
     except csv.Error as error:
         raise SuiteError(
             f"--source urls: {path}: {error}; expected CSV with the columns {', '.join(COLUMNS)}"
         ) from None
+
+
+def _addresses(lines: Iterable[str], first: int) -> Iterator[dict[str, str]]:
+    for number, line in enumerate(lines, first):
+        if _is_entry(line):
+            yield _row(line.strip(), number)
+
+
+def _table(path: Path, names: list[str], lines: Iterable[str], before: int) -> Iterator[dict[str, str]]:
+    """The rows under a header that stands on line `before`."""
+    for name in names:
+        if name not in COLUMNS:
+            raise SuiteError(f"--source urls: {path}: no column {name!r}{did_you_mean(name, COLUMNS)}")
+    reader = csv.reader(lines)
+    for cells in reader:
+        given = dict(zip(names, (cell.strip() for cell in cells)))
+        if _is_entry(given.get("url", "")):
+            url = given.pop("url")
+            yield _row(url, before + reader.line_num, **given)
 
 
 def _is_entry(line: str) -> bool:

@@ -17,11 +17,14 @@ from aahq.ledger import Ledger, picture_id
 from aahq.reasons import Rejected
 from aahq.remove.forget import returned
 from aahq.sources import Source, SourcePage
+from aahq.sources.survival import met_by_crawl
 from aahq.stages.engine import Engine, Refusal, Tally, run_batches, stage_run
 from aahq.stops import Stop
 from suite.files import canonical_json
 
 NAME = "crawl"
+# A released list: what is left of it is worth saying.
+LISTED = "aahq-list"
 # Pictures a task: few, because what a kill interrupts has to be asked for again.
 BATCH = 4
 # Reasons that time may heal; `--retry` offers those pictures again.
@@ -92,6 +95,8 @@ def run(ledger: Ledger, where: Where, terms: Terms, connections: int = 8) -> Tal
             except Stop as stop:
                 _mark(ledger, where, stop=f"{stop.kind}: {stop}")
                 raise
+        if where.source == LISTED:
+            tally.notes |= met_by_crawl(ledger, LISTED)
     return tally
 
 

@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from aahq.candidates import Candidate
+from aahq.cli import main
 from aahq.http import Http, Limits
 from aahq.sources import SOURCES, SourceOptions, SourcePage, open_source
-from aahq.sources.aahq_list import AahqList, survival
+from aahq.sources.aahq_list import AahqList
 from aahq.sources.artstation import sizes
 from aahq.sources.reading import says_ai_made, text
+from aahq.sources.survival import survival
 from aahq.sources.urls import read_rows
 from aahq.stops import Busy, Challenged, Changed, Disallowed
 from suite.errors import SuiteError
@@ -402,14 +405,14 @@ def test_a_bad_entry_is_set_aside(tmp_path: Path, name: str) -> None:
     assert [(lost.key, lost.reason) for lost in page.unusable] == [("bad", "bad_record")]
 
 
-@pytest.mark.parametrize("content", ["[]", "{", "", "null", "[" * 100_000])
+@pytest.mark.parametrize("content", ["[]", "{", "", "null", "[" * 100_000, '{"a": NaN}'])
 def test_what_is_no_list_is_named(tmp_path: Path, content: str) -> None:
     with pytest.raises(SuiteError, match=r"AAHQ-dataset\.json"):
         list(listed(tmp_path / "l.json", content).pages(None, None))
 
 
 JSONS = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9),
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.text(max_size=9),
     lambda inner: (
         st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from([*POINTS, "image_url", "landmarks", "x"]), inner)
     ),
@@ -448,6 +451,12 @@ def test_survival(httpserver: HTTPServer, http: Http, tmp_path: Path) -> None:
     (page,) = listed(tmp_path / "l.json", entries).pages(None, None)
     assert {found.key: found.state for found in survival(page.candidates, http)} == expected
     assert {request.method for request, _ in httpserver.log if request.path != "/robots.txt"} == {"HEAD"}
+    key = httpserver.url_for("").removeprefix("http://").rstrip("/")
+    table = tmp_path / "alive.csv"
+    asked = ["survival", str(tmp_path / "l.json"), str(table), "--allow", key, "--per-second", "0", "--json"]
+    answer = json.loads(CliRunner().invoke(main, asked, catch_exceptions=False).stdout)
+    assert answer == {"asked": 7, "alive": 1, "changed": 2, "gone": 1, "refused": 2, "unknown": 1}
+    assert len(table.read_text().splitlines()) == 1 + 7
 
 
 # --- a person's own list, and a folder
@@ -476,7 +485,7 @@ def test_csv_lists(tmp_path: Path) -> None:
     assert (second.artist, second.license, second.page_url) == ("Jo", None, None)
     path.write_text("url,licence\nhttps://x.org/a.jpg,CC0\n")
     with pytest.raises(SuiteError, match="did you mean 'license'"):
-        read_rows(path)
+        list(read_rows(path))
 
 
 @settings(deadline=None, max_examples=60)
@@ -487,11 +496,21 @@ def test_any_list_of_addresses_is_read(
     path = tmp_path_factory.mktemp("urls") / "l.csv"
     path.write_text(("url,page\n" if with_header else "") + content, encoding="utf-8", errors="replace", newline="")
     try:
-        rows = read_rows(path)
+        rows = list(read_rows(path))
     except SuiteError as error:
         assert "--source urls" in str(error)  # noqa: PT017
         return
     assert all(row["url"] and row["line"].isdigit() for row in rows)
+
+
+def test_order_of_paths_is_order_of_their_text(tmp_path: Path) -> None:
+    """`a.png` stands before `a/b.png`, since a dot stands before a slash: walking folder by folder must say so too."""
+    names = ["a.png", "a/b.png", "a/b/c.png", "a-b/z.png", "a0.png", "b/a.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        if not (tmp_path / name).exists():
+            (tmp_path / name).write_bytes(b"x")
+    assert keys(list(open_source("folder", SourceOptions(target=str(tmp_path))).pages(None, None))) == sorted(names)
 
 
 def test_a_folder_gives_every_file_in_order(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""`aahq survival`: what is left of a released list."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from aahq.commands.shared import json_option
+from suite.cli import emit
+from suite.files import write_whole
+from suite.progress import progress
+
+
+@click.command()
+@click.argument("list_file", metavar="LIST", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("table", required=False, metavar="[TABLE.csv]", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--contact", metavar="WHO", help="E-mail or page of the person who asks; for the real web.")
+@click.option("--per-second", type=click.FloatRange(0), default=1.0, show_default=True, help="Requests to a host.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Entries at most, from the list's beginning.")
+@click.option("--allow", multiple=True, metavar="HOST:PORT", help="A gallery on this machine that may be asked.")
+@json_option
+def command(
+    list_file: Path,
+    table: Path | None,
+    contact: str | None,
+    per_second: float,
+    limit: int | None,
+    allow: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Ask of every picture of the AAHQ list whether it is alive, changed or gone. Nothing is fetched.
+
+    Each address is asked by HEAD, after its robots.txt. TABLE.csv gets a line an entry: name, state, finding. "refused" is
+    what robots.txt, the server or a reservation keeps back, "unknown" what did not answer.
+
+    \b
+    Example:
+      aahq survival AAHQ-dataset.json alive.csv --contact me@example.org
+    """
+    from aahq.http import Http, Limits
+    from aahq.sources import SourceOptions
+    from aahq.sources.aahq_list import AahqList
+    from aahq.sources.survival import STATES, survival
+
+    pages = AahqList(SourceOptions(target=str(list_file), max_works=limit)).pages(None, None)
+    counts: Counter[str] = Counter()
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    writer.writerow(("key", "state", "detail"))
+    with Http(contact, allow=allow, limits=Limits(per_second=per_second)) as http:
+        entries = (candidate for page in pages for candidate in page.candidates)
+        for found in progress(survival(entries, http), "survival", unit="entries"):
+            counts[found.state] += 1
+            writer.writerow((found.key, found.state, found.detail))
+    if table is not None:
+        write_whole(table, lines.getvalue())
+    told = {state: counts[state] for state in STATES}
+    text = ", ".join(f"{state} {count}" for state, count in told.items())
+    emit({"asked": counts.total(), **told}, f"{counts.total()} entries: {text}", as_json)
