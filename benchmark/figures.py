@@ -3,86 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
+from PIL import Image
 
+from benchmark.appendix_figures import given_faces, gram_codes, one_shot
 from benchmark.cell import Bench
-from benchmark.generate import Generation, read_rows, resize
-from benchmark.methods import load
+from benchmark.generate import read_rows
 from benchmark.paper import Guidance, slug
-from benchmark.protocol import Draws, draw, pool
-from benchmark.training import find_weights
-from benchmark.work import Work
-from models.release import Release
+from benchmark.protocol import pool
+from benchmark.studio import Studio, grid
 from suite.errors import SuiteError
 from suite.files import whole_file
 
 INDICATORS = (0, 2, 4, 6, 8, 10, 12, 14, 16, 18)
 ORDER = ("AdaIN", "MUNIT", "FUNIT", "DRIT++", "StarGANv2", "BlendGAN")
-LABEL = 18
-
-
-@dataclass(frozen=True)
-class Studio:
-    """What figures are drawn from.
-
-    Attributes:
-        size: side of one picture in a grid, in pixels.
-        faces: how many rows of faces a figure shows.
-    """
-
-    work: Work
-    release: Release
-    draws: Draws
-    size: int = 128
-    faces: int = 4
-
-    @classmethod
-    def open(cls, work: Work, size: int = 128, faces: int = 4) -> Studio:
-        """The release and a draw of its own; the same faces and styles in every figure."""
-        release = work.open()
-        settings = work.settings
-        draws = draw(release, faces, 6, "figures", settings.face_split, settings.style_split)
-        return cls(work, release, draws, size, faces)
-
-    def pictures(self, method: str, guidance: Guidance, indicator: int | None = None) -> Tensor:
-        """(faces, styles, 3, size, size) uint8 of a method; SuiteError says why it has none."""
-        weights, why = find_weights(self.work, self.work.method(method))
-        if weights is None:
-            raise SuiteError(f"{method}: {why}")
-        options = {} if indicator is None else {"indicator": indicator}
-        answerer = load(method, weights, self.work.device, **options)
-        generation = Generation(
-            answerer, guidance, self.draws, self.release, self.work.settings.batch, self.work.device
-        )
-        block = generation.block(range(self.faces))
-        return resize(block.pictures, self.size).unflatten(0, (self.faces, self.draws.styles))
-
-    def sources(self) -> Tensor:
-        """(faces, 3, size, size) uint8 face photographs of the draw."""
-        return read_rows(self.release, list(self.draws.face_rows), self.size)
-
-    def references(self, face: int) -> Tensor:
-        """(styles, 3, size, size) uint8 references of a face."""
-        return read_rows(self.release, list(self.draws.style_rows[face]), self.size)
-
-
-def grid(rows: Sequence[Tensor], labels: Sequence[str]) -> Image.Image:
-    """Rows of uint8 pictures (N, 3, S, S) below one another, a label over each row. Returns an RGB picture."""
-    side, columns = rows[0].shape[-1], max(len(row) for row in rows)
-    sheet = Image.new("RGB", (columns * side, len(rows) * (side + LABEL)), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default()
-    for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        top = number * (side + LABEL)
-        pen.text((3, top + 3), label, fill="black", font=font)
-        for column, picture in enumerate(row):
-            sheet.paste(Image.fromarray(picture.permute(1, 2, 0).numpy()), (column * side, top + LABEL))
-    return sheet
 
 
 def pairs(studio: Studio) -> Image.Image:
@@ -171,15 +108,6 @@ def samples(guidance: Guidance) -> Callable[[Studio], Image.Image]:
     return draw_it
 
 
-def by_command(hint: str) -> Callable[[Studio], Image.Image]:
-    """A figure that needs more than the tables' networks: says which command makes them."""
-
-    def refuse(studio: Studio) -> Image.Image:
-        raise SuiteError(hint)
-
-    return refuse
-
-
 FIGURES: dict[int, tuple[str, Callable[[Studio], Image.Image]]] = {
     1: ("natural and stylised pairs", pairs),
     4: ("the dataset", dataset),
@@ -187,10 +115,10 @@ FIGURES: dict[int, tuple[str, Callable[[Studio], Image.Image]]] = {
     6: ("latent-guided comparison", comparison("latent")),
     7: ("reference-guided comparison", comparison("reference")),
     8: ("t-SNE of the dataset", style_map),
-    9: ("given faces, drawn styles", by_command("needs a pSp encoder; draw it with 'blendgan stylize' and --psp")),
-    10: ("given faces, reference styles", by_command("needs a pSp encoder; draw it with 'blendgan stylize' and --psp")),
-    11: ("Gram codes as style codes", by_command("needs the ablation: blendgan train --set gram_codes=true")),
-    12: ("one-shot styles", by_command("needs a finetuned generator for each style; see 'blendgan finetune'")),
+    9: ("given faces, drawn styles", given_faces("latent")),
+    10: ("given faces, reference styles", given_faces("reference")),
+    11: ("Gram codes as style codes", gram_codes),
+    12: ("one-shot styles", one_shot),
     13: ("latent-guided samples", samples("latent")),
     14: ("reference-guided samples", samples("reference")),
 }
