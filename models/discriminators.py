@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from models.layers import BLUR, EqualConv2d, EqualLinear, FusedLeakyReLU, ScaledLeakyReLU, blur
+from models.layers import BLUR, EqualConv2d, EqualLinear, FusedLeakyReLU, Resample, ScaledLeakyReLU
 from models.stylegan2 import channel_table, check_size
 from ops.checks import check_shape
 from ops.dispatch import layout
@@ -22,10 +22,13 @@ class ConvLayer(nn.Sequential):
         self, in_channels: int, out_channels: int, size: int, down: int = 1, bias: bool = True, activate: bool = True
     ) -> None:
         layers: list[nn.Module] = []
+        stride, padding = down, size // 2 if down == 1 else 0
         if down == 2:
-            layers.append(blur(BLUR, blur_pads(len(BLUR), size, 1, 2)))
-        padding = size // 2 if down == 1 else 0
-        layers.append(EqualConv2d(in_channels, out_channels, size, down, padding, bias=bias and not activate))
+            # A 1x1 convolution reads every second sample alone: the filter need not make the others.
+            skipped = size == 1
+            layers.append(Resample(BLUR, blur_pads(len(BLUR), size, 1, 2), down=2 if skipped else 1))
+            stride = 1 if skipped else 2
+        layers.append(EqualConv2d(in_channels, out_channels, size, stride, padding, bias=bias and not activate))
         if activate:
             layers.append(FusedLeakyReLU(out_channels) if bias else ScaledLeakyReLU())
         super().__init__(*layers)
@@ -39,9 +42,15 @@ class ResBlock(nn.Module):
         self.conv1 = ConvLayer(in_channels, in_channels, 3)
         self.conv2 = ConvLayer(in_channels, out_channels, 3, down=2)
         self.skip = ConvLayer(in_channels, out_channels, 1, down=2, bias=False, activate=False)
+        # 1 / sqrt 2 of the sum, taken where a factor is applied anyway.
+        for last in (self.conv2[-1], self.skip[-1]):
+            if isinstance(last, FusedLeakyReLU):
+                last.gain /= math.sqrt(2)
+            elif isinstance(last, EqualConv2d):
+                last.scale /= math.sqrt(2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return (self.conv2(self.conv1(x)) + self.skip(x)) / math.sqrt(2)
+        return self.conv2(self.conv1(x)) + self.skip(x)
 
 
 def minibatch_stddev(x: Tensor, group: int = 4) -> Tensor:

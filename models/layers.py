@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ops.bias_act import bias_act
+from ops.bias_act import ROOT_2, bias_act
+from ops.convolution import conv2d
 from ops.modulated_conv import blur_pads, filters, modulated_conv2d
 from ops.upfirdn2d import fir_kernel, upfirdn2d
 
@@ -65,20 +66,20 @@ class EqualConv2d(nn.Module):
         self.padding = padding
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = (self.weight * self.scale).to(x.dtype)
-        bias = None if self.bias is None else self.bias.to(x.dtype)
-        return F.conv2d(x, weight, bias, self.stride, self.padding)
+        y = conv2d(x, (self.weight * self.scale).to(x.dtype), self.stride, self.padding)
+        return y if self.bias is None else bias_act(y, self.bias, "linear", gain=1, overwrite=True)
 
 
 class FusedLeakyReLU(nn.Module):
-    """Add a bias a channel, leaky ReLU 0.2, gain sqrt 2."""
+    """Add a bias a channel, leaky ReLU 0.2, gain."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, gain: float = ROOT_2) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(channels))
+        self.gain = gain
 
     def forward(self, x: Tensor) -> Tensor:
-        return bias_act(x, self.bias)
+        return bias_act(x, self.bias, gain=self.gain)
 
 
 class ScaledLeakyReLU(nn.Module):
@@ -111,11 +112,6 @@ class Resample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return upfirdn2d(x, self.kernel, self.up, self.down, self.pad)
-
-
-def blur(taps: Sequence[float], pad: tuple[int, int]) -> Resample:
-    """A low-pass filter that keeps the sampling rate."""
-    return Resample(taps, pad)
 
 
 def upsample(taps: Sequence[float] = BLUR) -> Resample:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ops.convolution import input_gradients_only
+
 
 def d_logistic(real: Tensor, fake: Tensor) -> Tensor:
     """Discriminator's non-saturating logistic loss (Goodfellow et al. 2014; BlendGAN Eq. 6-8), a scalar.
@@ -32,7 +34,8 @@ def r1(logits: Tensor, pictures: Tensor) -> Tensor:
         logits: (N, 1), computed from `pictures` with their gradient on.
         pictures: (N, 3, S, S), a leaf that requires a gradient.
     """
-    (slope,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+    with input_gradients_only():
+        (slope,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
     return slope.square().flatten(1).sum(1).mean()
 
 
@@ -54,7 +57,8 @@ def path_length(
     """
     y = torch.randn_like(pictures) if noise is None else noise
     y = y / math.sqrt(pictures.shape[2] * pictures.shape[3])
-    (slope,) = torch.autograd.grad((pictures * y).sum(), latents, create_graph=True)
+    with input_gradients_only():
+        (slope,) = torch.autograd.grad((pictures * y).sum(), latents, create_graph=True)
     lengths = slope.square().sum(2).mean(1).sqrt()
     moved = mean + decay * (lengths.mean() - mean)
     return (lengths - moved).square().mean(), lengths, moved.detach()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -99,11 +99,69 @@ def bias_act(
         return bias_act_triton(x, b, act, slope, gain, clamp, noise)
     if chosen == "cpu" and not _wants_derivative(x, b, noise):
         return bias_act_cpu(x, b, act, slope, gain, clamp, noise, overwrite)
+    if chosen == "cpu" and not torch.compiler.is_compiling():
+        slope = {"linear": 1.0, "relu": 0.0, "lrelu": slope}[act]
+        return _BiasAct.apply(x, b, noise, Curve(slope, gain, clamp))
     return bias_act_ref(x, b, act, slope, gain, clamp, noise)
 
 
 def _wants_derivative(*tensors: Tensor | None) -> bool:
     return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+
+
+class Curve(NamedTuple):
+    """The activation with its gain and clamp; slope 1 is linear and slope 0 a ReLU."""
+
+    slope: float
+    gain: float
+    clamp: float | None
+
+    def times_slope(self, g: Tensor, y: Tensor) -> Tensor:
+        """g times the derivative of the activation where it gave y."""
+        dx = torch.ops.aten.leaky_relu_backward(g, y, self.slope, True).mul_(self.gain)
+        return dx if self.clamp is None else dx.mul_(y.abs() < y.new_tensor(self.clamp))
+
+
+class _BiasAct(torch.autograd.Function):
+    """Keeps the result alone, whose sign tells on which side of 0 the activation was."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, b: Tensor | None, noise: Tensor | None, curve: Curve) -> Tensor:
+        ctx.curve = curve
+        ctx.b_dtype = None if b is None else b.dtype
+        ctx.noise_like = None if noise is None else (noise.dtype, len(noise))
+        y = bias_act_cpu(x, b, "lrelu", *curve, noise, overwrite=False)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None]:
+        (y,) = ctx.saved_tensors
+        dx = _Slope.apply(g, y, ctx.curve)
+        db = dnoise = None
+        if ctx.b_dtype is not None and ctx.needs_input_grad[1]:
+            db = dx.sum([0, *range(2, dx.ndim)], dtype=_exact(dx)).to(ctx.b_dtype)
+        if ctx.noise_like is not None and ctx.needs_input_grad[2]:
+            dtype, rows = ctx.noise_like
+            dnoise = dx.sum([0, 1] if rows == 1 else [1], keepdim=True, dtype=_exact(dx)).to(dtype)
+        return dx, db, dnoise, None
+
+
+class _Slope(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, g: Tensor, y: Tensor, curve: Curve) -> Tensor:
+        ctx.curve = curve
+        ctx.save_for_backward(y)
+        return curve.times_slope(g, y)
+
+    @staticmethod
+    def backward(ctx: Any, gg: Tensor) -> tuple[Tensor, None, None]:
+        (y,) = ctx.saved_tensors
+        return _Slope.apply(gg, y, ctx.curve), None, None
+
+
+def _exact(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 def bias_act_cpu(
@@ -117,11 +175,13 @@ def bias_act_cpu(
     overwrite: bool,
 ) -> Tensor:
     """The reference step by step in one buffer; fresh memory costs a processor more than the arithmetic. No derivative."""
-    y = x if overwrite else x.clone()
-    if noise is not None:
-        y.add_(noise)
-    if b is not None:
-        y.add_(b.reshape(1, -1, *[1] * (x.ndim - 2)))
+    y = x
+    for term in (noise, None if b is None else b.reshape(1, -1, *[1] * (x.ndim - 2))):
+        if term is not None:
+            # The first sum brings its own memory, unless x's may be taken.
+            y = y.add_(term) if overwrite or y is not x else y + term.to(x.dtype)
+    if y is x and not overwrite:
+        y = x.clone()
     if act == "lrelu":
         F.leaky_relu_(y, slope)
     elif act == "relu":

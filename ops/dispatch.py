@@ -25,6 +25,7 @@ HAS = {
     "bias_act": ("reference", "cpu", "triton"),
     "upfirdn2d": ("reference", "cpu", "triton"),
     "modulated_conv2d": ("reference", "cpu", "triton"),
+    "conv2d": ("reference", "cpu"),
     "gram": ("reference", "triton"),
 }
 # torch.compile writes one kernel for these and what surrounds them; an opaque call would stand in its way.
@@ -79,7 +80,11 @@ def _decide(op: str, device: str, dtype: torch.dtype, forced: str | None, compil
             return Choice(op, "reference", "float64 is for checking")
         if compiling and op in FUSED_BY_COMPILER:
             return Choice(op, "reference", "torch.compile fuses it with its neighbours")
+        if "triton" not in HAS[op]:
+            return Choice(op, "reference", "no kernel of its own")
         return Choice(op, "triton", "CUDA device")
+    if device == "meta" and "cpu" in HAS[op]:
+        return Choice(op, "cpu", "shapes alone; keeps for the derivative what the others keep")
     if device == "cpu" and "cpu" in HAS[op]:
         return Choice(op, "cpu", "CPU device")
     return Choice(op, "reference", f"no other form for {device}")

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ops.checks import check_same_device, check_shape
+from ops.convolution import conv2d, conv_transpose2d
 from ops.dispatch import choose
 from ops.upfirdn2d import upfirdn2d
 
@@ -65,13 +66,21 @@ def convolve(x: Tensor, weight: Tensor, groups: int, up: int, down: int, kernel:
     """An ordinary convolution with the blur that goes with `up` or `down`; `weight` is (groups * O, I, k, k)."""
     size = weight.shape[2]
     if kernel is None or (up, down) == (1, 1):
-        return F.conv2d(x, weight, padding=size // 2, groups=groups)
+        return _conv(x, weight, 1, size // 2, groups)
     before, after = blur_pads(kernel.shape[0], size, up, down)
     if up == 2:
         out, into = weight.shape[0] // groups, weight.shape[1]
         turned = weight.reshape(groups, out, into, size, size).transpose(1, 2).reshape(groups * into, out, size, size)
+        if groups == 1:
+            return upfirdn2d(conv_transpose2d(x, turned, stride=2), kernel, pad=(before, after))
         return upfirdn2d(F.conv_transpose2d(x, turned, stride=2, groups=groups), kernel, pad=(before, after))
-    return F.conv2d(upfirdn2d(x, kernel, pad=(before, after)), weight, stride=2, groups=groups)
+    return _conv(upfirdn2d(x, kernel, pad=(before, after)), weight, 2, 0, groups)
+
+
+def _conv(x: Tensor, weight: Tensor, stride: int, padding: int, groups: int) -> Tensor:
+    if groups == 1:
+        return conv2d(x, weight, stride, padding)
+    return F.conv2d(x, weight, None, stride, padding, groups=groups)
 
 
 def modulated_conv2d_ref(

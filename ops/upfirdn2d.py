@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -123,8 +123,10 @@ def upfirdn2d(x: Tensor, kernel: Tensor, up: Pair = 1, down: Pair = 1, pad: Pair
         from ops.kernels.upfirdn2d import upfirdn2d_triton
 
         return upfirdn2d_triton(x, kernel, shape)
-    if chosen == "cpu":
+    if chosen == "cpu" and not (x.requires_grad and torch.is_grad_enabled()):
         return upfirdn2d_cpu(x, kernel, shape)
+    if chosen == "cpu" and not torch.compiler.is_compiling():
+        return _Filter.apply(x, kernel, shape)
     return upfirdn2d_ref(x, kernel, shape)
 
 
@@ -147,3 +149,18 @@ def upfirdn2d_cpu(x: Tensor, kernel: Tensor, shape: Geometry) -> Tensor:
         taps = kernel.to(x.dtype).expand(channels, 1, -1, -1)
         return F.conv_transpose2d(x, taps, None, (shape.up_y, shape.up_x), crop, more, channels)
     return upfirdn2d_ref(x, kernel, shape)
+
+
+class _Filter(torch.autograd.Function):
+    """Linear in x: its derivative is an upfirdn2d again, and so on. PyTorch's own would derive the kernel too."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, shape: Geometry) -> Tensor:
+        ctx.back = shape.transposed(x.shape[2], x.shape[3], kernel.shape[0], kernel.shape[1])
+        ctx.save_for_backward(kernel)
+        return upfirdn2d_cpu(x, kernel, shape)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+        (kernel,) = ctx.saved_tensors
+        return _Filter.apply(g, kernel.flip(0, 1), ctx.back), None, None
