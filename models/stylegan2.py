@@ -74,13 +74,14 @@ class StyledConv(nn.Module):
         self.conv = ModulatedConv2d(in_channels, out_channels, 3, style_dim, up=up)
         self.noise = NoiseInjection()
         self.activate = FusedLeakyReLU(out_channels)
+        self.clamp: float | None = None
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
         return self.finish(self.conv(x, w), noise)
 
     def finish(self, y: Tensor, noise: Tensor) -> Tensor:
         """What follows the convolution; `y` is given up."""
-        return bias_act(y, self.activate.bias, noise=self.noise(noise), overwrite=True)
+        return bias_act(y, self.activate.bias, clamp=self.clamp, noise=self.noise(noise), overwrite=True)
 
 
 class ToRGB(nn.Module):
@@ -91,6 +92,7 @@ class ToRGB(nn.Module):
         self.upsample = upsample() if enlarge else None
         self.conv = ModulatedConv2d(in_channels, 3, 1, style_dim, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
+        self.clamp: float | None = None
 
     def forward(self, x: Tensor, w: Tensor, skip: Tensor | None = None) -> Tensor:
         y = self.finish(self.conv(x, w))
@@ -98,7 +100,8 @@ class ToRGB(nn.Module):
 
     def finish(self, y: Tensor) -> Tensor:
         """What follows the convolution; `y` is given up."""
-        return bias_act(y.to(self.bias.dtype), self.bias.flatten(), "linear", gain=1, overwrite=True)
+        y = y.to(self.bias.dtype)
+        return bias_act(y, self.bias.flatten(), "linear", gain=1, clamp=self.clamp, overwrite=True)
 
 
 class Generator(nn.Module):
@@ -140,6 +143,17 @@ class Generator(nn.Module):
         self.noises = nn.Module()
         for index, shape in enumerate(self.noise_shapes()):
             self.noises.register_buffer(f"noise_{index}", torch.randn(1, *shape))
+
+    @property
+    def conv_clamp(self) -> float | None:
+        """The limit of every layer's output (256 in NVIDIA's files, which keeps float16 finite), or None."""
+        return self.conv1.clamp
+
+    @conv_clamp.setter
+    def conv_clamp(self, limit: float | None) -> None:
+        for layer in self.modules():
+            if isinstance(layer, (StyledConv, ToRGB)):
+                layer.clamp = limit
 
     def noise_shapes(self) -> list[tuple[int, int, int]]:
         """(1, r, r) of each noise input, smallest first; `n_noise` of them."""

@@ -371,6 +371,8 @@ def save(trainee: BlendGANTrainee, folder: Path, metadata: dict[str, Any]) -> Pa
     parts = {"g_ema": ema.state_dict()}
     if trainee.encoder is not None:
         parts["style_encoder"] = trainee.encoder.state_dict()
+    if ema.conv_clamp is not None:
+        metadata = metadata | {"conv_clamp": ema.conv_clamp}
     path = folder / WEIGHTS
     save_weights(path, parts, latent_avg=centre[0], metadata=metadata)
     return path

@@ -73,7 +73,7 @@ def _gram_width(state: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
 
 def _published(checkpoint: Checkpoint, parts: dict[str, dict[str, Tensor]]) -> dict[str, Any]:
     networks = {layouts.network_of(state): name for name, state in parts.items()}
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {key: checkpoint.facts[key] for key in ("conv_clamp",) if key in checkpoint.facts}
     if checkpoint.latent_avg is not None:
         extra["latent_avg"] = checkpoint.latent_avg
     if checkpoint.truncation is not None:

@@ -39,6 +39,13 @@ class AcceptsShapes(Protocol):
         ...
 
 
+@runtime_checkable
+class Clamped(Protocol):
+    """A network whose layers' outputs are limited as its file says."""
+
+    conv_clamp: float | None
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """What a file holds.
@@ -121,6 +128,8 @@ def load_checkpoint(path: str | Path, into: nn.Module, *, keep: tuple[str, ...] 
     """
     checkpoint = read_checkpoint(path)
     load_state(into, _choose(checkpoint, into, keep), checkpoint.path.name, keep=keep)
+    if isinstance(into, Clamped):
+        into.conv_clamp = checkpoint.facts.get("conv_clamp")
     return checkpoint
 
 
@@ -290,11 +299,13 @@ def _from_value(path: Path, value: Any) -> Checkpoint:
     if not parts:
         raise SuiteError(f"{path}: holds no network (found {', '.join(map(str, list(value)[:8])) or 'nothing'})")
     average, truncation = (value.get(key) for key in _EXTRAS)
+    clamp = value.get("conv_clamp")
     return Checkpoint(
         path,
         parts,
         average if isinstance(average, Tensor) else None,
         float(truncation) if isinstance(truncation, (int, float, Tensor)) else None,
+        {"conv_clamp": clamp} if isinstance(clamp, (int, float)) else {},
     )
 
 

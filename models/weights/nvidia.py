@@ -26,7 +26,7 @@ def generator_state(network: Record, name: str) -> tuple[State, Tensor | None, d
         name: the file's name, for messages.
 
     Returns:
-        (state, latent_avg (512,) or None, {"conv_clamp": ...}).
+        (state, latent_avg (512,) or None, {"conv_clamp": ...} if its layers are limited).
 
     Raises:
         SuiteError: a StyleGAN3, conditional, or non-skip generator.
@@ -55,7 +55,8 @@ def generator_state(network: Record, name: str) -> tuple[State, Tensor | None, d
         out |= _to_rgb(given, block, "to_rgb1" if size == 4 else f"to_rgbs.{int(math.log2(size)) - 3}", size > 4)
     _all_used(given, name, "generator")
     first = network.state["_modules"]["synthesis"].state["_modules"]["b4"].state["_modules"]["conv1"]
-    return out, average, {"conv_clamp": first.state.get("conv_clamp")}
+    clamp = first.state.get("conv_clamp")
+    return out, average, {} if clamp is None else {"conv_clamp": clamp}
 
 
 def discriminator_state(network: Record, name: str) -> State:

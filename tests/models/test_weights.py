@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import pickle
 import sys
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from models.blendgan import BlendGAN
 from models.discriminators import Discriminator
+from models.style_encoder import StyleEncoder
 from models.stylegan2 import Generator
 from models.weights import load_checkpoint, load_state, read_checkpoint, save_weights
 from models.weights.convert import convert
@@ -191,6 +193,43 @@ def test_nvidia_pickle_gives_nvidias_outputs(nvidia_pickle: Path) -> None:
         picture[:, :, ::11, ::13].reshape(-1)[::3][:7], torch.tensor(NVIDIA_PICTURE), atol=4e-4, rtol=0
     )
     assert torch.allclose(logits, torch.tensor(NVIDIA_LOGITS), atol=4e-5, rtol=0)
+
+
+def test_the_limit_of_nvidias_layers_is_kept_and_acts(nvidia_pickle: Path, tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(nvidia_pickle)
+    widths = {int(size): width for size, width in configuration(checkpoint.parts["g_ema"])["widths"].items()}
+    for suffix in (".safetensors", ".pt"):
+        convert(nvidia_pickle, tmp_path / f"g{suffix}")
+    for path in (nvidia_pickle, tmp_path / "g.safetensors", tmp_path / "g.pt"):
+        g = Generator(32, 32, 2, widths)
+        load_checkpoint(path, g)
+        assert g.conv_clamp == 256
+        g.conv1.activate.bias.data += 1e4  # pushes every value past the limit, which NVIDIA's layers cut at 256
+        seen: list[Tensor] = []
+        g.conv1.register_forward_hook(lambda *given, seen=seen: seen.append(given[-1]))
+        with torch.no_grad():
+            g(torch.zeros(1, 32))
+        assert torch.equal(seen[0], torch.full_like(seen[0], 256))
+    g.conv_clamp = None
+    with torch.no_grad():
+        g(torch.zeros(1, 32))
+    assert seen[1].min() > 1000
+
+
+def test_the_complete_published_generator_has_228_keys_and_loads_strictly(golden: Path) -> None:
+    """Shapes alone: the file is 1.4 GB. Its style encoder rides along under `embedder.`."""
+    keys = json.loads((golden / "blendgan.keys.json").read_text())["generator"]
+    state = {key: torch.empty(shape, device="meta") for key, shape, _ in keys}
+    assert len(state) == 228
+    with torch.device("meta"):
+        network = BlendGAN(1024, embedder=StyleEncoder())
+    load_state(network, state, "blendgan.pt")
+    for key in ("embedder.embedder_mlp.3.bias", "add_weight", "noises.noise_16"):
+        less = {name: value for name, value in state.items() if name != key}
+        with pytest.raises(SuiteError, match=rf"missing: {key}$"):
+            load_state(network, less, "blendgan.pt")
+    with pytest.raises(SuiteError, match=r"unexpected: embedder\.more"):
+        load_state(network, state | {"embedder.more": torch.empty(1, device="meta")}, "blendgan.pt")
 
 
 def test_conditional_and_foreign_networks_are_named(nvidia_pickle: Path) -> None:
