@@ -2,60 +2,98 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 from baselines import blocks, drit_blocks
 from bench.run import Row, ratio
 
-SIDE, WIDE = 64, 128
+SIDE, WIDE, COUNT = 64, 128, 2
+Layer = Callable[[Tensor], Tensor]
 
 
-def rows() -> list[Row]:
-    """Forward passes at the sizes of a 128 to 256 px decoder; both sides give the same numbers to rounding."""
-    torch.manual_seed(0)
-    x = torch.randn(2, WIDE, SIDE, SIDE)
-    bias = torch.randn(WIDE)
-    three, five = (torch.randn(WIDE, WIDE, k, k) / (k * WIDE**0.5) for k in (3, 5))
-    scale, shift = torch.randn(2, 2, WIDE)
-    mix = drit_blocks.MixBlock(WIDE, WIDE)
-    code = torch.randn(2, WIDE)
+class Plain(nn.Module):
+    """The layers one after another; weights are those of the folded form."""
 
-    def norm_in_three() -> torch.Tensor:
+    def __init__(self) -> None:
+        super().__init__()
+        self.three, self.five = (nn.Conv2d(WIDE, WIDE, k) for k in (3, 5))
+        self.mix = drit_blocks.MixBlock(WIDE, WIDE)
+
+    def up_5(self, x: Tensor) -> Tensor:
+        return self.five(F.pad(F.interpolate(x, scale_factor=2), (2, 2, 2, 2), mode="reflect"))
+
+    def up_3(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.interpolate(x, scale_factor=2), self.three.weight, self.three.bias, padding=1)
+
+    def down_3(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(F.conv2d(x, self.three.weight, self.three.bias, padding=1), 2)
+
+    def mixed(self, x: Tensor, code: Tensor) -> Tensor:
+        part = self.mix.blk1
+        return F.relu(part["2"](F.relu(part["0"](drit_blocks.with_code(x, code)))))
+
+
+def cases(scale: Tensor, shift: Tensor, code: Tensor) -> list[tuple[str, Layer, Layer]]:
+    """(what, folded, plain); the folded side runs in the channels-last layout, as the methods do."""
+    plain, ours = Plain(), Plain()
+    ours.load_state_dict(plain.state_dict())
+    ours.to(memory_format=torch.channels_last)
+    three, five, mix = ours.three, ours.five, ours.mix
+
+    def adain_in_three(x: Tensor) -> Tensor:
         return (1 + scale[..., None, None]) * F.instance_norm(x) + shift[..., None, None]
 
-    def mixed_in_full() -> torch.Tensor:
-        wide = drit_blocks.with_code(x, code)
-        return F.relu(F.conv2d(F.relu(mix.blk1["0"](wide)), mix.blk1["2"].weight, mix.blk1["2"].bias))
-
-    def enlarged() -> torch.Tensor:
-        return F.interpolate(x, scale_factor=2)
-
-    cases = [
+    return [
         (
             "nearest x2, 5x5, reflected border (MUNIT, FUNIT)",
-            lambda: blocks.upsample_then_reflect_conv(x, five, bias),
-            lambda: F.conv2d(F.pad(enlarged(), (2, 2, 2, 2), mode="reflect"), five, bias),
+            lambda x: blocks.upsample_then_reflect_conv(x, five.weight, five.bias),
+            plain.up_5,
         ),
         (
             "nearest x2, 3x3 (StarGAN v2 decoder)",
-            lambda: blocks.upsample_then_conv(x, three, bias),
-            lambda: F.conv2d(enlarged(), three, bias, padding=1),
+            lambda x: blocks.upsample_then_conv(x, three.weight, three.bias),
+            plain.up_3,
         ),
         (
             "3x3, mean of 2x2 (StarGAN v2 encoders)",
-            lambda: blocks.conv_then_pool(x, three, bias, 1),
-            lambda: F.avg_pool2d(F.conv2d(x, three, bias, padding=1), 2),
+            lambda x: blocks.conv_then_pool(x, three.weight, three.bias, 1),
+            plain.down_3,
         ),
-        ("AdaIN (StarGAN v2)", lambda: blocks.instance_norm(x, 1 + scale, shift), norm_in_three),
-        ("code mixed by 1x1 (DRIT++)", lambda: mix._mix(mix.blk1, x, code), mixed_in_full),
+        ("AdaIN (StarGAN v2)", lambda x: blocks.instance_norm(x, 1 + scale, shift), adain_in_three),
+        ("code mixed by 1x1 (DRIT++)", lambda x: mix._mix(mix.blk1, x, code), lambda x: plain.mixed(x, code)),
     ]
+
+
+def both_ways(layer: Layer, x: Tensor) -> Callable[[], object]:
+    """One forward and one backward pass, to the picture and to the weights."""
+
+    def run() -> None:
+        out = layer(x.detach().requires_grad_())
+        out.backward(torch.ones_like(out))
+
+    return run
+
+
+def without_gradients(layer: Layer, x: Tensor) -> Callable[[], object]:
+    """One forward pass."""
+    return torch.no_grad()(lambda: layer(x))
+
+
+def rows() -> list[Row]:
+    """Forward, and forward with backward, at the sizes of a 128 px decoder; both sides give the same to rounding."""
+    torch.manual_seed(0)
+    x = torch.randn(COUNT, WIDE, SIDE, SIDE)
+    own = x.contiguous(memory_format=torch.channels_last)
+    scale, shift, code = torch.randn(3, COUNT, WIDE)
     out = []
-    with torch.no_grad():
-        for what, ours, plain in cases:
-            faster, _, _ = ratio(ours, plain, rounds=9)
-            note = "the layers one after another"
-            out.append(
-                Row(f"{what}, {WIDE} x {SIDE} x {SIDE}", faster, "x faster", "at least 1.3", note, faster >= 1.3)
-            )
+    for what, ours, plain in cases(scale, shift, code):
+        for way, passes, rounds in (("forward", without_gradients, 7), ("forward and backward", both_ways, 5)):
+            faster, _, _ = ratio(passes(ours, own), passes(plain, x), rounds)
+            note = "the layers one after another, in the default layout"
+            title = f"{what}, {way}, {COUNT} x {WIDE} x {SIDE} x {SIDE}"
+            out.append(Row(title, faster, "x faster", "at least 1.3", note, faster >= 1.3))
     return out
