@@ -11,6 +11,8 @@ from aahq.optouts import OptOuts
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
 
 PENDING = "sweep pending"
+# Where `aahq.review.pictures` keeps them, which needs more libraries than a removal.
+TILES = Path("review", "tiles")
 
 
 def with_tombstones(folder: Path, optouts: Path | None) -> OptOuts:
@@ -56,7 +58,15 @@ def returned(ledger: Ledger, ids: list[str], tombstones: Tombstones) -> None:
     tombstones.write(ledger.folder / TOMBSTONES)
     with ledger.transaction():
         drop_rows(ledger, ids)
+    forget_tiles(ledger.folder, ids)
     sweep(ledger)
+
+
+def forget_tiles(folder: Path, ids: Iterable[str]) -> None:
+    """Remove the review page's small pictures of these pictures' faces."""
+    for id in ids:
+        for tile in (folder / TILES / id[:2]).glob(f"{id}-*"):
+            tile.unlink(missing_ok=True)
 
 
 def sweep(ledger: Ledger) -> int:

@@ -18,7 +18,7 @@ from aahq.ledger import Ledger
 from aahq.optouts import same_address
 from aahq.release.tables import read_rows
 from aahq.release.write import MANIFEST, REJECTS
-from aahq.remove.forget import PENDING, bury, drop_rows, scrub, sweep
+from aahq.remove.forget import PENDING, bury, drop_rows, forget_tiles, scrub, sweep
 from aahq.remove.shrink import (
     SUPERSEDED,
     digest_of,
@@ -185,6 +185,7 @@ def _carry_out(ledger: Ledger, intent: dict[str, Any]) -> Removed:
     done.files = sweep(ledger)
     for name in DRAWN:
         (ledger.folder / name).unlink(missing_ok=True)
+    forget_tiles(ledger.folder, ids)
     _forget_decisions(ledger.folder, set(ids))
     affected = {root: _affected(root, set(ids)) for root in _releases(ledger)}
     # Written before any release changes: after a kill in between, the old digests are known still.

@@ -96,6 +96,7 @@ def _add_pictures(app: FastAPI, session: Session) -> None:
     @app.get("/tile/{id}")
     def tile(id: str) -> Response:
         found = session.item(id)
+        session.pictures.asked()
         path = session.pictures.tile_path(found)
         if path.is_file():
             return FileResponse(path, media_type="image/jpeg", headers=_FOREVER)

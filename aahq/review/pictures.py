@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,10 @@ WHOLE = 2048
 PREVIEW = 320
 # Decoded pictures held for previews: the one at hand and the one before.
 HELD = 2
+# Tiles of the first sheets on a large screen, made before anything else.
+FIRST_SHEETS = 96
+# How long the page must have asked for nothing before tiles are made ahead.
+QUIET_S = 0.5
 
 
 class Pictures:
@@ -32,6 +39,7 @@ class Pictures:
     def __init__(self, out: Path) -> None:
         self.out = out
         self.tiles = out / FOLDER / "tiles"
+        self._asked_at = 0.0
         self._held: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -42,6 +50,29 @@ class Pictures:
     def tile(self, item: Item) -> bytes:
         """The item's tile, a JPEG of at most `TILE` pixels a side; `store_tile` keeps it."""
         return _jpeg(self._open(item), TILE, 85)
+
+    def asked(self) -> None:
+        """The page asks for something: `make_ahead` steps aside for a moment."""
+        self._asked_at = time.monotonic()
+
+    def make_ahead(self, items: Iterable[Item], over: threading.Event, at_once: int = FIRST_SHEETS) -> None:
+        """Make the tiles that are missing, in the order in which the page shows them, while nobody waits for anything.
+
+        Args:
+            items: what the page shows.
+            over: set when the page is closed.
+            at_once: so many first ones are made without waiting for a quiet moment.
+        """
+        for number, item in enumerate(items):
+            while number >= at_once and time.monotonic() - self._asked_at < QUIET_S:
+                if over.wait(QUIET_S):
+                    return
+            if over.is_set():
+                return
+            if not self.tile_path(item).is_file():
+                # A picture that cannot be shown says so when the page asks for it.
+                with contextlib.suppress(SuiteError):
+                    self.store_tile(item, self.tile(item))
 
     def store_tile(self, item: Item, data: bytes) -> None:
         """Keep a tile for the next visit, in the place of any of an earlier crop."""
@@ -101,6 +132,10 @@ def _canonical(path: Path) -> np.ndarray:
 
 
 def _jpeg(picture: Image.Image, side: int, quality: int) -> bytes:
+    # The box filter is ten times as quick as Lanczos, which then has little left to do.
+    factor = min(picture.size) // (2 * side)
+    if factor > 1:
+        picture = picture.reduce(factor)
     if max(picture.size) > side:
         picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     out = io.BytesIO()

@@ -39,6 +39,8 @@ def serve(out: Path, reviewer: str, port: int, opened: Callable[[str], object], 
     with only_writer(out / FOLDER), _bound(port) as bound:
         at = bound.getsockname()[1]
         session = Session(out, reviewer)
+        over = threading.Event()
+        threading.Thread(target=session.pictures.make_ahead, args=(session.catalog.items, over), daemon=True).start()
         guard = Guard(make_app(session), at)
         session.write_token = guard.write_token
         address = f"http://127.0.0.1:{at}/?token={guard.secret}"
@@ -50,6 +52,7 @@ def serve(out: Path, reviewer: str, port: int, opened: Callable[[str], object], 
         try:
             uvicorn.Server(config).run(sockets=[bound])
         finally:
+            over.set()
             session.log.close()
 
 

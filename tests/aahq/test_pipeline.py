@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import shutil
 import signal
@@ -131,28 +130,16 @@ def killed_and_resumed(source: Path, out: Path, moments: list[int]) -> None:
 def test_killed_before_any_event_and_resumed_gives_the_same_bytes(
     built: Path, painted_folder: Path, tmp_path: Path
 ) -> None:
-    # While fetching, then while aligning; the slow tests kill everywhere.
+    # While fetching, then while aligning; the long fault suite kills everywhere.
     killed_and_resumed(painted_folder, tmp_path / "out", [9, 14])
     assert files_of(tmp_path / "out" / "release") == files_of(built / "release")
-
-
-@pytest.mark.slow
-def test_killed_at_random_events_and_resumed_gives_the_same_bytes(
-    built: Path, painted_folder: Path, tmp_path: Path
-) -> None:
-    total = int(drive(tmp_path / "count", painted_folder, 0).stdout)
-    draw = random.Random(7)
-    for round in range(4):
-        out = tmp_path / str(round)
-        killed_and_resumed(painted_folder, out, [draw.randrange(1, total // 2) for _ in range(3)])
-        assert files_of(out / "release") == files_of(built / "release"), f"round {round}"
 
 
 @pytest.mark.slow
 def test_a_killed_pool_leaves_no_worker_and_resumes(built: Path, painted_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     ask = ["-m", "aahq", "build", str(out), "--source", "folder", str(painted_folder), "--size", str(SIZE)]
-    for seconds in (1.5, 3.0, 4.5):
+    for seconds in (2.0, 4.0):
         process = subprocess.Popen(
             [sys.executable, *ask, "--workers", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
