@@ -84,7 +84,7 @@ class PSPTrainee:
     def reconstruct(self, images: Tensor) -> Tensor:
         """(N, 3, S, S) -> its face as the generator renders the encoder's code, with no style (i = n_latent)."""
         codes = self.encoder(F.interpolate(images, (256, 256), mode="bilinear", antialias=True)) + self.centre
-        return self.generator.synthesis(codes)
+        return self.generator.synthesis(codes, checkpointed=self.settings.checkpointing)
 
     def step(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """One update of the encoder."""

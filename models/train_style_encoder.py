@@ -77,6 +77,10 @@ class StyleEncoderTrainee:
     def __init__(self, settings: StyleEncoderSettings, device: torch.device) -> None:
         self.settings, self.device = settings, device
         updates.refuse_fp16(settings, "the style encoder")
+        if settings.checkpointing:
+            raise SuiteError(
+                "--set checkpointing=true: the style encoder's trunk is frozen and keeps nothing; leave it off"
+            )
         encoder = build_encoder(settings, device)
         if settings.compile:
             encoder.embedder.compile()
