@@ -11,6 +11,8 @@ from pathlib import Path
 from bench.run import Row
 
 SMALL, LARGE = 1_000, 100_000
+# Fewer rows with faces: writing a release of so many shards takes minutes, and its memory shows at this size too.
+FACES = 30_000
 
 # One process a measurement: the peak of a process never falls again.
 SCRIPT = """
@@ -28,7 +30,7 @@ from suite.files import sha256_bytes, write_whole
 from suite.progress import set_quiet
 
 set_quiet(True)
-out, count = Path(sys.argv[1]), int(sys.argv[2])
+out, count, faces = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[4])
 png = encode_png(np.zeros((16, 16, 3), np.uint8))
 write_whole(out / "face.png", png)
 sha, seconds, peaks = sha256_bytes(png), {}, {}
@@ -54,7 +56,7 @@ def fill(ledger):
         cells = ", ".join(made.get(name, f":{name}") for name in values)
         ledger.db.execute(
             "WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n + 1 < :count) "
-            f"INSERT INTO {table} ({', '.join(values)}) SELECT {cells} FROM c", {**values, "count": count})
+            f"INSERT INTO {table} ({', '.join(values)}) SELECT {cells} FROM c", {**values, "count": faces})
 
 def make_sources():
     points = {name: [1, 2.5] for name in ("eye_left", "eye_right", "mouth_left", "mouth_right")}
@@ -117,7 +119,7 @@ def measure(count: int) -> dict[str, dict[str, float]]:
     """Peak megabytes so far and seconds of each part, in a process that takes `count` rows through sources and stages."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, folder, str(count), passing_scores()],
+            [sys.executable, "-c", SCRIPT, folder, str(count), passing_scores(), str(min(count, FACES))],
             capture_output=True,
             text=True,
             check=True,
@@ -131,11 +133,14 @@ def rows() -> list[Row]:
     """Memory at both sizes, their ratio, and rows a second of each part."""
     small, large = measure(SMALL), measure(LARGE)
     out = []
-    for what, last in (("listing and crawl", "crawl of a folder of empty files"), ("all parts", "release in shards")):
+    for what, last, count in (
+        ("listing and crawl", "crawl of a folder of empty files", LARGE),
+        ("ledger, quality and release", "release in shards", FACES),
+    ):
         before, after = small["peaks"][last], large["peaks"][last]
         out.append(
             Row(
-                f"peak memory of {what}, {LARGE:,} rows over {SMALL:,}",
+                f"peak memory of {what}, {count:,} rows over {SMALL:,}",
                 after / before,
                 "x",
                 "at most 1.5",
@@ -144,5 +149,6 @@ def rows() -> list[Row]:
             )
         )
     for name, seconds in large["seconds"].items():
-        out.append(Row(f"{name}, {LARGE:,} rows", LARGE / seconds, "rows/s", note="one process, no pictures decoded"))
+        count = LARGE if name.startswith(("source", "crawl")) else FACES
+        out.append(Row(f"{name}, {count:,} rows", count / seconds, "rows/s", note="one process, no pictures decoded"))
     return out

@@ -250,7 +250,7 @@ def drive(out: Path, at: int) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("share", [pytest.param(n / 12, marks=pytest.mark.slow) for n in range(12)])
+@pytest.mark.parametrize("share", [pytest.param(n / 6, marks=pytest.mark.slow) for n in range(6)])
 def test_killed_anywhere_the_next_command_ends_it(signed: Path, out: Path, tmp_path: Path, share: float) -> None:
     with Ledger(out) as ledger:
         # One salt for both, or their tombstones could not be compared.
