@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "site": "benchmark.commands.site:command",
     "doctor": "benchmark.commands.doctor:command",
     "train-features": "benchmark.commands.train_features:command",
+    "blending": "benchmark.commands.blending:command",
 }
 
 main = SuiteGroup("aahq-bench", lazy=COMMANDS, help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})

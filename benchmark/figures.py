@@ -72,8 +72,8 @@ def comparison(guidance: Guidance) -> Callable[[Studio], Image.Image]:
                 continue
             rows.append(found[:, 0])
             labels.append(name)
-        if len(rows) <= 2:
-            raise SuiteError(absent[0] if absent else "no method has weights")
+        if not set(labels) & set(ORDER):
+            raise SuiteError(absent[0])
         return grid(rows, labels)
 
     return draw_it

@@ -54,6 +54,18 @@ class Joined(Release):
             raise SuiteError(f"--faces: {name}: not a whole picture ({error})") from None
 
 
+def open_places(data: Path | None, faces: Path | None, art: Path | None) -> Release:
+    """One release for what may lie in two places; `faces` and `art` come before what `data` holds of their kind.
+
+    Raises:
+        SuiteError: no release there, or two places that do not go together.
+    """
+    photographs, artistic = faces or data, art or data
+    if photographs is None or artistic is None:
+        raise SuiteError("--data: give a release with both domains, or --faces and --art")
+    return open_release(artistic) if photographs == artistic else join(artistic, photographs)
+
+
 def join(art: Path, faces: Path) -> Joined:
     """Open the release `art` and the photographs `faces` (a release, folder, zip, tar shards or Parquet).
 

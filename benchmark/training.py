@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -15,19 +16,27 @@ from benchmark.work import Work
 from suite.errors import SuiteError
 from suite.files import digest, sha256_file, write_json
 
-DONE = "done.json"
+DONE, BEGUN = "done.json", "begun.json"
+
+
+def _command_in(marker: Path) -> str:
+    try:
+        return str(json.loads(marker.read_text())["command"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _goes_on(folder: Path, key: str) -> bool:
+    """Whether the same command was cut after a checkpoint."""
+    from models.training.checkpoint import all_checkpoints
+
+    return _command_in(folder / BEGUN) == key and bool(all_checkpoints(folder / "checkpoints"))
 
 
 def trained(work: Work, step: Step) -> bool:
     """Whether a training step has finished: its marker is written last and names the command that ran."""
     marker = work.run(step) / DONE
-    if not marker.is_file():
-        return False
-    try:
-        kept = json.loads(marker.read_text())
-    except ValueError:
-        return False
-    return bool(kept.get("command") == _command_key(work, step))
+    return marker.is_file() and _command_in(marker) == _command_key(work, step)
 
 
 def _command_key(work: Work, step: Step) -> str:
@@ -96,18 +105,23 @@ def train_step(work: Work, step: Step) -> None:
 
         for name in step.weights.values():
             obtain(name, work.weights_folder, offline=work.offline)
-    folder = work.run(step)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, key = work.run(step), _command_key(work, step)
     command = [sys.executable, *command_of(work, step)[1:]]
+    if _goes_on(folder, key):
+        command.append("--resume")
+    else:
+        # What another command left, or one that was cut before its first checkpoint; a training starts in a new folder.
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(folder / BEGUN, {"command": key})
     begun = time.perf_counter()
-    with (folder / "log.txt").open("wb") as log:
+    with (folder / "log.txt").open("ab") as log:
         done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         words = (folder / "log.txt").read_text(errors="replace").strip().splitlines()
         raise SuiteError(f"training of {step.name} failed: {words[-1][:300] if words else done.returncode}")
     if step.makes and not (folder / step.makes).is_file():
         raise SuiteError(f"training of {step.name} made no {step.makes}; see {folder / 'log.txt'}")
-    write_json(folder / DONE, {"command": _command_key(work, step), "seconds": round(time.perf_counter() - begun, 1)})
+    write_json(folder / DONE, {"command": key, "seconds": round(time.perf_counter() - begun, 1)})
 
 
 def _fetch_published(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> None:

@@ -57,14 +57,9 @@ class Work:
         Raises:
             SuiteError: no release there, or two places that do not go together.
         """
-        from models.release import open_release
+        from benchmark.joined import open_places
 
-        faces, art = self.places
-        if faces == art:
-            return open_release(art)
-        from benchmark.joined import join
-
-        return join(art, faces)
+        return open_places(self.release, self.faces, self.art)
 
     @property
     def records(self) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.commands.joining import data_options, seeds_of, settings_of
+from benchmark.commands.joining import Places, data_options, seeds_of, settings_of
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 
@@ -18,7 +18,9 @@ from suite.errors import SuiteError
 @json_option
 def command(
     folder: Path,
-    data: Path,
+    data: Path | None,
+    faces: Path | None,
+    art: Path | None,
     profile: str,
     overrides: tuple[str, ...],
     seeds: tuple[str, ...],
@@ -36,16 +38,17 @@ def command(
       aahq-bench inputs inputs --data reproduce-demo/data
       aahq-bench inputs hidden --data reproduce-demo/data --new-seed ~/.aahq-hidden-seed
     """
+    from benchmark.joined import open_places
     from benchmark.leaderboard.inputs import hand_out
     from benchmark.leaderboard.seed import new_seed as make_seed
-    from models.release import open_release
 
     settings = settings_of(profile, overrides)
     if new_seed is not None and (seeds or hidden_seed):
         raise SuiteError("--new-seed: makes the seed itself; leave out --seed and --hidden-seed")
     if len(seeds) > 1:
         raise SuiteError("--seed: a folder of inputs is one draw; run again with another folder for the next seed")
-    release = open_release(data)
+    places = Places(data, faces, art).needed()
+    release = open_places(places.data, places.faces, places.art)
     seed = make_seed(new_seed) if new_seed is not None else seeds_of(settings, seeds, hidden_seed)[0]
     handed = hand_out(folder, release, settings, Path(profile).stem, seed)
     card = handed.card

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmark.commands.shared import PathOption
+from benchmark.commands.shared import PathOption, place_options
 from benchmark.leaderboard.seed import Seed, kept_seed
 from benchmark.settings import Reproduce
 from benchmark.work import Work
@@ -17,10 +18,10 @@ from suite.profiles import load_profile
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--data`, `--profile`, `--set`, `--seed`, `--hidden-seed`."""
+    """`--data`, `--faces`, `--art`, `--profile`, `--set`, `--seed`, `--hidden-seed`."""
     for option in reversed(
         [
-            click.option("--data", type=PathOption, required=True, help="The release to draw from and compare with."),
+            place_options,
             click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
             click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
             click.option("--seed", "seeds", multiple=True, help="Sampling seeds.  [default: the profile's]"),
@@ -63,13 +64,35 @@ def seeds_of(settings: Reproduce, seeds: tuple[str, ...], hidden: Path | None) -
     return [Seed(text) for text in seeds or settings.sampling_seeds]
 
 
-def bench_work(settings: Reproduce, profile: str, data: Path, given: dict[str, Any]) -> Work:
+@dataclass(frozen=True)
+class Places:
+    """Where pictures are: `data` has both domains, `faces` and `art` stand in for its photographs and artistic faces."""
+
+    data: Path | None
+    faces: Path | None
+    art: Path | None
+
+    @property
+    def given(self) -> bool:
+        """Whether both domains have a place."""
+        return self.data is not None or (self.faces is not None and self.art is not None)
+
+    def needed(self) -> Places:
+        """The same; SuiteError where a domain has no place."""
+        if not self.given:
+            raise SuiteError("--data: give a release with both domains, or --faces and --art")
+        return self
+
+
+def bench_work(settings: Reproduce, profile: str, places: Places, given: dict[str, Any]) -> Work:
     """A work folder for measuring one method outside of a reproduction."""
     return Work(
         settings=settings,
         profile=Path(profile).stem,
         folder=given["work"],
-        data=data,
+        data=places.data,
+        faces=places.faces,
+        art=places.art,
         weights_folder=given["weights_folder"],
         device=given["device"],
         offline=given["offline"],

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmark.commands.joining import bench_work, data_options, measure_options, seeds_of, settings_of
+from benchmark.commands.joining import Places, bench_work, data_options, measure_options, seeds_of, settings_of
 from benchmark.commands.table_of import named_method, values_text
 from suite.cli import emit, json_option
 
@@ -31,7 +31,9 @@ from suite.cli import emit, json_option
 def command(
     folders: tuple[Path, ...],
     inputs: tuple[Path, ...],
-    data: Path,
+    data: Path | None,
+    faces: Path | None,
+    art: Path | None,
     profile: str,
     overrides: tuple[str, ...],
     seeds: tuple[str, ...],
@@ -61,7 +63,7 @@ def command(
     cards = [read_card(folder) for folder in inputs]
     chosen = seeds_of(settings, seeds or (() if hidden_seed else tuple(card.seed for card in cards)), hidden_seed)
     record, _ = score_folders(
-        bench_work(settings, profile, data, given),
+        bench_work(settings, profile, Places(data, faces, art).needed(), given),
         folders,
         cards,
         chosen,

@@ -16,6 +16,21 @@ from suite.profiles import load_profile
 PathOption = click.Path(path_type=Path)
 
 
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--data`, `--faces`, `--art`: one release with both domains, or two places."""
+    for option in reversed(
+        [
+            click.option("--data", type=PathOption, help="A release with both domains."),
+            click.option(
+                "--faces", type=PathOption, help="Photographs: FFHQ in any local form (release, folder, zip)."
+            ),
+            click.option("--art", type=PathOption, help="Artistic faces: a release of AAHQ."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
 def work_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--profile`, `--set`, `--out`, `--data`, `--faces`, `--art`, `--weights`, `--weights-folder`, `--device`, `--offline`."""
     for option in reversed(
@@ -23,11 +38,7 @@ def work_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
             click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
             click.option("-o", "--out", type=PathOption, help="Work folder.  [default: reproduce-PROFILE]"),
-            click.option("--data", type=PathOption, help="A release with both domains; the demo paints its own."),
-            click.option(
-                "--faces", type=PathOption, help="Photographs: FFHQ in any local form (release, folder, zip)."
-            ),
-            click.option("--art", type=PathOption, help="Artistic faces: a release of AAHQ."),
+            place_options,
             click.option("--weights", multiple=True, metavar="NAME=PATH", help="A checkpoint of a method."),
             click.option("--weights-folder", type=PathOption, help="Where published weights lie."),
             click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.joining import bench_work, measure_options, seeds_of, settings_of
+from benchmark.commands.joining import Places, bench_work, measure_options, seeds_of, settings_of
+from benchmark.commands.shared import place_options
 from benchmark.commands.table_of import named_method, values_text
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--value", "numbers", multiple=True, metavar="METRIC=NUMBER", help="A number of your own (with --like).")
 @click.option("--like", type=click.Path(path_type=Path), help="A record measured under the protocol you followed.")
-@click.option("--data", type=click.Path(path_type=Path), help="The release, to run METHOD here.")
+@place_options
 @click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 @click.option("--seed", "seeds", multiple=True, help="Sampling seeds.  [default: the profile's]")
@@ -53,6 +54,8 @@ def command(
     numbers: tuple[str, ...],
     like: Path | None,
     data: Path | None,
+    faces: Path | None,
+    art: Path | None,
     version: str | None,
     code: str | None,
     train_data: str | None,
@@ -83,15 +86,16 @@ def command(
     from benchmark.record import read
 
     ways = [name for name, way in (("--record", record), ("--from", reproduced), ("--value", numbers)) if way]
-    ways += ["--data"] if data is not None and reproduced is None else []
+    places = Places(data, faces, art)
+    ways += ["--data"] if places.given and reproduced is None else []
     if len(ways) != 1:
         raise SuiteError(
             f"submit: {' and '.join(ways) or 'nothing'} given; give METHOD --data, --record, --from, or METHOD --value"
         )
     if reproduced is not None:
-        _adopted(reproduced, out, version, code, samples, data, as_json, given)
+        _adopted(reproduced, out, version, code, samples, places, as_json, given)
         return
-    if samples and data is None:
+    if samples and not places.given:
         raise SuiteError("--samples: pictures are made with METHOD --data, or --from WORK")
     stated = {"version": version, "code": code, "train_data": train_data, "uses_test_pictures": uses_test_pictures}
     generations: list[Any] = []
@@ -102,9 +106,8 @@ def command(
     elif numbers:
         made = _claimed(method, numbers, like)
     else:
-        assert data is not None
         _complete(stated, given)
-        made, generations = _measured(method, data, given)
+        made, generations = _measured(method, places, given)
     made = with_method(made, **stated)  # type: ignore[arg-type]
     path = save(out, made)
     if samples:
@@ -121,7 +124,7 @@ def _adopted(
     version: str | None,
     code: str | None,
     samples: bool,
-    data: Path | None,
+    places: Places,
     as_json: bool,
     given: dict[str, Any],
 ) -> None:
@@ -130,8 +133,7 @@ def _adopted(
     if not version or not code:
         raise SuiteError("--version, --code: say which version of which code was reproduced", exit_code=1)
     given = {**given, "work": folder}
-    work = bench_work(settings_of(given["profile"], given["overrides"]), given["profile"], folder / "data", given)
-    work.data = data
+    work = bench_work(settings_of(given["profile"], given["overrides"]), given["profile"], places, given)
     done = adopt(work, out, version, code, samples, lambda text: click.echo(text, err=True))
     lines = [f"{len(done.written)} records in {out}", *(f"left out: {name}: {why}" for name, why in done.left.items())]
     emit({"records": [str(path) for path in done.written], "left": done.left}, "\n".join(lines), as_json)
@@ -164,10 +166,10 @@ def _complete(stated: dict[str, Any], given: dict[str, Any]) -> None:
     named_method("checked", stated["version"], stated["code"], stated["train_data"])
 
 
-def _measured(method: str, data: Path, given: dict[str, Any]) -> tuple[Record, list[Any]]:
+def _measured(method: str, places: Places, given: dict[str, Any]) -> tuple[Record, list[Any]]:
     from benchmark.leaderboard.rerun import score_method
 
     settings = settings_of(given["profile"], given["overrides"])
     seeds = seeds_of(settings, given["seeds"], given["hidden_seed"])
-    work = bench_work(settings, given["profile"], data, given)
+    work = bench_work(settings, given["profile"], places, given)
     return score_method(work, method, given["weights"], seeds, given["guidance"], named_method(method))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.joining import bench_work, measure_options, seeds_of, settings_of
+from benchmark.commands.joining import Places, bench_work, measure_options, seeds_of, settings_of
+from benchmark.commands.shared import place_options
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 
@@ -21,7 +22,7 @@ BOARD = Path(__file__).resolve().parents[1] / "records"
 @click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--board", type=click.Path(path_type=Path), default=BOARD, help="The board's records.")
 @click.option("--new-protocol", is_flag=True, help="Welcome a protocol that the board does not hold yet.")
-@click.option("--data", type=click.Path(path_type=Path), help="The release, to measure again.")
+@place_options
 @click.option("--rerun", metavar="METHOD", help="Run this installed method again (with --data).")
 @click.option("--weights", type=click.Path(path_type=Path), help="Its checkpoint.")
 @click.option(
@@ -34,8 +35,15 @@ BOARD = Path(__file__).resolve().parents[1] / "records"
 @measure_options
 @json_option
 def command(
-    records: tuple[Path, ...], board: Path, new_protocol: bool, data: Path | None, as_json: bool, **given: Any
-) -> None:  # fmt: skip
+    records: tuple[Path, ...],
+    board: Path,
+    new_protocol: bool,
+    data: Path | None,
+    faces: Path | None,
+    art: Path | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Refuse what is missing, impossible, hostile or under another protocol, one line a reason with the field's name.
 
     With --data and --rerun or --pictures the record is measured again and must agree within its stated interval.
@@ -50,8 +58,9 @@ def command(
     from benchmark.site.board import read_records
 
     again = given["rerun"] is not None or given["pictures"] is not None
-    if again and (data is None or len(records) != 1):
-        raise SuiteError("--rerun, --pictures: take one RECORD and --data")
+    places = Places(data, faces, art)
+    if again and (not places.given or len(records) != 1):
+        raise SuiteError("--rerun, --pictures: take one RECORD and --data (or --faces and --art)")
     handed = {path.resolve() for path in records}
     rest = [entry.record for entry in read_records(board) if entry.path.resolve() not in handed]
     known = protocols_of(rest)
@@ -62,8 +71,7 @@ def command(
             record = read_checked(path)
             reasons = objections(record, known, new_protocol)
             if not reasons and again:
-                assert data is not None
-                reasons = _again(record, data, given)
+                reasons = _again(record, places, given)
         except SuiteError as error:
             refused[str(path)] = [str(error)]
             lines.append(str(error))
@@ -78,7 +86,7 @@ def command(
         raise SystemExit(1)
 
 
-def _again(record: Record, data: Path, given: dict[str, Any]) -> list[str]:
+def _again(record: Record, places: Places, given: dict[str, Any]) -> list[str]:
     from benchmark.leaderboard.elsewhere import score_folders
     from benchmark.leaderboard.inputs import read_card
     from benchmark.leaderboard.rerun import score_method
@@ -88,7 +96,7 @@ def _again(record: Record, data: Path, given: dict[str, Any]) -> list[str]:
     made = record.provenance
     settings = settings_of(made.profile, given["overrides"])
     seeds = seeds_of(settings, () if given["hidden_seed"] else tuple(made.sampling_seeds), given["hidden_seed"])
-    work = bench_work(settings, made.profile, data, given)
+    work = bench_work(settings, made.profile, places, given)
     guidance = record.cell.guidance
     if given["pictures"] is not None:
         if given["inputs"] is None:

@@ -121,6 +121,38 @@ def test_training_failures_are_told_in_the_commands_own_words(tmp_path: Path) ->
         train_step(given, step)
 
 
+FAKE_TRAINING = """
+import sys
+from pathlib import Path
+run = Path(sys.argv[1])
+print("resumed" if "--resume" in sys.argv else "from the start")
+saved = run / "checkpoints" / "step-00000005"
+if not saved.exists():
+    saved.mkdir(parents=True)
+    (saved / "state.json").write_text("{}")
+    sys.exit("cut")
+(run / "made.safetensors").write_bytes(b"weights")
+"""
+
+
+def test_a_training_that_was_cut_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fake_training.py").write_text(FAKE_TRAINING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("models.training.checkpoint.all_checkpoints", lambda folder: sorted(folder.glob("step-*")))
+    given, step = work(tmp_path), Step(name="x", command=("fake_training", "{run}"), makes="made.safetensors")
+    with pytest.raises(SuiteError, match="training of x failed: cut"):
+        train_step(given, step)
+    train_step(given, step)
+    log = given.run(step) / "log.txt"
+    assert log.read_text().split("\n")[:3:2] == ["from the start", "resumed"]
+    # Another command in the same place begins anew, even over a finished run.
+    other = step.model_copy(update={"command": (*step.command, "--other")})
+    with pytest.raises(SuiteError, match="cut"):
+        train_step(given, other)
+    assert log.read_text().startswith("from the start")
+    assert not (given.run(step) / "made.safetensors").exists()
+
+
 @pytest.mark.parametrize("profile", ["demo", "small", "paper"])
 def test_every_profile_plans(profile: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(

@@ -15,15 +15,17 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from benchmark.cli import main
+from benchmark.joined import join
 from benchmark.leaderboard.check import examine
 from benchmark.leaderboard.inputs import read_card
 from benchmark.leaderboard.new_method import package_of, write_package
 from benchmark.leaderboard.seed import kept_seed, new_seed
 from benchmark.leaderboard.submit import file_name, lacking
 from benchmark.leaderboard.validate import differences, objections, protocols_of, read_checked
-from benchmark.protocol import VERSION, Protocol
+from benchmark.protocol import VERSION, Protocol, pool
 from benchmark.record import Record, parse, read, write
 from models.method import Face, seeded_normal
+from models.release import open_release
 from suite.errors import SuiteError
 from tests.benchmark.test_records_and_tables import content
 from tests.benchmark.toys import InventingToy, ToyMethod, write_release
@@ -187,6 +189,32 @@ def record(answered: Path, data: Path) -> Record:
     assert done.exit_code == 0, done.output
     assert "to hand in, add method.train_data" in done.output
     return read(answered / "record.json")
+
+
+def test_the_whole_way_from_two_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs, scores, a record to hand in and its check, with photographs and artistic faces apart."""
+    monkeypatch.setattr("benchmark.leaderboard.score.commit", lambda: "a" * 40)
+    art, faces = write_release(tmp_path / "aahq"), write_release(tmp_path / "ffhq", seed=5)
+    places = ["--faces", faces, "--art", art]
+    assert run("inputs", tmp_path / "inputs", *places, *SMALL).exit_code == 0
+    known = {open_release(faces).image(row).tobytes() for row in pool(open_release(faces), "test", "photo")}
+    for path in (tmp_path / "inputs/faces").iterdir():
+        assert np.asarray(Image.open(path)).tobytes() in known
+    answer(tmp_path / "inputs", tmp_path / "pictures")
+    common = ["--inputs", tmp_path / "inputs", *places, *SMALL, "--work", tmp_path / "work"]
+    done = run("score-images", tmp_path / "pictures", *common, "--method", "Half", "-o", tmp_path / "half.json")
+    assert done.exit_code == 0, done.output
+    assert read(tmp_path / "half.json").provenance.manifest == join(art, faces).digest
+    stated = ["--version", "1", "--code", "https://example.org/half", "--train-data", "nothing"]
+    handed = run("submit", "--record", tmp_path / "half.json", *stated, "-o", tmp_path / "board")
+    assert handed.exit_code == 0, handed.output
+    (path,) = (tmp_path / "board").glob("*.json")
+    (tmp_path / "empty").mkdir()
+    again = ["--pictures", tmp_path / "pictures", *common, "--board", tmp_path / "empty", "--new-protocol"]
+    checked = run("validate", path, *again)
+    assert checked.exit_code == 0, checked.output
+    assert "measured again: agrees" in checked.output
+    assert "--faces and --art" in str(run("inputs", tmp_path / "x", "--art", art).output)
 
 
 def test_inputs_tell_what_to_make(answered: Path, data: Path) -> None:

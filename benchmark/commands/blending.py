@@ -1,0 +1,167 @@
+"""`aahq-bench blending`: what the blending indicator i trades, read off pictures whose styles are known."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from suite.cli import emit, json_option
+from suite.errors import SuiteError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from benchmark.factor_net import Reading
+    from benchmark.truth import TruthReader
+    from models.pretrained import Pretrained
+    from models.release import Release
+
+CANDIDATES = 10
+
+
+@click.command(short_help="Identity kept and style followed as i goes from 0 to the top.")
+@click.option("--weights", default="painted", show_default=True, type=click.Path(path_type=Path), help="A BlendGAN.")
+@click.option("--data", type=click.Path(path_type=Path), help="A painted release; without it one is painted.")
+@click.option("--groups", default=12, show_default=True, type=click.IntRange(2), help="Of 10 faces in 10 styles each.")
+@click.option("--seed", default=0, show_default=True, help="Of the faces and of the choice of styles.")
+@json_option
+def command(weights: Path, data: Path | None, groups: int, seed: int, as_json: bool) -> None:
+    """How well identity is kept and style followed at every blending indicator, from full style (0) to none (the top).
+
+    Ten faces meet ten painted portraits of ten styles, group by group. The style is followed when the portrait's
+    painted factors are the nearest of the ten; identity is kept when the face without style is the nearest of the ten.
+    The factor network reads both; guessing gives 0.1. The portraits themselves, at the model's size, are the most that
+    the reading can give.
+
+    \b
+    Example:
+      aahq-bench blending --weights painted
+    """
+    from benchmark.truth import TruthReader, has_factors
+    from models.pretrained import load_blendgan
+    from models.release import open_release
+
+    model = load_blendgan(weights, offline=True)
+    if model.encoder is None:
+        raise SuiteError(f"--weights {weights}: has no style encoder, which reads the portraits")
+    with tempfile.TemporaryDirectory() as folder:
+        painted = data or _paint(Path(folder) / "portraits")
+        release = open_release(painted)
+        if not has_factors(release):
+            raise SuiteError(f"--data {painted}: pictures without factors; paint some with 'aahq portraits'")
+        table = measure(model, release, TruthReader(), groups, seed)
+    emit(table | model.origin, _text(table, model.origin["weights"]), as_json)
+
+
+def _paint(folder: Path) -> Path:
+    # Neither the shipped model nor the factor network has seen this seed.
+    options = ["--count", "300", "--size", "64", "--domain", "art", "--seed", "77", "--styles", "240"]
+    if subprocess.run([sys.executable, "-m", "aahq", "portraits", str(folder), *options], check=False).returncode:
+        raise SuiteError("blending: 'aahq portraits' failed; its message stands above")
+    return folder
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Ten faces (W+) and ten painted portraits, with the codes and the true factors of their styles."""
+
+    faces: Tensor
+    codes: Tensor
+    portraits: Tensor
+    numbers: Tensor
+    family: Tensor
+
+
+def measure(model: Pretrained, release: Release, reader: TruthReader, groups: int, seed: int) -> dict[str, Any]:
+    """`{"groups", "portraits": style read off the portraits themselves, "rows": [{"i", "identity", "style", their errors}]}`.
+
+    An error is the standard error over the groups.
+    """
+    import torch
+
+    from models.pictures import nearest_uint8
+
+    top = model.generator.n_latent
+    ceiling: list[float] = []
+    kept: list[list[float]] = [[] for _ in range(top + 1)]
+    followed: list[list[float]] = [[] for _ in range(top + 1)]
+    truth = torch.arange(CANDIDATES)
+    with torch.inference_mode():
+        for group in _groups(model, release, reader, groups, seed):
+            own = reader.read(group.portraits)
+            ceiling.append(_share(_nearest_style(reader, own, group) == truth))
+            natural = reader.read(nearest_uint8(model.generator(w=group.faces)[0]))
+            faces = group.faces.repeat_interleave(CANDIDATES, 0)
+            codes = group.codes.repeat(CANDIDATES, 1)
+            for i in range(top + 1):
+                said = reader.read(nearest_uint8(model.generator(w=faces, z_style=codes, i=i)[0]))
+                whose = _nearest_face(reader, said, natural)
+                kept[i].append(_share(whose == truth.repeat_interleave(CANDIDATES)))
+                followed[i].append(_share(_nearest_style(reader, said, group) == truth.repeat(CANDIDATES)))
+    rows = [{"i": i} | _mean("identity", kept[i]) | _mean("style", followed[i]) for i in range(top + 1)]
+    return {"groups": groups, "chance": 1 / CANDIDATES, **_mean("portraits", ceiling), "rows": rows}
+
+
+def _groups(model: Pretrained, release: Release, reader: TruthReader, groups: int, seed: int) -> Iterator[_Group]:
+    import numpy as np
+    import torch
+    from torch.nn import functional as F
+
+    from models.method import seeded_normal
+    from models.pictures import nearest_uint8
+
+    generator = model.generator
+    rng = np.random.default_rng(seed)
+    by_style: dict[int, int] = {}
+    for row in rng.permutation(np.flatnonzero((release.manifest["domain"] == "art").to_numpy())):
+        by_style.setdefault(int((release.factors(int(row)) or {})["style"]), int(row))
+    rows = list(by_style.values())
+    if len(rows) < CANDIDATES:
+        raise SuiteError(f"--data: portraits of {len(rows)} styles; at least {CANDIDATES} are needed")
+    for number in range(groups):
+        chosen = [int(row) for row in rng.choice(rows, CANDIDATES, replace=False)]
+        pixels = torch.stack([torch.from_numpy(release.image(row).copy()).permute(2, 0, 1) for row in chosen])
+        images = pixels.float() / 127.5 - 1
+        images = F.interpolate(images, (generator.size, generator.size), mode="bilinear", antialias=True).clamp(-1, 1)
+        seeds = [seed * 1_000_003 + number * CANDIDATES + k for k in range(CANDIDATES)]
+        z = seeded_normal(seeds, [generator.style_dim])
+        w = generator.face_latents(z, None, truncation=model.truncation, truncation_latent=model.centre)
+        numbers, family = reader.styles(release, chosen)
+        yield _Group(w, model.style_codes(images), nearest_uint8(images), numbers, family)
+
+
+def _nearest_style(reader: TruthReader, said: Reading, group: _Group) -> Tensor:
+    everything = slice(0, len(said.style))
+    return reader._style_gap(said, everything, group.numbers, group.family).argmin(1)
+
+
+def _nearest_face(reader: TruthReader, said: Reading, natural: Reading) -> Tensor:
+    weights = 1 / reader.trained.identity_error.square()
+    return ((said.identity[:, None] - natural.identity[None]).square() * weights).sum(2).argmin(1)
+
+
+def _share(right: Tensor) -> float:
+    return float(right.double().mean())
+
+
+def _mean(name: str, values: list[float]) -> dict[str, float]:
+    from statistics import mean, stdev
+
+    return {name: round(mean(values), 4), f"{name}_error": round(stdev(values) / len(values) ** 0.5, 4)}
+
+
+def _text(table: dict[str, Any], weights: str) -> str:
+    lines = [f"{weights}: {table['groups']} groups of 10 faces in 10 styles; guessing gives 0.10"]
+    lines += ["| i | identity kept | style followed |", "|---|---|---|"]
+    for row in table["rows"]:
+        identity, style = (f"{row[name]:.2f} ± {row[f'{name}_error']:.2f}" for name in ("identity", "style"))
+        lines.append(f"| {row['i']} | {identity} | {style} |")
+    lines.append(f"| the portraits themselves | | {table['portraits']:.2f} ± {table['portraits_error']:.2f} |")
+    return "\n".join(lines)
