@@ -17,7 +17,8 @@ from suite.cli import emit, json_option
 def weights(names: tuple[str, ...], folder: Path | None, offline: bool, as_json: bool) -> None:
     """List the published weights that are known, or fetch NAMES (checked, resumable, whole or not at all).
 
-    Files are kept in $AAHQ_WEIGHTS, or ~/.cache/aahq/weights.
+    Files are kept in $AAHQ_WEIGHTS, or ~/.cache/aahq/weights. Where no address answers, fetch the file from its page by
+    hand and put it there under its own name, or into any folder that --weights names.
 
     \b
     Example:
