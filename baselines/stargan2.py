@@ -277,7 +277,8 @@ class StarGan2(ImageMethod):
         return self._made(images, self.parts["style_encoder"](style, self._domain(images)))
 
     def _made(self, images: Tensor, code: Tensor) -> Tensor:
-        return self.parts["generator"](images, code, masks_of(self.parts, images))
+        # The generator ends without a bound; the published code clamps where it writes pictures.
+        return self.parts["generator"](images, code, masks_of(self.parts, images)).clamp(-1, 1)
 
 
 def networks(settings: StarGan2Settings) -> Networks:

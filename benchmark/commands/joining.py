@@ -19,15 +19,14 @@ from suite.profiles import load_profile
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--data`, `--faces`, `--art`, `--profile`, `--set`, `--seed`, `--hidden-seed`."""
-    for option in reversed(
-        [
-            place_options,
-            click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
-            click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
-            click.option("--seed", "seeds", multiple=True, help="Sampling seeds.  [default: the profile's]"),
-            click.option("--hidden-seed", type=PathOption, help="A file with a seed that only the maintainer has."),
-        ]
-    ):
+    options: list[Callable[..., Any]] = [
+        place_options,
+        click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
+        click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
+        click.option("--seed", "seeds", multiple=True, help="Sampling seeds.  [default: the profile's]"),
+        click.option("--hidden-seed", type=PathOption, help="A file with a seed that only the maintainer has."),
+    ]
+    for option in reversed(options):
         command = option(command)
     return command
 

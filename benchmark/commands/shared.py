@@ -33,18 +33,17 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def work_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--profile`, `--set`, `--out`, `--data`, `--faces`, `--art`, `--weights`, `--weights-folder`, `--device`, `--offline`."""
-    for option in reversed(
-        [
-            click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
-            click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
-            click.option("-o", "--out", type=PathOption, help="Work folder.  [default: reproduce-PROFILE]"),
-            place_options,
-            click.option("--weights", multiple=True, metavar="NAME=PATH", help="A checkpoint of a method."),
-            click.option("--weights-folder", type=PathOption, help="Where published weights lie."),
-            click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
-            click.option("--offline", is_flag=True, help="Never touch the network."),
-        ]
-    ):
+    options: list[Callable[..., Any]] = [
+        click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
+        click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
+        click.option("-o", "--out", type=PathOption, help="Work folder.  [default: reproduce-PROFILE]"),
+        place_options,
+        click.option("--weights", multiple=True, metavar="NAME=PATH", help="A checkpoint of a method."),
+        click.option("--weights-folder", type=PathOption, help="Where published weights lie."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+        click.option("--offline", is_flag=True, help="Never touch the network."),
+    ]
+    for option in reversed(options):
         command = option(command)
     return command
 
