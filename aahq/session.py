@@ -43,7 +43,7 @@ class Session:
         # The adapter alone: a requests.Session around it would add cookies, environment proxies and .netrc passwords.
         self._adapter = GuardedAdapter(self.guard, self._watchdog)
         self._agent = agent
-        self._timeout = urllib3.Timeout(connect=connect_s, read=read_s)
+        self._timeout = (connect_s, read_s)
         self._total_s = total_s
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class Session:
         try:
             return self._adapter.send(request, stream=True, timeout=self._timeout, verify=True)
         except requests.Timeout:
-            raise Rejected("timeout", f"{url}: no answer within {self._timeout.read_timeout} s") from None
+            raise Rejected("timeout", f"{url}: no answer within {self._timeout[1]} s") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             if watch.fired:
                 raise Rejected("timeout", f"{url}: no complete answer within {self._total_s} s") from None

@@ -25,7 +25,7 @@ from aahq.stages.engine import BATCH, Engine, run_batches
 from bench.run import Row, ratio
 
 ART = Path(__file__).resolve().parents[2] / "shared" / "data" / "art"
-PICTURES, SIDE, ROUNDS, DISTANCE = 160, 1024, 5, 8
+PICTURES, SIDE, ROUNDS, DISTANCE = 96, 1024, 5, 8
 # The whole ten million take a quarter of an hour of a quiet core; the work grows with the square where buckets are full.
 SIZES = (1_000_000, 3_000_000)
 TEN_MILLION = 10_000_000
