@@ -112,7 +112,7 @@ def open_method(
         load_checkpoint(weights, trunk)
     else:
         kaiming_init(trunk)
-    trunk.to(torch.device(device), memory_format=torch.channels_last).eval().requires_grad_(False)
+    trunk.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
     try:
         return Gatys(trunk, size, trained=trained, **options)  # type: ignore[arg-type]
     except TypeError as error:
