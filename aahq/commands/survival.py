@@ -16,7 +16,7 @@ from suite.progress import progress
 
 
 @click.command()
-@click.argument("list_file", metavar="LIST", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("list_file", metavar="LIST", type=click.Path(path_type=Path))
 @click.argument("table", required=False, metavar="[TABLE.csv]", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--contact", metavar="WHO", help="E-mail or page of the person who asks; for the real web.")
 @click.option("--per-second", type=click.FloatRange(0), default=1.0, show_default=True, help="Requests to a host.")
