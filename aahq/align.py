@@ -57,7 +57,7 @@ def align(rgb: np.ndarray, landmarks: np.ndarray, size: int = 1024, transform_si
 
     shrink = int(np.floor(side / size * 0.5))
     if shrink > 1:
-        height, width = (int(np.rint(n / shrink)) for n in rgb.shape[:2])
+        height, width = (max(1, int(np.rint(n / shrink))) for n in rgb.shape[:2])
         rgb = np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.LANCZOS))
         quad, side = quad / shrink, side / shrink
     border = max(int(np.rint(side * 0.1)), 3)

@@ -105,7 +105,8 @@ def _apply(x: Tensor, weight: Tensor, settings: Settings) -> Tensor:
     plain = torch.compiler.is_compiling() or not torch.is_grad_enabled() or not len(x)
     if plain or choose("conv2d", x) == "reference":
         return settings.forward(x, weight)
-    if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:
+    # The meta device, on which shapes are traced, has no autocast and refuses the question.
+    if not x.is_meta and torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:
         # Cast here, where it is recorded: what is kept for the derivative must have the result's dtype.
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weight = x.to(dtype), weight.to(dtype)

@@ -75,7 +75,7 @@ def face(x: float, y: float, scale: float, turn: float) -> np.ndarray:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.integers(1, 90), st.integers(1, 90), st.floats(0, 90), st.floats(0, 90),
+    st.integers(3, 90), st.integers(3, 90), st.floats(0, 90), st.floats(0, 90),
     st.floats(0.05, 0.8), st.floats(-3, 3), st.integers(0, 9),
 )  # fmt: skip
 def test_the_same_bytes_as_the_straightforward_recipe(w, h, x, y, scale, turn, seed) -> None:
@@ -84,6 +84,11 @@ def test_the_same_bytes_as_the_straightforward_recipe(w, h, x, y, scale, turn, s
     if not (crop_quad(points)[0].max(axis=0) > 0).all() or not (crop_quad(points)[0].min(axis=0) < (w, h)).all():
         return
     assert np.array_equal(align(rgb, points, 32, 128), straightforward_align(rgb, points, 32, 128))
+
+
+def test_a_picture_thinner_than_its_shrinking_is_still_a_picture() -> None:
+    rgb = np.full((1, 1, 3), 200, np.uint8)
+    assert (align(rgb, face(0, 0, 0.5, 0), 32, 128) == 200).all()
 
 
 def test_shrinking_pictures_have_the_same_bytes() -> None:
