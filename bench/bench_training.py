@@ -13,7 +13,8 @@ from bench.run import Row, ratio
 from models.data.prepared import Prepared
 from models.losses import d_logistic, g_nonsaturating, path_length, r1
 from models.style_encoder import StyleEncoder
-from models.train import BlendGANSettings, BlendGANTrainee
+from models.train import BlendGANTrainee
+from models.train_settings import BlendGANSettings
 from models.training import estimate, updates
 from models.training.draws import Draws
 from models.training.loop import Loop

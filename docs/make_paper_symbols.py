@@ -58,7 +58,7 @@ SYMBOLS = (
     ("path length", "path-length regularisation", "models/losses.py", "def path_length"),
     ("EMA", "averaged generator", "models/training/updates.py", "def update_ema"),
     ("pSp (A.3)", "inversion encoder", "models/psp.py", "class PSPEncoder"),
-    ("concatenated Gram codes (A.4)", "ablation of Figure 11", "models/train.py", "gram_codes: bool"),
+    ("concatenated Gram codes (A.4)", "ablation of Figure 11", "models/train_settings.py", "gram_codes: bool"),
     ("one-shot finetuning (A.5)", "style outside the data", "models/finetune.py", "def start_from"),
     ("LPIPS diversity (section 4)", "mean over the 45 pairs of a face", "benchmark/lpips_diversity.py", "def of_faces"),
     ("FID (section 4)", "Fréchet distance", "benchmark/frechet.py", "def frechet_distance"),

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from models.data.prepared import Prepared, squared
 from models.data.sources import decoded
-from models.train import BlendGANSettings, BlendGANTrainee
+from models.train import BlendGANTrainee
+from models.train_settings import BlendGANSettings
 from models.training import checkpoint
 from suite.errors import SuiteError
 from suite.files import sha256_bytes

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from models.train import BlendGANSettings, BlendGANTrainee, save
+from models.train import BlendGANTrainee, save
+from models.train_settings import BlendGANSettings
 from models.training.command import TrainOptions, resolve, train, training_options
 from models.training.trainee import Trainee
 

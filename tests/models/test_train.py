@@ -18,9 +18,10 @@ from torch import nn
 from models.data.prepared import Prepared
 from models.pretrained import load_blendgan, load_psp
 from models.style_encoder import StyleEncoder
-from models.train import BlendGANSettings, BlendGANTrainee, save
+from models.train import BlendGANTrainee, save
 from models.train_psp import PSPSettings, PSPTrainee
 from models.train_psp import save as save_psp
+from models.train_settings import BlendGANSettings
 from models.train_style_encoder import StyleEncoderSettings, StyleEncoderTrainee, load_encoder, nt_xent, retrieval
 from models.train_style_encoder import save as save_encoder
 from models.training import estimate

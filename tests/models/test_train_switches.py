@@ -11,8 +11,9 @@ from torch import nn
 
 from models.blendgan import BlendGAN
 from models.stylegan2 import channel_table
-from models.train import BlendGANSettings, BlendGANTrainee
+from models.train import BlendGANTrainee
 from models.train_psp import PSPSettings, PSPTrainee
+from models.train_settings import BlendGANSettings
 from models.train_style_encoder import StyleEncoderSettings, StyleEncoderTrainee
 from models.training.draws import Draws
 from models.training.trainee import Batch, Trainee
