@@ -46,6 +46,7 @@ def reproduce(work: Work, wanted: Sequence[Cell], say: Callable[[str], None]) ->
             first_alone(lambda name=name: ensure_weights(work, work.method(name), say))  # type: ignore[misc]
             ready[name] = ensure_weights(work, work.method(name), say)
         except SuiteError as error:
+            say(f"{name} has no weights: {error}")
             for cell in wanted:
                 if cell.method == name:
                     missing[cell.key] = str(error)
@@ -59,6 +60,7 @@ def reproduce(work: Work, wanted: Sequence[Cell], say: Callable[[str], None]) ->
             record, fresh = cell_records.record(cell, say)
         except SuiteError as error:
             missing[cell.key] = str(error)
+            say(f"{cell.key} not measured: {error}")
             continue
         records[cell.key] = record
         counts["measured" if fresh else "kept"] += 1

@@ -49,13 +49,13 @@ class Column:
     Attributes:
         metric: as measured.
         paper: `FID` or `LPIPS` where the paper prints a figure of this kind, else "".
-        protocol: the id under which every number of the column was measured; "" where there is none.
+        protocols: guidance -> the id under which every number of the column with this guidance was measured.
         controls: reference values to read beside it (real pictures, noise).
     """
 
     metric: str
     paper: str
-    protocol: str
+    protocols: Mapping[str, str]
     controls: Mapping[str, float]
 
 
@@ -137,13 +137,16 @@ def _default_metrics(records: Sequence[Record]) -> list[str]:
 
 
 def _column(metric: str, records: Sequence[Record]) -> Column:
-    ids = {value.protocol for record in records if (value := record.get(metric))}
-    if len(ids) > 1:
-        raise SuiteError(f"{metric}: measured under {len(ids)} protocols ({', '.join(sorted(ids))}); they never mix")
+    protocols: dict[str, str] = {}
+    for record in records:
+        value, guidance = record.get(metric), record.cell.guidance
+        if value and protocols.setdefault(guidance, value.protocol) != value.protocol:
+            both = ", ".join(sorted((protocols[guidance], value.protocol)))
+            raise SuiteError(f"{metric}: measured under 2 protocols with {guidance} guidance ({both}); they never mix")
     controls = {}
     for record in records:
         controls.update({k: v for k, v in record.controls.items() if k.startswith(f"{metric} of ")})
-    return Column(metric, paper_kind(metric), next(iter(ids), ""), controls)
+    return Column(metric, paper_kind(metric), protocols, controls)
 
 
 def _published(cell: Cell, column: Column) -> float | None:
@@ -169,8 +172,7 @@ def _ranks(column: Column, values: Sequence[Value | None]) -> list[str]:
 def _notes(columns: Sequence[Column], records: Sequence[Record]) -> tuple[str, ...]:
     notes = [f"published: {CITATION}."]
     for column in columns:
-        if column.protocol:
-            notes.append(f"{column.metric}: protocol {column.protocol}.")
+        notes += [f"{column.metric}, {guidance}: protocol {given}." for guidance, given in column.protocols.items()]
         if column.paper and column.metric != column.paper:
             notes.append(f"{column.metric} is not {column.paper}: the two do not compare and no difference is shown.")
         notes += [f"{name}: {value:.4g}." for name, value in column.controls.items()]

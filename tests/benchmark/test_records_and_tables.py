@@ -153,6 +153,16 @@ def test_a_hole_says_why_and_is_never_a_number() -> None:
 def test_protocols_never_mix() -> None:
     with pytest.raises(SuiteError, match="2 protocols"):
         build(2, [record(MUNIT), record(FUNIT, seed="1")])
+    # The guidance is part of a protocol: Table 1 has two, each with one way to measure.
+    latent, reference, another = (
+        Cell(1, "latent", "BlendGAN", 0),
+        *(Cell(1, "reference", "BlendGAN", i) for i in (0, 2)),
+    )
+    text = as_text(build(1, [record(latent), record(reference, seed="1")]))
+    assert "FID, latent: protocol" in text
+    assert "FID, reference: protocol" in text
+    with pytest.raises(SuiteError, match="2 protocols with reference guidance"):
+        build(1, [record(latent), record(reference, seed="1"), record(another, seed="2")])
 
 
 def test_another_metric_is_never_compared_with_the_published_one() -> None:
