@@ -166,7 +166,7 @@ def rows() -> list[Row]:
             scrolled = {speed: _scrolled(page, speed) for speed in SPEEDS}
         browser.close()
     return [
-        _seconds(f"first sheet of {FACES} faces, no tile made before the server starts", firsts),
+        _seconds(f"first sheet of {FACES} faces, the server started without a tile", firsts),
         _seconds(f"first sheet of {FACES} faces, tiles made before", cached),
         *(row for speed, (frames, cpu) in scrolled.items() for row in _frames(speed, frames, cpu, best)),
     ]

@@ -146,7 +146,7 @@ def _waiting_share() -> float:
 
 def _peaks() -> tuple[int, int]:
     said = estimate.tensor_peak(
-        lambda device: BlendGANTrainee(settings(), device, StyleEncoder(128, widths=(16,) * 5)), SIZE
+        lambda device: BlendGANTrainee(settings(), device, StyleEncoder(128, widths=(16,) * 5).to(device)), SIZE
     )
     with estimate.LiveBytes() as counter:
         trainee = BlendGANTrainee(settings(), CPU, StyleEncoder(128, widths=(16,) * 5))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from aahq.review.catalog import Item
 from aahq.review.log import FOLDER
 from suite.errors import SuiteError
 from suite.files import write_whole
+from suite.progress import progress
 
 TILE = 256
 # The longest side of a whole picture on the page; points are in pixels of the picture itself all the same.
@@ -27,7 +30,7 @@ WHOLE = 2048
 PREVIEW = 320
 # Decoded pictures held for previews: the one at hand and the one before.
 HELD = 2
-# Tiles of the first sheets on a large screen, made before anything else.
+# Tiles of the first sheets on a large screen, made before the page is offered to anybody.
 FIRST_SHEETS = 96
 # How long the page must have asked for nothing before tiles are made ahead.
 QUIET_S = 0.5
@@ -55,24 +58,34 @@ class Pictures:
         """The page asks for something: `make_ahead` steps aside for a moment."""
         self._asked_at = time.monotonic()
 
-    def make_ahead(self, items: Iterable[Item], over: threading.Event, at_once: int = FIRST_SHEETS) -> None:
+    def make_first(self, items: Sequence[Item]) -> None:
+        """Make the first sheets' tiles, on all cores: a person who opens the page then waits for no decoding."""
+        missing = [item for item in items[:FIRST_SHEETS] if not self.tile_path(item).is_file()]
+        # Pillow decodes and shrinks without holding Python's lock.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _ in progress(pool.map(self._make, missing), "first tiles", total=len(missing), unit="tiles"):
+                pass
+
+    def _make(self, item: Item) -> None:
+        # A picture that cannot be shown says so when the page asks for it.
+        with contextlib.suppress(SuiteError):
+            self.store_tile(item, self.tile(item))
+
+    def make_ahead(self, items: Iterable[Item], over: threading.Event) -> None:
         """Make the tiles that are missing, in the order in which the page shows them, while nobody waits for anything.
 
         Args:
             items: what the page shows.
             over: set when the page is closed.
-            at_once: so many first ones are made without waiting for a quiet moment.
         """
-        for number, item in enumerate(items):
-            while number >= at_once and time.monotonic() - self._asked_at < QUIET_S:
+        for item in items:
+            while time.monotonic() - self._asked_at < QUIET_S:
                 if over.wait(QUIET_S):
                     return
             if over.is_set():
                 return
             if not self.tile_path(item).is_file():
-                # A picture that cannot be shown says so when the page asks for it.
-                with contextlib.suppress(SuiteError):
-                    self.store_tile(item, self.tile(item))
+                self._make(item)
 
     def store_tile(self, item: Item, data: bytes) -> None:
         """Keep a tile for the next visit, in the place of any of an earlier crop."""

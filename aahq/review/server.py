@@ -39,6 +39,7 @@ def serve(out: Path, reviewer: str, port: int, opened: Callable[[str], object], 
     with only_writer(out / FOLDER), _bound(port) as bound:
         at = bound.getsockname()[1]
         session = Session(out, reviewer)
+        session.pictures.make_first(session.catalog.items)
         over = threading.Event()
         threading.Thread(target=session.pictures.make_ahead, args=(session.catalog.items, over), daemon=True).start()
         guard = Guard(make_app(session), at)

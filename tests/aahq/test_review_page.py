@@ -98,6 +98,17 @@ def first_id(served: Served) -> str:
     return json.loads(served.ask("GET", "/api/tiles", served.cookie)[2])["id"][0]
 
 
+def test_the_first_sheet_is_made_before_the_address_is_told(built: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    shutil.rmtree(out / "review", ignore_errors=True)
+    opened = serve(out)
+    made = len(list((out / "review" / "tiles").rglob("*.jpg")))
+    shown = len(json.loads(opened.ask("GET", "/api/tiles", opened.cookie)[2])["id"])
+    stop(opened)
+    assert made == shown
+
+
 def test_the_secret_address_gives_a_cookie_and_hides_itself(served: Served) -> None:
     status, headers, _ = served.ask("GET", f"/?token={served.secret}")
     assert (status, headers["location"]) == (303, "/")
