@@ -29,6 +29,15 @@ BUILT_IN: dict[str, str] = {
     "DRIT++": "benchmark.adapters:drit",
     "StarGANv2": "benchmark.adapters:stargan2",
 }
+# Where a reader finds them in this repository.
+CODE: dict[str, str] = {
+    "BlendGAN": "models/blendgan.py",
+    "AdaIN": "baselines/adain.py",
+    "MUNIT": "baselines/munit.py",
+    "FUNIT": "baselines/funit.py",
+    "DRIT++": "baselines/drit.py",
+    "StarGANv2": "baselines/stargan2.py",
+}
 Factory = Callable[..., Method]
 
 

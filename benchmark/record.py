@@ -78,14 +78,17 @@ def _texts(value: Any) -> list[str]:
     return []
 
 
+CODE = r"^(https://\S+|examples/[a-z0-9_/-]+|(models|baselines)/[a-z0-9_]+\.py)?$"
+
+
 class MethodInfo(_Strict):
-    """Who answers: its name as tables print it, its version, where its code is (https, or a folder of `examples/`), what
-    it was trained on.
+    """Who answers: its name as tables print it, its version, where its code is (https, a folder of `examples/`, or the
+    file of this repository that holds a method of the tables), what it was trained on.
     """
 
     name: str = Field(min_length=1, max_length=80)
     version: str = Field(default="", max_length=80)
-    code: str = Field(default="", max_length=300, pattern=r"^(https://\S+|examples/[a-z0-9_/-]+)?$")
+    code: str = Field(default="", max_length=300, pattern=CODE)
     train_data: str = Field(default="", max_length=500)
     uses_test_pictures: bool = False
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     help="Where styles come from.",
 )
 @click.option("--version", help="Version or commit of the method.")
-@click.option("--code", help="https address of its code.")
+@click.option("--code", help="https address of its code; the tables' own methods know theirs.")
 @click.option("--train-data", help="What it was trained on, or 'nothing'.")
 @click.option("--uses-test-pictures", is_flag=True, default=None, help="It saw pictures of the test split.")
 @click.option("--samples", is_flag=True, help="Write a few small pictures beside the record (with METHOD --data).")
@@ -130,8 +130,8 @@ def _adopted(
 ) -> None:
     from benchmark.leaderboard.adopt import adopt
 
-    if not version or not code:
-        raise SuiteError("--version, --code: say which version of which code was reproduced", exit_code=1)
+    if not version:
+        raise SuiteError("--version: say which version of the code was reproduced", exit_code=1)
     given = {**given, "work": folder}
     work = bench_work(settings_of(given["profile"], given["overrides"]), given["profile"], places, given)
     done = adopt(work, out, version, code, samples, lambda text: click.echo(text, err=True))

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark.generate import Generation
 from benchmark.leaderboard.samples import write_samples
 from benchmark.leaderboard.submit import save, with_method
-from benchmark.methods import load
+from benchmark.methods import CODE, load
 from benchmark.protocol import draw
 from benchmark.record import Record, read_all
 from benchmark.training import find_weights, weight_digests
@@ -26,12 +26,20 @@ class Adopted:
 
 
 def adopt(
-    work: Work, out: Path, version: str, code: str, samples: bool, say: Callable[[str], None] = lambda _: None
+    work: Work, out: Path, version: str, code: str | None, samples: bool, say: Callable[[str], None] = lambda _: None
 ) -> Adopted:
     """Write every record of a reproduction's work folder into `out`.
 
+    Args:
+        work: the reproduction.
+        out: the board's folder.
+        version: of the code that was reproduced.
+        code: where the code of methods is that are not the tables' own.
+        samples: write a few small pictures of each.
+        say: hears every path written.
+
     Raises:
-        SuiteError: no records there.
+        SuiteError: no records there, or a method whose code is not said.
     """
     records = read_all(work.records) if work.records.is_dir() else []
     if not records:
@@ -44,7 +52,10 @@ def adopt(
         if record.provenance.inputs in seen:
             continue
         seen.add(record.provenance.inputs)
-        complete = with_method(record, version, record.method.code or code, None, None)
+        where = record.method.code or CODE.get(record.method.name) or code
+        if not where:
+            raise SuiteError(f"--code: say where the code of {record.method.name} is", exit_code=1)
+        complete = with_method(record, version, where, None, None)
         try:
             path = save(out, complete)
         except SuiteError as error:
