@@ -230,6 +230,12 @@ class Record(_Strict):
         return next((c for c in cells() if (c.table, c.guidance, c.method, c.indicator) == mine), None)
 
     @property
+    def same_cells(self) -> list[Cell]:
+        """Every cell of the paper that these pictures fill: BlendGAN at i = 0 and 6 stands in two tables."""
+        mine = (self.cell.guidance, self.method.name, self.cell.indicator)
+        return [c for c in cells() if (c.guidance, c.method, c.indicator) == mine] if self.paper_cell else []
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the record's canonical JSON."""
         return digest(self.model_dump())

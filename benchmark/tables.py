@@ -106,6 +106,10 @@ def build(
         if cell in by_cell:
             raise SuiteError(f"{cell.key}: two records of one cell; keep one")
         by_cell[cell] = record
+    for record in records:
+        for cell in record.same_cells:
+            if cell.table == number:
+                by_cell.setdefault(cell, record)
     shown = list(metrics) or _default_metrics(list(by_cell.values()))
     columns = tuple(_column(metric, list(by_cell.values())) for metric in shown)
     wanted = cells((number,))

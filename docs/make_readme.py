@@ -52,6 +52,10 @@ def measured() -> dict[str, dict[Cell, Record]]:
         if cell in out.setdefault(profile, {}):
             raise SuiteError(f"benchmark/records: two records of {cell.key} with profile {profile}; keep one")
         out[profile][cell] = record
+    for found in out.values():
+        for record in list(found.values()):
+            for cell in record.same_cells:
+                found.setdefault(cell, record)
     return out
 
 

@@ -150,6 +150,13 @@ def test_a_hole_says_why_and_is_never_a_number() -> None:
     assert len(table.holes) == 10
 
 
+def test_pictures_of_one_cell_fill_its_twin_in_another_table() -> None:
+    sweep = record(Cell(1, "latent", "BlendGAN", 6), fid=21.5)
+    rows = list(csv.reader(io.StringIO(as_csv(build(2, [sweep])))))
+    assert [row[3] for row in rows if "i = 6" in row[1]] == ["21.50"]
+    assert all("missing" in row[3] for row in rows[1:] if "i = 6" not in row[1])
+
+
 def test_protocols_never_mix() -> None:
     with pytest.raises(SuiteError, match="2 protocols"):
         build(2, [record(MUNIT), record(FUNIT, seed="1")])
