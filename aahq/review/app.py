@@ -136,6 +136,7 @@ def _add_answers(app: FastAPI, session: Session) -> None:
 
     @app.get("/api/tiles")
     def tiles() -> Response:
+        session.pictures.asked()
         return Response(session.tiles, media_type="application/json", headers=_NEVER)
 
     @app.get("/api/scores")

@@ -32,8 +32,8 @@ PREVIEW = 320
 HELD = 2
 # Tiles of the first sheets on a large screen, made before the page is offered to anybody.
 FIRST_SHEETS = 96
-# How long the page must have asked for nothing before tiles are made ahead.
-QUIET_S = 0.5
+# How long the page must have asked for nothing before anything is made ahead; a browser needs a moment to open.
+QUIET_S = 1.5
 
 
 class Pictures:
@@ -55,7 +55,7 @@ class Pictures:
         return _jpeg(self._open(item), TILE, 85)
 
     def asked(self) -> None:
-        """The page asks for something: `make_ahead` steps aside for a moment."""
+        """The page asks for something: `prepare` steps aside for a moment."""
         self._asked_at = time.monotonic()
 
     def make_first(self, items: Sequence[Item]) -> None:
@@ -71,21 +71,28 @@ class Pictures:
         with contextlib.suppress(SuiteError):
             self.store_tile(item, self.tile(item))
 
-    def make_ahead(self, items: Iterable[Item], over: threading.Event) -> None:
-        """Make the tiles that are missing, in the order in which the page shows them, while nobody waits for anything.
+    def prepare(self, items: Iterable[Item], over: threading.Event) -> None:
+        """What the page will want: the recipe compiled, then the tiles that are missing, while nobody waits for anything.
 
         Args:
             items: what the page shows.
             over: set when the page is closed.
         """
+        self.asked()
+        if self._quiet(over):
+            self.warm_up()
         for item in items:
-            while time.monotonic() - self._asked_at < QUIET_S:
-                if over.wait(QUIET_S):
-                    return
-            if over.is_set():
+            if not self._quiet(over):
                 return
             if not self.tile_path(item).is_file():
                 self._make(item)
+
+    def _quiet(self, over: threading.Event) -> bool:
+        """Wait until the page has asked for nothing for a moment; False once it is closed."""
+        while time.monotonic() - self._asked_at < QUIET_S:
+            if over.wait(QUIET_S):
+                break
+        return not over.is_set()
 
     def store_tile(self, item: Item, data: bytes) -> None:
         """Keep a tile for the next visit, in the place of any of an earlier crop."""

@@ -41,11 +41,10 @@ def serve(out: Path, reviewer: str, port: int, opened: Callable[[str], object], 
         session = Session(out, reviewer)
         session.pictures.make_first(session.catalog.items)
         over = threading.Event()
-        threading.Thread(target=session.pictures.make_ahead, args=(session.catalog.items, over), daemon=True).start()
+        threading.Thread(target=session.pictures.prepare, args=(session.catalog.items, over), daemon=True).start()
         guard = Guard(make_app(session), at)
         session.write_token = guard.write_token
         address = f"http://127.0.0.1:{at}/?token={guard.secret}"
-        threading.Thread(target=session.pictures.warm_up, daemon=True).start()
         opened(address)
         if browser:
             webbrowser.open(address)

@@ -34,7 +34,7 @@ def test_less_of_the_face_as_the_style_comes_in(told: dict) -> None:
     assert first["identity"] < top["identity"]
     assert 0 <= first["style"] <= 1
     # The portraits carry their own style; a reader that could not see it would be at chance, 0.1.
-    assert told["portraits"] > 0.3
+    assert told["portraits"] > 0.15
 
 
 def test_pictures_without_known_factors_are_refused(tmp_path: Path) -> None:
