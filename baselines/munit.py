@@ -28,6 +28,7 @@ from baselines.blocks import (
 from baselines.settings import MunitSettings
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
 from models.method import seeded_normal
+from models.training import updates
 from models.training.draws import Draws
 from models.training.trainee import Batch
 from suite.errors import SuiteError
@@ -100,7 +101,7 @@ def invariant_loss(vgg: nn.Module, made: Tensor, source: Tensor) -> Tensor:
     A plane of features that is constant (dead channels are common deep in VGG) has no direction: the norm's epsilon
     keeps it at zero, and features are computed in float32 whatever the networks run in, so no overflow turns into NaN.
     """
-    with torch.autocast(made.device.type, enabled=False):
+    with updates.full_precision(made.device):
         ours, theirs = (instance_norm(vgg(x.float()).clamp(-1e4, 1e4)) for x in (made, source))
         return F.mse_loss(ours, theirs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from baselines.clusters import StyleClusters
 from baselines.crops import augmented, centre_crop
 from baselines.settings import BaselineSettings
-from models.training import parallel
+from models.training import parallel, updates
 from models.training.draws import Draws
 from models.training.trainee import Batch
 from suite.errors import SuiteError
@@ -117,10 +118,9 @@ class BaselineTrainee:
             part = {name: rows[start : start + size] for name, rows in tensors.items()}
             yield min(size, count - start) / count, part
 
-    def precision(self, tensors: Tensors) -> torch.autocast:
+    def precision(self, tensors: Tensors) -> AbstractContextManager[object]:
         """bf16 for the heavy layers where the settings ask for it."""
-        device = next(iter(tensors.values())).device.type
-        return torch.autocast(device, torch.bfloat16, enabled=self.settings.precision == "bf16")
+        return updates.precision(self.settings.precision, next(iter(tensors.values())).device)
 
     def average(self, name: str, beta: float) -> None:
         """Move `<name>_ema` towards `name` by 1 - beta."""

@@ -66,8 +66,13 @@ def refuse_fp16(settings: LoopSettings, who: str) -> None:
 
 
 def precision(name: str, device: torch.device) -> AbstractContextManager[object]:
-    """Autocast to "bf16" or "fp16", or nothing for "float32"."""
-    return torch.autocast(device.type, DTYPES[name]) if name in DTYPES else nullcontext()
+    """Autocast to "bf16" or "fp16", or nothing for "float32" and on "meta", which traces shapes and has no autocast."""
+    return torch.autocast(device.type, DTYPES[name]) if name in DTYPES and device.type != "meta" else nullcontext()
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """No autocast inside, whatever is outside."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 @contextmanager
