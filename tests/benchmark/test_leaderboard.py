@@ -232,14 +232,14 @@ def test_inputs_tell_what_to_make(answered: Path, data: Path) -> None:
 def test_pictures_made_elsewhere_score_as_the_method_itself_does(
     record: Record, data: Path, answered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchmark.commands.joining import bench_work, settings_of
+    from benchmark.commands.joining import Places, bench_work, settings_of
     from benchmark.leaderboard.rerun import score_method
     from benchmark.leaderboard.seed import Seed
     from benchmark.record import MethodInfo
 
     monkeypatch.setattr("benchmark.leaderboard.rerun.load", lambda *_args, **_more: ToyMethod(name="Half"))
     given = {"work": answered / "work", "weights_folder": None, "device": "cpu", "offline": True}
-    work = bench_work(settings_of("demo", SMALL[1::2]), "demo", data, given)
+    work = bench_work(settings_of("demo", SMALL[1::2]), "demo", Places(data, None, None), given)
     rerun, _ = score_method(work, "Half", None, [Seed("0")], "reference", MethodInfo(name="Half"))
     assert record.trust == "re-scored from pictures"
     assert rerun.trust == "re-run from weights"

@@ -22,13 +22,13 @@ PACKAGE = ROOT / "examples" / "outside_method"
 SCORE = """
 import json, sys
 from pathlib import Path
-from benchmark.commands.joining import bench_work, settings_of
+from benchmark.commands.joining import Places, bench_work, settings_of
 from benchmark.leaderboard.rerun import score_method
 from benchmark.leaderboard.seed import Seed
 from benchmark.record import MethodInfo
 given = {"work": Path(sys.argv[2]), "weights_folder": None, "device": "cpu", "offline": True}
 settings = settings_of("demo", ("faces=4", "styles=3"))
-work = bench_work(settings, "demo", Path(sys.argv[1]), given)
+work = bench_work(settings, "demo", Places(Path(sys.argv[1]), None, None), given)
 record, _ = score_method(work, "ColourTransfer", None, [Seed("0")], "reference", MethodInfo(name="ColourTransfer"))
 print(json.dumps({v.metric: v.value for v in record.values} | {"trust": record.trust}))
 """
