@@ -82,7 +82,7 @@ def main() -> None:
             lines.append(f"| {what.partition('among ')[2]} | {row['value']:,.0f} | {row['note']} |")
     lines += [
         "",
-        "The join of ten million is `python -m bench.bench_scale`. "
+        "`python -m bench.bench_scale` measures the join of ten million. "
         "Beyond that the join has to be cut into ranges and spread, which this program does not do: what 100 "
         "million cost above is without it. "
         "The dedup stage also compares embeddings, every one with every one: that is fine for a "
