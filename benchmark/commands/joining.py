@@ -31,6 +31,15 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+guidance_option = click.option(
+    "--guidance",
+    default="reference",
+    show_default=True,
+    type=click.Choice(["latent", "reference"]),
+    help="Where styles come from.",
+)
+
+
 def measure_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--device`, `--weights-folder`, `--offline`, `--work`."""
     for option in reversed(

@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from benchmark.commands.joining import Places, bench_work, data_options, measure_options, seeds_of, settings_of
+from benchmark.commands.joining import (
+    Places,
+    bench_work,
+    data_options,
+    guidance_option,
+    measure_options,
+    seeds_of,
+    settings_of,
+)
 from benchmark.commands.table_of import named_method, values_text
 from suite.cli import emit, json_option
 
@@ -17,13 +25,7 @@ from suite.cli import emit, json_option
 @click.option("--inputs", multiple=True, required=True, type=click.Path(path_type=Path), help="What they answer.")
 @data_options
 @click.option("--method", required=True, help="The method's name as tables shall print it.")
-@click.option(
-    "--guidance",
-    default="reference",
-    show_default=True,
-    type=click.Choice(["latent", "reference"]),
-    help="Where styles come from.",
-)
+@guidance_option
 @click.option("--invents-faces", is_flag=True, help="The method draws its own faces instead of restyling the given.")
 @measure_options
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The record to write (.json).")

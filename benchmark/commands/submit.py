@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.joining import Places, bench_work, measure_options, seeds_of, settings_of
-from benchmark.commands.shared import place_options
+from benchmark.commands.joining import (
+    Places,
+    bench_work,
+    data_options,
+    guidance_option,
+    measure_options,
+    seeds_of,
+    settings_of,
+)
 from benchmark.commands.table_of import named_method, values_text
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
@@ -25,20 +32,10 @@ if TYPE_CHECKING:
 )
 @click.option("--value", "numbers", multiple=True, metavar="METRIC=NUMBER", help="A number of your own (with --like).")
 @click.option("--like", type=click.Path(path_type=Path), help="A record measured under the protocol you followed.")
-@place_options
-@click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
-@click.option("--seed", "seeds", multiple=True, help="Sampling seeds.  [default: the profile's]")
-@click.option("--hidden-seed", type=click.Path(path_type=Path), help="A file with a seed that only the maintainer has.")
+@data_options
 @click.option("--weights", type=click.Path(path_type=Path), help="The checkpoint of METHOD.")
 @click.option("--no-weights", is_flag=True, help="METHOD has no weights.")
-@click.option(
-    "--guidance",
-    default="reference",
-    show_default=True,
-    type=click.Choice(["latent", "reference"]),
-    help="Where styles come from.",
-)
+@guidance_option
 @click.option("--version", help="Version or commit of the method.")
 @click.option("--code", help="https address of its code; the tables' own methods know theirs.")
 @click.option("--train-data", help="What it was trained on, or 'nothing'.")
