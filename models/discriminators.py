@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from models.layers import BLUR, EqualConv2d, EqualLinear, FusedLeakyReLU, Resample, ScaledLeakyReLU
 from models.stylegan2 import channel_table, check_size
+from ops.bias_act import ROOT_2
 from ops.checks import check_shape
 from ops.dispatch import layout
 from ops.modulated_conv import blur_pads
+
+STDDEV_GROUP = 4
 
 
 class ConvLayer(nn.Sequential):
@@ -53,7 +57,7 @@ class ResBlock(nn.Module):
         return self.conv2(self.conv1(x)) + self.skip(x)
 
 
-def minibatch_stddev(x: Tensor, group: int = 4) -> Tensor:
+def minibatch_stddev(x: Tensor, group: int = STDDEV_GROUP) -> Tensor:
     """(N, C, H, W) -> (N, C + 1, H, W): how much samples j, j + N / g, ... differ, g = min(N, group), as one more channel.
 
     Karras et al. 2017, section 3. In half precision the statistic is taken in float32.
@@ -84,6 +88,26 @@ class _Trunk(nn.Module):
         blocks = [ResBlock(table[2**k], table[2 ** (k - 1)]) for k in range(log_size, 2, -1)]
         self.convs = nn.Sequential(ConvLayer(3, table[size], 1), *blocks)
         self.final_conv = ConvLayer(table[4] + 1, table[4], 3)
+        self._conv_clamp: float | None = None
+        self.stddev_group = STDDEV_GROUP
+
+    @property
+    def conv_clamp(self) -> float | None:
+        """The limit of every activated convolution's output (256 in NVIDIA's files), or None; skips have none."""
+        return self._conv_clamp
+
+    @conv_clamp.setter
+    def conv_clamp(self, limit: float | None) -> None:
+        self._conv_clamp = limit
+        for layer in self.modules():
+            if isinstance(layer, FusedLeakyReLU):
+                # Before a residual sum the gain has its 1 / sqrt 2, and the limit has it too.
+                layer.clamp = None if limit is None else limit * layer.gain / ROOT_2
+
+    def heed(self, facts: Mapping[str, Any]) -> None:
+        """Take from a checkpoint's facts what the weights do not tell."""
+        self.conv_clamp = facts.get("d_conv_clamp")
+        self.stddev_group = facts.get("d_stddev_group", STDDEV_GROUP)
 
     def features(self, x: Tensor, half: torch.dtype | None, half_from: int) -> Tensor:
         """(N, 3, size, size) in [-1, 1] -> (N, channels[4], 4, 4)."""
@@ -95,7 +119,7 @@ class _Trunk(nn.Module):
         for k, layer in enumerate(self.convs):
             resolution = self.size if k == 0 else self.size >> (k - 1)
             x = layer(x.to(half if half is not None and resolution >= half_from else weight.dtype))
-        return self.final_conv(minibatch_stddev(x.to(weight.dtype)))
+        return self.final_conv(minibatch_stddev(x.to(weight.dtype), self.stddev_group))
 
 
 class Discriminator(_Trunk):

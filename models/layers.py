@@ -71,15 +71,16 @@ class EqualConv2d(nn.Module):
 
 
 class FusedLeakyReLU(nn.Module):
-    """Add a bias a channel, leaky ReLU 0.2, gain."""
+    """Add a bias a channel, leaky ReLU 0.2, gain, and the limit `clamp` of the absolute value where one is set."""
 
     def __init__(self, channels: int, gain: float = ROOT_2) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(channels))
         self.gain = gain
+        self.clamp: float | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        return bias_act(x, self.bias, gain=self.gain)
+        return bias_act(x, self.bias, gain=self.gain, clamp=self.clamp)
 
 
 class ScaledLeakyReLU(nn.Module):

@@ -7,7 +7,7 @@ overlap by one: conv_up 2k - 1, conv 2k, to_rgb 2k + 1 for k = 1, 2, ...
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -154,6 +154,10 @@ class Generator(nn.Module):
         for layer in self.modules():
             if isinstance(layer, (StyledConv, ToRGB)):
                 layer.clamp = limit
+
+    def heed(self, facts: Mapping[str, Any]) -> None:
+        """Take from a checkpoint's facts what the weights do not tell."""
+        self.conv_clamp = facts.get("conv_clamp")
 
     def noise_shapes(self) -> list[tuple[int, int, int]]:
         """(1, r, r) of each noise input, smallest first; `n_noise` of them."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models.style_encoder import GRAM_VALUES, TRIANGLE_VALUES, fold_weight, unfold_weight
-from models.weights import layouts
+from models.weights import layouts, nvidia
 from models.weights.loading import Checkpoint, read_checkpoint, save_weights
 from suite.errors import SuiteError
 from suite.files import sha256_file, whole_file
@@ -73,7 +73,7 @@ def _gram_width(state: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
 
 def _published(checkpoint: Checkpoint, parts: dict[str, dict[str, Tensor]]) -> dict[str, Any]:
     networks = {layouts.network_of(state): name for name, state in parts.items()}
-    extra: dict[str, Any] = {key: checkpoint.facts[key] for key in ("conv_clamp",) if key in checkpoint.facts}
+    extra: dict[str, Any] = {key: checkpoint.facts[key] for key in nvidia.FACTS if key in checkpoint.facts}
     if checkpoint.latent_avg is not None:
         extra["latent_avg"] = checkpoint.latent_avg
     if checkpoint.truncation is not None:

@@ -40,10 +40,12 @@ class AcceptsShapes(Protocol):
 
 
 @runtime_checkable
-class Clamped(Protocol):
-    """A network whose layers' outputs are limited as its file says."""
+class Heeds(Protocol):
+    """A network of which a file tells more than weights, such as the limit of its layers."""
 
-    conv_clamp: float | None
+    def heed(self, facts: Mapping[str, Any]) -> None:
+        """Take what concerns it from `Checkpoint.facts`; what is not there goes back to its default."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Checkpoint:
         parts: state dicts by the name that the file gives them (`g_ema`, `d`, `encoder`, ...), published key names.
         latent_avg: (512,), (1, 512) or (n_latent, 512) float32: the truncation centre, or what pSp adds; or None.
         truncation: the factor that the file recommends, or None.
-        facts: anything else that the file says (`conv_clamp`, the metadata of a safetensors file).
+        facts: anything else that the file says (`nvidia.FACTS`, the metadata of a safetensors file).
     """
 
     path: Path
@@ -128,8 +130,8 @@ def load_checkpoint(path: str | Path, into: nn.Module, *, keep: tuple[str, ...] 
     """
     checkpoint = read_checkpoint(path)
     load_state(into, _choose(checkpoint, into, keep), checkpoint.path.name, keep=keep)
-    if isinstance(into, Clamped):
-        into.conv_clamp = checkpoint.facts.get("conv_clamp")
+    if isinstance(into, Heeds):
+        into.heed(checkpoint.facts)
     return checkpoint
 
 
@@ -299,13 +301,12 @@ def _from_value(path: Path, value: Any) -> Checkpoint:
     if not parts:
         raise SuiteError(f"{path}: holds no network (found {', '.join(map(str, list(value)[:8])) or 'nothing'})")
     average, truncation = (value.get(key) for key in _EXTRAS)
-    clamp = value.get("conv_clamp")
     return Checkpoint(
         path,
         parts,
         average if isinstance(average, Tensor) else None,
         float(truncation) if isinstance(truncation, (int, float, Tensor)) else None,
-        {"conv_clamp": clamp} if isinstance(clamp, (int, float)) else {},
+        {key: value[key] for key in nvidia.FACTS if isinstance(value.get(key), (int, float))},
     )
 
 
@@ -343,9 +344,11 @@ def _from_nvidia(path: Path, value: Mapping[str, Any]) -> Checkpoint:
         if not isinstance(network, Record):
             continue
         if ours == "d":
-            parts[ours] = nvidia.discriminator_state(network, str(path))
+            parts[ours], told = nvidia.discriminator_state(network, str(path))
+            facts |= told
             continue
-        parts[ours], mean, facts = nvidia.generator_state(network, str(path))
+        parts[ours], mean, told = nvidia.generator_state(network, str(path))
+        facts |= told
         average = mean if average is None else average
     if not parts:
         raise SuiteError(f"{path}: holds none of G_ema, G and D; NVIDIA's StyleGAN2 files have them")

@@ -16,6 +16,9 @@ from models.weights.unpickle import Record
 from suite.errors import SuiteError
 
 State = dict[str, Tensor]
+# What networks are told beside their weights: the limit of a generator's layers and of a discriminator's, and how many
+# pictures its minibatch deviation compares.
+FACTS = ("conv_clamp", "d_conv_clamp", "d_stddev_group")
 
 
 def generator_state(network: Record, name: str) -> tuple[State, Tensor | None, dict[str, Any]]:
@@ -54,13 +57,15 @@ def generator_state(network: Record, name: str) -> tuple[State, Tensor | None, d
             raise SuiteError(f"{name}: its generator has no output at {size} px; only the 'skip' architecture is read")
         out |= _to_rgb(given, block, "to_rgb1" if size == 4 else f"to_rgbs.{int(math.log2(size)) - 3}", size > 4)
     _all_used(given, name, "generator")
-    first = network.state["_modules"]["synthesis"].state["_modules"]["b4"].state["_modules"]["conv1"]
-    clamp = first.state.get("conv_clamp")
-    return out, average, {} if clamp is None else {"conv_clamp": clamp}
+    return out, average, _attribute(network, "synthesis.b4.conv1.conv_clamp", "conv_clamp")
 
 
-def discriminator_state(network: Record, name: str) -> State:
-    """Weights of a StyleGAN2 residual discriminator under this suite's keys. Raises SuiteError as above."""
+def discriminator_state(network: Record, name: str) -> tuple[State, dict[str, Any]]:
+    """Weights of a StyleGAN2 residual discriminator under this suite's keys, and what its file says of it.
+
+    Raises:
+        SuiteError: as above.
+    """
     given = network.tensors()
     if "b4.out.weight" not in given:
         raise SuiteError(f"{name}: holds a {network.class_name}; a StyleGAN2 discriminator is expected")
@@ -83,7 +88,19 @@ def discriminator_state(network: Record, name: str) -> State:
     _move(given, out, "b4.fc", "final_linear.0.weight", "final_linear.0.bias")
     _move(given, out, "b4.out", "final_linear.1.weight", "final_linear.1.bias")
     _all_used(given, name, "discriminator")
-    return out
+    limit = _attribute(network, "b4.conv.conv_clamp", "d_conv_clamp")
+    return out, limit | _attribute(network, "b4.mbstd.group_size", "d_stddev_group")
+
+
+def _attribute(network: Record, path: str, fact: str) -> dict[str, Any]:
+    """{fact: the value at `path`}, or nothing where there is none. All layers of a network share their limit."""
+    *modules, name = path.split(".")
+    for module in modules:
+        if module not in network.state["_modules"]:
+            return {}
+        network = network.state["_modules"][module]
+    value = network.state.get(name)
+    return {} if value is None else {fact: value}
 
 
 def _styled(given: State, source: str, target: str, layer: int, blur: bool) -> State:

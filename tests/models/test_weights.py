@@ -47,6 +47,9 @@ NVIDIA_SALT = "nvidia-"
 # channel_max 64, w_dim 32, 2 mapping layers, truncation 0.7, constant noise) on the weights that `nvidia_value` makes.
 NVIDIA_PICTURE = [-0.345254600, -0.824386060, -1.09033763, 0.0336507335, 0.146208242, -0.211100459, -0.776047468]
 NVIDIA_LOGITS = [-0.389148176, -0.436635107, -0.380808443, -0.412970930]
+# The same with conv_clamp=1 in both networks, mbstd_group_size=8 and eight pictures: limits that cut in most layers.
+NVIDIA_CUT_PICTURE = [-0.305590719, -0.466381043, -0.838655353, 0.196705624, 0.377546817, -0.212103084, -0.542494893]
+NVIDIA_CUT_LOGITS = [-0.184802026, -0.210038662, -0.193720073, -0.214617193, -0.182548001, -0.194979489, -0.214875400]
 FILTER = torch.outer(*(torch.tensor([1.0, 3.0, 3.0, 1.0]),) * 2) / 64
 
 
@@ -116,15 +119,15 @@ class Persistent:
         return rebuild, (meta,)
 
 
-def nvidia_module(name: str, values: dict[str, Tensor], **attributes: Any) -> Persistent:
+def nvidia_module(name: str, values: dict[str, Tensor], clamp: float = 256, **attributes: Any) -> Persistent:
     own = {key: value for key, value in values.items() if "." not in key}
     heads = sorted({key.split(".")[0] for key in values if "." in key})
     below = {
-        head: nvidia_module(
-            head, {k[len(head) + 1 :]: v for k, v in values.items() if k.startswith(head + ".")}, conv_clamp=256
-        )
+        head: nvidia_module(head, {k[len(head) + 1 :]: v for k, v in values.items() if k.startswith(head + ".")}, clamp)
         for head in heads
     }
+    if name == "b4" and "conv" in below:  # a discriminator's last block
+        below["mbstd"] = Persistent("MinibatchStdLayer", {"group_size": 4 if clamp == 256 else 8, "num_channels": 1})
     buffers = ("resample_filter", "noise_const", "w_avg")
     state = {
         "training": False,
@@ -135,13 +138,17 @@ def nvidia_module(name: str, values: dict[str, Tensor], **attributes: Any) -> Pe
         "_modules": OrderedDict(below),
         "weight_gain": np.float64(0.5),
         "filter": np.arange(4, dtype=np.float32),
+        "conv_clamp": clamp,
     }
     return Persistent(name, state | attributes)
 
 
-@pytest.fixture
-def nvidia_pickle(tmp_path: Path) -> Path:
-    """A snapshot in the layout of stylegan2-ada-pytorch, made with our own writer and recipe weights."""
+@pytest.fixture(params=[256])
+def nvidia_pickle(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A snapshot in the layout of stylegan2-ada-pytorch, made with our own writer and recipe weights.
+
+    Its layers are limited at 256, as most of NVIDIA's, or at the test's `indirect` parameter, with groups of 8 then.
+    """
     package, module, easy = (
         types.ModuleType("torch_utils"),
         types.ModuleType("torch_utils.persistence"),
@@ -162,9 +169,9 @@ def nvidia_pickle(tmp_path: Path) -> Path:
     d = {key: nvidia_value(key, shape) for key, shape in nvidia_discriminator_shapes().items()}
     snapshot = {
         "training_set_kwargs": easy_dict(path="x"),
-        "G": nvidia_module("Generator", g, c_dim=0),
-        "D": nvidia_module("Discriminator", d, c_dim=0),
-        "G_ema": nvidia_module("Generator", g, c_dim=0),
+        "G": nvidia_module("Generator", g, request.param, c_dim=0),
+        "D": nvidia_module("Discriminator", d, request.param, c_dim=0),
+        "G_ema": nvidia_module("Generator", g, request.param, c_dim=0),
         "augment_pipe": None,
     }
     path = tmp_path / "network-snapshot.pkl"
@@ -174,25 +181,33 @@ def nvidia_pickle(tmp_path: Path) -> Path:
     return path
 
 
-def test_nvidia_pickle_gives_nvidias_outputs(nvidia_pickle: Path) -> None:
+@pytest.mark.parametrize(
+    ("nvidia_pickle", "group", "expected_picture", "expected_logits"),
+    [(256, 4, NVIDIA_PICTURE, NVIDIA_LOGITS), (1, 8, NVIDIA_CUT_PICTURE, NVIDIA_CUT_LOGITS)],
+    indirect=["nvidia_pickle"],
+)
+def test_nvidia_pickle_gives_nvidias_outputs(
+    nvidia_pickle: Path, group: int, expected_picture: list[float], expected_logits: list[float]
+) -> None:
     checkpoint = read_checkpoint(nvidia_pickle)
     known = configuration(checkpoint.parts["g_ema"])
     widths = {int(size): width for size, width in known["widths"].items()}
     assert (known["size"], known["style_dim"], known["n_mlp"], widths[32]) == (32, 32, 2, 32)
-    assert checkpoint.facts == {"conv_clamp": 256}
+    limit = 256 if group == 4 else 1
+    assert checkpoint.facts == {"conv_clamp": limit, "d_conv_clamp": limit, "d_stddev_group": group}
     g, d = Generator(32, 32, 2, widths), Discriminator(32, channels=widths)
     load_checkpoint(nvidia_pickle, g)
     load_checkpoint(nvidia_pickle, d)
     z = recipe.normal("in/z", (2, 32), NVIDIA_SALT)
-    x = recipe.normal("in/x", (4, 3, 32, 32), NVIDIA_SALT).clamp(-1, 1)
+    x = recipe.normal("in/x", (group, 3, 32, 32), NVIDIA_SALT).clamp(-1, 1)
     with torch.no_grad():
         picture, _ = g(z, truncation=0.7, truncation_latent=checkpoint.latent_avg)
         logits = d(x).flatten()
     # 1e-4 of the largest value (about 4 and 0.44): float32 convolutions summed in another order.
     assert torch.allclose(
-        picture[:, :, ::11, ::13].reshape(-1)[::3][:7], torch.tensor(NVIDIA_PICTURE), atol=4e-4, rtol=0
+        picture[:, :, ::11, ::13].reshape(-1)[::3][:7], torch.tensor(expected_picture), atol=4e-4, rtol=0
     )
-    assert torch.allclose(logits, torch.tensor(NVIDIA_LOGITS), atol=4e-5, rtol=0)
+    assert torch.allclose(logits[:7], torch.tensor(expected_logits), atol=4e-5, rtol=0)
 
 
 def test_the_limit_of_nvidias_layers_is_kept_and_acts(nvidia_pickle: Path, tmp_path: Path) -> None:
@@ -201,9 +216,11 @@ def test_the_limit_of_nvidias_layers_is_kept_and_acts(nvidia_pickle: Path, tmp_p
     for suffix in (".safetensors", ".pt"):
         convert(nvidia_pickle, tmp_path / f"g{suffix}")
     for path in (nvidia_pickle, tmp_path / "g.safetensors", tmp_path / "g.pt"):
-        g = Generator(32, 32, 2, widths)
+        g, d = Generator(32, 32, 2, widths), Discriminator(32, channels=widths)
         load_checkpoint(path, g)
-        assert g.conv_clamp == 256
+        load_checkpoint(path, d)
+        assert g.conv_clamp == d.conv_clamp == 256
+        assert d.stddev_group == 4
         g.conv1.activate.bias.data += 1e4  # pushes every value past the limit, which NVIDIA's layers cut at 256
         seen: list[Tensor] = []
         g.conv1.register_forward_hook(lambda *given, seen=seen: seen.append(given[-1]))
