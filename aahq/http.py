@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 from urllib.parse import urljoin
@@ -20,7 +21,7 @@ from urllib.parse import urljoin
 from aahq.netguard import Resolve, check_url, host_key, system_resolve
 from aahq.pace import Clock, Pace, Sleep, retry_after
 from aahq.reasons import Rejected
-from aahq.reservations import header_reservation, page_meta
+from aahq.reservations import header_reservation, page_reservations
 from aahq.response import Answer, Incoming, check_status
 from aahq.robots import Robots
 from aahq.session import Session
@@ -73,7 +74,6 @@ class Page:
     url: str
     status: int
     reservations: tuple[str, ...]
-    image: str | None
     read_at: str
 
 
@@ -165,9 +165,9 @@ class Http:
             if url in self._pages:
                 return self._pages[url]
         answer = self.get(url, accept="text/html")
-        meta = page_meta(answer.body, TOKEN)
         header = header_reservation(answer.headers)
-        read = Page(url, answer.status, meta.reservations + ((header,) if header else ()), meta.image, utc_now())
+        reservations = page_reservations(answer.body, TOKEN) + ((header,) if header else ())
+        read = Page(url, answer.status, reservations, utc_now())
         with self._pages_lock:
             self._pages[url] = read
             while len(self._pages) > PAGES_KEPT:
@@ -292,7 +292,12 @@ class _TooMany(Exception):
 
 def utc_now() -> str:
     """ISO time in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return _iso(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _iso(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()
 
 
 def _headers_only(incoming: Incoming) -> Answer:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import html as markup
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from bs4 import BeautifulSoup, SoupStrainer
 
@@ -14,6 +14,8 @@ INDEX_WORDS = frozenset({"noindex", "noimageindex", "none"})
 _VALUED = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")
 _VALUED_PART = re.compile(rf"(?:{'|'.join(_VALUED)})\s*:[^,]*", re.IGNORECASE)
 _SPLIT = re.compile(r"[\s,;:]+")
+# A tag can reserve only with one of these in it, in any case, plain or as character references.
+_RESERVING = re.compile("|".join([*sorted(AI_WORDS | INDEX_WORDS), "tdm-reservation"]), re.IGNORECASE)
 _METAS = SoupStrainer("meta")
 _META = re.compile(r"<meta", re.IGNORECASE)
 # A tag in which no quote, angle or equals sign stands where a browser might read it in another way.
@@ -21,19 +23,6 @@ _PLAIN_META = re.compile(
     r"""<meta(?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>`=]+))?)*\s*/?>""", re.IGNORECASE
 )
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-@dataclass(frozen=True)
-class PageMeta:
-    """What a page's meta tags say.
-
-    Attributes:
-        reservations: the reserving tags as "name=content", in the page's order; empty where nothing is reserved.
-        image: `og:image`, or None.
-    """
-
-    reservations: tuple[str, ...]
-    image: str | None
 
 
 def words(content: str) -> set[str]:
@@ -59,30 +48,29 @@ def header_reservation(headers: Mapping[str, str]) -> str | None:
     return None
 
 
-def page_meta(html: bytes, token: str = "aahq") -> PageMeta:
-    """Read a page's meta tags with BeautifulSoup; any bytes are read, however broken the HTML.
+def page_reservations(html: bytes, token: str = "aahq") -> tuple[str, ...]:
+    """The reserving meta tags as "name=content", in the page's order; any bytes are read, however broken the HTML.
 
     `noai`, `noimageai` and `noml` count under every robot's name, the index words under `robots` and `token` only: a page
     that keeps one search engine out says nothing of AI.
     """
     found: list[str] = []
-    image = None
     if b"<meta" not in html.lower() and not html.startswith(_UTF_16):
-        return PageMeta((), None)
+        return ()
     # Decoded here: the words are ASCII, and guessing a charset takes longer than all the rest.
     text = _to_last_meta(html.decode("utf-16" if html.startswith(_UTF_16) else "utf-8", errors="replace"))
+    if not (_RESERVING.search(text) or _RESERVING.search(markup.unescape(text))):
+        return ()
     for tag in BeautifulSoup(text, "html.parser", parse_only=_METAS).find_all("meta"):
         name = str(tag.get("name") or tag.get("property") or tag.get("http-equiv") or "").strip().lower()
         content = str(tag.get("content") or "")
-        if name == "og:image":
-            image = image or content.strip() or None
-        elif name == "tdm-reservation" and content.strip() == "1":
+        if name == "tdm-reservation" and content.strip() == "1":
             found.append("tdm-reservation=1")
         elif "bot" in name or name == token:
             counting = AI_WORDS | INDEX_WORDS if name in ("robots", "x-robots-tag", token) else AI_WORDS
             if not words(content).isdisjoint(counting):
                 found.append(f"{name}={content[:200]}")
-    return PageMeta(tuple(found), image)
+    return tuple(found)
 
 
 def _to_last_meta(text: str) -> str:

@@ -17,6 +17,8 @@ from aahq.reasons import Rejected
 KEEP_SECONDS = 24 * 3600.0
 KEEP_UNREACHABLE_SECONDS = 600.0
 MAX_BYTES = 512 * 1024
+# Answers remembered: a picture's addresses are asked about before its consent and again before each request.
+ANSWERS_KEPT = 4096
 
 
 class Reply(Protocol):
@@ -74,10 +76,22 @@ class Robots:
     ) -> None:
         self._fetch, self._token, self._clock, self._delay = fetch, token, clock, delay
         self._kept: dict[str, _Rules] = {}
+        self._answers: dict[str, tuple[RobotsAnswer, float]] = {}
         self._lock = threading.Lock()
 
     def check(self, url: str) -> RobotsAnswer:
         """May `url` be fetched? Raises `aahq.stops.Stop` where the fetcher does (a challenge, 429)."""
+        known = self._answers.get(url)
+        if known is not None and known[1] > self._clock():
+            return known[0]
+        answer, until = self._answer(url)
+        if len(self._answers) >= ANSWERS_KEPT:
+            self._answers.clear()
+        self._answers[url] = answer, until
+        return answer
+
+    def _answer(self, url: str) -> tuple[RobotsAnswer, float]:
+        """The answer for an address, and the moment until which its robots.txt holds."""
         parts = check_url(url)
         where = f"{parts.scheme}://{parts.netloc.lower()}/robots.txt"
         # One fetch for all threads that begin with the same host.
@@ -86,9 +100,10 @@ class Robots:
             if rules is None or rules.until <= self._clock():
                 rules = self._kept[where] = self._read(where)
         if rules.parsed is None:
-            return RobotsAnswer(rules.allowed, rules.reachable, where, rules.value)
+            return RobotsAnswer(rules.allowed, rules.reachable, where, rules.value), rules.until
         allowed = rules.parsed.can_fetch(url, self._token)
-        return RobotsAnswer(allowed, True, where, "allowed" if allowed else f"disallowed for {self._token}")
+        value = "allowed" if allowed else f"disallowed for {self._token}"
+        return RobotsAnswer(allowed, True, where, value), rules.until
 
     def _read(self, where: str) -> _Rules:
         now = self._clock()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ProtocolError, ReadTimeoutError, SSLError
 
 from aahq.netguard import NetGuard, check_url
 
@@ -84,6 +87,66 @@ class Watchdog:
                         watch.socket.shutdown(socket.SHUT_RDWR)
 
 
+class _Direct(HTTPConnection):
+    """A connection that sends a request without a body, and reads a response's head."""
+
+    def ask(self, method: str, target: str, headers: Mapping[str, str]) -> None:
+        self.putrequest(method, target, skip_accept_encoding="Accept-Encoding" in headers)
+        for name, value in headers.items():
+            self.putheader(name, value)
+        self.endheaders()
+
+    def receive(self, method: str) -> HTTPResponse:
+        head = http.client.HTTPConnection.getresponse(self)
+        return HTTPResponse(
+            body=head,
+            headers=HTTPHeaderDict(head.msg.items()),
+            status=head.status,
+            version=head.version,
+            reason=head.reason,
+            preload_content=False,
+            decode_content=False,
+            original_response=head,
+            request_method=method,
+        )
+
+
+class _DirectPool(HTTPConnectionPool):
+    """A pool whose requests go straight to a kept connection.
+
+    urllib3 prepares each request for retries, redirects, proxies and bodies, none of which is used here, and that takes longer
+    than sending it.
+    """
+
+    def urlopen(  # type: ignore[override]
+        self, method: str, url: str, *, headers: Mapping[str, str], timeout: Timeout, **unused: Any
+    ) -> HTTPResponse:
+        """The response with its body unread. Raises urllib3's own errors, as the original does."""
+        connection: Any = self._get_conn()
+        try:
+            if connection.is_closed:
+                connection.timeout = timeout.connect_timeout
+                connection.connect()
+                connection.sock.settimeout(timeout.read_timeout)
+            # A server may close its side as soon as it has answered, before it has read all of the request.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.ask(method, url, headers)
+            response: HTTPResponse = connection.receive(method)
+        except BaseException as error:
+            connection.close()
+            self._put_conn(None)
+            if isinstance(error, TimeoutError):
+                raise ReadTimeoutError(self, url, "no answer in time") from error
+            if isinstance(error, ssl.SSLError):
+                raise SSLError(error) from error
+            if isinstance(error, OSError | http.client.HTTPException):
+                raise ProtocolError("Connection aborted.", error) from error
+            raise
+        # By these the response gives its connection back.
+        response._connection, response._pool = connection, self
+        return response
+
+
 class GuardedAdapter(HTTPAdapter):
     """A `requests` adapter whose connections are made by a `NetGuard` and watched by a `Watchdog`.
 
@@ -99,7 +162,7 @@ class GuardedAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         guard, watchdog = self._guard, self._watchdog
 
-        class Plain(HTTPConnection):
+        class Guarded(_Direct):
             def _new_conn(self) -> socket.socket:
                 made = guard.connect(
                     self._dns_host, self.port or self.default_port, self.timeout, self.socket_options or ()
@@ -107,21 +170,20 @@ class GuardedAdapter(HTTPAdapter):
                 watchdog.seize(made)
                 return made
 
-            def getresponse(self) -> Any:
+            def receive(self, method: str) -> HTTPResponse:
                 watchdog.seize(self.sock)
-                return super().getresponse()
+                return super().receive(method)
 
-        class Secure(HTTPSConnection):
-            _new_conn = Plain._new_conn
+        class Plain(Guarded, HTTPConnection):
+            """Guarded, over TCP."""
 
-            def getresponse(self) -> Any:
-                watchdog.seize(self.sock)
-                return super().getresponse()
+        class Secure(Guarded, HTTPSConnection):
+            """Guarded, over TLS."""
 
-        class PlainPool(HTTPConnectionPool):
+        class PlainPool(_DirectPool, HTTPConnectionPool):
             ConnectionCls = Plain
 
-        class SecurePool(HTTPSConnectionPool):
+        class SecurePool(_DirectPool, HTTPSConnectionPool):
             ConnectionCls = Secure
 
         self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}

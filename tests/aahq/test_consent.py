@@ -22,7 +22,7 @@ from aahq.embedded_rights import read_rights
 from aahq.http import Http, Limits
 from aahq.optouts import OptOuts
 from aahq.permissions import Permissions
-from aahq.reservations import header_reservation, page_meta, reserves
+from aahq.reservations import header_reservation, page_reservations, reserves
 from suite.errors import SuiteError
 
 NOTHING = "<html><head><title>A portrait</title></head></html>"
@@ -264,7 +264,7 @@ def test_open_licences(name: str | None, value: bool) -> None:
 def test_directives(content: str, reserved: bool) -> None:
     assert reserves(content) is reserved
     assert bool(header_reservation({"X-Robots-Tag": content})) is reserved
-    assert bool(page_meta(f'<meta name="ROBOTS" content="{content}">'.encode()).reservations) is reserved
+    assert bool(page_reservations(f'<meta name="ROBOTS" content="{content}">'.encode())) is reserved
 
 
 @pytest.mark.parametrize(
@@ -278,21 +278,23 @@ def test_directives(content: str, reserved: bool) -> None:
         ("<meta name='googlebot' content='noindex'>", False),
         ("<meta name='tdm-reservation' content='1'>", True),
         ("<meta name='tdm-reservation' content='0'>", False),
+        ("<meta name='robots' content='no&#97;i'>", True),
+        ("<meta name='tdm&#45;reservation' content='&#x31;'>", True),
         ("<meta name='description' content='noai is discussed'>", False),
         ("<!-- <meta name='robots' content='noai'> -->", False),
         ("<meta name='robots'", False),
     ],
 )
 def test_pages(html: str, reserved: bool) -> None:
-    assert bool(page_meta(html.encode()).reservations) is reserved
+    assert bool(page_reservations(html.encode())) is reserved
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_page_is_read(html: bytes) -> None:
-    page_meta(html)
+    page_reservations(html)
     # Whatever stands before it, a tag of its own is found.
-    assert page_meta(b'<meta name="robots" content="noai">' + html).reservations
+    assert page_reservations(b'<meta name="robots" content="noai">' + html)
 
 
 @settings(deadline=None)

@@ -81,7 +81,7 @@ def url_list(data: bytes) -> None:
 
 
 def page(data: bytes) -> None:
-    reservations.page_meta(data)
+    reservations.page_reservations(data)
 
 
 def header(data: bytes) -> None:
