@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 from urllib.parse import urljoin
@@ -292,12 +291,7 @@ class _TooMany(Exception):
 
 def utc_now() -> str:
     """ISO time in UTC, to the second."""
-    return _iso(int(time.time()))
-
-
-@lru_cache(maxsize=1)
-def _iso(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).isoformat()
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _headers_only(incoming: Incoming) -> Answer:

@@ -179,12 +179,13 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     from aahq.http import Http, Limits
     from aahq.sources import open_source
     from aahq.stages import crawl as stage
+    from aahq.stages.taking import Terms
 
     ask, manners = build.ask, build.manners
     if ask is None:
         raise SuiteError(f"--source: this folder has none yet; expected one of {', '.join(SOURCES)}")
     with Http(manners.contact, allow=manners.allow, limits=Limits(per_second=manners.per_second)) as http:
-        terms = stage.Terms(http, _optouts(build), Permissions(_path(manners.permissions)))
+        terms = Terms(http, _optouts(build), Permissions(_path(manners.permissions)))
         if again:
             stage.forget_cursors(build.ledger)
         if retry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,6 +16,8 @@ from aahq.reasons import Rejected
 from aahq.response import CHUNK, Incoming, short
 from aahq.transport import GuardedAdapter, Watch, Watchdog
 
+# An address that no quoting would change: nothing to quote, and no path with dots to resolve.
+_PLAIN = re.compile(r"https?://[a-z0-9.-]+(?::[1-9][0-9]{0,4})?(?:/(?!\.)[A-Za-z0-9_~.-]*)+(?:\?[A-Za-z0-9_~.=&-]+)?\Z")
 _MALFORMED = ("BadStatusLine", "LineTooLong", "Invalid", "HeaderParsing", "got more")
 
 
@@ -86,6 +89,8 @@ class Session:
 @lru_cache(maxsize=4096)
 def _quoted(url: str) -> str:
     """The address as it is sent: HEAD and GET of a picture, and its work's page, are quoted once."""
+    if _PLAIN.match(url):
+        return url
     request = requests.PreparedRequest()
     try:
         request.prepare_url(url, None)

@@ -17,6 +17,7 @@ from aahq.http import Http, Limits
 from aahq.ledger import Ledger
 from aahq.sources import Source, SourceOptions, open_source
 from aahq.stages import crawl
+from aahq.stages.taking import Terms
 from bench.run import Row
 from suite.progress import set_quiet
 
@@ -57,7 +58,7 @@ def _crawl(base_url: str) -> tuple[float, float]:
         tempfile.TemporaryDirectory() as out,
         Ledger(Path(out), create=True) as ledger,
     ):
-        terms = crawl.Terms(http, OptOuts(), Permissions())
+        terms = Terms(http, OptOuts(), Permissions())
         start, busy = time.perf_counter(), time.process_time()
         tally = crawl.run(ledger, crawl.Where("artstation", "bench", reopen), terms, CONNECTIONS)
         seconds, used = time.perf_counter() - start, time.process_time() - busy

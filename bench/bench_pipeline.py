@@ -25,6 +25,7 @@ from aahq.ledger import Ledger
 from aahq.release import encode_png
 from aahq.sources import SourceOptions, open_source
 from aahq.stages import crawl, quality, release
+from aahq.stages.taking import Terms
 from aahq.consent import OptOuts, Permissions
 from suite.files import sha256_bytes, write_whole
 from suite.progress import set_quiet
@@ -82,7 +83,7 @@ def read(name, target):
 def crawl_folder():
     with Ledger(out / "crawl", create=True) as ledger, Http(None) as http:
         reopen = lambda left: open_source("folder", SourceOptions(target=str(out / "files")))
-        crawl.run(ledger, crawl.Where("folder", "bench", reopen), crawl.Terms(http, OptOuts(), Permissions()))
+        crawl.run(ledger, crawl.Where("folder", "bench", reopen), Terms(http, OptOuts(), Permissions()))
         assert ledger.count("pictures", "rejected") == count
 
 def walk(ledger):

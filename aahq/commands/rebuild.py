@@ -59,8 +59,8 @@ def command(
     from aahq.lock import only_writer
     from aahq.release.rebuild import rebuild
     from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
-    from aahq.stages.crawl import Terms
     from aahq.stages.engine import open_engine
+    from aahq.stages.taking import Terms
 
     manners = {key: value for key, value in manners_of(given).items() if value is not None}
     limits = Limits(per_second=manners.get("per_second", Limits.per_second))

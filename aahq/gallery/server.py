@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ _IMAGE = re.compile(r"/p/assets/images/images/(\d{3})/(\d{3})/(\d{3,})/(4k|large
 _WORK = re.compile(r"/projects/([A-Za-z0-9_-]+)\.json\Z")
 _PAGE = re.compile(r"/artwork/([A-Za-z0-9_-]+)\Z")
 _OBJECT = re.compile(r"/public/collection/v1/objects/(\d+)\Z")
+_LINE = 1 << 16
 _JSON = "application/json; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
 
@@ -50,6 +52,7 @@ class GalleryServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: GalleryServer
+    raw_requestline: bytes
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "gallery", ""
     disable_nagle_algorithm = True
@@ -68,6 +71,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silence: the crawler keeps the record."""
+
+    def parse_request(self) -> bool:
+        """The request line, and of the headers the only one that is heeded: whether the connection is kept.
+
+        The base class reads the headers as an e-mail's, which takes longer than most answers.
+        """
+        words = self.raw_requestline.decode("latin-1").split()
+        if len(words) != 3 or not words[2].startswith("HTTP/1."):
+            self.requestline, self.request_version, self.close_connection = "", "HTTP/1.0", True
+            self.send_error(400)
+            return False
+        self.command, self.path, self.request_version = words
+        self.close_connection = self.request_version == "HTTP/1.0"
+        while (line := self.rfile.readline(_LINE)) not in (b"\r\n", b"\n", b""):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"connection":
+                self.close_connection = value.strip().lower() != b"keep-alive"
+        return True
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -181,14 +202,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, body: bytes, kind: str, **headers: str) -> None:
         """A whole answer; header names are written with `_` for `-`."""
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        lines = [
+            f"HTTP/1.1 {status} {self.responses.get(status, ('',))[0]}",
+            f"Server: {self.server_version}",
+            f"Date: {self.date_time_string(int(time.time()))}",
+            f"Content-Type: {kind}",
+            f"Content-Length: {len(body)}",
+            *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
+            "\r\n",
+        ]
+        self.wfile.write("\r\n".join(lines).encode("latin-1") + (body if self.command != "HEAD" else b""))
 
     def raw(self, data: bytes) -> None:
         """Bytes as they are; the connection ends with this answer."""

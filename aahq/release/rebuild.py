@@ -26,9 +26,10 @@ from aahq.release.tables import read_rows
 from aahq.release.write import CARD, MANIFEST, Written, write
 from aahq.sources import SourcePage
 from aahq.stages.align import cut
-from aahq.stages.crawl import Terms, Where
+from aahq.stages.crawl import Where
 from aahq.stages.crawl import run as crawl
 from aahq.stages.engine import BATCH, Engine, Refusal
+from aahq.stages.taking import Terms
 from suite.errors import SuiteError, did_you_mean
 from suite.files import write_json
 from suite.progress import progress

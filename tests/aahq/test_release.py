@@ -22,8 +22,8 @@ from aahq.ledger import Ledger
 from aahq.release import COLUMNS, REJECT_COLUMNS, Written, decode_png, encode_png, write
 from aahq.release.rebuild import Survival, rebuild
 from aahq.release.verify import verify
-from aahq.stages.crawl import Terms
 from aahq.stages.engine import Engine, SerialExecutor
+from aahq.stages.taking import Terms
 from suite.errors import SuiteError
 
 
