@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
-from aahq.hashes import phash64, phash_hex, pixel_sha256
-from aahq.release.png import decode_png, encode_png
-from aahq.release.schema import CARD_FILES, COLUMNS, DEFAULTS, FORMS, REJECT_COLUMNS, SCHEMA_VERSION
+from aahq.release.rows import NAME, Picture, complete_row
+from aahq.release.schema import CARD_FILES, COLUMNS, FORMS, REJECT_COLUMNS, SCHEMA_VERSION
 from aahq.release.store import SHARD_BYTES, FolderStore, NoStore, ShardStore, Store
 from aahq.release.tables import TableWriter, read_rows, table_writer
 from suite.errors import SuiteError, did_you_mean
-from suite.files import PART_SUFFIX, canonical_json, sha256_bytes, sha256_file, whole_file, write_json, write_whole
+from suite.files import PART_SUFFIX, sha256_file, whole_file, write_json, write_whole
 
-Picture = np.ndarray | bytes | None
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,89}")
 MANIFEST, REJECTS, CARD, SUMS = "manifest.parquet", "rejects.parquet", "release.json", "SHA256SUMS"
 # What a release may hold after a removal, and what tells of it: see aahq/remove and aahq/cards.
 EXTRAS = ("superseded.json", "removals.json")
@@ -77,63 +71,66 @@ def write(
     Raises:
         SuiteError: a name, form or row that cannot be; the folder then has no manifest.
     """
-    # The cards read releases, and so stand above this file.
-    from aahq.cards import make_cards
-
     if form not in FORMS:
         raise SuiteError(f"--form: no {form!r}{did_you_mean(form, FORMS)}")
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise SuiteError(f"--name {name!r}: expected letters, digits, '.', '_' and '-', at most 90 of them")
     root = Path(out)
-    root.mkdir(parents=True, exist_ok=True)
-    (root / MANIFEST).unlink(missing_ok=True)
-    for part in root.glob(f".*{PART_SUFFIX}"):
-        # A killed writer's; one folder has one writer.
-        part.unlink(missing_ok=True)
+    _take_down(root)
     with ExitStack() as stack:
         manifest_part = stack.enter_context(whole_file(root / MANIFEST))
         sums_part = stack.enter_context(whole_file(root / SUMS))
         sums = stack.enter_context(sums_part.open("w", encoding="utf-8", newline="\n"))
         store = _store(stack, root, name, form, shard_bytes)
-        counts: Counter[str] = Counter()
-        domains: set[str] = set()
         with table_writer(manifest_part, COLUMNS) as manifest:
-            _write_rows(rows, manifest, store, sums if form == "folder" else None, counts, domains, recipe)
+            counts = _write_rows(rows, manifest, store, sums if form == "folder" else None, recipe)
             store.close()
-        with whole_file(root / REJECTS) as part, table_writer(part, REJECT_COLUMNS) as table:
-            for reject in rejects:
-                table.add({column: str(reject.get(column) or "") for column in REJECT_COLUMNS})
+        rejected = _write_rejects(root / REJECTS, rejects)
         digest = sha256_file(manifest_part)
-        described = {
-            "count": counts["rows"],
-            "domains": sorted(domains),
+        told = {
+            **(card or {}),
+            "count": counts.rows,
+            "domains": sorted(counts.domains),
             "form": form,
             "manifest_sha256": digest,
             "name": name,
-            "pictures": counts["pictures"],
+            "pictures": counts.pictures,
             "recipe": recipe,
-            "rejects": table.count,
+            "rejects": rejected,
             "schema": SCHEMA_VERSION,
             "size": size,
-            "splits": {split: counts[f"split {split}"] for split in ("train", "val", "test")},
+            "splits": {split: counts.splits[split] for split in ("train", "val", "test")},
             **({"shard_bytes": shard_bytes} if form == "shards" else {}),
         }
-        told = {**(card or {}), **described}
-        write_json(root / CARD, told)
-        beside = {**(extras or {}), **make_cards(root, manifest_part, told, store.sums if form == "shards" else {})}
-        for file in (*EXTRAS, *CARD_FILES):
-            if file in beside:
-                write_whole(root / file, beside[file])
-            else:
-                (root / file).unlink(missing_ok=True)
+        shards = store.sums if form == "shards" else {}
+        beside = _write_beside(root, manifest_part, told, shards, extras or {})
         for path, sha in sorted(store.sums.items()):
             sums.write(f"{sha}  {path}\n")
-        for file in (REJECTS, CARD, *sorted(beside)):
+        for file in beside:
             sums.write(f"{sha256_file(root / file)}  {file}\n")
         sums.write(f"{digest}  {MANIFEST}\n")
         sums.flush()
         _sweep(root, set(store.sums), manifest_part if form == "folder" else None)
-    return Written(root, counts["rows"], counts["pictures"], table.count, digest)
+    return Written(root, counts.rows, counts.pictures, rejected, digest)
+
+
+@dataclass
+class _Counts:
+    """What went into a manifest."""
+
+    rows: int = 0
+    pictures: int = 0
+    splits: Counter[str] = field(default_factory=Counter)
+    domains: set[str] = field(default_factory=set)
+
+
+def _take_down(root: Path) -> None:
+    """An earlier release loses its manifest before anything of it changes; what a killed writer left goes too."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / MANIFEST).unlink(missing_ok=True)
+    for part in root.glob(f".*{PART_SUFFIX}"):
+        # One folder has one writer.
+        part.unlink(missing_ok=True)
 
 
 def _store(stack: ExitStack, root: Path, name: str, form: str, shard_bytes: int) -> Store:
@@ -147,13 +144,11 @@ def _write_rows(
     manifest: TableWriter,
     store: Store,
     sums: IO[str] | None,
-    counts: Counter[str],
-    domains: set[str],
     recipe: str,
-) -> None:
-    last = ""
+) -> _Counts:
+    counts, last = _Counts(), ""
     for row, picture in rows:
-        full, png = _complete(row, picture, recipe)
+        full, png = complete_row(row, picture, recipe)
         if full["id"] <= last:
             raise SuiteError(f"release: row {full['id']!r} after {last!r}; ids must be unique and increasing")
         last = full["id"]
@@ -162,40 +157,40 @@ def _write_rows(
             if sums is not None:
                 sums.write(f"{full['sha256']}  {full['file']}\n")
         manifest.add({column: full[column] for column in COLUMNS})
-        counts.update(("rows", f"split {full['split']}"))
-        counts["pictures"] += bool(full["file"])
-        domains.add(full["domain"])
+        counts.rows += 1
+        counts.pictures += bool(full["file"])
+        counts.splits[full["split"]] += 1
+        counts.domains.add(full["domain"])
+    return counts
 
 
-def _complete(row: Mapping[str, Any], picture: Picture, recipe: str) -> tuple[dict[str, Any], bytes | None]:
-    """Check a row and fill in what follows from its picture."""
-    full: dict[str, Any] = {**DEFAULTS, "recipe": recipe, **row, "file": "", "offset": 0}
-    name = full.get("id", "")
-    if unknown := full.keys() - COLUMNS.keys():
-        raise SuiteError(f"release row {name!r}: no column {sorted(unknown)[0]!r}")
-    if not _NAME.fullmatch(name):
-        raise SuiteError(f"release row {name!r}: id must be letters, digits, '.', '_' and '-', at most 90 of them")
-    png = encode_png(picture) if isinstance(picture, np.ndarray) else picture
-    if png is not None:
-        full["sha256"] = full.get("sha256") or sha256_bytes(png)
-        full["bytes"] = len(png)
-        if not all(full.get(key) for key in ("pixel_sha256", "phash", "width", "height")):
-            rgb = picture if isinstance(picture, np.ndarray) else decode_png(png)
-            full |= {"pixel_sha256": pixel_sha256(rgb), "phash": phash64(rgb)}
-            full["height"], full["width"] = rgb.shape[:2]
-    full.setdefault("bytes", 0)
-    full["cluster"] = full.get("cluster") or name
-    if isinstance(full.get("phash"), int):
-        full["phash"] = phash_hex(full["phash"])
-    for column in ("landmarks", "factors", "tags", "consent", "quality"):
-        if full[column] is not None and not isinstance(full[column], str):
-            full[column] = canonical_json(full[column])
-    missing = [column for column in COLUMNS if full.get(column) is None and not COLUMNS[column].nullable]
-    if missing:
-        raise SuiteError(f"release row {name!r}: {missing[0]!r} is missing")
-    if full["domain"] not in ("art", "photo") or full["split"] not in ("train", "val", "test"):
-        raise SuiteError(f"release row {name!r}: domain {full['domain']!r}, split {full['split']!r} are not known")
-    return full, png
+def _write_rejects(path: Path, rejects: Iterable[Mapping[str, Any]]) -> int:
+    """Their table; returns how many there are."""
+    with whole_file(path) as part, table_writer(part, REJECT_COLUMNS) as table:
+        for reject in rejects:
+            table.add({column: str(reject.get(column) or "") for column in REJECT_COLUMNS})
+    return table.count
+
+
+def _write_beside(
+    root: Path, manifest: Path, told: dict[str, Any], shards: dict[str, str], extras: Mapping[str, bytes]
+) -> list[str]:
+    """`release.json`, the cards and the extras; those of an earlier release that this one lacks are removed.
+
+    Returns:
+        The names of the files that stand beside the manifest, as the sums list them.
+    """
+    # The cards read releases, and so stand above this file.
+    from aahq.cards import make_cards
+
+    write_json(root / CARD, told)
+    beside = {**extras, **make_cards(root, manifest, told, shards)}
+    for file in (*EXTRAS, *CARD_FILES):
+        if file in beside:
+            write_whole(root / file, beside[file])
+        else:
+            (root / file).unlink(missing_ok=True)
+    return [REJECTS, CARD, *sorted(beside)]
 
 
 def _sweep(root: Path, shards: set[str], manifest: Path | None) -> None:
