@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from baselines.adapter import ImageMethod, load_strict
 from baselines.blocks import kaiming_init
+from baselines.folds import upsample_then_reflect_conv
 from baselines.settings import AdaInSettings
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors
 from models.training.draws import Draws
@@ -43,7 +44,21 @@ def encoder(width: int = 512) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def decoder(width: int = 512) -> nn.Sequential:
+class Decoder(nn.Sequential):
+    """Layers in a row, each upsampling folded with the padding and the convolution that follow it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        layers = iter(self)
+        for layer in layers:
+            if isinstance(layer, nn.Upsample):
+                _, conv = next(layers), next(layers)
+                x = upsample_then_reflect_conv(x, conv.weight, conv.bias)
+            else:
+                x = layer(x)
+        return x
+
+
+def decoder(width: int = 512) -> Decoder:
     """The mirror of the encoder to relu4_1 without norm layers (Sec. 5 and 7.1), nearest upsampling; linear output."""
     widths: list[float | str] = [1, 1 / 2, "U", 1 / 2, 1 / 2, 1 / 2, 1 / 4, "U", 1 / 4, 1 / 8, "U", 1 / 8]
     layers: list[nn.Module] = []
@@ -55,7 +70,7 @@ def decoder(width: int = 512) -> nn.Sequential:
         wide = int(part * width)
         layers += [nn.ReflectionPad2d(1), nn.Conv2d(channels, wide, 3), nn.ReLU(inplace=True)]
         channels = wide
-    return nn.Sequential(*layers, nn.ReflectionPad2d(1), nn.Conv2d(channels, 3, 3))
+    return Decoder(*layers, nn.ReflectionPad2d(1), nn.Conv2d(channels, 3, 3))
 
 
 def mean_std(features: Tensor) -> tuple[Tensor, Tensor]:

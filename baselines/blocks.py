@@ -1,7 +1,6 @@
-"""What the five papers truly share: one-pass normalisation, resampling folded into convolutions, MUNIT's and FUNIT's blocks.
+"""What the five papers truly share: one-pass normalisation, MUNIT's and FUNIT's blocks, initialisation.
 
-Every fold is exact algebra (only the rounding differs from the published form), keeps the published parameter names
-and shapes, and differentiates twice like the layers that it stands for.
+Parameter names and shapes are the published ones.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.folds import upsample_then_reflect_conv
+
 EPS = 1e-5
-# Below these sides folding the kernel costs more than the products that it saves (measured, one core, 128-512 wide).
-FOLD_3, FOLD_5 = 32, 12
 
 
 def instance_norm(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
@@ -37,75 +36,6 @@ def instance_norm(x: Tensor, scale: Tensor | None = None, shift: Tensor | None =
         return planes[0] if len(planes) == 1 else torch.cat(planes)
     x = F.group_norm(x, x.shape[1], eps=EPS)
     return x if scale is None or shift is None else torch.addcmul(shift[..., None, None], x, scale[..., None, None])
-
-
-def _both(weight: Tensor) -> Tensor:
-    """The kernel convolved with a 2x2 box of ones: (..., k, k) -> (..., k + 1, k + 1)."""
-    rows = F.pad(weight, (0, 0, 0, 1)) + F.pad(weight, (0, 0, 1, 0))
-    return F.pad(rows, (0, 1)) + F.pad(rows, (1, 0))
-
-
-def conv_then_pool(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
-    """`avg_pool2d(conv2d(x, weight, bias, padding=padding), 2)` as one stride-2 convolution: 16 products for 36 at 3x3."""
-    if min(x.shape[-2:]) < FOLD_3:
-        return F.avg_pool2d(F.conv2d(x, weight, bias, padding=padding), 2)
-    return F.conv2d(x, _both(weight) / 4, bias, stride=2, padding=padding)
-
-
-def upsample_then_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Nearest x2, then a zero-padded odd k x k convolution of the same size, as one transposed convolution.
-
-    16 products a pixel for 36 at 3x3. (N, I, H, W), (O, I, k, k) -> (N, O, 2H, 2W).
-    """
-    pad = weight.shape[-1] // 2
-    if min(x.shape[-2:]) < FOLD_3:
-        return F.conv2d(F.interpolate(x, scale_factor=2), weight, bias, padding=pad)
-    return F.conv_transpose2d(x, _both(weight.flip(2, 3)).transpose(0, 1), bias, stride=2, padding=pad)
-
-
-def _phases(weight: Tensor) -> Tensor:
-    """5x5 over a picture doubled by repetition -> 3x3 over the picture itself: (O, I, 5, 5) -> (4 O, I, 3, 3).
-
-    Channel 4 o + 2 p + q gives the pixels of row phase p and column phase q, the order of `pixel_shuffle`.
-    """
-    taps = weight.new_zeros(2, 3, 5)
-    for phase in range(2):
-        for k in range(5):
-            taps[phase, (phase + k) // 2, k] = 1
-    folded = torch.einsum("pak,qbl,oikl->opqiab", taps, taps, weight)
-    return folded.flatten(0, 2)
-
-
-def upsample_then_reflect_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Nearest x2, reflection padding by 2, then a 5x5 convolution, at 36 products a pixel for 100.
-
-    A doubled picture repeats each pixel, so each of the four output phases is a 3x3 convolution of the small one. Its
-    border is repeated where reflection would mirror, which differs in the outermost line of padding alone; that line
-    meets one line of the kernel and one of the output, whose difference is added.
-    """
-    if min(x.shape[-2:]) < FOLD_5:
-        return F.conv2d(F.pad(F.interpolate(x, scale_factor=2), (2, 2, 2, 2), mode="reflect"), weight, bias)
-    bias = None if bias is None else bias.repeat_interleave(4)
-    out = F.pixel_shuffle(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), _phases(weight), bias), 2)
-
-    def missing(inner: Tensor, edge: Tensor, line: Tensor) -> Tensor:
-        """What mirroring adds to the first line of output: (N, I, 1, n) second and first line, (O, I, 1, 5) kernel."""
-        mirrored, repeated = (
-            F.pad(F.interpolate(row, scale_factor=(1, 2)), (2, 2, 0, 0), mode=mode)
-            for row, mode in ((inner, "reflect"), (edge, "replicate"))
-        )
-        return F.conv2d(mirrored - repeated, line)
-
-    def missing_column(inner: Tensor, edge: Tensor, line: Tensor) -> Tensor:
-        """The same for columns, without the corners, which the rows hold."""
-        off = F.interpolate(inner - edge, scale_factor=(2, 1))
-        return F.conv2d(F.pad(F.pad(off, (0, 0, 1, 1), mode="replicate"), (0, 0, 1, 1)), line)
-
-    out[:, :, :1] += missing(x[:, :, 1:2], x[:, :, :1], weight[:, :, :1])
-    out[:, :, -1:] += missing(x[:, :, -2:-1], x[:, :, -1:], weight[:, :, -1:])
-    out[..., :1] += missing_column(x[..., 1:2], x[..., :1], weight[..., :1])
-    out[..., -1:] += missing_column(x[..., -2:-1], x[..., -1:], weight[..., -1:])
-    return out
 
 
 class LayerNorm(nn.Module):

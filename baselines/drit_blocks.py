@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.blocks import conv_then_pool, instance_norm
+from baselines.blocks import instance_norm
+from baselines.folds import conv_then_pool
 
 
 class PowerConv(nn.Conv2d):

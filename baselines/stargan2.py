@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.adapter import ImageMethod
-from baselines.blocks import conv_then_pool, instance_norm, upsample_then_conv
+from baselines.blocks import instance_norm
 from baselines.fan import Fan, load_landmarks
+from baselines.folds import conv_then_pool, upsample_then_conv
 from baselines.settings import StarGan2Settings
 from baselines.trainee import Networks
 from models.method import seeded_normal

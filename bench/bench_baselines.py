@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines import blocks, drit_blocks
+from baselines import blocks, drit_blocks, folds
 from bench.run import Row, ratio
 
 SIDE, WIDE, COUNT = 64, 128, 2
@@ -50,17 +50,17 @@ def cases(scale: Tensor, shift: Tensor, code: Tensor) -> list[tuple[str, Layer, 
     return [
         (
             "nearest x2, 5x5, reflected border (MUNIT, FUNIT)",
-            lambda x: blocks.upsample_then_reflect_conv(x, five.weight, five.bias),
+            lambda x: folds.upsample_then_reflect_conv(x, five.weight, five.bias),
             plain.up_5,
         ),
         (
             "nearest x2, 3x3 (StarGAN v2 decoder)",
-            lambda x: blocks.upsample_then_conv(x, three.weight, three.bias),
+            lambda x: folds.upsample_then_conv(x, three.weight, three.bias),
             plain.up_3,
         ),
         (
             "3x3, mean of 2x2 (StarGAN v2 encoders)",
-            lambda x: blocks.conv_then_pool(x, three.weight, three.bias, 1),
+            lambda x: folds.conv_then_pool(x, three.weight, three.bias, 1),
             plain.down_3,
         ),
         ("AdaIN (StarGAN v2)", lambda x: blocks.instance_norm(x, 1 + scale, shift), adain_in_three),

@@ -1,0 +1,59 @@
+"""Folded layers against the layers in turn, in float64: outputs, gradients and gradients of gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from baselines import blocks, folds
+
+
+def doubled(x, weight, bias, mode):
+    up = F.interpolate(x, scale_factor=2)
+    return F.conv2d(F.pad(up, (weight.shape[-1] // 2,) * 4, mode=mode), weight, bias)
+
+
+FOLDS = {
+    "zeros": (folds.upsample_then_conv, lambda x, w, b: doubled(x, w, b, "constant"), 3),
+    "reflect-3": (folds.upsample_then_reflect_conv, lambda x, w, b: doubled(x, w, b, "reflect"), 3),
+    "reflect-5": (folds.upsample_then_reflect_conv, lambda x, w, b: doubled(x, w, b, "reflect"), 5),
+    "pool": (
+        lambda x, w, b: folds.conv_then_pool(x, w, b, 1),
+        lambda x, w, b: F.avg_pool2d(F.conv2d(x, w, b, padding=1), 2),
+        3,
+    ),
+    "norm": (lambda x, w, b: blocks.instance_norm(x), lambda x, w, b: F.instance_norm(x), 3),
+    "styled norm": (
+        lambda x, w, b: blocks.instance_norm(x, w[:2, :, 0, 0], w[2:4, :, 0, 1]),
+        lambda x, w, b: F.instance_norm(x) * w[:2, :, 0, :1, None] + w[2:4, :, 0, 1:2, None],
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+# Smaller and larger than the sides from which layers are folded; odd, and of two lengths.
+@pytest.mark.parametrize("sides", [(9, 7), (37, 34)])
+@pytest.mark.parametrize("name", FOLDS)
+def test_folds_are_exact(name, sides, layout):
+    folded, plain, kernel = FOLDS[name]
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape):
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    given = [normal(2, 6, *sides), normal(5, 6, kernel, kernel), normal(5)]
+
+    def both(layer):
+        x, weight, bias = (tensor.clone().requires_grad_() for tensor in given)
+        x_, weight_ = (tensor.contiguous(memory_format=layout) for tensor in (x, weight))
+        out = layer(x_, weight_, bias)
+        first = torch.autograd.grad(out.pow(3).sum(), (x, weight, bias), create_graph=True, materialize_grads=True)
+        energy = sum(gradient.square().sum() for gradient in first)
+        second = torch.autograd.grad(energy, (x, weight, bias), materialize_grads=True)
+        return [value.detach() for value in (out, *first, *second)]
+
+    for ours, expected in zip(both(folded), both(plain)):
+        # Rounding of float64 sums of some hundred products, relative to the largest.
+        assert float((ours - expected).abs().max()) <= 1e-11 * max(1.0, float(expected.abs().max()))
