@@ -7,6 +7,7 @@ plain squared Euclidean distance, so the 45 pairs of 10 pictures need 10 forward
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ ALEX = (
 )
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 EPS = 1e-10
+# Products over so many numbers as a map has are summed in up to this many pieces.
+PIECES = 16
 
 
 class AlexMaps(nn.Module):
@@ -57,16 +60,17 @@ class AlexMaps(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Maps of images (N, 3, H, W) float32 in [-1, 1]: five tensors (N, C, h, w)."""
-        x = ((images - self.shift) / self.scale).contiguous(memory_format=torch.channels_last)
+        x = (images - self.shift).div_(self.scale).contiguous(memory_format=torch.channels_last)
         out = []
         for index, conv in enumerate(self.convs):
             if index in (1, 2):
                 x = F.max_pool2d(x, 3, 2)
-            x = F.relu(conv(x))
+            x = conv(x).relu_()
             out.append(x)
         return out
 
 
+# Gives maps (N, C, h, w) that the caller may overwrite.
 Maps = Callable[[Tensor], list[Tensor]]
 
 
@@ -83,8 +87,16 @@ def embed(maps: Maps, weights: Sequence[Tensor], images: Tensor) -> list[Tensor]
         norm = torch.linalg.vector_norm(layer, dim=1, keepdim=True).add_(EPS)
         root = (weight.to(layer) / places).sqrt().view(1, -1, 1, 1)
         # Channels last costs nothing for maps that lie so, and distances do not mind the order.
-        out.append((layer * root).div_(norm).permute(0, 2, 3, 1).flatten(1))
+        out.append(layer.div_(norm).mul_(root).permute(0, 2, 3, 1).flatten(1))
     return out
+
+
+def _products(vectors: Tensor) -> Tensor:
+    """All dot products inside each group, (G, N, D) to (G, N, N); in pieces, which use all cores and round less."""
+    groups, count, width = vectors.shape
+    pieces = math.gcd(width, PIECES)
+    cut = vectors.view(groups, count, pieces, -1).transpose(1, 2).flatten(0, 1)
+    return torch.bmm(cut, cut.transpose(1, 2)).view(groups, pieces, count, count).sum(1)
 
 
 def pair_distances(vectors: Sequence[Tensor], group: int) -> Tensor:
@@ -96,7 +108,7 @@ def pair_distances(vectors: Sequence[Tensor], group: int) -> Tensor:
     for layer in vectors:
         grouped = layer.view(-1, group, layer.shape[1])
         grouped = grouped - grouped.mean(1, keepdim=True)
-        dots = torch.bmm(grouped, grouped.transpose(1, 2)).double()
+        dots = _products(grouped).double()
         squares = dots.diagonal(dim1=1, dim2=2)
         gaps = squares[:, :, None] + squares[:, None, :] - 2 * dots
         total = gaps if total is None else total + gaps
