@@ -1,16 +1,25 @@
-"""Scale: a Dask cluster of two workers against the local pool of two, and all near pairs among millions of hashes."""
+"""Scale: a Dask cluster of two workers against the local pool of two, stages' costs, and near pairs among millions of hashes.
+
+`python -m bench.bench_scale [PART ...]` measures parts by name and puts their rows in the place of the earlier ones in
+bench/results/scale.json; each row says on which machine and day it was measured. `python -m bench.run scale` measures all
+but the long one, whose rows it keeps.
+"""
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import os
 import re
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -22,17 +31,62 @@ from aahq.hamming import near_pairs
 from aahq.pipeline import RUN, STAGES, open_build
 from aahq.stages import screen
 from aahq.stages.engine import BATCH, Engine, run_batches
-from bench.run import Row, ratio
+from bench.run import RESULTS, Row, machine, ratio
+from suite.errors import SuiteError, did_you_mean
+from suite.files import write_json
 
 ART = Path(__file__).resolve().parents[2] / "shared" / "data" / "art"
 PICTURES, SIDE, ROUNDS, DISTANCE = 96, 1024, 5, 8
 # The whole ten million take a quarter of an hour of a quiet core; the work grows with the square where buckets are full.
 SIZES = (1_000_000, 3_000_000)
 TEN_MILLION = 10_000_000
+KEPT = RESULTS / "scale.json"
+# What docs/cluster.md advises for a worker: one thread for matrices, where each core has a worker; one memory arena, for the
+# arrays of whole pictures are given back and taken again at every picture otherwise; no profile, a hundred samples a second.
+WORKER = {
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+}
 
 
-def rows() -> list[Row]:
-    return [*cluster_rows(), *dedup_rows(SIZES), *stage_rows()]
+@dataclass(frozen=True)
+class Measured(Row):
+    """A row that says by which part, on which machine and on which day it was measured."""
+
+    part: str = ""
+    machine: str = ""
+    day: str = ""
+
+
+def rows() -> list[Measured]:
+    """All parts, measured now; the long one's rows as they were kept, where they were."""
+    long = [row for row in _kept() if row.part == LONG]
+    return [row for part in PARTS if part != LONG for row in _measure(part)] + long
+
+
+def _measure(part: str) -> list[Measured]:
+    here, day = machine(), datetime.now(UTC).date().isoformat()
+    return [Measured(**asdict(row), part=part, machine=here, day=day) for row in PARTS[part]()]
+
+
+def _kept() -> list[Measured]:
+    return [Measured(**row) for row in json.loads(KEPT.read_text())["rows"]] if KEPT.exists() else []
+
+
+def main(wanted: list[str]) -> None:
+    """Measure these parts (all without names) and put their rows in the place of the earlier ones."""
+    for name in wanted:
+        if name not in PARTS:
+            raise SuiteError(f"bench scale: no {name!r}{did_you_mean(name, list(PARTS))}")
+    for part in wanted or PARTS:
+        print(f"== {part}", flush=True)
+        new = _measure(part)
+        for row in new:
+            print(f"{row.what:60} {row.value:10.3g} {row.unit:14} {row.note}", flush=True)
+        by_part = {name: [row for row in _kept() if row.part == name] for name in PARTS} | {part: new}
+        whole = [asdict(row) for name in PARTS for row in by_part[name]]
+        write_json(KEPT, {"machine": machine(), "rows": whole})
 
 
 def stage_rows() -> list[Row]:
@@ -113,7 +167,7 @@ def _cluster(folder: Path) -> Iterator[str]:
         log = folder / f"{name}.log"
         with log.open("wb") as out:
             command = [sys.executable, "-m", f"distributed.cli.{words[0]}", *words[1:], "--no-dashboard"]
-            started.append(subprocess.Popen(command, stdout=out, stderr=out))
+            started.append(subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **WORKER}))
         for _ in range(1200):
             if found := re.search(what, log.read_text()):
                 return found.group(0)
@@ -132,12 +186,11 @@ def _cluster(folder: Path) -> Iterator[str]:
 
 
 def dedup_rows(sizes: tuple[int, ...]) -> list[Row]:
-    """Processor seconds and memory at growing sizes; ten million by the last two sizes' exponent where not measured."""
-    out, measured = [], {}
+    """Processor seconds and memory of the join at these sizes, each in a process of its own."""
+    out = []
     for size in sizes:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             clock, processor, peak, pairs, missed = pool.apply(_join, (size,))
-        measured[size] = (processor, peak)
         what = f"all pairs within {DISTANCE} among {size / 1e6:g} M hashes"
         whole = size == TEN_MILLION
         out += [
@@ -151,16 +204,6 @@ def dedup_rows(sizes: tuple[int, ...]) -> list[Row]:
             ),
             Row("  peak memory", peak, "MB", "under 6144" if whole else "", "", peak < 6144 if whole else None),
         ]
-    if TEN_MILLION not in measured and len(measured) > 1:
-        (small, (a, low)), (large, (b, high)) = list(measured.items())[-2:]
-        power = np.log(b / a) / np.log(large / small)
-        seconds = b * (TEN_MILLION / large) ** power
-        peak = high + (high - low) / (large - small) * (TEN_MILLION - large)
-        note = (
-            f"EXTRAPOLATED from {large / 1e6:g} M by the power {power:.2f}; `python -m bench.bench_scale` measures it"
-        )
-        out.append(Row("all pairs among 10 M hashes, extrapolated", float(seconds), "s of one core", "under 900", note))
-        out.append(Row("  peak memory, extrapolated", float(peak), "MB", "under 6144", "EXTRAPOLATED, linear"))
     return out
 
 
@@ -179,6 +222,16 @@ def _join(size: int) -> tuple[float, float, float, int, int]:
     return *took, peak, len(pairs), missed
 
 
+LONG = "ten-million"
+PARTS: dict[str, Callable[[], list[Row]]] = {
+    "cluster": cluster_rows,
+    "stages": stage_rows,
+    "dedup": partial(dedup_rows, SIZES),
+    LONG: partial(dedup_rows, (TEN_MILLION,)),
+}
+
 if __name__ == "__main__":
-    for row in dedup_rows((TEN_MILLION,)):
-        print(row)
+    try:
+        main(sys.argv[1:])
+    except SuiteError as error:
+        sys.exit(f"error: {error}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import functools
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.background import BackgroundTask
 
 from aahq.reasons import REASONS
 from aahq.review import agreement
@@ -25,6 +27,8 @@ _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".
 _FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 _NEVER = {"cache-control": "no-store"}
 UNDO_STEPS = 200
+# Tiles that a page may ask for at once.
+MOST_FIRST = 200
 
 
 class Lines(BaseModel):
@@ -53,7 +57,11 @@ class Session:
         self.pictures = Pictures(out)
         self.write_token = ""
         self.tiles = _json(self.catalog.columns())
-        self.scores = _json(self.catalog.scores())
+
+    @functools.cached_property
+    def scores(self) -> bytes:
+        """Every item's scores as the page reads them, computed when it first asks."""
+        return _json(self.catalog.scores())
 
     def item(self, id: str) -> Item:
         """The item of that name, or 404."""
@@ -68,7 +76,10 @@ def make_app(session: Session) -> FastAPI:
     app.add_exception_handler(SuiteError, _told)
     _add_files(app)
     _add_pictures(app, session)
-    _add_answers(app, session)
+    _add_first_sheet(app, session)
+    _add_lists(app, session)
+    _add_decisions(app, session)
+    _add_agreement(app, session)
     return app
 
 
@@ -82,28 +93,26 @@ def _add_files(app: FastAPI) -> None:
     files = {entry.name: entry.read_bytes() for entry in folder.iterdir() if Path(entry.name).suffix in _KINDS}
 
     @app.get("/")
-    def page() -> Response:
+    async def page() -> Response:
         return Response(files["index.html"], media_type="text/html", headers=_NEVER)
 
     @app.get("/static/{name}")
-    def static(name: str) -> Response:
+    async def static(name: str) -> Response:
         if name not in files:
             raise HTTPException(404, "no such file")
         return Response(files[name], media_type=_KINDS[Path(name).suffix], headers=_NEVER)
 
 
 def _add_pictures(app: FastAPI, session: Session) -> None:
+    # A kept tile is read at once, without a thread: a sheet of fifty comes in the time that handing over would take.
     @app.get("/tile/{id}")
-    def tile(id: str) -> Response:
+    async def tile(id: str) -> Response:
         found = session.item(id)
         session.pictures.asked()
-        path = session.pictures.tile_path(found)
-        if path.is_file():
-            return FileResponse(path, media_type="image/jpeg", headers=_FOREVER)
-        data = session.pictures.tile(found)
-        # It is kept once it is sent: the disk need not be waited for.
-        later = BackgroundTask(session.pictures.store_tile, found, data)
-        return Response(data, media_type="image/jpeg", headers=_FOREVER, background=later)
+        data = session.pictures.made_tile(found)
+        if data is None:
+            data = await asyncio.wrap_future(session.pictures.make_tile(found))
+        return Response(data, media_type="image/jpeg", headers=_FOREVER)
 
     @app.get("/face/{id}")
     def face(id: str) -> Response:
@@ -120,9 +129,20 @@ def _add_pictures(app: FastAPI, session: Session) -> None:
         return Response(session.pictures.preview(item, four), media_type="image/jpeg", headers=_NEVER)
 
 
-def _add_answers(app: FastAPI, session: Session) -> None:
+def _add_first_sheet(app: FastAPI, session: Session) -> None:
+    @app.get("/api/first")
+    async def first(count: Annotated[int, Query(ge=1, le=MOST_FIRST)]) -> Response:
+        """Tiles of the first so many items, those that are made: one answer where fifty would each cost their way."""
+        session.pictures.asked()
+        made = ((item.id, session.pictures.made_tile(item)) for item in session.catalog.items[:count])
+        return _never({id: base64.b64encode(data).decode() for id, data in made if data is not None})
+
+
+def _add_lists(app: FastAPI, session: Session) -> None:
+    """What the page shows: who asks, all tiles at once, and one item closely."""
+
     @app.get("/api/session")
-    def opened() -> Any:
+    async def opened() -> Any:
         return _never(
             {
                 "name": session.out.absolute().name,
@@ -135,7 +155,7 @@ def _add_answers(app: FastAPI, session: Session) -> None:
         )
 
     @app.get("/api/tiles")
-    def tiles() -> Response:
+    async def tiles() -> Response:
         session.pictures.asked()
         return Response(session.tiles, media_type="application/json", headers=_NEVER)
 
@@ -147,6 +167,10 @@ def _add_answers(app: FastAPI, session: Session) -> None:
     def item(id: str) -> Any:
         found = session.item(id)
         return _never({"id": id, "bucket": found.bucket, "reason": found.reason, "detail": found.detail, **found.facts})
+
+
+def _add_decisions(app: FastAPI, session: Session) -> None:
+    """What people said about the items, and what they say now."""
 
     @app.get("/api/decisions")
     def decisions(reviewer: str) -> Any:
@@ -175,22 +199,27 @@ def _add_answers(app: FastAPI, session: Session) -> None:
         except OSError as error:
             raise HTTPException(507, f"not saved: {error.strerror or error}") from None
 
+
+def _add_agreement(app: FastAPI, session: Session) -> None:
+    """How far reviewers agree, and every face on which they do not."""
+
     @app.get("/api/agreement")
     def agree() -> Any:
         said = session.log.decisions
         words, settled = said.words(), said.settled()
+
+        def case(id: str) -> dict[str, Any]:
+            ruled = {"by": settled[id].reviewer, **_brief(settled[id])} if id in settled else None
+            return {
+                "id": id,
+                "words": {who: _brief(line) for who, line in sorted(words[id].items())},
+                "settled": ruled,
+            }
+
         return _never(
             {
                 "pairs": [pair.as_dict() for pair in agreement.pairs(said)],
-                "disagreements": [
-                    {
-                        "id": id,
-                        "words": {who: _brief(line) for who, line in sorted(words[id].items())},
-                        "settled": {"by": settled[id].reviewer, **_brief(settled[id])} if id in settled else None,
-                    }
-                    for id in agreement.disagreements(said)
-                    if id in session.catalog.by_id
-                ],
+                "disagreements": [case(id) for id in agreement.disagreements(said) if id in session.catalog.by_id],
             }
         )
 

@@ -15,6 +15,8 @@ from aahq.ledger import Ledger, face_id
 # In the order in which they are shown: what needs a person comes first.
 BUCKETS = ("borderline", "no face", "kept", "rejected", "duplicate", "unfinished")
 SCORES = ("sharpness", "quad_side", "blockiness", "brightness", "contrast", "yaw", "pitch", "outside")
+# Digits of a content's digest in a tile's address.
+STAMP = 12
 # A row that review moved is shown as it was judged before people spoke.
 _FACES = (
     "SELECT f.id, f.file, f.sha256, f.quality, f.landmarks, f.box, f.detector, p.file AS picture_file, p.source, "
@@ -43,7 +45,7 @@ class Item:
         reason, detail: why the stages flagged or dropped it.
         shown: file of the tile, relative to the build's folder; `stamp` changes with its content.
         picture: file of the whole picture.
-        facts: what the detail view says about it.
+        row: the ledger's columns, read further only for the one that somebody looks at: a page of many thousands opens soon.
     """
 
     id: str
@@ -54,8 +56,29 @@ class Item:
     stamp: str
     picture: str
     source: str
-    scores: tuple[float | None, ...]
-    facts: dict[str, Any]
+    row: sqlite3.Row
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the detail view says about it."""
+        row = self.row
+        names = ("title", "artist", "license", "width", "height")
+        face = self.bucket != "no face"
+        return {
+            **{name: row[name] for name in names},
+            "page_url": _link(row["page_url"]),
+            "detector": row["detector"] if face else "",
+            "landmarks": json.loads(row["landmarks"]) if face else [],
+            "box": json.loads(row["box"]) if face else [],
+        }
+
+    @property
+    def scores(self) -> tuple[float | None, ...]:
+        """A value for each of `SCORES`, None where there is none."""
+        if self.bucket == "no face":
+            return (None,) * len(SCORES)
+        quality = json.loads(self.row["quality"] or "{}")
+        return tuple(_rounded(quality.get(name)) for name in SCORES)
 
 
 class Catalog:
@@ -72,12 +95,15 @@ class Catalog:
             return cls([*_faces(ledger), *_faceless(ledger)])
 
     def columns(self) -> dict[str, Any]:
-        """The tiles for the page, a list a column, words as numbers into lists of words: short to send and to read."""
+        """The tiles for the page, a list a column, words as numbers into lists of words: short to send and to read.
+
+        `stamps` are the items' stamps after each other, `STAMP` letters each.
+        """
         buckets, reasons, sources = _Codes(), _Codes(), _Codes()
         rows = self.items
         return {
             "id": [item.id for item in rows],
-            "stamp": [item.stamp for item in rows],
+            "stamps": "".join(item.stamp.ljust(STAMP, "0") for item in rows),
             "bucket": [buckets.of(item.bucket) for item in rows],
             "reason": [reasons.of(item.reason) for item in rows],
             "source": [sources.of(item.source) for item in rows],
@@ -86,7 +112,8 @@ class Catalog:
 
     def scores(self) -> dict[str, list[float | None]]:
         """score -> a value an item, None where there is none."""
-        return {name: [item.scores[n] for item in self.items] for n, name in enumerate(SCORES)}
+        rows = [item.scores for item in self.items]
+        return {name: [row[n] for row in rows] for n, name in enumerate(SCORES)}
 
 
 class _Codes:
@@ -103,7 +130,6 @@ class _Codes:
 
 def _faces(ledger: Ledger) -> Iterator[Item]:
     for row in ledger.rows(_FACES):
-        quality = json.loads(row["quality"] or "{}")
         bucket, reason, detail = _judged(row)
         yield Item(
             id=row["id"],
@@ -111,16 +137,10 @@ def _faces(ledger: Ledger) -> Iterator[Item]:
             reason=reason,
             detail=detail,
             shown=row["file"],
-            stamp=row["sha256"][:12],
+            stamp=row["sha256"][:STAMP],
             picture=row["picture_file"] or "",
             source=row["source"],
-            scores=tuple(_rounded(quality.get(name)) for name in SCORES),
-            facts={
-                **_facts(row),
-                "detector": row["detector"],
-                "landmarks": json.loads(row["landmarks"]),
-                "box": json.loads(row["box"]),
-            },
+            row=row,
         )
 
 
@@ -141,17 +161,11 @@ def _faceless(ledger: Ledger) -> Iterator[Item]:
             reason=row["reason"],
             detail=row["detail"],
             shown=row["file"],
-            stamp=(row["pixel_sha256"] or "")[:12],
+            stamp=(row["pixel_sha256"] or "")[:STAMP],
             picture=row["file"],
             source=row["source"],
-            scores=(None,) * len(SCORES),
-            facts={**_facts(row), "detector": "", "landmarks": [], "box": []},
+            row=row,
         )
-
-
-def _facts(row: sqlite3.Row) -> dict[str, Any]:
-    names = ("title", "artist", "license", "width", "height")
-    return {**{name: row[name] for name in names}, "page_url": _link(row["page_url"])}
 
 
 def _link(url: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,10 @@ WHOLE = 2048
 PREVIEW = 320
 # Decoded pictures held for previews: the one at hand and the one before.
 HELD = 2
-# Tiles of the first sheets on a large screen, made before the page is offered to anybody.
-FIRST_SHEETS = 96
+# Tiles of the first sheet on a common screen, made before the page is offered to anybody.
+FIRST_SHEET = 60
+# How far tile making steps back behind the browser that shares the cores: drawing a frame cannot wait, a tile can.
+GIVE_WAY = 15
 # How long the page must have asked for nothing before anything is made ahead; a browser needs a moment to open.
 QUIET_S = 1.5
 
@@ -45,6 +48,7 @@ class Pictures:
         self._asked_at = 0.0
         self._held: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
+        self._makers = ThreadPoolExecutor(os.cpu_count(), "tiles", _give_way)
 
     def tile_path(self, item: Item) -> Path:
         """Where the item's tile is once it is made."""
@@ -54,13 +58,36 @@ class Pictures:
         """The item's tile, a JPEG of at most `TILE` pixels a side; `store_tile` keeps it."""
         return _jpeg(self._open(item), TILE, 85)
 
+    def made_tile(self, item: Item) -> bytes | None:
+        """The item's tile where one is kept."""
+        try:
+            return self.tile_path(item).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def make_tile(self, item: Item) -> Future[bytes]:
+        """Make the item's tile on a thread that gives way to the browser; it is kept once it is handed over."""
+        made = self._makers.submit(self.tile, item)
+        made.add_done_callback(lambda done: self._keep(item, done))
+        return made
+
+    def _keep(self, item: Item, made: Future[bytes]) -> None:
+        # The disk need not be waited for; a page that is being closed keeps nothing more.
+        if not made.cancelled() and made.exception() is None:
+            with contextlib.suppress(RuntimeError):
+                self._makers.submit(self.store_tile, item, made.result())
+
+    def close(self) -> None:
+        """End the threads; what nobody waits for any more is not made."""
+        self._makers.shutdown(wait=True, cancel_futures=True)
+
     def asked(self) -> None:
         """The page asks for something: `prepare` steps aside for a moment."""
         self._asked_at = time.monotonic()
 
     def make_first(self, items: Sequence[Item]) -> None:
-        """Make the first sheets' tiles, on all cores: a person who opens the page then waits for no decoding."""
-        missing = [item for item in items[:FIRST_SHEETS] if not self.tile_path(item).is_file()]
+        """Make the first sheet's tiles, on all cores: a person who opens the page then waits for no decoding."""
+        missing = [item for item in items[:FIRST_SHEET] if not self.tile_path(item).is_file()]
         # Pillow decodes and shrinks without holding Python's lock.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for _ in progress(pool.map(self._make, missing), "first tiles", total=len(missing), unit="tiles"):
@@ -78,6 +105,7 @@ class Pictures:
             items: what the page shows.
             over: set when the page is closed.
         """
+        _give_way()
         self.asked()
         if self._quiet(over):
             self.warm_up()
@@ -141,6 +169,12 @@ class Pictures:
             while len(self._held) > HELD:
                 self._held.popitem(last=False)
         return rgb
+
+
+def _give_way() -> None:
+    """Lower this thread's claim to a core. Elsewhere than on Linux the call would lower the whole process."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, 0, GIVE_WAY)
 
 
 def _canonical(path: Path) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import webbrowser
@@ -40,19 +41,25 @@ def serve(out: Path, reviewer: str, port: int, opened: Callable[[str], object], 
         at = bound.getsockname()[1]
         session = Session(out, reviewer)
         session.pictures.make_first(session.catalog.items)
+        # The items live as long as the page: no collection need walk tens of thousands of them while a browser waits.
+        gc.collect()
+        gc.freeze()
         over = threading.Event()
         threading.Thread(target=session.pictures.prepare, args=(session.catalog.items, over), daemon=True).start()
         guard = Guard(make_app(session), at)
         session.write_token = guard.write_token
         address = f"http://127.0.0.1:{at}/?token={guard.secret}"
+        config = uvicorn.Config(guard, log_level="warning", access_log=False, server_header=False, ws="none")
+        # Loaded by the first request otherwise, while the browser waits.
+        config.load()
         opened(address)
         if browser:
             webbrowser.open(address)
-        config = uvicorn.Config(guard, log_level="warning", access_log=False, server_header=False, ws="none")
         try:
             uvicorn.Server(config).run(sockets=[bound])
         finally:
             over.set()
+            session.pictures.close()
             session.log.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import random
@@ -109,6 +110,16 @@ def test_the_first_sheet_is_made_before_the_address_is_told(built: Path, tmp_pat
     assert made == shown
 
 
+def test_the_first_tiles_come_in_one_answer_and_are_those_of_their_own_addresses(served: Served) -> None:
+    ids = json.loads(served.ask("GET", "/api/tiles", served.cookie)[2])["id"]
+    status, headers, body = served.ask("GET", "/api/first?count=3", served.cookie)
+    assert (status, headers["cache-control"]) == (200, "no-store")
+    first = {id: base64.b64decode(data) for id, data in json.loads(body).items()}
+    assert list(first) == ids[:3]
+    assert first == {id: served.ask("GET", f"/tile/{id}", served.cookie)[2] for id in ids[:3]}
+    assert served.ask("GET", "/api/first?count=100000", served.cookie)[0] == 422
+
+
 def test_the_secret_address_gives_a_cookie_and_hides_itself(served: Served) -> None:
     status, headers, _ = served.ask("GET", f"/?token={served.secret}")
     assert (status, headers["location"]) == (303, "/")
@@ -121,7 +132,16 @@ def test_the_secret_address_gives_a_cookie_and_hides_itself(served: Served) -> N
     assert b"http" not in body.replace(b"http-equiv", b""), "nothing comes from outside"
 
 
-PLACES = ["/", "/api/tiles", "/api/session", "/static/app.js", "/tile/x", "/api/decisions?reviewer=ann", "/nothing"]
+PLACES = [
+    "/",
+    "/api/tiles",
+    "/api/session",
+    "/static/app.js",
+    "/tile/x",
+    "/api/first?count=1",
+    "/api/decisions?reviewer=ann",
+    "/nothing",
+]
 
 
 @pytest.mark.parametrize("path", PLACES)

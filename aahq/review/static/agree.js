@@ -1,7 +1,7 @@
 // Two reviewers side by side: how far they agree beyond chance, and the faces on which somebody has to settle it.
 
 import { get } from "./api.js";
-import { element, readable } from "./filters.js";
+import { element, grouped, readable } from "./filters.js";
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
@@ -53,17 +53,17 @@ export class Agree {
         ...(this.pairs.length ? this.pairs.map((pair) => this.pair(pair))
           : [element("p", { class: "dim" }, "No face was decided by two reviewers yet. Give the page another reviewer's name above, or start it with --reviewer.")])),
       element("section", { class: "settle" },
-        element("h2", {}, this.list.length ? `Disagreements: ${open.toLocaleString()} of ${this.list.length.toLocaleString()} open` : "No disagreements"),
+        element("h2", {}, this.list.length ? `Disagreements: ${grouped(open)} of ${grouped(this.list.length)} open` : "No disagreements"),
         ...(this.list.length ? this.case(this.list[this.at]) : [])),
     );
   }
 
   pair(pair) {
-    const cell = (value, same) => element("td", { class: same ? "same" : "differ" }, value.toLocaleString());
+    const cell = (value, same) => element("td", { class: same ? "same" : "differ" }, grouped(value));
     return element("article", {},
       element("div", { class: "kappa" }, element("b", {}, pair.kappa === null ? "–" : pair.kappa.toFixed(2)),
         element("span", {}, pair.kappa === null ? "Cohen’s κ is not defined: one word only" : "Cohen’s κ"),
-        element("span", { class: "dim" }, `agree on ${percent(pair.observed)} of ${pair.both.toLocaleString()}`)),
+        element("span", { class: "dim" }, `agree on ${percent(pair.observed)} of ${grouped(pair.both)}`)),
       element("table", { "aria-label": `${pair.first} and ${pair.second}` },
         element("tr", {}, element("td"), element("th", { scope: "col" }, `${pair.second} keeps`), element("th", { scope: "col" }, `${pair.second} drops`)),
         element("tr", {}, element("th", { scope: "row" }, `${pair.first} keeps`), cell(pair.both_keep, true), cell(pair.first_only, false)),
@@ -73,7 +73,7 @@ export class Agree {
   case({ id, words, settled }) {
     const face = this.state.place.get(id);
     return [
-      element("figure", { class: "face" }, element("img", { src: `/face/${id}?${this.state.tiles.stamp[face]}`, alt: "The face in question" })),
+      element("figure", { class: "face" }, element("img", { src: `/face/${id}?${this.state.stamp(face)}`, alt: "The face in question" })),
       element("ul", { class: "words" }, ...Object.entries(words).map(([who, line]) =>
         element("li", { class: line.act }, element("b", {}, who), line.act === "keep" ? " keeps it" : ` drops it: ${readable(line.reason)}`,
           line.points ? " (placed points)" : ""))),

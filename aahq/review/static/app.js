@@ -3,12 +3,14 @@
 import { get, useToken } from "./api.js";
 import { Agree } from "./agree.js";
 import { Detail } from "./detail.js";
-import { element, Filters, readable } from "./filters.js";
+import { element, Filters, grouped, readable } from "./filters.js";
 import { Grid } from "./grid.js";
 import { Points } from "./points.js";
 import { State } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
+const PATIENCE_MS = 500;
+let size = 2;
 const SIZES = [96, 128, 176, 232, 320];
 const STATES = {
   borderline: "borderline", "no face": "no face found", kept: "passed every check", rejected: "rejected", duplicate: "a copy",
@@ -29,7 +31,9 @@ const HELP = [
   ["Esc", "close what is open"],
 ];
 
-const [session, tiles] = await Promise.all([get("/api/session"), get("/api/tiles")]);
+// About as many tiles as the window holds come at once; each of the others is asked for by itself.
+const holds = Math.ceil(innerWidth / SIZES[size]) * Math.ceil(innerHeight / SIZES[size]);
+const [session, tiles, first] = await Promise.all([get("/api/session"), get("/api/tiles"), get(`/api/first?count=${Math.min(holds, 200)}`)]);
 useToken(session.token);
 const state = new State(session, tiles);
 const detail = new Detail($("detail"), state);
@@ -37,7 +41,6 @@ const points = new Points($("points"), state);
 const agree = new Agree($("agree"), state);
 const grid = new Grid($("sheet"), { make, draw, load, picked });
 const filters = new Filters($("filters"), state, refilter);
-let size = 2;
 
 function make() {
   const image = element("img", { alt: "", draggable: "false", decoding: "async" });
@@ -80,7 +83,8 @@ function write(node, text) {
 
 function load(tile, face) {
   const image = tile.firstChild;
-  const address = `/tile/${state.tiles.id[face]}?${state.tiles.stamp[face]}`;
+  const id = state.tiles.id[face];
+  const address = id in first ? `data:image/jpeg;base64,${first[id]}` : `/tile/${id}?${state.stamp(face)}`;
   if (image.getAttribute("src") !== address) image.src = address;
 }
 
@@ -93,27 +97,31 @@ function picked(at, opened) {
 function face() { return grid.view[grid.cursor]; }
 
 function refilter() {
+  arrange();
+  told();
+}
+
+function arrange() {
   const here = face();
   const view = filters.view();
   const at = view.indexOf(here);
   grid.show(view, at < 0 ? 0 : at);
   $("empty").hidden = view.length > 0;
   $("sheet").hidden = view.length === 0;
-  told();
 }
 
 function told() {
   const { kept, dropped, left } = state.tally(grid.view);
   const total = grid.view.length;
-  $("shown").textContent = total === state.count ? `${total.toLocaleString()} faces` : `${total.toLocaleString()} of ${state.count.toLocaleString()} faces`;
-  $("tally").replaceChildren(element("span", { class: "keep" }, `✓ ${kept.toLocaleString()}`), element("span", { class: "drop" }, `✕ ${dropped.toLocaleString()}`),
-    element("span", {}, `${left.toLocaleString()} left`));
+  $("shown").textContent = total === state.count ? `${grouped(total)} faces` : `${grouped(total)} of ${grouped(state.count)} faces`;
+  $("tally").replaceChildren(element("span", { class: "keep" }, `✓ ${grouped(kept)}`), element("span", { class: "drop" }, `✕ ${grouped(dropped)}`),
+    element("span", {}, `${grouped(left)} left`));
   $("progress").max = total || 1;
   $("progress").value = total - left;
   const here = face();
   if (here === undefined) { $("current").textContent = ""; return; }
   const reason = state.word("reason", here);
-  $("current").textContent = `${(grid.cursor + 1).toLocaleString()} · ${STATES[state.word("bucket", here)]}${reason ? ` · ${session.reasons[reason] ?? readable(reason)}` : ""}`;
+  $("current").textContent = `${grouped(grid.cursor + 1)} · ${STATES[state.word("bucket", here)]}${reason ? ` · ${session.reasons[reason] ?? readable(reason)}` : ""}`;
 }
 
 function saved() {
@@ -269,8 +277,11 @@ const fold = () => document.body.classList.toggle("no-filters", narrow.matches);
 narrow.addEventListener("change", fold);
 fold();
 saved();
-refilter();
+// The faces first; words about them once they are there, or are long in coming.
+arrange();
 $("sheet").focus();
-await state.load();
+await Promise.all([state.load(), Promise.race([grid.shown(), new Promise((done) => setTimeout(done, PATIENCE_MS))])]);
 filters.draw();
+told();
+grid.lookAhead();
 document.body.dataset.ready = "yes";

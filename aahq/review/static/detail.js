@@ -58,7 +58,7 @@ export class Detail {
     const line = this.state.own.get(face);
     const points = line?.points ?? fivePoints(item.landmarks);
     const verdict = line ? (line.act === "keep" ? "kept by you" : `dropped by you: ${readable(line.reason)}`) : "undecided";
-    const stamp = this.state.tiles.stamp[face];
+    const stamp = this.state.stamp(face);
     this.dialog.className = line?.act ?? "";
     this.dialog.replaceChildren(
       element("button", { class: "quiet close", "aria-label": "Close (Esc)", onclick: () => this.close() }, "×"),

@@ -14,15 +14,24 @@ export function element(name, attributes = {}, ...inside) {
   return made;
 }
 
+// 30,000: by hand, for the browser's own way loads its tables of languages, which a first sheet would wait for.
+export function grouped(number) { return String(number).replace(/\B(?=(\d{3})+$)/g, ","); }
+
 export function readable(word) { return word.replaceAll("_", " "); }
 
 export class Filters {
   constructor(box, state, changed) {
     Object.assign(this, { box, state, changed });
-    this.reset(false);
+    this.clear();
   }
 
-  reset(tell = true) {
+  reset() {
+    this.clear();
+    this.draw();
+    this.changed();
+  }
+
+  clear() {
     const { words } = this.state.tiles;
     this.off = {
       bucket: new Set(words.bucket.filter((word) => !SHOWN_AT_FIRST.has(word))),
@@ -36,8 +45,6 @@ export class Filters {
     this.low = -Infinity;
     this.high = Infinity;
     this.sorted = "";
-    this.draw();
-    if (tell) this.changed();
   }
 
   // Faces that fit, in order.
@@ -101,7 +108,7 @@ export class Filters {
           event.target.checked ? this.off[column].delete(word) : this.off[column].add(word);
           this.changed();
         } }),
-        element("span", {}, word ? readable(word) : "none"), element("span", { class: "count" }, counts[code].toLocaleString()))));
+        element("span", {}, word ? readable(word) : "none"), element("span", { class: "count" }, grouped(counts[code])))));
   }
 
   byScore() {
@@ -152,6 +159,6 @@ export class Filters {
       element("select", { "aria-label": "Decided by", onchange: (event) => { this.by = event.target.value; this.changed(); } },
         element("option", { value: "" }, "anybody or nobody"),
         ...names.map((who) => element("option", { value: who, selected: who === this.by },
-          `${who} (${this.state.others[who].size.toLocaleString()})`))));
+          `${who} (${grouped(this.state.others[who].size)})`))));
   }
 }

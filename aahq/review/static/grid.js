@@ -14,6 +14,8 @@ export class Grid {
     this.cursor = 0;
     this.wanted = 176;
     this.rows = [];
+    // What is in sight comes first; what lies beyond waits for `lookAhead`.
+    this.ahead = false;
     this.field = document.createElement("div");
     this.field.className = "field";
     this.field.setAttribute("role", "presentation");
@@ -71,9 +73,21 @@ export class Grid {
   }
 
   soon() {
+    if (!this.ahead) this.lookAhead();
     if (this.asked) return;
     this.asked = true;
     requestAnimationFrame(() => { this.asked = false; this.update(); });
+  }
+
+  // Fetch the pictures beyond the sheet from now on.
+  lookAhead() {
+    this.ahead = true;
+    for (const { tiles } of this.rows) for (const tile of tiles) if (tile.dataset.at) this.load(tile, this.view[tile.dataset.at]);
+  }
+
+  sees(number) {
+    const top = number * this.pitch - this.box.scrollTop;
+    return top < this.box.clientHeight && top + this.pitch > 0;
   }
 
   update() {
@@ -115,6 +129,7 @@ export class Grid {
   dress(slot) {
     slot.blank = false;
     slot.row.classList.remove("blank");
+    const load = this.ahead || this.sees(slot.number);
     slot.tiles.forEach((tile, column) => {
       const at = slot.number * this.columns + column;
       const face = this.view[at];
@@ -122,8 +137,13 @@ export class Grid {
       if (face === undefined) { delete tile.dataset.at; return; }
       tile.dataset.at = at;
       this.draw(tile, face, at, at === this.cursor);
-      this.load(tile, face);
+      if (load) this.load(tile, face);
     });
+  }
+
+  // Fulfilled once what is wholly in sight shows its pictures, or cannot.
+  shown() {
+    return Promise.all(this.inSight().map((at) => this.tileAt(at)?.firstChild.decode().catch(() => {})));
   }
 
   tileAt(at) {

@@ -2,13 +2,14 @@
 
 import { get, nonce, Outbox } from "./api.js";
 
+const STAMP = 12;
+
 export class State extends EventTarget {
   constructor(session, tiles) {
     super();
     this.session = session;
     this.tiles = tiles;
     this.count = tiles.id.length;
-    this.place = new Map(tiles.id.map((id, face) => [id, face]));
     this.reviewer = session.reviewer;
     this.own = new Map();
     this.history = [];
@@ -18,6 +19,11 @@ export class State extends EventTarget {
   }
 
   say(what, detail) { this.dispatchEvent(new CustomEvent(what, { detail })); }
+
+  // Where each id is: made when it is first asked for, for most visits need it after the first sheet only.
+  get place() { return this.places ??= new Map(this.tiles.id.map((id, face) => [id, face])); }
+
+  stamp(face) { return this.tiles.stamps.slice(face * STAMP, (face + 1) * STAMP); }
 
   word(column, face) { return this.tiles.words[column][this.tiles[column][face]]; }
 
