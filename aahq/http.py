@@ -43,6 +43,8 @@ class Limits:
 
     Attributes:
         per_second: requests a second to one host; 0 for none (an embedded gallery, a benchmark).
+        processes: processes that ask the same hosts at the same time, each at its share of the pace; see
+            `aahq.stages.crew`.
         connect_s: seconds for a connection.
         read_s: seconds without a byte.
         total_s: seconds for one whole response.
@@ -55,6 +57,7 @@ class Limits:
     """
 
     per_second: float = 1.0
+    processes: int = 1
     connect_s: float = 10.0
     read_s: float = 20.0
     total_s: float = 120.0
@@ -113,7 +116,7 @@ class Http:
             )
         self.contact = contact
         self.limits = limits or Limits()
-        self.pace = Pace(self.limits.per_second, clock, sleep)
+        self.pace = Pace(self.limits.per_second, clock, sleep, self.limits.processes)
         self.robots = Robots(self._get_robots, TOKEN, clock, lambda url, s: self.pace.at_most_every(host_key(url), s))
         self._sleep = sleep
         self._session = Session(

@@ -28,12 +28,17 @@ class Pace:
 
     Args:
         per_second: requests a second to one host when all is well; 0 means as fast as it goes.
+        sharers: processes that ask the same hosts, each with a `Pace` of its own: each goes so many times slower, and
+            together they keep the pace of one.
         clock: seconds that only rise.
         sleep: waits so many seconds.
     """
 
-    def __init__(self, per_second: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> None:
-        self._base = 1.0 / per_second if per_second else 0.0
+    def __init__(
+        self, per_second: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep, sharers: int = 1
+    ) -> None:
+        self._base = sharers / per_second if per_second else 0.0
+        self._sharers = sharers
         self._clock, self._sleep = clock, sleep
         self._lanes: dict[str, _Lane] = {}
         self._lock = threading.Lock()
@@ -52,7 +57,7 @@ class Pace:
         """The host said "too many": double the interval, and send nothing for `pause` seconds."""
         with self._lock:
             lane = self._lane(host)
-            lane.interval = min(SLOWEST, max(2 * lane.interval, FIRST_PAUSE))
+            lane.interval = min(SLOWEST * self._sharers, max(2 * lane.interval, FIRST_PAUSE * self._sharers))
             lane.free_at = max(lane.free_at, self._clock() + max(pause, lane.interval))
 
     def well(self, host: str) -> None:
@@ -67,7 +72,7 @@ class Pace:
         """robots.txt asks for a delay between requests: never go faster (up to `SLOWEST`)."""
         with self._lock:
             lane = self._lane(host)
-            lane.floor = min(SLOWEST, max(lane.floor, seconds))
+            lane.floor = self._sharers * min(SLOWEST, max(lane.floor / self._sharers, seconds))
             lane.interval = max(lane.interval, lane.floor)
 
     def interval(self, host: str) -> float:

@@ -65,6 +65,7 @@ class Manners:
         contact: an e-mail address or page of the person who crawls; needed for the real web.
         per_second: requests a second to one host; 0 for no limit.
         connections: pictures taken at the same time.
+        processes: processes that ask at the same time, sharing the pace.
         optouts, permissions: files; None where there is none.
         allow: `host:port` of a gallery on this machine.
     """
@@ -72,6 +73,7 @@ class Manners:
     contact: str | None = None
     per_second: float = 1.0
     connections: int = 8
+    processes: int = 1
     optouts: str | None = None
     permissions: str | None = None
     allow: Sequence[str] = ()
@@ -184,7 +186,8 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     ask, manners = build.ask, build.manners
     if ask is None:
         raise SuiteError(f"--source: this folder has none yet; expected one of {', '.join(SOURCES)}")
-    with Http(manners.contact, allow=manners.allow, limits=Limits(per_second=manners.per_second)) as http:
+    limits = Limits(per_second=manners.per_second, processes=manners.processes)
+    with Http(manners.contact, allow=manners.allow, limits=limits) as http:
         terms = Terms(http, _optouts(build), Permissions(_path(manners.permissions)))
         if again:
             stage.forget_cursors(build.ledger)

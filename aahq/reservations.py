@@ -6,8 +6,6 @@ import html as markup
 import re
 from collections.abc import Mapping
 
-from bs4 import BeautifulSoup, SoupStrainer
-
 AI_WORDS = frozenset({"noai", "noimageai", "noml"})
 INDEX_WORDS = frozenset({"noindex", "noimageindex", "none"})
 # Directives that carry a value of their own, which is no directive ("max-image-preview: none").
@@ -16,7 +14,6 @@ _VALUED_PART = re.compile(rf"(?:{'|'.join(_VALUED)})\s*:[^,]*", re.IGNORECASE)
 _SPLIT = re.compile(r"[\s,;:]+")
 # A tag can reserve only with one of these in it, in any case, plain or as character references.
 _RESERVING = re.compile("|".join([*sorted(AI_WORDS | INDEX_WORDS), "tdm-reservation"]), re.IGNORECASE)
-_METAS = SoupStrainer("meta")
 _META = re.compile(r"<meta", re.IGNORECASE)
 # A tag in which no quote, angle or equals sign stands where a browser might read it in another way.
 _PLAIN_META = re.compile(
@@ -61,7 +58,10 @@ def page_reservations(html: bytes, token: str = "aahq") -> tuple[str, ...]:
     text = _to_last_meta(html.decode("utf-16" if html.startswith(_UTF_16) else "utf-8", errors="replace"))
     if not (_RESERVING.search(text) or _RESERVING.search(markup.unescape(text))):
         return ()
-    for tag in BeautifulSoup(text, "html.parser", parse_only=_METAS).find_all("meta"):
+    # Here, because few pages come so far and most commands read none.
+    from bs4 import BeautifulSoup, SoupStrainer
+
+    for tag in BeautifulSoup(text, "html.parser", parse_only=SoupStrainer("meta")).find_all("meta"):
         name = str(tag.get("name") or tag.get("property") or tag.get("http-equiv") or "").strip().lower()
         content = str(tag.get("content") or "")
         if name == "tdm-reservation" and content.strip() == "1":

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import requests
 import urllib3
 
 from aahq.reasons import Rejected
@@ -50,11 +49,11 @@ class Answer:
 class Incoming:
     """A response whose body has not been read."""
 
-    def __init__(self, url: str, response: requests.Response, watch: Watch) -> None:
+    def __init__(self, url: str, response: urllib3.HTTPResponse, watch: Watch) -> None:
         self.url = url
-        self.status = response.status_code
+        self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        self._raw = response.raw
+        self._raw = response
         self._watch = watch
 
     def chunks(self, max_bytes: int) -> Iterator[bytes]:

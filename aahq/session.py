@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import requests
 import urllib3
 
-from aahq.netguard import NetGuard, Resolve, check_url, system_resolve
+from aahq.netguard import NetGuard, Resolve, check_url, plain_url, system_resolve
 from aahq.reasons import Rejected
 from aahq.response import CHUNK, Incoming, short
 from aahq.transport import GuardedAdapter, Watch, Watchdog
 
-# An address that no quoting would change: nothing to quote, and no path with dots to resolve.
-_PLAIN = re.compile(r"https?://[a-z0-9.-]+(?::[1-9][0-9]{0,4})?(?:/(?!\.)[A-Za-z0-9_~.-]*)+(?:\?[A-Za-z0-9_~.=&-]+)?\Z")
 _MALFORMED = ("BadStatusLine", "LineTooLong", "Invalid", "HeaderParsing", "got more")
 
 
@@ -73,9 +71,11 @@ class Session:
             finally:
                 _let_go(response, method)
 
-    def _sent(self, request: requests.PreparedRequest, watch: Watch, url: str) -> requests.Response:
+    def _sent(self, request: requests.PreparedRequest, watch: Watch, url: str) -> urllib3.HTTPResponse:
         try:
-            return self._adapter.send(request, stream=True, timeout=self._timeout, verify=True)
+            sent: Any = self._adapter.send(request, stream=True, timeout=self._timeout, verify=True)
+            response: urllib3.HTTPResponse = sent
+            return response
         except requests.Timeout:
             raise Rejected("timeout", f"{url}: no answer within {self._timeout[1]} s") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -89,7 +89,7 @@ class Session:
 @lru_cache(maxsize=4096)
 def _quoted(url: str) -> str:
     """The address as it is sent: HEAD and GET of a picture, and its work's page, are quoted once."""
-    if _PLAIN.match(url):
+    if plain_url(url) is not None:
         return url
     request = requests.PreparedRequest()
     try:
@@ -102,11 +102,12 @@ def _quoted(url: str) -> str:
     return request.url or url
 
 
-def _let_go(response: requests.Response, method: str) -> None:
+def _let_go(response: urllib3.HTTPResponse, method: str) -> None:
     """Give the connection back for the next request where that costs nothing; else close it with the body unread."""
     length = response.headers.get("Content-Length", "")
     small = length.isdigit() and int(length) <= CHUNK
-    if method == "HEAD" or (small and response.status_code >= 300):
+    if method == "HEAD" or (small and response.status >= 300):
         with contextlib.suppress(urllib3.exceptions.HTTPError, OSError, ValueError):
-            response.raw.read(CHUNK, decode_content=False)
+            response.read(CHUNK, decode_content=False)
     response.close()
+    response.release_conn()

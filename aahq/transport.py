@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from requests import PreparedRequest, Response
+from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -205,9 +205,6 @@ class GuardedAdapter(HTTPAdapter):
         """Path and query: there is no proxy that would want more."""
         return request.path_url
 
-    def build_response(self, req: PreparedRequest, resp: Any) -> Response:
-        """The parts that `aahq.session` reads; no cookie jar is filled, no charset guessed."""
-        response = Response()
-        response.status_code, response.headers, response.raw = resp.status, resp.headers, resp
-        response.url, response.request = req.url or "", req
-        return response
+    def build_response(self, req: PreparedRequest, resp: Any) -> Any:
+        """urllib3's response as it is: `aahq.session` keeps no cookies and reads the body itself."""
+        return resp

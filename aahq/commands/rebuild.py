@@ -63,7 +63,7 @@ def command(
     from aahq.stages.taking import Terms
 
     manners = {key: value for key, value in manners_of(given).items() if value is not None}
-    limits = Limits(per_second=manners.get("per_second", Limits.per_second))
+    limits = Limits(**{key: manners[key] for key in ("per_second", "processes") if key in manners})
     files = [Path(manners[key]) if key in manners else None for key in ("optouts", "permissions")]
     # What the release itself, or this folder, has taken out stays out.
     beside = (manifest if manifest.is_dir() else manifest.parent) / REMOVALS

@@ -53,6 +53,12 @@ def manners_options(command: F) -> F:
             click.option("--per-second", type=click.FloatRange(0), metavar="X", help="Requests to a host.  [1]"),
             click.option("--connections", type=click.IntRange(1, 64), metavar="N", help="Pictures at a time.  [8]"),
             click.option(
+                "--processes",
+                type=click.IntRange(1, 32),
+                metavar="N",
+                help="Processes that share the pace, for a server that nothing slows; one lists, the others fetch.  [1]",
+            ),
+            click.option(
                 "--opt-outs", "optouts", type=click.Path(exists=True, dir_okay=False), help="File of who opted out."
             ),
             click.option("--permissions", type=click.Path(exists=True, dir_okay=False), help="File of permissions."),
@@ -109,7 +115,7 @@ def ask_of(given: dict[str, Any]) -> dict[str, Any]:
 
 def manners_of(given: dict[str, Any]) -> dict[str, Any]:
     """The values of `manners_options`."""
-    names = ("contact", "per_second", "connections", "optouts", "permissions")
+    names = ("contact", "per_second", "connections", "processes", "optouts", "permissions")
     manners: dict[str, Any] = {key: given.get(key) for key in names}
     for key in ("optouts", "permissions"):
         if manners[key] is not None:

@@ -11,8 +11,9 @@ from aahq.consent import OptOuts
 from aahq.ledger import Ledger, picture_id
 from aahq.sources import Source, SourcePage
 from aahq.sources.survival import met_by_crawl
+from aahq.stages.crew import NAME, Taker
 from aahq.stages.engine import Tally, stage_run
-from aahq.stages.taking import NAME, Taker, Terms
+from aahq.stages.taking import Terms
 from aahq.stops import Stop
 
 # A released list: what is left of it is worth saying.

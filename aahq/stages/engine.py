@@ -117,19 +117,29 @@ def open_engine(workers: int | None) -> Iterator[Engine]:
     if count == 1:
         yield Engine(SerialExecutor(), 1)
         return
-    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    with open_pool(count) as engine:
+        yield engine
+
+
+@contextmanager
+def open_pool(count: int, prepare: Callable[[], object] | None = None) -> Iterator[Engine]:
+    """Processes of this machine, each of which calls `prepare` before its first task."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(prepare,))
     try:
         yield Engine(pool, 2 * count)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start_worker() -> None:
+def _start_worker(prepare: Callable[[], object] | None) -> None:
     """One thread a worker, and no worker that outlives a killed build."""
     os.environ["OMP_NUM_THREADS"] = "1"
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+    if prepare is not None:
+        prepare()
 
 
 def _die_with(sentinel: int) -> None:

@@ -15,119 +15,15 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import killed_build
 import pytest
+from killed_build import SIZE, files_of
 
 from aahq.pipeline import open_build, run_all
 from suite.errors import SuiteError
 
 pytestmark = pytest.mark.slow
-SIZE, KILLS = 64, int(os.environ.get("KILLS", "16"))
-
-# A warm process forks one child a try, so that a hundred of them take a minute and not ten. Every try has a stage to die in,
-# in turn: half of the children before one of its events (a file takes its name, a transaction ends), half after a random part
-# of the time that it takes. Prints how often each stage was killed.
-DRIVER = """
-import json, os, random, shutil, signal, sys, time
-from contextlib import contextmanager
-from pathlib import Path
-import aahq.stages.engine, aahq.stages.screen, aahq.stages.faces, aahq.stages.align, aahq.stages.release
-from aahq import ledger, pipeline
-from suite.progress import set_quiet
-
-set_quiet(True)
-aahq.stages.screen.BATCH = aahq.stages.faces.BATCH = aahq.stages.align.BATCH = 1
-work, source, truth, kills, seed = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
-note = work / "stage"
-aahq.stages.faces._finder()
-draw = random.Random(seed)
-replace, transaction = Path.replace, ledger.Ledger.transaction
-
-def build(out, stage, at):
-    # Every stage; dies before event number `at` of `stage`. Returns stage -> (events, seconds).
-    events, said = 0, {}
-
-    def event():
-        nonlocal events
-        events += 1
-        if events == at and note.read_text() == stage:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def replace_or_die(self, target):
-        event()
-        return replace(self, target)
-
-    @contextmanager
-    def transaction_or_die(self):
-        with transaction(self):
-            yield
-            event()
-
-    Path.replace, ledger.Ledger.transaction = replace_or_die, transaction_or_die
-    ask, shape = {"source": "folder", "target": source}, {"size": 64}
-    with pipeline.open_build(out, ask=ask, shape=shape, workers=1, create=True) as opened:
-        for name in pipeline.STAGES:
-            events, start = 0, time.monotonic()
-            note.write_text(name)
-            pipeline.RUN[name](opened)
-            said[name] = (events, time.monotonic() - start)
-    return said
-
-def child(work):
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-            os._exit(0)
-        except BaseException as error:
-            print(repr(error), file=sys.stderr)
-            os._exit(3)
-    return pid
-
-def files(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-def ended(pid):
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-def kill_within(pid, stage, seconds):
-    while note.read_text() != stage and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        time.sleep(0.001)
-    time.sleep(seconds)
-    os.kill(pid, signal.SIGKILL)
-
-note.write_text("")
-assert ended(child(lambda: (work / "told").write_text(json.dumps(build(work / "count", "", 0))))) == 0
-told = json.loads((work / "told").read_text())
-killed, folders = dict.fromkeys(pipeline.STAGES, 0), 0
-while sum(killed.values()) < kills:
-    out = work / f"out{folders}"
-    # A build goes forward only, so the stages to die in are those of the least killed, in their order.
-    least = sorted(pipeline.STAGES, key=lambda name: (killed[name], draw.random()))[:5]
-    for stage in sorted(least, key=pipeline.STAGES.index):
-        events, seconds = told[stage]
-        by_event = events > 0 and (folders + pipeline.STAGES.index(stage)) % 2 == 0
-        at = draw.randrange(1, events + 1) if by_event else 0
-        note.write_text("")
-        pid = child(lambda: build(out, stage, at))
-        if not at:
-            kill_within(pid, stage, draw.uniform(0, seconds))
-        code = ended(pid)
-        assert code in (0, -9), code
-        if code == -9:
-            killed[note.read_text() or "crawl"] += 1
-    folders += 1
-    note.write_text("")
-    assert ended(child(lambda: build(out, "", 0))) == 0
-    ours, theirs = files(out / "release"), files(truth)
-    assert ours == theirs, sorted(n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n))
-    assert not list(out.rglob("*.part")), "nothing half-written is left"
-    shutil.rmtree(out)
-print(json.dumps({"kills": sum(killed.values()), "folders": folders, "stages": killed}))
-"""
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+KILLS = int(os.environ.get("KILLS", "16"))
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +55,8 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
 def test_killed_at_random_moments_of_every_stage(few: tuple[Path, Path], tmp_path: Path) -> None:
     source, truth = few
     arguments = [str(tmp_path), str(source), str(truth / "release"), str(KILLS), "11"]
-    done = subprocess.run([sys.executable, "-c", DRIVER, *arguments], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-P", killed_build.__file__, "many", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     print(told)
@@ -290,7 +187,7 @@ def test_a_clock_that_jumps_changes_nothing(
         def now(cls, tz: object = None) -> Jumping:  # type: ignore[override]
             return cls(2000, 1, 1, tzinfo=UTC) + timedelta(days=draw.uniform(-9000, 30000))
 
-    for module in ("aahq.stages.engine", "aahq.stages.crawl", "aahq.http"):
+    for module in ("aahq.stages.engine", "aahq.http"):
         monkeypatch.setattr(f"{module}.datetime", Jumping, raising=False)
     ask = {"source": "folder", "target": str(source)}
     with open_build(tmp_path / "out", ask=ask, shape={"size": SIZE}, workers=1, create=True) as build:

@@ -357,6 +357,14 @@ def test_one_host_is_spaced_and_hosts_do_not_wait_for_each_other() -> None:
     assert sent == [0.0, 0.5, 1.0, 1.0]
 
 
+def test_sharers_together_keep_the_pace_of_one() -> None:
+    shared = [Pace(2.0, sharers=3) for _ in range(3)]
+    for pace in shared:
+        pace.at_most_every("slow", 4.0)
+    for host, each_second in (("a", 2.0), ("slow", 0.25)):
+        assert sum(1 / pace.interval(host) for pace in shared) == pytest.approx(each_second)
+
+
 def test_pace_slows_and_recovers() -> None:
     pace, _ = paced(2.0)
     pace.slower("a")

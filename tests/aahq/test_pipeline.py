@@ -11,65 +11,19 @@ import sys
 import time
 from pathlib import Path
 
+import killed_build
 import pandas as pd
 import pytest
+from killed_build import SIZE, files_of
 
 from aahq.ledger import Ledger
 from aahq.pipeline import STAGES, open_build, run_all
 from suite.errors import SuiteError
 
-SIZE = 64
 
-# Runs a build and kills its own process, as `kill -9` does, right before the n-th event: an event is a file taking its
-# name or a transaction being committed. Small batches make many of both. Prints how many events there were.
-DRIVER = """
-import os, signal, sys
-from contextlib import contextmanager
-from pathlib import Path
-import aahq.stages.engine, aahq.stages.screen, aahq.stages.faces, aahq.stages.align
-from aahq import ledger, pipeline
-from suite.progress import set_quiet
-
-set_quiet(True)
-out, source, at = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-for stage in (aahq.stages.screen, aahq.stages.faces, aahq.stages.align):
-    stage.BATCH = 2
-events = 0
-replace, transaction = Path.replace, ledger.Ledger.transaction
-
-def event():
-    global events
-    events += 1
-    if events == at:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-def replace_or_die(self, target):
-    event()
-    return replace(self, target)
-
-@contextmanager
-def transaction_or_die(self):
-    with transaction(self):
-        yield
-        event()
-
-Path.replace, ledger.Ledger.transaction = replace_or_die, transaction_or_die
-with pipeline.open_build(
-    out, ask={"source": "folder", "target": source}, shape={"size": 64}, workers=1, create=True
-) as build:
-    pipeline.run_all(build)
-print(events)
-"""
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def drive(out: Path, source: Path, at: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", DRIVER, str(out), str(source), str(at)], capture_output=True, text=True, check=False
-    )
+def drive(out: Path, source: Path, stage: str, at: int) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", killed_build.__file__, "once", str(out), str(source), stage, str(at)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def states(out: Path) -> dict[str, tuple[str, str]]:
@@ -113,26 +67,23 @@ def test_workers_do_not_change_the_release(built: Path, painted_folder: Path, tm
     assert files_of(tmp_path / "two" / "release") == files_of(built / "release")
 
 
-def killed_and_resumed(source: Path, out: Path, moments: list[int]) -> None:
-    for at in moments:
-        killed = drive(out, source, at)
-        assert killed.returncode in (-signal.SIGKILL, 0), killed.stderr
+@pytest.mark.slow
+def test_killed_before_an_event_and_resumed_gives_the_same_bytes(
+    built: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    """While fetching, then while aligning; the long fault suite kills everywhere."""
+    out = tmp_path / "out"
+    for stage, at in (("crawl", 5), ("align", 3)):
+        killed = drive(out, painted_folder, stage, at)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
         with Ledger(out) as ledger:
             assert ledger.one("PRAGMA integrity_check") == "ok"
             for file in [row["file"] for row in ledger.rows("SELECT file FROM faces WHERE file IS NOT NULL")]:
                 assert (out / file).is_file(), "a row points only to files that are whole"
-    done = drive(out, source, 0)
+    done = drive(out, painted_folder, "", 0)
     assert done.returncode == 0, done.stderr
     assert not list(out.rglob("*.part")), "nothing half-written is left"
-
-
-@pytest.mark.slow
-def test_killed_before_any_event_and_resumed_gives_the_same_bytes(
-    built: Path, painted_folder: Path, tmp_path: Path
-) -> None:
-    # While fetching, then while aligning; the long fault suite kills everywhere.
-    killed_and_resumed(painted_folder, tmp_path / "out", [9, 14])
-    assert files_of(tmp_path / "out" / "release") == files_of(built / "release")
+    assert files_of(out / "release") == files_of(built / "release")
 
 
 @pytest.mark.slow
