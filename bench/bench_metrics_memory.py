@@ -19,7 +19,8 @@ from bench.run import Row
 from benchmark.features import Extractor
 from benchmark.frechet import Gaussian, fit
 from benchmark.generate import Block, Generation
-from benchmark.measure import Lens, RealSet, look, measure
+from benchmark.look import Lens, RealSet, look
+from benchmark.measure import measure
 from benchmark.protocol import Draws
 
 FACES, STYLES, DIM, REAL = 120, 10, 128, 2500

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import factor_net
+from benchmark.controls import controls
 from benchmark.features import Extractor, FeatureCache, checked_weights, inception
 from benchmark.generate import Generation
 from benchmark.joined import Joined
+from benchmark.look import Lens, RealSet, look, scratch_folder
 from benchmark.lpips_diversity import Diversity, alex
-from benchmark.measure import Lens, Measured, RealSet, combine, controls, look, measure, scratch_folder
+from benchmark.measure import Measured, combine, measure
 from benchmark.methods import load
 from benchmark.paper import Cell
 from benchmark.protocol import Draws, Protocol, content_digest, draw

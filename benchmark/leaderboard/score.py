@@ -10,12 +10,14 @@ from pathlib import Path
 
 from benchmark.cell import Bench, open_lens
 from benchmark.cell_records import MEASURE_VERSION, hardware
+from benchmark.controls import controls
 from benchmark.features import FeatureCache
 from benchmark.generate import Generation
 from benchmark.leaderboard.inputs import draw_for
 from benchmark.leaderboard.picture_folder import PictureFolder
 from benchmark.leaderboard.seed import Seed
-from benchmark.measure import Measured, RealSet, combine, controls, look, measure, scratch_folder
+from benchmark.look import RealSet, look, scratch_folder
+from benchmark.measure import Measured, combine, measure
 from benchmark.paper import Cell, Guidance
 from benchmark.record import CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Trust
 from benchmark.work import Work

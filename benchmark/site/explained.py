@@ -73,13 +73,13 @@ METRICS = (
         "The cosine between the features of a picture and those of its face, or of its style reference; averaged over "
         "a face's styles, then over faces. The extractor's name stands in brackets.",
         "Higher is better. Only for methods that restyle given faces, and for reference-guided pictures.",
-        "benchmark/measure.py, benchmark/dlib_identity.py",
+        "benchmark/look.py, benchmark/dlib_identity.py",
     ),
     Metric(
         ("precision", "recall", "density", "coverage"),
         "Precision, recall, density, coverage",
         "Nearest-neighbour estimates of how much of the generated set lies among the real one, and the reverse.",
-        "Higher is better. One sampling seed gives no interval, so they are not ranked.",
+        "Higher is better. The interval comes from leaving out one face at a time (jackknife).",
         "benchmark/neighbours.py",
     ),
     Metric(
