@@ -5,7 +5,6 @@ A cell that cannot be measured says why in the tables; it never shows a number.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from benchmark.paper import Cell, cells
 from benchmark.record import Record
 from benchmark.training import ensure_weights
 from benchmark.work import Work
+from suite.children import run_command
 from suite.errors import SuiteError
 from suite.files import write_whole
 
@@ -105,7 +105,7 @@ def ensure_data(work: Work) -> None:
     command += ["--styles", str(paint.styles)]
     if paint.identities:
         command += ["--identities", str(paint.identities)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_command(command, capture_output=True, text=True)
     if done.returncode:
         words = done.stderr.strip().splitlines()
         raise SuiteError(f"data: 'aahq portraits' failed: {words[-1][:300] if words else done.returncode}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmark.paper import slug
 from benchmark.settings import MethodSettings, Step
 from benchmark.work import Work
+from suite.children import run_command
 from suite.errors import SuiteError
 from suite.files import digest, sha256_file, write_json
 
@@ -115,7 +116,7 @@ def train_step(work: Work, step: Step) -> None:
         write_json(folder / BEGUN, {"command": key})
     begun = time.perf_counter()
     with (folder / "log.txt").open("ab") as log:
-        done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
+        done = run_command(command, stdout=log, stderr=subprocess.STDOUT)
     if done.returncode:
         words = (folder / "log.txt").read_text(errors="replace").strip().splitlines()
         raise SuiteError(f"training of {step.name} failed: {words[-1][:300] if words else done.returncode}")

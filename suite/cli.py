@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from suite.children import stop_with_starter
 from suite.errors import SuiteError, did_you_mean
 from suite.progress import set_quiet
 
@@ -50,6 +51,7 @@ class SuiteGroup(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
+        stop_with_starter()
         try:
             result = super().main(*args, **kwargs)
         except click.exceptions.Exit as stop:

@@ -15,6 +15,7 @@ from aahq.gallery.faults import FAULTS
 from aahq.gallery.pictures import content_type, file_bytes, paint_shown, reduced, stamped, suffix
 from aahq.gallery.works import KINDS, Shown, Work, hash_of, pictures, plan
 from aahq.portraits.paint import working_size
+from suite.children import end_with_pool
 from suite.errors import SuiteError, did_you_mean
 from suite.files import digest, write_whole
 from suite.progress import progress
@@ -171,7 +172,7 @@ class Gallery:
                 wanted[(plain,)] = plain
         todo = [(key, shown) for key, shown in wanted.items() if key not in self._kept]
         context = get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_quiet_threads) as pool:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
             made = pool.map(_file_bytes_cached, [(shown, self.cache) for _, shown in todo])
             for (key, _), data in progress(zip(todo, made, strict=True), "paint", len(todo), "picture"):
                 self._kept[key] = data
@@ -250,9 +251,10 @@ def _fault_work(name: str, k: int, seed: int) -> Work:
     return Work(number, f"fault-{name}"[:40], title, "mischief", "Mischief Maker", (shown,), ("portrait",), fault=name)
 
 
-def _quiet_threads() -> None:
+def _start_worker() -> None:
     import cv2
 
+    end_with_pool()
     cv2.setNumThreads(1)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from aahq.portraits.paint import paint
 from aahq.portraits.styles import FAMILIES, style_seed
 from aahq.release import Written, encode_png, write
+from suite.children import end_with_pool
 from suite.progress import progress
 
 RECIPE = "painted-ffhq-frame"
@@ -106,7 +107,8 @@ def write_portraits(
         bar.close()
 
 
-def _one_thread() -> None:
+def _start_worker() -> None:
+    end_with_pool()
     cv2.setNumThreads(1)
 
 
@@ -118,7 +120,7 @@ def _painted(plan: list[Sitting], workers: int) -> Iterator[tuple[dict[str, Any]
     batch = max(1, min(16, len(plan) // workers))
     batches = [plan[i : i + batch] for i in range(0, len(plan), batch)]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         waiting = [pool.submit(_paint_batch, b) for b in batches[: workers * _IN_FLIGHT]]
         following = iter(batches[workers * _IN_FLIGHT :])
         while waiting:

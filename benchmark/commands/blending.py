@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from suite.children import run_command
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 
@@ -63,7 +63,7 @@ def command(weights: Path, data: Path | None, groups: int, seed: int, as_json: b
 def _paint(folder: Path) -> Path:
     # Neither the shipped model nor the factor network has seen this seed.
     options = ["--count", "300", "--size", "64", "--domain", "art", "--seed", "77", "--styles", "240"]
-    if subprocess.run([sys.executable, "-m", "aahq", "portraits", str(folder), *options], check=False).returncode:
+    if run_command([sys.executable, "-m", "aahq", "portraits", str(folder), *options]).returncode:
         raise SuiteError("blending: 'aahq portraits' failed; its message stands above")
     return folder
 

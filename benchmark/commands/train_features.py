@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import click
 
+from suite.children import run_command
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 
@@ -45,7 +45,7 @@ def command(
             painted = Path(folder) / "portraits"
             # Another seed than the profiles': the network must not have seen the people that it will measure.
             options = ["--count", str(count), "--size", "64", "--domain", "both", "--seed", "1000", "--styles", "240"]
-            done = subprocess.run([sys.executable, "-m", "aahq", "portraits", str(painted), *options], check=False)
+            done = run_command([sys.executable, "-m", "aahq", "portraits", str(painted), *options])
             if done.returncode:
                 raise SuiteError("train-features: 'aahq portraits' failed; its message stands above")
             tensors, card = train(read_lessons(open_release(painted)), steps, batch, seed)
