@@ -110,7 +110,11 @@ def style_map(
 
 
 def _load(root: Path, count: int, width: int) -> tuple[list[str], list[Image.Image], list[np.ndarray]]:
-    rows = [(row["id"], row["file"], row["offset"], row["bytes"]) for row in read_rows(root / MANIFEST) if row["file"]]
+    rows = [
+        (row["id"], row["file"], row["offset"], row["bytes"])
+        for row in read_rows(root / MANIFEST, ("id", "file", "offset", "bytes"))
+        if row["file"]
+    ]
     rows = [rows[n] for n in np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)] if rows else []
     side = _cell(len(rows), width)
     ids, thumbs, features = [], [], []

@@ -198,7 +198,7 @@ def _sweep(root: Path, shards: set[str], manifest: Path | None) -> None:
     _keep_only(root / "shards", {Path(shard).name for shard in shards})
     images = root / "images"
     wanted: set[str] = set()
-    for prefix, rows in groupby(read_rows(manifest) if manifest else (), key=lambda row: row["id"][:2]):
+    for prefix, rows in groupby(read_rows(manifest, ("id", "file")) if manifest else (), key=lambda row: row["id"][:2]):
         wanted.add(prefix)
         _keep_only(images / prefix, {f"{row['id']}.png" for row in rows if row["file"]})
     _keep_only(images, wanted)
