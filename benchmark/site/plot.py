@@ -15,6 +15,9 @@ LABEL = 150
 RIGHT = 16
 STEP = 24
 SCATTER_HEIGHT = 330
+# Between two labels: words that touch read as one.
+CLEAR = 5
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,10 @@ def scatter(group: Group, rows: Sequence[Row], x_column: Column, y_column: Colum
     for row, a, b, (x, y) in zip(rows, xs, ys, points):
         said = _said(row, [(x_column, a), (y_column, b)])
         parts.append(_mark(row, x, y, _span(across, a), _span(up, b), said))
-    for row, (x, y) in zip(rows, points):
+    labels: list[Box] = []
+    for row, a, b, point in zip(rows, xs, ys, points):
         text = row.method if row.indicator is None else f"i = {row.indicator}"
-        parts.append(_place_label(text, x, y, taken))
+        parts.append(_place_label(text, point, _span(across, a), _span(up, b), taken, labels))
     title = f"{x_column.metric} against {y_column.metric}, {group.guidance}-guided"
     return _svg(title, WIDTH, SCATTER_HEIGHT, parts)
 
@@ -118,20 +122,41 @@ def _sweeps(rows: Sequence[Row], points: Sequence[tuple[float, float]]) -> list[
     return out
 
 
-def _place_label(text: str, x: float, y: float, taken: list[tuple[float, float, float, float]]) -> Markup:
-    """A label beside its point where there is room; the point's tooltip says it anyway."""
+def _place_label(
+    text: str,
+    point: tuple[float, float],
+    across: tuple[float, float] | None,
+    up: tuple[float, float] | None,
+    marks: Sequence[Box],
+    labels: list[Box],
+) -> Markup:
+    """A label beside its point or at an end of its intervals, where there is room; the point's tooltip says it anyway."""
+    x, y = point
+    left_end, right_end = across or point[:1] * 2
+    low_end, high_end = up or point[1:] * 2
     shown = _short(text, 18)
     wide = 6.4 * len(shown)
     beside = ((x + 9, y + 4, "start"), (x - 9, y + 4, "end"), (x, y - 10, "middle"), (x, y + 19, "middle"))
-    spots = (*beside, (x + 9, y - 7, "start"), (x - 9, y - 7, "end"), (x + 9, y + 16, "start"), (x - 9, y + 16, "end"))
+    corners = ((x + 9, y - 7, "start"), (x - 9, y - 7, "end"), (x + 9, y + 16, "start"), (x - 9, y + 16, "end"))
+    ends = (
+        (right_end + 6, y + 4, "start"),
+        (left_end - 6, y + 4, "end"),
+        (x, high_end - 6, "middle"),
+        (x, low_end + 14, "middle"),
+    )
+    spots = (*beside, *corners, *ends)
     for at_x, at_y, anchor in spots:
         left = at_x - {"start": 0, "end": wide, "middle": wide / 2}[anchor]
         box = (left, at_y - 10, left + wide, at_y + 3)
-        free = all(box[2] < t[0] or box[0] > t[2] or box[3] < t[1] or box[1] > t[3] for t in taken)
+        free = not any(_meet(box, mark, 0) for mark in marks) and not any(_meet(box, one, CLEAR) for one in labels)
         if free and box[0] > 46 and box[2] < WIDTH and box[1] > 18 and box[3] < SCATTER_HEIGHT - 44:
-            taken.append(box)
+            labels.append(box)
             return _t(at_x, at_y, shown, anchor, "label small")
     return Markup()
+
+
+def _meet(a: Box, b: Box, apart: float) -> bool:
+    return a[2] + apart >= b[0] and a[0] - apart <= b[2] and a[3] >= b[1] and a[1] <= b[3]
 
 
 def _mark(
