@@ -66,11 +66,11 @@ class OptOuts:
         """
         if candidate.artist and candidate.artist.casefold() in self.artists:
             return f"artist: {candidate.artist}"
-        for url in (candidate.page_url, *candidate.image_urls):
-            if url is None:
-                continue
-            if same_address(url) in self.urls or any(same_address(url).startswith(prefix) for prefix in self.prefixes):
-                return f"url: {url}"
+        if self.urls or self.prefixes:
+            for url in (*filter(None, [candidate.page_url]), *candidate.image_urls):
+                address = same_address(url)
+                if address in self.urls or any(address.startswith(prefix) for prefix in self.prefixes):
+                    return f"url: {url}"
         return next((f"sha256: {value}" for value in hashes if value in self.hashes), None)
 
     def _add(self, line: str, number: int) -> None:

@@ -86,14 +86,16 @@ def _take_pages(ledger: Ledger, where: Where, source: Source, taker: Taker) -> b
             while (page := coming.result()) is not None:
                 taken = _record(ledger, where, page, taken, taker.tally, taker.terms.optouts)
                 if where.left(taken) == 0:
-                    taker.take_found()
-                    return False
+                    break
                 coming = lister.submit(next, pages, None)
-                taker.take_found()
-        except BaseException:
+                taker.begin_found()
+            taker.take_found()
+        except BaseException as error:
+            if isinstance(error, Stop):
+                taker.finish()
             http.halted.set()
             raise
-    return True
+    return page is None
 
 
 def forget_cursors(ledger: Ledger) -> None:

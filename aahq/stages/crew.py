@@ -13,14 +13,14 @@ from aahq.consent import OptOuts, Permissions
 from aahq.http import Http, Limits
 from aahq.ledger import Ledger
 from aahq.remove.forget import returned
-from aahq.stages.engine import Engine, Refusal, Tally, content_path, open_pool, run_batches
+from aahq.stages.engine import Engine, Flow, Refusal, Tally, content_path, open_pool
 from aahq.stages.taking import FOLDER, Batch, Desk, Taken, Task, Terms
 from aahq.stops import Stop
 from suite.files import canonical_json
 
 NAME = "crawl"
 # Pictures a task: few, because what a kill interrupts has to be asked for again.
-BATCH = 8
+BATCH = 4
 
 
 class Taker:
@@ -41,22 +41,33 @@ class Taker:
         self.came_back: list[str] = []
         self._crew = ExitStack()
         folder, others = ledger.folder / FOLDER, terms.http.limits.processes - 1
-        self._batch, self._take = BATCH, Desk(terms, folder).take
+        self._batch, take = BATCH, Desk(terms, folder).take
         if others:
             threads = -(-connections // others)
-            self._engine = self._crew.enter_context(
-                open_pool(others, partial(_hire, _Hired.of(terms), folder, threads))
-            )
-            self._batch, self._take = BATCH * threads, _take_here
+            engine = self._crew.enter_context(open_pool(others, partial(_hire, _Hired.of(terms), folder, threads)))
+            self._batch, take = BATCH * threads, _take_here
         else:
             pool = self._crew.enter_context(ThreadPoolExecutor(connections, thread_name_prefix="crawl"))
-            self._engine = Engine(pool, 2 * connections)
+            engine = Engine(pool, 2 * connections)
+        self._flow = Flow(engine, take, self._commit)
+        self._under_way: set[str] = set()
 
     def __enter__(self) -> Taker:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._flow.cancel()
         self._crew.close()
+
+    def begin_found(self) -> None:
+        """Send every `found` picture on its way; the last of them may come back later.
+
+        Raises:
+            Stop: after everything that was under way is committed.
+        """
+        self._flow.feed(self._batches())
+        if self.stop is not None:
+            self.take_found()
 
     def take_found(self) -> None:
         """Decide and fetch every `found` picture.
@@ -64,18 +75,27 @@ class Taker:
         Raises:
             Stop: after everything that was under way is committed.
         """
-        run_batches(self._engine, self._batches(), self._take, self._commit)
-        if self.terms.optouts.tombstones is not None:
-            returned(self.ledger, self.came_back, self.terms.optouts.tombstones)
-            self.came_back = []
+        self._flow.feed(self._batches())
+        self.finish()
         if self.stop is not None:
             raise self.stop
+
+    def finish(self) -> None:
+        """Wait for what is under way, and commit it."""
+        self._flow.drain()
+        if self.terms.optouts.tombstones is not None:
+            returned(self.ledger, self.came_back, self.terms.optouts.tombstones)
+            self._under_way.difference_update(self.came_back)
+            self.came_back = []
 
     def _batches(self) -> Iterator[list[Task]]:
         for rows in self.ledger.pending("pictures", "found", "id, candidate", self._batch):
             if self.stop is not None:
                 return
-            yield [(row["id"], row["candidate"]) for row in rows]
+            tasks = [(row["id"], row["candidate"]) for row in rows if row["id"] not in self._under_way]
+            if tasks:
+                self._under_way.update(id for id, _ in tasks)
+                yield tasks
 
     def _commit(self, result: Batch) -> None:
         done, stop = result
@@ -93,6 +113,7 @@ class Taker:
                     self.tally.drop(taken.outcome.reason)
                 else:
                     self.tally.keep()
+        self._under_way.difference_update(taken.id for taken in done if taken.id not in back)
         self.step(len(done))
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aahq.ledger import Ledger
 from suite.errors import SuiteError
@@ -147,6 +147,53 @@ def _die_with(sentinel: int) -> None:
     os._exit(1)
 
 
+class Flow(Generic[T, R]):
+    """Batches on their way through an engine: a bounded number of them, each committed here as it comes back.
+
+    Raises:
+        SuiteError: from `feed` and `drain`: a worker process died; what was committed stands.
+    """
+
+    def __init__(self, engine: Engine, work: Callable[[list[T]], R], commit: Callable[[R], None]) -> None:
+        self._engine, self._work, self._commit = engine, work, commit
+        self._waiting: set[Future[R]] = set()
+
+    def feed(self, batches: Iterable[list[T]]) -> None:
+        """Send every batch, waiting for earlier ones where too many are under way; the last ones still are."""
+        with _living_workers():
+            for batch in batches:
+                self._waiting.add(self._engine.executor.submit(self._work, batch))
+                if len(self._waiting) >= self._engine.in_flight:
+                    self._take()
+
+    def drain(self) -> None:
+        """Wait until nothing is under way."""
+        with _living_workers():
+            while self._waiting:
+                self._take()
+
+    def cancel(self) -> None:
+        """Begin nothing more of what is under way."""
+        for future in self._waiting:
+            future.cancel()
+
+    def _take(self) -> None:
+        done, self._waiting = wait(self._waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            self._commit(future.result())
+
+
+@contextmanager
+def _living_workers() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        raise SuiteError(
+            "a worker process died (killed, or out of memory); run the same command again to go on, with fewer --workers",
+            exit_code=1,
+        ) from None
+
+
 def run_batches(
     engine: Engine, batches: Iterable[list[T]], work: Callable[[list[T]], R], commit: Callable[[R], None]
 ) -> None:
@@ -155,29 +202,12 @@ def run_batches(
     Raises:
         SuiteError: a worker process died; what was committed stands.
     """
-    waiting: set[Future[R]] = set()
+    flow = Flow(engine, work, commit)
     try:
-        for batch in batches:
-            waiting.add(engine.executor.submit(work, batch))
-            if len(waiting) >= engine.in_flight:
-                waiting = _take(waiting, commit)
-        while waiting:
-            waiting = _take(waiting, commit)
-    except BrokenProcessPool:
-        raise SuiteError(
-            "a worker process died (killed, or out of memory); run the same command again to go on, with fewer --workers",
-            exit_code=1,
-        ) from None
+        flow.feed(batches)
+        flow.drain()
     finally:
-        for future in waiting:
-            future.cancel()
-
-
-def _take(waiting: set[Future[R]], commit: Callable[[R], None]) -> set[Future[R]]:
-    done, rest = wait(waiting, return_when=FIRST_COMPLETED)
-    for future in done:
-        commit(future.result())
-    return rest
+        flow.cancel()
 
 
 @contextmanager
