@@ -60,7 +60,8 @@ def banded(
     """As `whole`, `rows` rows at a time; without `keep` the features come back empty, as nothing reads them."""
     count, height, width = len(x), 2 * x.shape[2], 2 * x.shape[3]
     channels = layers[1].conv.weight.shape[1] if keep else 0
-    features = x.new_empty((count, channels, height, width)).contiguous(memory_format=torch.channels_last)
+    shape = (count, channels, height, width)
+    features = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     pictures = picture.new_empty((count, 3, height, width))
     for n in range(count):
         one = slice(n, n + 1)

@@ -175,17 +175,21 @@ def bias_act_cpu(
     overwrite: bool,
 ) -> Tensor:
     """The reference step by step in one buffer; fresh memory costs a processor more than the arithmetic. No derivative."""
-    y = x
-    for term in (noise, None if b is None else b.reshape(1, -1, *[1] * (x.ndim - 2))):
-        if term is not None:
-            # The first sum brings its own memory, unless x's may be taken.
-            y = y.add_(term) if overwrite or y is not x else y + term.to(x.dtype)
-    if y is x and not overwrite:
-        y = x.clone()
+    y = x if overwrite else torch.empty_like(x)
+    first, *others = [term.to(x.dtype) for term in (noise, _per_channel(b, x)) if term is not None] or [None]
+    # The gain is positive, so it may come before the activation: with the first sum, which passes over x anyway.
+    if first is not None:
+        torch.add(first * gain, x, alpha=gain, out=y)
+    elif gain != 1 or y is not x:
+        torch.mul(x, gain, out=y)
+    for term in others:
+        y.add_(term * gain)
     if act == "lrelu":
         F.leaky_relu_(y, slope)
     elif act == "relu":
         F.relu_(y)
-    if gain != 1:
-        y.mul_(gain)
     return y if clamp is None else y.clamp_(-clamp, clamp)
+
+
+def _per_channel(b: Tensor | None, x: Tensor) -> Tensor | None:
+    return None if b is None else b.reshape(1, -1, *[1] * (x.ndim - 2))

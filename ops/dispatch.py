@@ -58,6 +58,10 @@ def _from_environment() -> str | None:
     return name or None
 
 
+def _override() -> str | None:
+    return _forced if _forced is not None else _from_environment()
+
+
 def _check_name(what: str, name: str) -> None:
     if name not in IMPLEMENTATIONS:
         raise ValueError(f"{what}: given {name!r}; expected one of {', '.join(IMPLEMENTATIONS)}")
@@ -92,7 +96,7 @@ def _decide(op: str, device: str, dtype: torch.dtype, forced: str | None, compil
 
 def choose(op: str, x: Tensor) -> str:
     """The implementation for `op` on an input like `x`; decided once for each device, dtype and override."""
-    forced = _forced if _forced is not None else _from_environment()
+    forced = _override()
     if torch.compiler.is_compiling():
         return _decide(op, x.device.type, x.dtype, forced, True).implementation
     key = (op, x.device.type, x.dtype, forced)
@@ -102,7 +106,12 @@ def choose(op: str, x: Tensor) -> str:
 
 
 def layout(device: torch.device, half: torch.dtype | None = None) -> torch.memory_format:
-    """The memory format in which convolutions run fastest: channels-last, but for float32 on a GPU."""
+    """The memory format in which convolutions run fastest: channels-last, but for float32 on a GPU.
+
+    The plain reference keeps the format in which PyTorch makes tensors.
+    """
+    if _override() == "reference":
+        return torch.contiguous_format
     if device.type == "cpu" or half is not None:
         return torch.channels_last
     return torch.contiguous_format
@@ -110,7 +119,7 @@ def layout(device: torch.device, half: torch.dtype | None = None) -> torch.memor
 
 def explain(device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> dict[str, Choice]:
     """What each operator would run with on that device and dtype, and why."""
-    forced = _forced if _forced is not None else _from_environment()
+    forced = _override()
     return {op: _decide(op, torch.device(device).type, dtype, forced, False) for op in HAS}
 
 

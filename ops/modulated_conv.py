@@ -139,17 +139,24 @@ def modulated_conv2d_folded(
     kernel: Tensor | None = None,
 ) -> Tensor:
     """The grouped form one sample after another: an ordinary convolution each, with nothing to do to the activations."""
+    # Slices keep the memory format, which an index and a new axis would lose.
     rows = [
-        convolve(row[None], filters(weight, factors[None], demodulate).to(x.dtype), 1, up, down, kernel)
-        for row, factors in zip(x, style)
+        convolve(x[n : n + 1], filters(weight, style[n : n + 1], demodulate).to(x.dtype), 1, up, down, kernel)
+        for n in range(len(x))
     ]
     return rows[0] if len(rows) == 1 else torch.cat(rows)
 
 
 def filters(weight: Tensor, style: Tensor, demodulate: bool = True) -> Tensor:
     """The filters of one sample: (O, I, k, k) and its style (1, I) -> (O, I, k, k)."""
-    factors = style * demodulation(weight, style).to(style.dtype).t() if demodulate else style  # (O or 1, I)
-    return weight * factors[:, :, None, None]
+    bank = weight * style[:, :, None, None]
+    if not demodulate:
+        return bank
+    norm = torch.linalg.vector_norm(
+        bank, dim=(1, 2, 3), keepdim=True, dtype=torch.promote_types(bank.dtype, torch.float32)
+    )
+    factors = (norm.square() + EPSILON).rsqrt().to(bank.dtype)
+    return bank * factors if torch.is_grad_enabled() else bank.mul_(factors)
 
 
 def modulated_conv2d(
