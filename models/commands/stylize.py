@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from models.pretrained import Pretrained
     from models.psp import PSPEncoder
-    from models.stylise import Inverter, Style, Stylised
+    from models.stylise import Inverter, Settings, Style, Stylised
 
 ROWS = 8
 
@@ -75,7 +75,7 @@ def stylize(
     if paste_back and aligned:
         raise SuiteError("--paste-back: not together with --aligned; there is no photograph to put the face back into")
     sources = picture_files(faces, "FACE")
-    first = next(sources)
+    photographs = itertools.chain([next(sources)], sources)  # that there is one is known before a model is loaded
     style_files = list(picture_files(styles, "--style"))
     model = model_options.load()
     i, theta = blend_options.resolve(model.generator.n_latent)
@@ -90,32 +90,22 @@ def stylize(
         failures.append(str(error))
         click.echo(f"error: {error}", err=True)
 
-    def all_faces() -> Iterator[Path]:
-        yield first
-        yield from sources
-
     stylist = Stylist(model, settings, psp, distance)
-    rows: list[Stylised] = []
+    sheets = _Sheets(out, known, model, settings)
     done: list[dict[str, Any]] = []
-    count = sheets = 0
-    for one in progress(stylist.run(all_faces(), known, out, failed), "faces", unit="face"):
+    count = 0
+    for one in progress(stylist.run(photographs, known, out, failed), "faces", unit="face"):
         count += 1
         if as_json:
             done.append(_told(one))
-        rows.append(_small(one))
-        if len(rows) == ROWS:
-            sheets += 1
-            _sheet(out / f"sheet-{sheets:04d}.png", rows, known, model, settings)
-            rows = []
-    if rows:
-        sheets += 1
-        _sheet(out / f"sheet-{sheets:04d}.png", rows, known, model, settings)
+        sheets.add(one)
+    sheets.write()
     if failures:
         raise SuiteError(
             f"stylize: {len(failures)} of {count + len(failures)} faces could not be used" if count else failures[0]
         ) from None
     told = {"faces": done, "i": i, "theta": theta, **model.origin}
-    text = f"{count} faces in {len(known)} styles, {sheets} sheets in {out}; weights: {model.origin['weights']}"
+    text = f"{count} faces in {len(known)} styles, {sheets.written} sheets in {out}; weights: {model.origin['weights']}"
     emit(told, text, as_json)
 
 
@@ -154,6 +144,27 @@ def _told(one: Stylised) -> dict[str, Any]:
     return {"face": str(one.source), "inverted": one.how, "results": results}
 
 
+class _Sheets:
+    """Sheets of eight faces, each written as soon as it is full."""
+
+    def __init__(self, out: Path, styles: list[Style], model: Pretrained, settings: Settings) -> None:
+        self.out, self.styles, self.model, self.settings = out, styles, model, settings
+        self.rows: list[Stylised] = []
+        self.written = 0
+
+    def add(self, one: Stylised) -> None:
+        self.rows.append(_small(one))
+        if len(self.rows) == ROWS:
+            self.write()
+
+    def write(self) -> None:
+        """Write the faces that wait for a sheet, if any do."""
+        if self.rows:
+            self.written += 1
+            _sheet(self.out / f"sheet-{self.written:04d}.png", self.rows, self.styles, self.model, self.settings)
+            self.rows = []
+
+
 def _small(one: Stylised) -> Stylised:
     """Only what a sheet shows: full pictures of eight faces in many styles would fill the memory."""
     from dataclasses import replace
@@ -168,7 +179,7 @@ def _small(one: Stylised) -> Stylised:
     return replace(one, face=shrink(one.face), natural=shrink(one.natural), results=results)
 
 
-def _sheet(path: Path, rows: list[Stylised], styles: list[Style], model: Pretrained, settings: Any) -> None:
+def _sheet(path: Path, rows: list[Stylised], styles: list[Style], model: Pretrained, settings: Settings) -> None:
     from PIL import Image, ImageOps
 
     from models.pictures import read_rgb, save_png

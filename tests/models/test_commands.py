@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from models.cli import main
 from models.pictures import check_pictures, read_picture, read_rgb, save_png, to_uint8
 from models.pretrained import Pretrained
 from models.style_encoder import StyleEncoder
+from models.stylise import Stylised, Stylist
 from suite.errors import SuiteError
 
 
@@ -96,6 +99,34 @@ def test_stylize_streams_a_folder_and_names_what_it_skips(tiny: None, tmp_path: 
     again = blendgan(*arguments, "--codes", tmp_path / "codes", "--json")
     assert again.exit_code == 0, again.output
     assert {face["inverted"] for face in json.loads(again.output)["faces"]} == {"kept codes"}
+
+
+def test_stylize_holds_the_pictures_of_two_faces_at_most(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The face being made and the one before it, whose sheet row is still being drawn: memory is flat in their number."""
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    for index in range(10):
+        painted(faces / f"f{index}.png", index)
+    seen: list[weakref.ref[np.ndarray]] = []
+    held: list[int] = []
+    one = Stylist._one
+
+    def watched(self: Stylist, *arguments: Any) -> Stylised:
+        done = one(self, *arguments)
+        seen.extend(weakref.ref(pixels) for pixels in (done.face, done.natural, done.results[0].picture))
+        held.append(sum(ref() is not None for ref in seen))
+        return done
+
+    monkeypatch.setattr(Stylist, "_one", watched)
+    art, out = painted(tmp_path / "art.png", 9), tmp_path / "out"
+    done = blendgan(
+        "stylize", faces, "--aligned", "--random-weights", "0", "--steps", "1", "--style", art, "-o", out, "--json"
+    )
+    assert done.exit_code == 0, done.output
+    assert len(held) == 10
+    assert max(held) == 2 * 3  # three pictures a face; the tenth would hold 30
 
 
 def test_stylize_aligns_measures_and_pastes_back(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
