@@ -176,13 +176,13 @@ def bias_act_cpu(
 ) -> Tensor:
     """The reference step by step in one buffer; fresh memory costs a processor more than the arithmetic. No derivative."""
     y = x if overwrite else torch.empty_like(x)
-    first, *others = [term.to(x.dtype) for term in (noise, _per_channel(b, x)) if term is not None] or [None]
+    terms = [term.to(x.dtype) for term in (noise, _per_channel(b, x)) if term is not None]
     # The gain is positive, so it may come before the activation: with the first sum, which passes over x anyway.
-    if first is not None:
-        torch.add(first * gain, x, alpha=gain, out=y)
+    if terms:
+        torch.add(terms[0] * gain, x, alpha=gain, out=y)
     elif gain != 1 or y is not x:
         torch.mul(x, gain, out=y)
-    for term in others:
+    for term in terms[1:]:
         y.add_(term * gain)
     if act == "lrelu":
         F.leaky_relu_(y, slope)
