@@ -30,10 +30,11 @@ def filled(kind: type, size: int, salt: str) -> Discriminator | ProjectionDiscri
     return net.eval().requires_grad_(False)
 
 
-def test_figures_of_the_published_discriminators() -> None:
+@pytest.mark.parametrize(("kind", "due"), [(Discriminator, PLAIN), (ProjectionDiscriminator, PROJECTION)])
+def test_figures_of_the_published_discriminators(kind: type, due: list[float]) -> None:
     x, style = normal("x", (8, 3, 32, 32), "figures-").clamp(-1, 1), normal("s8", (8, 512), "figures-")
-    close(filled(Discriminator, 32, "figures-")(x), torch.tensor(PLAIN)[:, None])
-    close(filled(ProjectionDiscriminator, 32, "figures-")(x, style), torch.tensor(PROJECTION)[:, None])
+    given = (x, style) if kind is ProjectionDiscriminator else (x,)
+    close(filled(kind, 32, "figures-")(*given), torch.tensor(due)[:, None])
 
 
 @pytest.mark.slow

@@ -182,6 +182,7 @@ def test_no_augmentation_is_the_identity_and_full_moves_pictures() -> None:
     assert torch.equal(augment(images[1:2], 1.0, rows[1:2]), moved[1:2])
 
 
+@pytest.mark.slow
 def test_the_style_encoder_learns_to_find_its_own_work(tmp_path: Path) -> None:
     # Flat colours are styles that a Gram matrix tells apart at once; a few steps must keep them apart.
     pixels = np.zeros((24, 32, 32, 3), np.uint8)
@@ -299,7 +300,6 @@ def test_psp_names_the_weights_that_a_loss_needs(key: str, flag: str) -> None:
 
 def test_weights_in_float16_are_half_the_file_and_nearly_the_same(tmp_path: Path, encoder: Path) -> None:
     run = loop(tmp_path / "g", encoder=str(encoder), steps=2)
-    run.run()
     assert isinstance(run.trainee, BlendGANTrainee)
     whole = save(run.trainee, tmp_path, {})
     half = tmp_path / "half.safetensors"

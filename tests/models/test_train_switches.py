@@ -73,6 +73,7 @@ def test_bf16_takes_the_steps_of_float32(build: Any, tmp_path: Path) -> None:
     assert half == pytest.approx(exact, rel=0.05)  # bf16 has 8 bits: 0.4 % a rounding
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [blendgan, psp])
 def test_checkpointing_changes_memory_alone(build: Any, tmp_path: Path) -> None:
     loss, values = made(build, tmp_path)

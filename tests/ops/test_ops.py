@@ -256,6 +256,7 @@ def test_bad_input_is_one_line(call: object, given: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_compiled_without_graph_breaks() -> None:
     def work(x: Tensor, w: Tensor, s: Tensor) -> Tensor:
         y = bias_act(modulated_conv2d(x, w, s, up=2, kernel=kernel), slope=0.1)
