@@ -73,6 +73,30 @@ def decoder(width: int = 512) -> Decoder:
     return Decoder(*layers, nn.ReflectionPad2d(1), nn.Conv2d(channels, 3, 3))
 
 
+def random_encoder(vgg: nn.Sequential, seed: int = 0) -> None:
+    """Random weights that keep what a picture shows: orthogonal, every channel before its ReLU of mean 0 and deviation 1.
+
+    What the normalised VGG is to VGG, for weights that nobody trained: deep random layers otherwise answer every picture
+    with nearly the same features, from which no decoder can draw. The deviations are taken over noise with the 1/f
+    spectrum of natural pictures.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    side = 64
+    spectrum = torch.fft.rfft2(torch.randn(16, 3, side, side, generator=generator))
+    distance = torch.hypot(torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]).clamp_min(1 / side)
+    noise = torch.fft.irfft2(spectrum / distance)
+    x = (noise / noise.std() / 4 + 0.5).clamp(0, 1)
+    with torch.no_grad():
+        for layer in vgg[: RELU_1[-1]]:
+            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+                nn.init.orthogonal_(layer.weight)
+                nn.init.zeros_(layer.bias)
+                std, mean = torch.std_mean(layer(x), (0, 2, 3))
+                layer.weight /= std[:, None, None, None]
+                layer.bias.sub_(mean / std)
+            x = layer(x)
+
+
 def mean_std(features: Tensor) -> tuple[Tensor, Tensor]:
     """Per-channel mean and deviation over space, (N, C, 1, 1): unbiased variance plus 1e-5 under the root (Eq. 5, 6)."""
     var, mean = torch.var_mean(features, dim=(2, 3), keepdim=True)
@@ -152,9 +176,12 @@ class AdaInTrainee(BaselineTrainee):
 
     def __init__(self, settings: AdaInSettings, device: torch.device, vgg: Mapping[str, Tensor] | None = None) -> None:
         networks: Networks = {"vgg": encoder(settings.width), "decoder": decoder(settings.width)}
-        kaiming_init(networks["vgg"])
         if vgg is not None:
             load_strict(networks["vgg"], vgg, "AdaIN vgg")
+        else:
+            random_encoder(networks["vgg"])
+        if settings.init == "he":
+            kaiming_init(networks["decoder"])
         super().__init__(settings, networks, device, frozen=("vgg",))
         self.optimizers = {"decoder": torch.optim.Adam(networks["decoder"].parameters(), lr=settings.lr)}
 
@@ -202,9 +229,9 @@ class AdaIn(ImageMethod):
         trained: bool = True,
     ) -> None:
         if not 0 <= alpha <= 1:
-            raise SuiteError(f"--set alpha={alpha}: expected a strength from 0 (the face) to 1 (the style)")
+            raise SuiteError(f"--option alpha={alpha}: expected a strength from 0 (the face) to 1 (the style)")
         if mix is not None and (min(mix) < 0 or not sum(mix) > 0):
-            raise SuiteError(f"--set mix={list(mix)}: expected weights of at least 0, one of them above it")
+            raise SuiteError(f"--option mix={list(mix)}: expected weights of at least 0, one of them above it")
         self.vgg = networks["vgg"][: RELU_1[-1]]
         self.decoder = networks["decoder"]
         self.resolution, self.alpha, self.preserve_colour = resolution, alpha, preserve_colour
@@ -214,7 +241,7 @@ class AdaIn(ImageMethod):
     def _styles(self, style: Tensor, count: int) -> Tensor:
         if style.ndim == 5:
             if self.mix is None or style.shape[1] != len(self.mix):
-                raise SuiteError(f"--style: {style.shape[1]} styles a face need --set mix with as many weights")
+                raise SuiteError(f"--style: {style.shape[1]} styles a face need --option mix with as many weights")
             super()._styles(style.flatten(0, 1), count * len(self.mix))
             return style
         return super()._styles(style, count)

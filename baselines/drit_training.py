@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.blocks import gaussian_init, l1
+from baselines.blocks import gaussian_init, kaiming_init, l1
 from baselines.drit import Drit, attribute, check_content_side, discriminators, networks
 from baselines.drit_blocks import kl
 from baselines.settings import DritSettings
@@ -21,6 +21,14 @@ from models.training.trainee import Batch
 TINY = 1e-5
 CLIP_CONTENT = 5.0
 Picture = dict[str, Tensor]
+
+
+def started(nets: Networks, settings: DritSettings) -> None:
+    """Initialise as `settings.init` says; a network narrower than published keeps the published fan-in's variance."""
+    if settings.init == "he":
+        kaiming_init(*nets.values())
+    else:
+        gaussian_init(list(nets.values()), width=settings.dim)
 
 
 def bce(logits: Tensor, target: float) -> Tensor:
@@ -138,7 +146,7 @@ class DritTrainee(BaselineTrainee):
     def __init__(self, settings: DritSettings, device: torch.device) -> None:
         check_content_side(settings.size, settings.content_layers)
         nets = networks(settings) | discriminators(settings)
-        gaussian_init(list(nets.values()))
+        started(nets, settings)
         super().__init__(settings, nets, device)
         rates = {"disContent": settings.lr_content}
         self.optimizers = {name: adam(settings, [net], rates.get(name)) for name, net in nets.items()}

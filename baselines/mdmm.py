@@ -154,7 +154,7 @@ class Mdmm(ImageMethod):
         trained: bool = True,
     ) -> None:
         if not 0 <= target < domains:
-            raise SuiteError(f"--set target={target}: this model has domains 0 to {domains - 1}; 0 is photo")
+            raise SuiteError(f"--option target={target}: this model has domains 0 to {domains - 1}; 0 is photo")
         self.enc_c, self.enc_a, self.gen = parts["enc_c"], parts["enc_a"], parts["gen"]
         self.resolution, self.latent, self.domains, self.target = resolution, latent, domains, target
         self.name = "DRIT++ multi-domain" if trained else "DRIT++ multi-domain (untrained)"

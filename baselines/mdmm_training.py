@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from baselines.blocks import gaussian_init, l1
+from baselines.blocks import l1
 from baselines.drit import check_content_side
 from baselines.drit_blocks import kl, sampled
-from baselines.drit_training import CLIP_CONTENT, bce, total
+from baselines.drit_training import CLIP_CONTENT, bce, started, total
 from baselines.mdmm import Mdmm, discriminators, networks, one_hot
 from baselines.settings import MdmmSettings
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
@@ -88,7 +88,7 @@ class MdmmTrainee(BaselineTrainee):
         settings = settings.model_copy(update={"domains": 1 + settings.art_domains, "crop": settings.size})
         check_content_side(settings.size, settings.content_layers)
         nets = networks(settings) | discriminators(settings)
-        gaussian_init(list(nets.values()))
+        started(nets, settings)
         super().__init__(settings, nets, device)
         rates = {"disContent": settings.lr_content}
         self.optimizers = {name: adam(settings, [net], rates.get(name)) for name, net in nets.items()}

@@ -36,13 +36,15 @@ class BaselineSettings(LoopSettings):
 class AdaInSettings(BaselineSettings):
     """github.com/naoto0804/pytorch-AdaIN, train.py: crops of 256 from 512 px, no mirroring.
 
-    `width` is the VGG's widest layer (512 in the normalised VGG).
+    `width` is the VGG's widest layer (512 in the normalised VGG). `init` "torch" starts the decoder as published; "he"
+    starts it at the scale of its features, for runs of minutes.
     """
 
     crop_from: float = Field(default=2.0, ge=1, le=4)
     flip: bool = False
     width: int = Field(default=512, ge=32, multiple_of=8)
     vgg_weights: str = ""
+    init: Literal["torch", "he"] = "torch"
     content_weight: float = Field(default=1.0, ge=0)
     style_weight: float = Field(default=10.0, ge=0)
     lr: float = Field(default=1e-4, gt=0)
@@ -107,7 +109,8 @@ class DritSettings(BaselineSettings):
     """github.com/HsinYingLee/DRIT, src/options.py; the README recommends concat=0 for photograph <-> painting.
 
     Crops of 216 from 256 px. `content_layers` is the number of 7x7 stride-2 layers of the content discriminator (3 needs
-    sides of 209 or more).
+    sides of 209 or more). `init` "normal" is the published N(0, 0.02); "he" starts with codes that differ, where there are
+    no hundred thousand steps to grow them in.
     """
 
     crop_from: float = Field(default=256 / 216, ge=1, le=4)
@@ -120,6 +123,7 @@ class DritSettings(BaselineSettings):
     spectral_norm: bool = False
     content_layers: int = Field(default=3, ge=0)
     content_steps: int = Field(default=3, ge=1)
+    init: Literal["normal", "he"] = "normal"
     lr: float = Field(default=1e-4, gt=0)
     lr_content: float = Field(default=4e-5, gt=0)
     decay_from: float = Field(default=0.5, ge=0, le=1)

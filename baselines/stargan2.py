@@ -246,7 +246,7 @@ class StarGan2(ImageMethod):
     ) -> None:
         domains = len(parts["style_encoder"].unshared)
         if not 0 <= target < domains:
-            raise SuiteError(f"--set target={target}: this model has domains 0 to {domains - 1}")
+            raise SuiteError(f"--option target={target}: this model has domains 0 to {domains - 1}")
         if hasattr(parts["generator"], "hpf") and "fan" not in parts:
             raise SuiteError("--weights: w_hpf > 0 needs the landmark network `fan`; give --set fan_weights=wing.ckpt")
         self.parts = parts

@@ -7,20 +7,28 @@ import torch
 import torch.nn.functional as F
 
 from baselines import adain, gatys
+from baselines.blocks import kaiming_init
 from baselines.registry import METHODS, TRAINABLE, open_method
 from models.method import Face, Method
+from models.vgg import VGG19Trunk
 from suite.errors import SuiteError
 
 SIZE = 32
+
+
+def narrow_trunk():
+    trunk = VGG19Trunk((4, 4, 8, 8, 8))
+    kaiming_init(trunk)
+    return trunk.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
 def methods():
     torch.manual_seed(3)
     found = {name: open_method(name, profile="demo") for name in TRAINABLE}
-    found["drit-concat"] = open_method("drit", profile="demo", overrides=["concat=true"])
-    found["mdmm-concat"] = open_method("mdmm", profile="demo", overrides=["concat=true"])
-    found["gatys"] = open_method("gatys", size=SIZE, steps=1)
+    found["drit-concat"] = open_method("drit", profile="demo", overrides=["concat=true", "dim=8"])
+    found["mdmm-concat"] = open_method("mdmm", profile="demo", overrides=["concat=true", "dim=8"])
+    found["gatys"] = gatys.Gatys(narrow_trunk(), SIZE, steps=1, trained=False)
     found["toonify"] = open_method("toonify", size=32, width=8)
     return found
 

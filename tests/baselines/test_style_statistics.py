@@ -1,0 +1,103 @@
+"""On real pictures with recipe weights: Gatys and AdaIN give a face the colour and texture statistics of the style.
+
+Each output is judged by figures that its own method does not minimise: channel means and deviations, sizes of gradients,
+and Gram matrices over random filters that no network here has.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from baselines import adain, gatys
+from models.method import Face
+from models.vgg import VGG19Trunk
+from tests.golden_recipe import fill
+
+pytestmark = pytest.mark.slow
+SIDE = 64
+FACES = ("celebahq_005735.jpg", "celebahq_015248.jpg")
+STYLES = ("metfaces_0.png", "portrait_05.jpg")
+
+
+def read(folder, names):
+    pictures = [
+        Image.open(folder / name).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS) for name in names
+    ]
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def colour(x):
+    """Channel means and deviations, (N, 6)."""
+    return torch.cat((x.mean((2, 3)), x.std((2, 3))), 1)
+
+
+def roughness(x):
+    """Mean size of the steps between neighbours, by direction and channel, (N, 6)."""
+    return torch.cat(((x.diff(dim=2)).abs().mean((2, 3)), (x.diff(dim=3)).abs().mean((2, 3))), 1)
+
+
+def texture(x):
+    """Gram matrix of 48 random 5x5 filters without a mean, so blind to flat colour, (N, 48 * 48)."""
+    filters = torch.randn(48, 3, 5, 5, generator=torch.Generator().manual_seed(11))
+    filters = filters - filters.mean((2, 3), keepdim=True)
+    return gatys.gram(F.relu(F.conv2d(x, filters))).flatten(1)
+
+
+STATISTICS = (colour, roughness, texture)
+
+
+def filled(network):
+    network.load_state_dict(fill(network.state_dict()))
+    return network.eval().requires_grad_(False)
+
+
+def outputs(method, faces, styles):
+    """Every face in every style: (faces, styles, 3, S, S)."""
+    seeds = [0] * len(faces)
+    columns = [method.from_reference(Face(images=faces), style.expand_as(faces), seeds) for style in styles]
+    return torch.stack(columns, 1)
+
+
+@pytest.fixture(scope="module")
+def given(pictures):
+    return read(pictures / "faces", FACES), read(pictures / "art", STYLES)
+
+
+def test_gatys_moves_every_face_towards_its_style(given):
+    faces, styles = given
+    made = outputs(gatys.Gatys(filled(VGG19Trunk()), SIDE, steps=30, lr=0.05), faces, styles)
+    for statistic in STATISTICS:
+        wanted, before = statistic(styles), statistic(faces)
+        for i, j in product(range(len(faces)), range(len(styles))):
+            after = statistic(made[i, j][None])[0]
+            assert (after - wanted[j]).norm() < (before[i] - wanted[j]).norm(), (statistic, FACES[i], STYLES[j])
+
+
+def test_adain_gives_a_style_its_statistics_whatever_the_face(given):
+    """Its recipe decoder draws nothing, but the style alone must rule the statistics of what it draws.
+
+    Two faces in one style are then nearer to each other than one face in two styles; a method that ignores its style
+    has distance 0 between styles, one that passes its face through has the larger distance between faces.
+    """
+    faces, styles = given
+    parts = {"vgg": filled(adain.encoder()), "decoder": filled(adain.decoder())}
+    made = outputs(adain.AdaIn(parts, SIDE), faces, styles)
+    for statistic in STATISTICS:
+        found = statistic(made.flatten(0, 1)).unflatten(0, made.shape[:2])
+        between_faces = (found[0] - found[1]).norm(dim=-1).mean()
+        between_styles = torch.stack(
+            [(found[:, i] - found[:, j]).norm(dim=-1) for i, j in combinations(range(len(styles)), 2)]
+        ).mean()
+        assert between_styles > between_faces, statistic
+    # The statistics that the paper moves, at the layer where it moves them, are the style's to rounding.
+    features = parts["vgg"][:31]
+    target = adain.adain(features(faces[:1] / 2 + 0.5), features(styles[:1] / 2 + 0.5))
+    for ours, wanted in zip(adain.mean_std(target), adain.mean_std(features(styles[:1] / 2 + 0.5))):
+        # The variance's 1e-5 under the root scales a plane by a little less than its style's.
+        assert torch.allclose(ours, wanted, rtol=1e-3, atol=1e-3)
