@@ -33,6 +33,8 @@ PREVIEW = 320
 HELD = 2
 # Tiles of the first sheet on a common screen, made before the page is offered to anybody.
 FIRST_SHEET = 60
+# Tiles that wait to be made. A browser asks for six at a time, so the oldest of these are of a sheet that has gone by.
+MOST_WAITING = 64
 # How far tile making steps back behind the browser that shares the cores: drawing a frame cannot wait, a tile can.
 GIVE_WAY = 15
 # How long the page must have asked for nothing before anything is made ahead; a browser needs a moment to open.
@@ -48,6 +50,7 @@ class Pictures:
         self._asked_at = 0.0
         self._held: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
+        self._wanted: list[tuple[Item, Future[bytes]]] = []
         self._makers = ThreadPoolExecutor(os.cpu_count(), "tiles", _give_way)
 
     def tile_path(self, item: Item) -> Path:
@@ -66,16 +69,35 @@ class Pictures:
             return None
 
     def make_tile(self, item: Item) -> Future[bytes]:
-        """Make the item's tile on a thread that gives way to the browser; it is kept once it is handed over."""
-        made = self._makers.submit(self.tile, item)
-        made.add_done_callback(lambda done: self._keep(item, done))
-        return made
+        """Make the item's tile on a thread that gives way to the browser, what was asked for last first.
 
-    def _keep(self, item: Item, made: Future[bytes]) -> None:
-        # The disk need not be waited for; a page that is being closed keeps nothing more.
-        if not made.cancelled() and made.exception() is None:
-            with contextlib.suppress(RuntimeError):
-                self._makers.submit(self.store_tile, item, made.result())
+        Raises (as the future's exception):
+            SuiteError: the picture cannot be read, or `MOST_WAITING` tiles were asked for since.
+        """
+        wanted: Future[bytes] = Future()
+        with self._lock:
+            self._wanted.append((item, wanted))
+            passed = self._wanted.pop(0)[1] if len(self._wanted) > MOST_WAITING else None
+        if passed is not None:
+            passed.set_exception(SuiteError("the sheet has moved on; ask again"))
+        self._makers.submit(self._make_newest)
+        return wanted
+
+    def _make_newest(self) -> None:
+        with self._lock:
+            if not self._wanted:
+                return
+            item, wanted = self._wanted.pop()
+        try:
+            kept = self.made_tile(item)
+            data = self.tile(item) if kept is None else kept
+        except (SuiteError, OSError) as error:
+            wanted.set_exception(SuiteError(str(error)))
+            return
+        # The disk need not be waited for.
+        wanted.set_result(data)
+        if kept is None:
+            self.store_tile(item, data)
 
     def close(self) -> None:
         """End the threads; what nobody waits for any more is not made."""
