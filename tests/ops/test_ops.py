@@ -25,7 +25,7 @@ from models.layers import (
 )
 from models.stylegan2 import StyledConv, ToRGB
 from ops.bias_act import bias_act, bias_act_ref
-from ops.dispatch import explain, record, use
+from ops.dispatch import explain, layout, record, use
 from ops.gram import fold_triangle, gram, gram_triangle, triangle_of
 from ops.modulated_conv import modulated_conv2d
 from ops.upfirdn2d import fir_kernel, geometry, upfirdn2d, upfirdn2d_ref
@@ -214,6 +214,11 @@ def test_empty_batches_and_formats() -> None:
     assert gram(x).shape == (0, 4, 4)
     last = normal("x", (2, 4, 6, 6)).to(memory_format=torch.channels_last)
     assert bias_act(last).is_contiguous(memory_format=torch.channels_last)
+    # The form without derivatives goes sample by sample; above 16 x 16 it is the one taken.
+    large = normal("x", (1, 4, 16, 16)).to(memory_format=torch.channels_last)
+    for up in (1, 2):
+        y = modulated_conv2d(large, normal("w", (3, 4, 3, 3)), normal("s", (1, 4)), up=up, kernel=fir_kernel())
+        assert y.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_the_choice_can_be_explained_overridden_and_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,6 +226,8 @@ def test_the_choice_can_be_explained_overridden_and_recorded(monkeypatch: pytest
     assert explain("cuda", torch.float64)["gram"].reason == "float64 is for checking"
     with use("reference"):
         assert explain()["bias_act"].reason == "asked for"
+        assert layout(torch.device("cpu")) == torch.contiguous_format
+    assert layout(torch.device("cpu")) == torch.channels_last
     monkeypatch.setenv("AAHQ_OPS", "reference")
     assert explain()["upfirdn2d"].implementation == "reference"
     monkeypatch.setenv("AAHQ_OPS", "fast")
