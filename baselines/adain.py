@@ -52,6 +52,7 @@ class Decoder(nn.Sequential):
         for layer in layers:
             if isinstance(layer, nn.Upsample):
                 _, conv = next(layers), next(layers)
+                assert isinstance(conv, nn.Conv2d)
                 x = upsample_then_reflect_conv(x, conv.weight, conv.bias)
             else:
                 x = layer(x)

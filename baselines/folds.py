@@ -124,5 +124,5 @@ class _AddBorders(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
         return grad, grad[:, 0], grad[:, -1], grad[:, :, 0], grad[:, :, -1]

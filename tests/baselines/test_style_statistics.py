@@ -97,8 +97,9 @@ def test_adain_gives_a_style_its_statistics_whatever_the_face(given):
         ).mean()
         assert between_styles > between_faces, statistic
     # The statistics that the paper moves, at the layer where it moves them, are the style's to rounding.
-    features = parts["vgg"][:31]
-    target = adain.adain(features(faces[:1] / 2 + 0.5), features(styles[:1] / 2 + 0.5))
-    for ours, wanted in zip(adain.mean_std(target), adain.mean_std(features(styles[:1] / 2 + 0.5))):
-        # The variance's 1e-5 under the root scales a plane by a little less than its style's.
-        assert torch.allclose(ours, wanted, rtol=1e-3, atol=1e-3)
+    content, style = (parts["vgg"][:31](x[:1] / 2 + 0.5) for x in (faces, styles))
+    # The 1e-5 under the root counts for nothing in a plane that varies by a tenth.
+    alive = (adain.mean_std(content)[1] > 0.1).flatten()
+    assert alive.sum() > 100
+    for ours, wanted in zip(adain.mean_std(adain.adain(content, style)), adain.mean_std(style)):
+        assert torch.allclose(ours[:, alive], wanted[:, alive], rtol=2e-3, atol=1e-4)
