@@ -37,6 +37,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
     return read_rows(open_release(folder), list(range(6)))
 
 
+@pytest.mark.slow
 def test_a_face_is_nearer_to_itself_dimmed_than_to_anybody(extractor: DlibIdentity, people: torch.Tensor) -> None:
     found = extractor(people)
     assert found.shape == (6, 128)
