@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,11 +16,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from aahq.ledger import Ledger
+from suite.children import end_with_pool
 from suite.errors import SuiteError
 from suite.progress import progress
 
@@ -135,16 +134,9 @@ def open_pool(count: int, prepare: Callable[[], object] | None = None) -> Iterat
 def _start_worker(prepare: Callable[[], object] | None) -> None:
     """One thread a worker, and no worker that outlives a killed build."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+    end_with_pool()
     if prepare is not None:
         prepare()
-
-
-def _die_with(sentinel: int) -> None:
-    wait_for([sentinel])
-    os._exit(1)
 
 
 class Flow(Generic[T, R]):

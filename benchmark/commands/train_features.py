@@ -44,7 +44,9 @@ def command(
         with tempfile.TemporaryDirectory() as folder:
             painted = Path(folder) / "portraits"
             # Another seed than the profiles': the network must not have seen the people that it will measure.
-            options = ["--count", str(count), "--size", "64", "--domain", "both", "--seed", "1000", "--styles", "240"]
+            # And a person and a style of its own for every portrait: with 240 styles it learned those by heart.
+            options = ["--count", str(count), "--size", "64", "--domain", "both", "--seed", "1000"]
+            options += ["--identities", str(count), "--styles", str(min(count, 10_000))]
             done = run_command([sys.executable, "-m", "aahq", "portraits", str(painted), *options])
             if done.returncode:
                 raise SuiteError("train-features: 'aahq portraits' failed; its message stands above")
