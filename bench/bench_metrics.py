@@ -63,7 +63,7 @@ def _lpips() -> Row:
     def once_a_pair() -> object:
         return [package(x[i : i + 1], x[j : j + 1]) for i, j in pairs[:TIMED_PAIRS]]
 
-    value, mine, other = ratio(once_a_picture, once_a_pair, rounds=3)
+    value, mine, other = ratio(once_a_picture, once_a_pair, rounds=9)
     value, other = value * len(pairs) / TIMED_PAIRS, other * len(pairs) / TIMED_PAIRS
     note = (
         f"the lpips package pair by pair, {other:.1f} s a face ({TIMED_PAIRS} of 45 pairs timed, scaled); "

@@ -55,6 +55,7 @@ def test_mistakes_are_one_line_that_names_the_fix(tmp_path: Path, words: tuple[s
     assert (tmp_path / "other" / "thesis.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_stages_one_by_one_make_what_build_makes(built: Path, painted_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code, text, err = run("crawl", out, "--source", "folder", painted_folder, "--json")

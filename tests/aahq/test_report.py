@@ -37,6 +37,7 @@ def test_no_list_no_word_about_it(built: Path) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_what_is_left_of_a_list_is_drawn(page: Page, of_the_list: Path) -> None:  # noqa: F811
     with Ledger(of_the_list.parent) as ledger:
         every = ledger.count("pictures")
@@ -51,6 +52,7 @@ def test_what_is_left_of_a_list_is_drawn(page: Page, of_the_list: Path) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_the_page_fits_a_phone_and_shows_every_picture(page: Page, of_the_list: Path) -> None:  # noqa: F811
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(of_the_list.as_uri())

@@ -99,6 +99,7 @@ def first_id(served: Served) -> str:
     return json.loads(served.ask("GET", "/api/tiles", served.cookie)[2])["id"][0]
 
 
+@pytest.mark.slow
 def test_the_first_sheet_is_made_before_the_address_is_told(built: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(built, out)

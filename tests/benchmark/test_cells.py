@@ -114,6 +114,7 @@ def test_plan_says_what_is_missing_before_any_work(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_training_failures_are_told_in_the_commands_own_words(tmp_path: Path) -> None:
     step = Step(name="munit", command=("baselines", "train", "no-such-method", "-o", "{run}"))
     given = work(tmp_path)

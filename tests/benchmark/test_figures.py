@@ -18,6 +18,7 @@ from benchmark.work import Work
 from models.weights.download import find
 from tests.benchmark.toys import write_release
 
+pytestmark = pytest.mark.slow
 SIZE = 32
 
 

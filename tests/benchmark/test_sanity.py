@@ -16,6 +16,7 @@ from benchmark.frechet import fit, frechet_distance
 from benchmark.kernels import gaussian_mmd2, polynomial_mmd2
 from benchmark.neighbours import fidelity
 
+pytestmark = pytest.mark.slow
 COUNT, SIZE = 160, 64
 
 

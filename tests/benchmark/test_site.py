@@ -256,6 +256,7 @@ def methods_of(page: Page, table: str) -> list[str]:  # noqa: F811
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_tables_sort_by_keyboard(page: Page, site: Path) -> None:  # noqa: F811
     page.goto((site / "index.html").as_uri())
     table = "#" + page.locator("table.board", has_text="Beta").get_attribute("id")  # type: ignore[operator]
@@ -274,6 +275,7 @@ def test_tables_sort_by_keyboard(page: Page, site: Path) -> None:  # noqa: F811
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_the_first_key_leads_past_the_header(page: Page, site: Path) -> None:  # noqa: F811
     page.goto((site / "index.html").as_uri())
     page.keyboard.press("Tab")
@@ -284,6 +286,7 @@ def test_the_first_key_leads_past_the_header(page: Page, site: Path) -> None:  #
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_hostile_names_run_nothing(browser: Any, site: Path) -> None:  # noqa: F811
     spoken: list[str] = []
     blocked: list[str] = []
@@ -307,6 +310,7 @@ def test_hostile_names_run_nothing(browser: Any, site: Path) -> None:  # noqa: F
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_two_methods_stand_side_by_side_and_load_lazily(page: Page, site: Path) -> None:  # noqa: F811
     page.set_viewport_size({"width": 390, "height": 700})
     asked: list[str] = []
@@ -331,6 +335,7 @@ def test_two_methods_stand_side_by_side_and_load_lazily(page: Page, site: Path) 
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_no_page_is_wider_than_a_phone(page: Page, site: Path) -> None:  # noqa: F811
     page.set_viewport_size({"width": 360, "height": 740})
     for path in ("index.html", "compare.html", "how.html", "methods/alpha.html"):
@@ -344,6 +349,7 @@ def test_no_page_is_wider_than_a_phone(page: Page, site: Path) -> None:  # noqa:
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_link_to_a_protocol_opens_it(page: Page, site: Path) -> None:  # noqa: F811
     page.goto((site / "methods" / "alpha.html").as_uri())
     page.locator("td a").first.click()
@@ -353,6 +359,7 @@ def test_a_link_to_a_protocol_opens_it(page: Page, site: Path) -> None:  # noqa:
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_everything_shows_without_scripts(browser: Any, site: Path) -> None:  # noqa: F811
     context = browser.new_context(java_script_enabled=False)
     quiet = context.new_page()
