@@ -6,20 +6,16 @@ RGB in [0, 1], colour statistics folded into a first 1x1 convolution): torchvisi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.adapter import ImageMethod, load_strict
-from baselines.blocks import kaiming_init
+from baselines.adapter import ImageMethod
 from baselines.folds import upsample_then_reflect_conv
 from baselines.settings import AdaInSettings
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors
-from models.training.draws import Draws
-from models.training.trainee import Batch
+from baselines.trainee import Networks
 from models.weights import read_checkpoint
 from suite.errors import SuiteError
 
@@ -74,6 +70,32 @@ def decoder(width: int = 512) -> Decoder:
     return Decoder(*layers, nn.ReflectionPad2d(1), nn.Conv2d(channels, 3, 3))
 
 
+def _natural_noise(count: int, side: int, seed: int) -> Tensor:
+    """Noise in [0, 1] with the 1/f spectrum of natural pictures, (count, 3, side, side)."""
+    generator = torch.Generator().manual_seed(seed)
+    spectrum = torch.fft.rfft2(torch.randn(count, 3, side, side, generator=generator))
+    distance = torch.hypot(torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]).clamp_min(1 / side)
+    noise = torch.fft.irfft2(spectrum / distance)
+    return (noise / noise.std() / 4 + 0.5).clamp(0, 1)
+
+
+@torch.no_grad()
+def _standardise(layers: nn.Sequential, x: Tensor, mean: float = 0.0, deviation: float = 1.0) -> Tensor:
+    """Orthogonal kernels, every channel before its ReLU of mean 0 and deviation 1 over `x`; the last as asked."""
+    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+            nn.init.orthogonal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+            found, centre = torch.std_mean(layer(x), (0, 2, 3))
+            last = layer is convolutions[-1]
+            gain = (deviation if last else 1.0) / found
+            layer.weight *= gain[:, None, None, None]
+            layer.bias.copy_((mean if last else 0.0) - centre * gain)
+        x = layer(x)
+    return x
+
+
 def random_encoder(vgg: nn.Sequential, seed: int = 0) -> None:
     """Random weights that keep what a picture shows: orthogonal, every channel before its ReLU of mean 0 and deviation 1.
 
@@ -81,21 +103,19 @@ def random_encoder(vgg: nn.Sequential, seed: int = 0) -> None:
     with nearly the same features, from which no decoder can draw. The deviations are taken over noise with the 1/f
     spectrum of natural pictures.
     """
-    generator = torch.Generator().manual_seed(seed)
-    side = 64
-    spectrum = torch.fft.rfft2(torch.randn(16, 3, side, side, generator=generator))
-    distance = torch.hypot(torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]).clamp_min(1 / side)
-    noise = torch.fft.irfft2(spectrum / distance)
-    x = (noise / noise.std() / 4 + 0.5).clamp(0, 1)
+    _standardise(vgg[: RELU_1[-1]], _natural_noise(16, 64, seed))
+
+
+def untrained(parts: Networks, seed: int = 0) -> None:
+    """Weights that nobody trained, whose pictures show light and colour: `random_encoder`, and a decoder in the same way.
+
+    A He start would leave [0, 1] in every pixel, which is black on a sheet.
+    """
+    noise = _natural_noise(8, 64, seed)
+    random_encoder(parts["vgg"], seed)
     with torch.no_grad():
-        for layer in vgg[: RELU_1[-1]]:
-            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
-                nn.init.orthogonal_(layer.weight)
-                nn.init.zeros_(layer.bias)
-                std, mean = torch.std_mean(layer(x), (0, 2, 3))
-                layer.weight /= std[:, None, None, None]
-                layer.bias.sub_(mean / std)
-            x = layer(x)
+        coded = parts["vgg"][: RELU_1[-1]](noise)
+        _standardise(parts["decoder"], adain(coded, coded.roll(1, 0)), mean=0.5, deviation=0.25)
 
 
 def mean_std(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,56 +175,6 @@ def features(vgg: Any, picture: Tensor) -> list[Tensor]:
     return out
 
 
-def losses(vgg: Any, dec: Any, content: Tensor, style: Tensor, alpha: float = 1.0) -> Scalars:
-    """Content and style loss, unweighted (Eq. 12, 13); pictures in [0, 1]."""
-    with torch.no_grad():
-        style_features = features(vgg, style)
-        target = adain(vgg[: RELU_1[-1]](content), style_features[-1], alpha)  # t of Eq. 9
-    made = features(vgg, dec(target))
-    content_loss = F.mse_loss(made[-1], target)  # Eq. 12
-    style_loss = torch.zeros_like(content_loss)
-    for ours, wanted in zip(made, style_features):
-        (mu, sigma), (mu_s, sigma_s) = mean_std(ours), mean_std(wanted)
-        style_loss = style_loss + F.mse_loss(mu, mu_s) + F.mse_loss(sigma, sigma_s)  # Eq. 13
-    return {"content": content_loss, "style": style_loss}
-
-
-class AdaInTrainee(BaselineTrainee):
-    """Trains the decoder alone; Adam, lr / (1 + 5e-5 i), content 1, style 10 (authors' train.py)."""
-
-    settings: AdaInSettings
-    sheet_columns = 3
-
-    def __init__(self, settings: AdaInSettings, device: torch.device, vgg: Mapping[str, Tensor] | None = None) -> None:
-        networks: Networks = {"vgg": encoder(settings.width), "decoder": decoder(settings.width)}
-        if vgg is not None:
-            load_strict(networks["vgg"], vgg, "AdaIN vgg")
-        else:
-            random_encoder(networks["vgg"])
-        if settings.init == "he":
-            kaiming_init(networks["decoder"])
-        super().__init__(settings, networks, device, frozen=("vgg",))
-        self.optimizers = {"decoder": torch.optim.Adam(networks["decoder"].parameters(), lr=settings.lr)}
-
-    def rate(self, step: int) -> float:
-        return 1 / (1 + self.settings.lr_decay * step)
-
-    def step(self, batch: Batch, draws: Draws) -> Scalars:
-        batch = self.begin(batch, draws)
-        vgg, dec = self.networks["vgg"], self.networks["decoder"]
-        s = self.settings
-
-        def loss(part: Tensors) -> tuple[Tensor, Scalars]:
-            found = losses(vgg, dec, part["photo"], part["art"])
-            return s.content_weight * found["content"] + s.style_weight * found["style"], found  # Eq. 11
-
-        unit = {name: images / 2 + 0.5 for name, images in batch.images.items()}
-        return self.update(("decoder",), unit, loss)
-
-    def method(self) -> AdaIn:
-        return AdaIn(self.networks, self.settings.size, self.settings.alpha)
-
-
 class AdaIn(ImageMethod):
     """Reference-guided only.
 
@@ -262,12 +232,14 @@ class AdaIn(ImageMethod):
         return coral(style, face) if style.ndim == 3 else torch.stack([coral(one, face) for one in style])
 
 
-def build(settings: AdaInSettings, device: torch.device) -> AdaInTrainee:
+def build(settings: AdaInSettings, device: torch.device) -> Any:
     """Networks, losses and schedule for the training loop.
 
     `vgg_weights` names the published encoder; without it the encoder stays random, which trains a decoder for random
     features: enough for the demo, not for the paper's figures.
     """
+    from baselines.adain_training import AdaInTrainee
+
     if not settings.vgg_weights:
         return AdaInTrainee(settings, device)
     return AdaInTrainee(settings, device, next(iter(read_checkpoint(settings.vgg_weights).parts.values())))

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.blocks import gaussian_init, kaiming_init, l1
-from baselines.drit import Drit, attribute, check_content_side, discriminators, networks
+from baselines.blocks import l1
+from baselines.drit import Drit, attribute, discriminators, networks
 from baselines.drit_blocks import kl
 from baselines.settings import DritSettings
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
-from models.training import parallel
+from baselines.trainee import Networks, Scalars, Tensors
+from baselines.two_paths import Picture, TwoPathTrainee
 from models.training.draws import Draws
 from models.training.trainee import Batch
 
 TINY = 1e-5
-CLIP_CONTENT = 5.0
-Picture = dict[str, Tensor]
-
-
-def started(nets: Networks, settings: DritSettings) -> None:
-    """Initialise as `settings.init` says; a network narrower than published keeps the published fan-in's variance."""
-    if settings.init == "he":
-        kaiming_init(*nets.values())
-    else:
-        gaussian_init(list(nets.values()), width=settings.dim)
 
 
 def bce(logits: Tensor, target: float) -> Tensor:
@@ -128,112 +117,45 @@ def random_losses(nets: Networks, part: Tensors, made: Picture) -> Scalars:
     return out
 
 
-def total(terms: Scalars) -> Tensor:
-    """The sum of already weighted terms."""
-    return torch.stack(list(terms.values())).sum()
-
-
-class DritTrainee(BaselineTrainee):
-    """`content_steps` - 1 updates of the content discriminator on pictures of their own, then D, then G twice.
-
-    The second G update (drawn path) goes through the graph of the first, as published. PyTorch forbids a backward pass
-    through weights that a step has changed since, so both gradients are taken first and then applied in order.
-    Every half of a batch has its role: encoded pictures, and real ones for the drawn path.
-    """
-
-    settings: DritSettings
+class DritTrainee(TwoPathTrainee):
+    """Two domains, with mode seeking. Every half of a batch has its role: encoded pictures, real ones for the drawn path."""
 
     def __init__(self, settings: DritSettings, device: torch.device) -> None:
-        check_content_side(settings.size, settings.content_layers)
         nets = networks(settings) | discriminators(settings)
-        started(nets, settings)
-        super().__init__(settings, nets, device)
-        rates = {"disContent": settings.lr_content}
-        self.optimizers = {name: adam(settings, [net], rates.get(name)) for name, net in nets.items()}
-        self.half = max(1, settings.batch // 2 // parallel.world())
-        share = self.half * (settings.content_steps + 1)
-        self.wants = {"photo": share, "art": share}
-
-    def rate(self, step: int) -> float:
-        start = self.settings.decay_from * self.settings.steps
-        return 1 - max(0.0, step - start) / (self.settings.steps - start + 1)
+        super().__init__(settings, device, nets, roles=settings.content_steps + 1)
 
     def step(self, batch: Batch, draws: Draws) -> Scalars:
         batch = self.begin(batch, draws)
         photo, art = (batch.images[name].split(self.half) for name in ("photo", "art"))
         for turn in range(self.settings.content_steps - 1):
-            self._content_step(photo[turn], art[turn], draws, turn)
+            noise = {f"noise_{x}": self.noise(draws, f"content{turn}/{x}", photo[turn]) for x in "ab"}
+            self.content_step({"a": photo[turn], "b": art[turn], **noise})
         rows = {"a": photo[-2], "a_random": photo[-1], "b": art[-2], "b_random": art[-1]}
-        return self._full_step(rows | self._drawn(draws, photo[-1]))
+        return self.full_step(rows | self._drawn(draws, photo[-1]))
 
     def _drawn(self, draws: Draws, like: Tensor) -> dict[str, Tensor]:
         s, n = self.settings, len(like)
         names = ("z", "z2", "eps_a", "eps_b", "eps_recon_a", "eps_recon_b")
         out = {name: draws.normal(name, n, (s.latent,), like.device) for name in names}
         for name in ("noise_a", "noise_b", "noise_recon_a", "noise_recon_b"):
-            out[name] = self._noise(draws, name, like)
+            out[name] = self.noise(draws, name, like)
         return out
 
-    def _noise(self, draws: Draws, name: str, like: Tensor) -> Tensor:
-        side = like.shape[-1] // 4
-        return draws.normal(name, len(like), (4 * self.settings.dim, side, side), like.device)
+    def content_loss(self, part: Tensors) -> Tensor:
+        contents = (self.networks["enc_c"].of(x, part[x], part[f"noise_{x}"]) for x in "ab")
+        return content_loss(self.networks["disContent"], *contents)
 
-    def _content_step(self, photo: Tensor, art: Tensor, draws: Draws, turn: int) -> None:
-        enc_c, net = self.networks["enc_c"], self.networks["disContent"]
-        noise = {f"noise_{x}": self._noise(draws, f"content{turn}/{x}", photo) for x in "ab"}
-        enc_c.requires_grad_(False)
-        net.requires_grad_(True)
-        self.optimizers["disContent"].zero_grad()
-        for share, part in self.parts({"a": photo, "b": art, **noise}):
-            with self.precision(part):
-                contents = (enc_c.of(x, part[x], part[f"noise_{x}"]) for x in "ab")
-                (share * content_loss(net, *contents)).backward()
-        self._apply_content()
+    def translated(self, part: Tensors) -> Picture:
+        return translate(self.networks, part, self.settings.mode_seeking)
 
-    def _apply_content(self) -> None:
-        nn.utils.clip_grad_norm_(self.networks["disContent"].parameters(), CLIP_CONTENT)
-        self.apply("disContent")
+    def judges_terms(self, part: Tensors, made: Picture) -> Scalars:
+        return discriminator_losses(self.networks, part, made)
 
-    def _full_step(self, tensors: Tensors) -> Scalars:
-        s, made_by = self.settings, ("enc_c", "enc_a", "gen")
-        judges = [name for name in self.networks if name.startswith("dis")]
-        for name in self.networks:
-            self.networks[name].requires_grad_(True)
-            self.optimizers[name].zero_grad()
-        seen: Scalars = {}
-        kept: list[tuple[float, Tensors, Picture]] = []
-        for share, part in self.parts(tensors):
-            with self.precision(part):
-                made = translate(self.networks, part, s.mode_seeking)
-                losses = discriminator_losses(self.networks, part, made)
-            (share * total(losses)).backward()
-            _note(seen, losses, share)
-            kept.append((share, part, made))
-        for name in judges:
-            self._apply_content() if name == "disContent" else self.apply(name)
-            self.networks[name].requires_grad_(False)
-        second: list[Tensor] = []
-        own = list(chain.from_iterable(self.networks[name].parameters() for name in ("enc_c", "gen")))
-        for share, part, made in kept:
-            with self.precision(part):
-                first_terms = encoded_losses(self.networks, part, made)
-                second_terms = random_losses(self.networks, part, made)
-            (share * total(first_terms)).backward(retain_graph=True)
-            found = torch.autograd.grad(share * total(second_terms), own)
-            second = list(found) if not second else torch._foreach_add(second, found)  # type: ignore[assignment]
-            _note(seen, first_terms | second_terms, share)
-        for name in made_by:
-            self.apply(name)
-        for parameter, gradient in zip(own, second):
-            parameter.grad = gradient
-        for name in ("enc_c", "gen"):
-            self.apply(name)
-        return seen
+    def encoded_terms(self, part: Tensors, made: Picture) -> Scalars:
+        return encoded_losses(self.networks, part, made)
+
+    def drawn_terms(self, part: Tensors, made: Picture) -> Scalars:
+        return random_losses(self.networks, part, made)
 
     def method(self) -> Drit:
         return Drit(self.networks, self.settings.size, self.settings.latent)
-
-
-def _note(seen: Scalars, terms: Scalars, share: float) -> None:
-    for name, value in terms.items():
-        seen[name] = seen.get(name, torch.zeros_like(value)).detach() + share * value.detach()

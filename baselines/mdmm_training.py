@@ -7,13 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from baselines.blocks import l1
-from baselines.drit import check_content_side
 from baselines.drit_blocks import kl, sampled
-from baselines.drit_training import CLIP_CONTENT, bce, started, total
+from baselines.drit_training import bce
 from baselines.mdmm import Mdmm, discriminators, networks, one_hot
 from baselines.settings import MdmmSettings
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
-from models.training import parallel
+from baselines.trainee import Networks, Scalars, Tensors
+from baselines.two_paths import Picture, TwoPathTrainee
 from models.training.draws import Draws
 from models.training.trainee import Batch
 
@@ -79,88 +78,53 @@ def drawn_losses(nets: Networks, made: dict[str, Tensor], s: MdmmSettings) -> Sc
     }
 
 
-class MdmmTrainee(BaselineTrainee):
-    """`content_steps` - 1 updates of the content discriminator on their own pictures, then D, then G by both paths."""
+class MdmmTrainee(TwoPathTrainee):
+    """Photographs are domain 0, art the others; `half` pictures of each make a batch."""
 
     settings: MdmmSettings
 
     def __init__(self, settings: MdmmSettings, device: torch.device) -> None:
         settings = settings.model_copy(update={"domains": 1 + settings.art_domains, "crop": settings.size})
-        check_content_side(settings.size, settings.content_layers)
         nets = networks(settings) | discriminators(settings)
-        started(nets, settings)
-        super().__init__(settings, nets, device)
-        rates = {"disContent": settings.lr_content}
-        self.optimizers = {name: adam(settings, [net], rates.get(name)) for name, net in nets.items()}
-        self.half = max(1, settings.batch // 2 // parallel.world())
-        share = self.half * settings.content_steps
-        self.wants = {"photo": share, "art": share}
-
-    def rate(self, step: int) -> float:
-        start = self.settings.decay_from * self.settings.steps
-        return 1 - max(0.0, step - start) / (self.settings.steps - start + 1)
+        super().__init__(settings, device, nets, roles=settings.content_steps)
 
     def step(self, batch: Batch, draws: Draws) -> Scalars:
         batch = self.begin(batch, draws)
-        s = self.settings
         labels = self.art_domain(batch)
         turns = zip(*(rows.split(self.half) for rows in (batch.images["photo"], batch.images["art"], labels)))
-        seen: Scalars = {}
-        for turn, (photo, art, label) in enumerate(turns):
-            rows = {
-                "a": photo,
-                "b": art,
-                "c_a": one_hot(torch.zeros_like(label), s.domains),
-                "c_b": one_hot(label, s.domains),
-            }
-            rows |= self._drawn(draws, turn, photo)
-            if turn < s.content_steps - 1:
-                self.update(("disContent",), rows, self._content_loss)
-            else:
-                seen = self._full_step(rows)
-        return seen
+        *content_turns, last = (
+            self._rows(draws, turn, photo, art, label) for turn, (photo, art, label) in enumerate(turns)
+        )
+        for rows in content_turns:
+            self.content_step(rows)
+        return self.full_step(last)
 
-    def _drawn(self, draws: Draws, turn: int, like: Tensor) -> dict[str, Tensor]:
-        s, n, side = self.settings, len(like), like.shape[-1] // 4
-        names = ("z", "eps_a", "eps_b", "eps_recon_a", "eps_recon_b")
-        out = {name: draws.normal(f"{turn}/{name}", n, (s.latent,), like.device) for name in names}
+    def _rows(self, draws: Draws, turn: int, photo: Tensor, art: Tensor, label: Tensor) -> dict[str, Tensor]:
+        s, n, to = self.settings, len(photo), photo.device
+        domains = {"c_a": one_hot(torch.zeros_like(label), s.domains), "c_b": one_hot(label, s.domains)}
+        codes = ("z", "eps_a", "eps_b", "eps_recon_a", "eps_recon_b")
+        drawn = {name: draws.normal(f"{turn}/{name}", n, (s.latent,), to) for name in codes}
         for name in ("noise_a", "noise_b", "noise_recon_a", "noise_recon_b"):
-            out[name] = draws.normal(f"{turn}/{name}", n, (4 * s.dim, side, side), like.device)
-        return out
+            drawn[name] = self.noise(draws, f"{turn}/{name}", photo)
+        return {"a": photo, "b": art, **domains, **drawn}
 
-    def _content_loss(self, part: Tensors) -> tuple[Tensor, Scalars]:
-        with torch.no_grad():
-            noise = torch.cat((part["noise_a"], part["noise_b"]))
-            content = self.networks["enc_c"](torch.cat((part["a"], part["b"])), noise)
+    def content_loss(self, part: Tensors) -> Tensor:
+        noise = torch.cat((part["noise_a"], part["noise_b"]))
+        content = self.networks["enc_c"](torch.cat((part["a"], part["b"])), noise)
         domains = torch.cat((part["c_a"], part["c_b"]))
-        loss = F.binary_cross_entropy_with_logits(self.networks["disContent"](content), domains)
-        return loss, {"disContent": loss}
+        return F.binary_cross_entropy_with_logits(self.networks["disContent"](content), domains)
 
-    def apply(self, name: str) -> None:
-        if name == "disContent":
-            torch.nn.utils.clip_grad_norm_(self.networks[name].parameters(), CLIP_CONTENT)
-        super().apply(name)
+    def translated(self, part: Tensors) -> Picture:
+        return translate(self.networks, part)
 
-    def _full_step(self, rows: Tensors) -> Scalars:
-        s = self.settings
+    def judges_terms(self, part: Tensors, made: Picture) -> Scalars:
+        return discriminator_losses(self.networks, made, self.settings)
 
-        def on_dis(part: Tensors) -> tuple[Tensor, Scalars]:
-            with torch.no_grad():
-                made = translate(self.networks, part)
-            terms = discriminator_losses(self.networks, made, s)
-            return total(terms), terms
+    def encoded_terms(self, part: Tensors, made: Picture) -> Scalars:
+        return encoded_losses(self.networks, made, self.settings)
 
-        def on_encoded(part: Tensors) -> tuple[Tensor, Scalars]:
-            terms = encoded_losses(self.networks, translate(self.networks, part), s)
-            return total(terms), terms
-
-        def on_drawn(part: Tensors) -> tuple[Tensor, Scalars]:
-            terms = drawn_losses(self.networks, translate(self.networks, part), s)
-            return total(terms), terms
-
-        seen = self.update(("dis1", "dis2"), rows, on_dis)
-        seen |= self.update(("enc_c", "enc_a", "gen"), rows, on_encoded)
-        return seen | self.update(("enc_c", "gen"), rows, on_drawn)
+    def drawn_terms(self, part: Tensors, made: Picture) -> Scalars:
+        return drawn_losses(self.networks, made, self.settings)
 
     def method(self) -> Mdmm:
         return Mdmm(self.networks, self.settings.size, self.settings.latent, self.settings.domains)

@@ -85,12 +85,12 @@ def _open_trainable(
         settings = load_profile(MODELS[name], "baselines", chosen, overrides)
     torch.manual_seed(settings.seed)
     parts = module.networks(settings)
+    if not trained:
+        getattr(module, "untrained", lambda made: kaiming_init(*made.values()))(parts)
     for part, network in parts.items():
-        if not trained:
-            kaiming_init(network)
-        elif part == "fan" and part not in found and settings.fan_weights:
+        if trained and part == "fan" and part not in found and settings.fan_weights:
             load_landmarks(network, settings.fan_weights)
-        else:
+        elif trained:
             load_strict(network, pick(found, part, name), f"{name} {part}")
         # Convolutions are faster in this layout, and it carries over from weights to activations.
         network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from models.psp import PSPEncoder
     from models.style_encoder import Projector, StyleEncoder
     from models.stylegan2 import Generator
-    from models.weights.loading import load_checkpoint, read_checkpoint, save_weights
+    from models.weights.loading import load_checkpoint, save_weights
+    from models.weights.reading import read_checkpoint
 
 _WHERE = {
     "BlendGAN": "models.blendgan",
@@ -33,7 +34,7 @@ _WHERE = {
     "load_blendgan": "models.pretrained",
     "load_checkpoint": "models.weights.loading",
     "load_psp": "models.pretrained",
-    "read_checkpoint": "models.weights.loading",
+    "read_checkpoint": "models.weights.reading",
     "save_weights": "models.weights.loading",
 }
 

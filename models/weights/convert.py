@@ -10,7 +10,8 @@ from torch import Tensor
 
 from models.style_encoder import GRAM_VALUES, TRIANGLE_VALUES, fold_weight, unfold_weight
 from models.weights import layouts, nvidia
-from models.weights.loading import Checkpoint, read_checkpoint, save_weights
+from models.weights.loading import save_weights
+from models.weights.reading import Checkpoint, read_checkpoint
 from suite.errors import SuiteError
 from suite.files import sha256_file, whole_file
 

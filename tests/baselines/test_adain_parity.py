@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from baselines import adain
+from baselines import adain, adain_training
 from tests.baselines.parity import Case, close
 
 # Filling a full-size network by the recipe takes seconds.
@@ -26,7 +26,7 @@ def test_golden(golden):
         case.check("full_vgg_relu5_4", vgg(ins["content"]))
         case.check("coral", adain.coral(ins["style"][0], ins["content"][0]))
         for suffix, strength in (("", 1.0), ("_alpha", alpha)):
-            found = adain.losses(vgg, dec, ins["content"], ins["style_l"], strength)
+            found = adain_training.losses(vgg, dec, ins["content"], ins["style_l"], strength)
             close(found["content"], case.outs[f"loss_content{suffix}"], "content", case)
             close(found["style"], case.outs[f"loss_style{suffix}"], "style", case)
     print(f"adain worst {case.worst:.1e}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from baselines import adain, drit, funit, mdmm, munit, stargan2
+from baselines import adain, adain_training, drit, funit, mdmm, munit, stargan2
 from baselines.settings import DritSettings, MdmmSettings
 from tests import golden_recipe as recipe
 
@@ -61,7 +61,7 @@ def test_adain_losses():
     dec = filled(adain.decoder(), f"{salt}decoder-", 1.2)
     content, style = (image(name, (2, 3, 96, 120), salt, "unit") for name in ("content", "style_l"))
     with torch.no_grad():
-        found = adain.losses(vgg, dec, content, style)
+        found = adain_training.losses(vgg, dec, content, style)
     torch.testing.assert_close(found["content"], torch.tensor(0.2960992), **CLOSE)
     torch.testing.assert_close(found["style"], torch.tensor(0.9980046), **CLOSE)
 

@@ -15,12 +15,16 @@ import torch.nn.functional as F
 from PIL import Image
 
 from baselines import adain, gatys
+from baselines.adain_training import AdaInTrainee
+from baselines.settings import AdaInSettings
 from models.method import Face
+from models.training.draws import Draws
+from models.training.trainee import Batch
 from models.vgg import VGG19Trunk
 from tests.golden_recipe import fill
 
 pytestmark = pytest.mark.slow
-SIDE = 64
+SIDE, STEPS = 64, 200
 FACES = ("celebahq_005735.jpg", "celebahq_015248.jpg")
 STYLES = ("metfaces_0.png", "portrait_05.jpg")
 
@@ -103,3 +107,32 @@ def test_adain_gives_a_style_its_statistics_whatever_the_face(given):
     assert alive.sum() > 100
     for ours, wanted in zip(adain.mean_std(adain.adain(content, style)), adain.mean_std(style)):
         assert torch.allclose(ours[:, alive], wanted[:, alive], rtol=2e-3, atol=1e-4)
+
+
+def test_trained_adain_moves_faces_towards_their_styles(given, pictures):
+    """The decoder learns, as in the paper, over features that nobody trained; the styles under test are new to it."""
+    faces, styles = given
+    art = read(pictures / "art", sorted({path.name for path in (pictures / "art").iterdir()} - set(STYLES)))
+    photos = read(pictures / "faces", sorted({path.name for path in (pictures / "faces").iterdir()} - set(FACES)))
+    settings = AdaInSettings(
+        size=SIDE, width=64, steps=STEPS, batch=4, lr=2e-3, lr_decay=0, init="he", style_weight=3, crop_from=1
+    )
+    torch.manual_seed(0)
+    trainee = AdaInTrainee(settings, torch.device("cpu"))
+    for step in range(STEPS):
+        draws = Draws(0, step)
+        images = {name: rows[draws.integers(name, 4, len(rows))] for name, rows in (("photo", photos), ("art", art))}
+        trainee.step(Batch(images), draws)
+    made = outputs(trainee.method(), faces, styles).clamp(-1, 1)
+    pairs = list(product(range(len(faces)), range(len(styles))))
+    for statistic, left in ((colour, 0.7), (texture, 0.8)):
+        wanted, before = statistic(styles), statistic(faces)
+        after = statistic(made.flatten(0, 1)).unflatten(0, made.shape[:2])
+        came = torch.stack([(after[i, j] - wanted[j]).norm() for i, j in pairs]).mean()
+        were = torch.stack([(before[i] - wanted[j]).norm() for i, j in pairs]).mean()
+        # A method that passes its face through leaves the whole way.
+        assert came < left * were, (statistic, float(came / were))
+    # One that ignores its style is as near to the other style.
+    wanted, after = colour(styles), colour(made.flatten(0, 1)).unflatten(0, made.shape[:2])
+    for i, j in pairs:
+        assert (after[i, j] - wanted[j]).norm() < (after[i, j] - wanted[1 - j]).norm(), (FACES[i], STYLES[j])
