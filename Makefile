@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   ?= demo
+# A file a worker, in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup demo test test-fast lint format bench docs clean help
 
@@ -25,11 +27,11 @@ demo: $(STAMP)   ## offline: build a dataset from the embedded gallery, then Tab
 	$(BIN)/aahq-bench reproduce --profile demo -o $(DEMO)/tables
 
 test: $(STAMP)   ## every test, the fast ones first
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" -q
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow -q
+	$(PYTEST) -m "not slow" -q
+	$(PYTEST) -m slow -q
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" -q
+	$(PYTEST) -m "not slow" -q
 
 lint: $(STAMP)   ## ruff and the type checker
 	$(BIN)/ruff check .

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.ndimage
 from PIL import Image
 
 
@@ -52,6 +51,8 @@ def straightforward_align(rgb: np.ndarray, points: np.ndarray, size: int = 1024,
 
 
 def _blurred_border(pixels: np.ndarray, pad: np.ndarray, side: float) -> Image.Image:
+    from scipy.ndimage import gaussian_filter
+
     # The ramp is float64: a float32 array divided by one of `pad`'s int64 scalars.
     left, top, right, bottom = pad
     pixels = np.pad(pixels, ((top, bottom), (left, right), (0, 0)), "reflect")
@@ -62,6 +63,6 @@ def _blurred_border(pixels: np.ndarray, pad: np.ndarray, side: float) -> Image.I
         1.0 - np.minimum(np.float32(y) / top, np.float32(h - 1 - y) / bottom),
     )
     blur = side * 0.02
-    pixels += (scipy.ndimage.gaussian_filter(pixels, [blur, blur, 0]) - pixels) * np.clip(mask * 3.0 + 1.0, 0.0, 1.0)
+    pixels += (gaussian_filter(pixels, [blur, blur, 0]) - pixels) * np.clip(mask * 3.0 + 1.0, 0.0, 1.0)
     pixels += (np.median(pixels, axis=(0, 1)) - pixels) * np.clip(mask, 0.0, 1.0)
     return Image.fromarray(np.uint8(np.clip(np.rint(pixels), 0, 255)))

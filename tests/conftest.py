@@ -14,6 +14,34 @@ if os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+# Files that hold a worker for half a minute or more; begun last, one would keep the other worker waiting.
+LONG = (
+    "test_readme.py",
+    "test_rescore.py",
+    "test_kernels.py",
+    "test_faults_long.py",
+    "test_train.py",
+    "test_style_statistics.py",
+    "test_style_encoder.py",
+    "test_dedup.py",
+    "test_blending.py",
+    "test_training_loop.py",
+    "test_train_switches.py",
+    "test_generate.py",
+    "test_portraits.py",
+    "test_fetch.py",
+    "test_review_page.py",
+    "test_figures.py",
+    "test_stylegan2.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; within a file, and among the others, the order stays."""
+    rank = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """The folder of published networks' inputs and outputs; tests carry a few figures of each for clones without it."""

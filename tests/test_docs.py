@@ -129,3 +129,13 @@ def test_pictures_are_whole_and_light() -> None:
     words = " ".join(text.strip() for text in house.itertext())
     for room in ("aahq", "ops", "models", "baselines", "benchmark", "suite"):
         assert room in words
+
+
+def test_the_factor_network_is_described_as_it_was_judged() -> None:
+    from benchmark.factor_net import load
+
+    report, page = load().report, " ".join((DOCS / "numbers.md").read_text().split())
+    assert f"judged on {report['held_out']:,} portraits" in page
+    assert f"hair {report['hair_accuracy']:.0%}".replace("%", " %") in page
+    assert f"style family {report['family_accuracy']:.0%}".replace("%", " %") in page
+    assert f"identity R² {report['identity_r2']:.2f}, style R² {report['style_r2']:.2f}" in page

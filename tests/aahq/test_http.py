@@ -120,7 +120,7 @@ def slow_body(connection: socket.socket, request: bytes) -> None:
     drip(b"x")(connection, request)
 
 
-BOMB = gzip.compress(b"\0" * 50_000_000)
+BOMB = gzip.compress(b"\0" * 50_000_000, 1)
 RAW_FAULTS: dict[str, tuple[bytes | Speak, str]] = {
     "404": (answer(status="404 Not Found"), "gone"),
     "410": (answer(status="410 Gone"), "gone"),

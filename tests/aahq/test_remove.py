@@ -330,6 +330,7 @@ def test_commands_and_their_exit_codes(out: Path) -> None:
         assert len(wrong.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_looks_alike_does_not_mean_any_face() -> None:
     """Painted people of other styles stay outside of the distance at which a tombstone holds."""
     from aahq.portraits.paint import paint

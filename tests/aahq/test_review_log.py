@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from sklearn.metrics import cohen_kappa_score
 
 from aahq.review.agreement import Pair, disagreements, pairs, rulings
 from aahq.review.log import Decision, DecisionLog, Decisions, log_path, read_log
@@ -123,6 +122,8 @@ def test_kappa_is_the_textbooks() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_kappa_is_scikit_learns(seed: int) -> None:
+    from sklearn.metrics import cohen_kappa_score
+
     draw = np.random.default_rng(seed)
     first, second = draw.random(80) < 0.7, draw.random(80) < 0.6
     said = Decisions()

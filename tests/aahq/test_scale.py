@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from aahq.hamming import near_pairs
 from aahq.pipeline import open_build, run_all
 from suite.errors import SuiteError
 
-pytest.importorskip("distributed")
+pytestmark = pytest.mark.skipif(find_spec("distributed") is None, reason="needs the extra 'cluster'")
 ROOT = Path(__file__).resolve().parents[2]
 ENV = {
     **os.environ,

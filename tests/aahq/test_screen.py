@@ -259,7 +259,7 @@ MALFORMED: dict[str, tuple[bytes, set[str]]] = {
     "png unknown colour type": (raw_png(SIDE, SIDE, 8, 5), {"corrupt"}),
     "png text bomb": (
         raw_png(
-            SIDE, SIDE, 8, 2, b"\0" * (SIDE * (SIDE * 3 + 1)), chunk(b"zTXt", b"a\0\0" + zlib.compress(b"a" * 2**27))
+            SIDE, SIDE, 8, 2, b"\0" * (SIDE * (SIDE * 3 + 1)), chunk(b"zTXt", b"a\0\0" + zlib.compress(b"a" * 2**27, 1))
         ),
         {"corrupt"},
     ),

@@ -158,6 +158,7 @@ def test_missing_modes_and_references_are_one_line(methods):
     assert set(TRAINABLE) < set(METHODS)
 
 
+@pytest.mark.slow
 def test_gatys_moves_colour_and_texture():
     method = open_method("gatys", size=64, steps=60, lr=0.05)
     face = F.interpolate(pictures(1), 64)

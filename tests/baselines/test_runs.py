@@ -92,6 +92,7 @@ def test_perceptual_loss_is_finite_where_features_are_constant():
     assert invariant_loss(lambda x: x * 1e30, noise, flat).isfinite()
 
 
+@pytest.mark.slow
 def test_stylize_refuses_in_one_line(tmp_path):
     face = paint(tmp_path / "faces", 1, 0) / "0.png"
     for args, words in (

@@ -49,6 +49,7 @@ def test_a_face_is_nearer_to_itself_dimmed_than_to_anybody(extractor: DlibIdenti
     assert float(gaps.diagonal().max()) < 0.6
 
 
+@pytest.mark.slow
 def test_equals_dlibs_own_chip_of_an_aligned_face(extractor: DlibIdentity, pictures: Path) -> None:
     """Real photographs: our fixed crop against dlib's detector, landmarks and chip of the same picture."""
     dlib = pytest.importorskip("dlib")

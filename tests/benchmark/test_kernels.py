@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics.pairwise import rbf_kernel
 
 from benchmark.kernels import gaussian_influence, gaussian_mmd2, kernel_distances, kernel_influence, polynomial_mmd2
 
@@ -50,6 +49,8 @@ def test_gaussian_kernel_in_blocks_is_the_whole() -> None:
 
 
 def test_gaussian_influence_keeps_the_value_and_is_its_derivative() -> None:
+    from sklearn.metrics.pairwise import rbf_kernel
+
     x, y = X / np.linalg.norm(X, axis=1, keepdims=True), Y / np.linalg.norm(Y, axis=1, keepdims=True)
     value, pull = gaussian_influence(x, y)
     assert value == pytest.approx(gaussian_mmd2(x, y), rel=1e-12)

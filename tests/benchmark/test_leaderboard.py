@@ -191,6 +191,7 @@ def record(answered: Path, data: Path) -> Record:
     return read(answered / "record.json")
 
 
+@pytest.mark.slow
 def test_the_whole_way_from_two_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inputs, scores, a record to hand in and its check, with photographs and artistic faces apart."""
     monkeypatch.setattr("benchmark.leaderboard.score.commit", lambda: "a" * 40)

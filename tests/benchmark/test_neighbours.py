@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.neighbors import NearestNeighbors
 
 from benchmark.intervals import jackknife
 from benchmark.neighbours import count, fidelity, kth_radius, memorisation, nearest
@@ -13,12 +12,19 @@ from suite.errors import SuiteError
 RNG = np.random.default_rng(1)
 
 
+def by_scikit_learn(k: int, points: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Distances of each query to its `k` nearest points, (N, k)."""
+    from sklearn.neighbors import NearestNeighbors
+
+    return NearestNeighbors(n_neighbors=k).fit(points).kneighbors(queries)[0]
+
+
 def test_radii_and_nearest_equal_scikit_learn() -> None:
     x, y = RNG.standard_normal((2, 70, 5)).astype(np.float32)
-    expected = NearestNeighbors(n_neighbors=4).fit(x).kneighbors(x)[0][:, 3]
+    expected = by_scikit_learn(4, x, x)[:, 3]
     # float32 distances through a product: 1e-5 of the norms.
     np.testing.assert_allclose(kth_radius(x, 3, batch=16), expected, rtol=1e-4)
-    distances, _ = NearestNeighbors(n_neighbors=1).fit(x).kneighbors(y)
+    distances = by_scikit_learn(1, x, y)
     np.testing.assert_allclose(nearest(y, x, batch=16), distances[:, 0], rtol=1e-4)
 
 
@@ -29,7 +35,7 @@ def test_shares_without_a_face_equal_leaving_its_pictures_out(batch: int) -> Non
     faces = np.repeat(np.arange(8), 3)
     counted = count(real, fake, k=3, faces=faces, batch=batch)
     gap = np.linalg.norm(real[:, None].astype(np.float64) - fake[None], axis=2)
-    own_real, own_fake = (NearestNeighbors(n_neighbors=4).fit(x).kneighbors(x)[0][:, 3] for x in (real, fake))
+    own_real, own_fake = (by_scikit_learn(4, x, x)[:, 3] for x in (real, fake))
 
     def shares(kept: np.ndarray) -> list[float]:
         within, recalled = gap[:, kept] <= own_real[:, None], gap[:, kept] <= own_fake[None, kept]

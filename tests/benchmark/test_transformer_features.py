@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from benchmark.transformer_features import CLIP, DINOV2, Clip, DinoV2, library, 
 from models.weights.registry import entry
 from suite.errors import SuiteError
 
-transformers = pytest.importorskip("transformers", reason="needs the extra 'features'")
+pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="needs the extra 'features'")
 
 SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 SMALL_DINO = {**DINOV2, **SMALL, "image_size": 56}
@@ -29,15 +30,22 @@ def random_state(network: torch.nn.Module) -> dict[str, Tensor]:
     return {key: torch.randn(value.shape, generator=draw) * 0.2 for key, value in network.state_dict().items()}
 
 
+def small_dino() -> torch.nn.Module:
+    from transformers import Dinov2Config, Dinov2Model
+
+    return Dinov2Model(Dinov2Config(**SMALL_DINO))
+
+
 @pytest.fixture(scope="module")
 def dino_state() -> dict[str, Tensor]:
-    return random_state(transformers.Dinov2Model(transformers.Dinov2Config(**SMALL_DINO)))
+    return random_state(small_dino())
 
 
 @pytest.fixture(scope="module")
 def clip_state() -> dict[str, Tensor]:
-    vision = transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(**SMALL_CLIP))
-    return random_state(vision)
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    return random_state(CLIPVisionModelWithProjection(CLIPVisionConfig(**SMALL_CLIP)))
 
 
 PICTURES = torch.randint(0, 256, (6, 3, 70, 70), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
@@ -47,7 +55,7 @@ def test_dinov2_gives_the_class_token_of_resized_pictures(dino_state: dict[str, 
     features = DinoV2(dino_state, "0" * 64, config=SMALL_DINO)(PICTURES)
     assert features.shape == (6, 32)
     # Pillow's own bicubic and the library's own network; one grey level of the resize is 0.02 in its inputs.
-    network = transformers.Dinov2Model(transformers.Dinov2Config(**SMALL_DINO)).eval()
+    network = small_dino().eval()
     network.load_state_dict(dino_state)
     resized = [
         torch.frombuffer(

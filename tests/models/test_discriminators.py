@@ -30,6 +30,7 @@ def filled(kind: type, size: int, salt: str) -> Discriminator | ProjectionDiscri
     return net.eval().requires_grad_(False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "due"), [(Discriminator, PLAIN), (ProjectionDiscriminator, PROJECTION)])
 def test_figures_of_the_published_discriminators(kind: type, due: list[float]) -> None:
     x, style = normal("x", (8, 3, 32, 32), "figures-").clamp(-1, 1), normal("s8", (8, 512), "figures-")

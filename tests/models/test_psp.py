@@ -52,6 +52,7 @@ def test_trunk_wrapper_and_keys_as_the_golden_files(published: GradualStyleEncod
     assert found == {row[0]: row[1] for row in wanted}
 
 
+@pytest.mark.slow
 def test_number_of_latents_follows_the_generator() -> None:
     encoder = PSPEncoder(1).eval()
     with torch.inference_mode():

@@ -16,7 +16,7 @@ from models.release import open_release
 from suite.errors import SuiteError
 
 
-@pytest.fixture(scope="module", params=["folder", "shards"])
+@pytest.fixture(scope="module", params=["folder", pytest.param("shards", marks=pytest.mark.slow)])
 def painted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("painted") / request.param
     ask = f"-m aahq portraits {out} --count 3 --size 64 --domain both --form {request.param} --workers 1 --json"

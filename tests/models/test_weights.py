@@ -233,6 +233,7 @@ def test_the_limit_of_nvidias_layers_is_kept_and_acts(nvidia_pickle: Path, tmp_p
     assert seen[1].min() > 1000
 
 
+@pytest.mark.slow
 def test_the_complete_published_generator_has_228_keys_and_loads_strictly(golden: Path) -> None:
     """Shapes alone: the file is 1.4 GB. Its style encoder rides along under `embedder.`."""
     keys = json.loads((golden / "blendgan.keys.json").read_text())["generator"]
