@@ -4,7 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   ?= demo
-# A file a worker, in the order of tests/conftest.py.
+# A file a worker, in the order of tests/conftest.py; what is compiled once serves every worker and child.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup demo test test-fast lint format bench docs clean help

@@ -37,6 +37,7 @@ class Command:
         words: its arguments; run in an empty folder that the commands of `after` have worked in before.
         makes: the file or folder whose size is the row's disk.
         after: names of commands that must have run there.
+        note: what the README adds to the command.
     """
 
     shown: str
@@ -44,12 +45,13 @@ class Command:
     words: tuple[str, ...]
     makes: str
     after: tuple[str, ...] = ()
+    note: str = ""
 
 
-def _command(shown: str, makes: str, *after: str) -> Command:
+def _command(shown: str, makes: str, *after: str, note: str = "") -> Command:
     program, *words = shown.split()
     module = {"aahq": "aahq", "blendgan": "models", "baselines": "baselines", "aahq-bench": "benchmark"}[program]
-    return Command(shown, module, tuple(words), makes, after)
+    return Command(shown, module, tuple(words), makes, after, note)
 
 
 COMMANDS: dict[str, Command] = {
@@ -78,7 +80,9 @@ COMMANDS: dict[str, Command] = {
         "baselines train stargan2 --profile demo --data painted -o runs/stargan2", "runs/stargan2", "portraits"
     ),
     "reproduce": _command("aahq-bench reproduce --profile demo", "reproduce-demo"),
-    "reproduce-again": _command("aahq-bench reproduce --profile demo", "reproduce-demo/records", "reproduce"),
+    "reproduce-again": _command(
+        "aahq-bench reproduce --profile demo", "reproduce-demo/records", "reproduce", note=" again, nothing changed"
+    ),
 }
 
 

@@ -9,10 +9,14 @@ Everything comes from files of this repository: `docs/outputs/*.txt`, `benchmark
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from aahq.release.schema import COLUMNS
+from bench.costs import COMMANDS
 from benchmark.paper import TITLES, Cell, cells, published
 from benchmark.record import Record, Value, read_all
 from benchmark.tables import number, paper_kind
@@ -101,12 +105,13 @@ def costs() -> str:
     """What commands cost, as `python -m bench.costs` measured it."""
     if not COSTS.is_file():
         return "`python -m bench.costs` measures them into `bench/results/costs.json`; no measurement is kept yet."
-    rows = json.loads(COSTS.read_text())["rows"].values()
+    kept = json.loads(COSTS.read_text())["rows"]
+    rows = [kept[name] | {"note": command.note} for name, command in COMMANDS.items() if name in kept]
     out = ["| command | time | processor time | peak memory | disk |", "|---|--:|--:|--:|--:|"]
     for row in rows:
         memory, disk = row["peak_bytes"] / 2**20, row["disk_bytes"] / 2**20
         times = f"{_time(row['seconds'])} | {_time(row['cpu_seconds'])}"
-        out.append(f"| `{row['command']}` | {times} | {memory:.0f} MiB | {disk:.1f} MiB |")
+        out.append(f"| `{row['command']}`{row['note']} | {times} | {memory:.0f} MiB | {disk:.1f} MiB |")
     return "\n".join([*out, "", *sorted({f"Measured on {row['machine']}." for row in rows})])
 
 
