@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,15 @@ def test_help_needs_no_heavy_library(room: str) -> None:
     code = f"import sys, {room}.cli; print([m for m in ('torch', 'dlib', 'scipy', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+LIGHT = {"models": ["weights", "--json"], "benchmark": ["reproduce", "--profile", "paper", "--plan"]}
+
+
+@pytest.mark.parametrize("room", LIGHT)
+def test_a_listing_or_a_plan_never_waits_for_torch(room: str, tmp_path: Path) -> None:
+    # Programs end by leaving the interpreter, so the question is put on the way out.
+    code = f"import atexit, sys, {room}.cli as c; atexit.register(lambda: print('torch' in sys.modules)); c.main({LIGHT[room]})"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "AAHQ_WEIGHTS": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmark.cell import Bench
 from benchmark.generate import Generation
 from benchmark.leaderboard.score import Answer, open_bench, score
 from benchmark.leaderboard.seed import Seed
@@ -24,8 +25,12 @@ def score_method(
     guidance: Guidance,
     method: MethodInfo,
     indicator: int | None = None,
+    bench: Bench | None = None,
 ) -> tuple[Record, list[Generation]]:
     """Run an installed method on a profile's draws and measure its pictures.
+
+    Args:
+        bench: what `open_bench(work, seeds)` gave, where several methods are measured on it.
 
     Raises:
         SuiteError: no such method, no such mode, or an answer that is no measurement.
@@ -34,7 +39,7 @@ def score_method(
     answering = load(name, weights, work.device, **options)
     if guidance not in answering.modes:
         raise SuiteError(f"--guidance {guidance}: {name} has {', '.join(sorted(answering.modes))} only")
-    bench = open_bench(work, seeds)
+    bench = bench or open_bench(work, seeds)
     generations = [
         Generation(answering, guidance, draws, bench.release, work.settings.batch, work.device) for draws in bench.draws
     ]
