@@ -153,7 +153,7 @@ def test_one_person_in_two_styles_is_two_works_and_a_mirror_is_one() -> None:
         turned = np.ascontiguousarray(rgb[:, ::-1])
         return Entry(name, name, (), phash64(rgb), phash64(turned), embed(rgb))
 
-    plan = sittings(128, 128, "art", 0, 8, 16)
+    plan = sittings(64, 128, "art", 0, 8, 16)
     entries = []
     for number, one in enumerate(plan):
         rgb = paint(one.identity, one.style, one.size, one.variation).rgb
