@@ -109,6 +109,14 @@ def test_adain_strength_and_mixing():
     )
 
 
+def test_untrained_adain_stays_in_range_and_answers_its_style(methods):
+    face = Face(images=pictures(1).expand(2, -1, -1, -1))
+    made = methods["adain"].from_reference(face, pictures(2, 1), [0, 0])
+    # Deviation a quarter around grey, by construction on noise: nine in ten values of such a picture lie in range.
+    assert float((made.abs() <= 1).float().mean()) > 0.8
+    assert float((made[0] - made[1]).abs().mean()) > 0.05
+
+
 def test_coral_gives_the_target_its_colours():
     style, face = pictures(1, 1)[0] / 2 + 0.5, pictures(1)[0] / 2 + 0.5
     made = adain.coral(style, face)
