@@ -70,8 +70,8 @@ def run_demo(
             build.ledger.count("faces", "kept"),
             reasons(build.ledger),
             tallies,
-            (folder / "release").absolute(),
-            write_report(build.ledger).absolute(),
+            folder / "release",
+            folder / write_report(build.ledger).name,
         )
 
 

@@ -107,7 +107,8 @@ def train_step(work: Work, step: Step) -> None:
         for name in step.weights.values():
             obtain(name, work.weights_folder, offline=work.offline)
     folder, key = work.run(step), _command_key(work, step)
-    command = [sys.executable, *command_of(work, step)[1:]]
+    # Unbuffered, so that the log has its words in the order of their saying, the reason of a failure last.
+    command = [sys.executable, "-u", *command_of(work, step)[1:]]
     if _goes_on(folder, key):
         command.append("--resume")
     else:

@@ -139,6 +139,7 @@ if not saved.exists():
 def test_a_training_that_was_cut_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "fake_training.py").write_text(FAKE_TRAINING)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     monkeypatch.setattr("models.training.checkpoint.all_checkpoints", lambda folder: sorted(folder.glob("step-*")))
     given, step = work(tmp_path), Step(name="x", command=("fake_training", "{run}"), makes="made.safetensors")
     with pytest.raises(SuiteError, match="training of x failed: cut"):
