@@ -6,14 +6,33 @@ New kernels are sums of old taps, so each is one small matrix product with the c
 
 from __future__ import annotations
 
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 # Below these sides folding the kernel costs more than the products that it saves (measured, one core, 128-512 wide).
 FOLD_3, FOLD_5 = 32, 12
+
+
+# Folded kernels of weights that nothing trains, until their values or their place change.
+_KEPT: MutableMapping[Tensor, tuple[tuple[Any, ...], Tensor]] = WeakIdKeyDictionary()
+
+
+def _once(weight: Tensor, fold: Callable[[Tensor], Tensor]) -> Tensor:
+    """`fold(weight)`, computed once for inference; in training it is part of the graph."""
+    if (torch.is_grad_enabled() and weight.requires_grad) or weight.is_inference() or torch.compiler.is_compiling():
+        return fold(weight)
+    state = (fold, weight._version, weight.data_ptr(), weight.dtype, weight.device)
+    kept = _KEPT.get(weight)
+    if kept is None or kept[0] != state:
+        # Not an inference tensor: a later call may differentiate through the picture.
+        with torch.inference_mode(False), torch.no_grad():
+            _KEPT[weight] = kept = (state, fold(weight.detach()))
+    return kept[1]
 
 
 def _sums(weight: Tensor, lines: list[list[int]]) -> Tensor:
@@ -30,11 +49,27 @@ def _both(weight: Tensor) -> Tensor:
     return _sums(weight, [[tap - 1, tap] for tap in range(k + 1)]).permute(0, 3, 1, 2)
 
 
+def _pooled(weight: Tensor) -> Tensor:
+    return _both(weight) / 4
+
+
+def _transposed(weight: Tensor) -> Tensor:
+    return _both(weight.flip(2, 3)).transpose(0, 1)
+
+
+def _phases(weight: Tensor) -> Tensor:
+    """The four output phases' 3x3 kernels of a 5x5 one: (O, I, 5, 5) -> (4 O, I, 3, 3)."""
+    wide, narrow = weight.shape[:2]
+    lines = [[0, 1], [2, 3], [4], [0], [1, 2], [3, 4]]  # what rows -1, 0 and 1 gather, for output rows 0 and 1
+    kernels = _sums(weight, lines).view(wide, 2, 3, 2, 3, narrow).permute(1, 3, 0, 2, 4, 5).flatten(0, 2)
+    return kernels.permute(0, 3, 1, 2)
+
+
 def conv_then_pool(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
     """`avg_pool2d(conv2d(x, weight, bias, padding=padding), 2)` as one stride-2 convolution: 16 products for 36 at 3x3."""
     if min(x.shape[-2:]) < FOLD_3:
         return F.avg_pool2d(F.conv2d(x, weight, bias, padding=padding), 2)
-    return F.conv2d(x, _both(weight) / 4, bias, stride=2, padding=padding)
+    return F.conv2d(x, _once(weight, _pooled), bias, stride=2, padding=padding)
 
 
 def upsample_then_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -45,7 +80,7 @@ def upsample_then_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor
     pad = weight.shape[-1] // 2
     if min(x.shape[-2:]) < FOLD_3:
         return F.conv2d(F.interpolate(x, scale_factor=2), weight, bias, padding=pad)
-    return F.conv_transpose2d(x, _both(weight.flip(2, 3)).transpose(0, 1), bias, stride=2, padding=pad)
+    return F.conv_transpose2d(x, _once(weight, _transposed), bias, stride=2, padding=pad)
 
 
 def upsample_then_reflect_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -58,7 +93,7 @@ def upsample_then_reflect_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -
         return F.conv2d(F.pad(F.interpolate(x, scale_factor=2), (side // 2,) * 4, mode="reflect"), weight, bias)
     around = F.pad(x, (1, 1, 1, 1), mode="replicate")
     if side == 3:
-        return F.conv_transpose2d(around, _both(weight.flip(2, 3)).transpose(0, 1), bias, stride=2, padding=3)
+        return F.conv_transpose2d(around, _once(weight, _transposed), bias, stride=2, padding=3)
     return _reflected_5(x, around, weight, bias)
 
 
@@ -68,11 +103,9 @@ def _reflected_5(x: Tensor, around: Tensor, weight: Tensor, bias: Tensor | None)
     Its border is repeated where reflection would mirror, which differs in the outermost line of padding alone; that line
     meets one line of the kernel and one of the output, whose difference is added.
     """
-    count, narrow, height, width = x.shape
+    count, _, height, width = x.shape
     wide = len(weight)
-    lines = [[0, 1], [2, 3], [4], [0], [1, 2], [3, 4]]  # what rows -1, 0 and 1 gather, for output rows 0 and 1
-    kernels = _sums(weight, lines).view(wide, 2, 3, 2, 3, narrow).permute(1, 3, 0, 2, 4, 5).flatten(0, 2)
-    phases = F.conv2d(around, kernels.permute(0, 3, 1, 2), None if bias is None else bias.repeat(4))
+    phases = F.conv2d(around, _once(weight, _phases), None if bias is None else bias.repeat(4))
     # Rows of pixels of one row phase lie together: (N, H, W, 2, 2 O) -> (N, 2H, 2W, O).
     out = phases.permute(0, 2, 3, 1).reshape(count, height, width, 2, 2 * wide).transpose(2, 3)
     out = out.reshape(count, 2 * height, 2 * width, wide)

@@ -57,3 +57,34 @@ def test_folds_are_exact(name, sides, layout):
     for ours, expected in zip(both(folded), both(plain)):
         # Rounding of float64 sums of some hundred products, relative to the largest.
         assert float((ours - expected).abs().max()) <= 1e-11 * max(1.0, float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["zeros", "reflect-3", "reflect-5", "pool"])
+def test_kernels_kept_for_inference_follow_their_weights(name):
+    folded, plain, kernel = FOLDS[name]
+    conv = torch.nn.Conv2d(6, 5, kernel).requires_grad_(False)
+    x = torch.randn(2, 6, 37, 34, generator=torch.Generator().manual_seed(0))
+
+    def agree(x):
+        assert torch.allclose(folded(x, conv.weight, conv.bias), plain(x, conv.weight, conv.bias), atol=1e-4)
+
+    with torch.inference_mode():
+        agree(x)
+    # Kept in inference mode, and yet part of a graph through the picture.
+    x_ = x.clone().requires_grad_()
+    ours, expected = (torch.autograd.grad(layer(x_, conv.weight, conv.bias).sum(), x_)[0] for layer in (folded, plain))
+    assert torch.allclose(ours, expected, atol=1e-4)
+    with torch.no_grad():
+        conv.weight.mul_(2)
+        agree(x)
+        conv.load_state_dict({"weight": torch.randn_like(conv.weight), "bias": conv.bias})
+        agree(x)
+        x = x.double()
+        conv.double()
+        agree(x)
+        # A module that moves puts other memory behind the same parameter.
+        conv.weight.data = torch.randn_like(conv.weight)
+        agree(x)
+    conv.requires_grad_(True)
+    folded(x, conv.weight, conv.bias).sum().backward()
+    assert conv.weight.grad is not None, "in training the kernel is part of the graph"
