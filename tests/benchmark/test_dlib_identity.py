@@ -57,7 +57,7 @@ def test_equals_dlibs_own_chip_of_an_aligned_face(extractor: DlibIdentity, pictu
     shape_file = model_file().with_name("shape_predictor_68_face_landmarks.dat")
     shape = dlib.shape_predictor(str(shape_file))
     aligned = sorted((pictures / "faces").glob("celebahq_*.jpg"))[:2]  # aligned as FFHQ, 1024 px
-    assert aligned
+    compared = 0
     for path in aligned:
         array = np.asarray(Image.open(path).convert("RGB").resize((512, 512)))
         boxes = detect(array)
@@ -67,6 +67,8 @@ def test_equals_dlibs_own_chip_of_an_aligned_face(extractor: DlibIdentity, pictu
         ours = extractor(torch.from_numpy(array.copy()).permute(2, 0, 1)[None])[0].numpy()
         # The two crops differ by a few pixels; one person is below 0.6 by dlib's rule.
         assert np.linalg.norm(own - ours) < 0.6
+        compared += 1
+    assert compared, "dlib finds a face in one of them at least"
 
 
 def test_pictures_of_another_kind_are_refused(extractor: DlibIdentity) -> None:
