@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from aahq.release.png import decode_png
+from aahq.release.schema import MANIFEST
+from aahq.release.store import Pictures, decode_png
 from aahq.release.tables import read_rows
-from aahq.release.verify import Pictures
-from aahq.release.write import MANIFEST
 from suite.errors import SuiteError
 from suite.progress import progress
 

@@ -22,7 +22,7 @@ def command(release: Path, to: Path | None, as_json: bool) -> None:
     Example:
       aahq cards art/release
     """
-    from aahq.cards.update import update_cards
+    from aahq.release.cards.update import update_cards
 
     paths = update_cards(release, to)
     emit({"cards": [str(path) for path in paths]}, "\n".join(map(str, paths)), as_json)

@@ -15,7 +15,8 @@ import numpy as np
 
 from aahq.portraits.paint import paint
 from aahq.portraits.styles import FAMILIES, style_seed
-from aahq.release import Written, encode_png, write
+from aahq.release.store import encode_png
+from aahq.release.write import Written, write
 from suite.children import end_with_pool
 from suite.progress import progress
 

@@ -20,10 +20,10 @@ from aahq.hashes import hamming, phash64, pixel_sha256
 from aahq.http import Http
 from aahq.ledger import Ledger, picture_id
 from aahq.reasons import Rejected
-from aahq.release.png import encode_png
-from aahq.release.schema import REJECT_COLUMNS
+from aahq.release.schema import CARD, MANIFEST, REJECT_COLUMNS
+from aahq.release.store import encode_png
 from aahq.release.tables import read_rows
-from aahq.release.write import CARD, MANIFEST, Written, write
+from aahq.release.write import Written, write
 from aahq.sources import SourcePage
 from aahq.stages.align import cut
 from aahq.stages.crawl import Where

@@ -8,11 +8,16 @@ import tarfile
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
+
+import numpy as np
+from PIL import Image
 
 from suite.files import PART_SUFFIX, sha256_file, whole_file
 
 SHARD_BYTES = 1 << 30
+# Level 3 makes 1024 px faces 5 % larger than level 6 in less than half of its time; a constant keeps bytes the same.
+COMPRESS_LEVEL = 3
 
 
 class Place(NamedTuple):
@@ -120,3 +125,64 @@ class NoStore:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class Pictures:
+    """Reads pictures by the manifest's place, keeping the shard of the last one open."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._name = ""
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Pictures:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+    def read(self, file: str, offset: int, size: int) -> bytes | None:
+        """The bytes there, fewer where the file ends early; None where there is no file."""
+        name, _, member = file.partition("#")
+        if not member:
+            path = self.root / name
+            # One byte more than promised shows a file that has grown.
+            return _read(path, size + 1) if path.is_file() else None
+        if name != self._name:
+            self._close()
+            self._name = name
+            if (self.root / name).is_file():
+                self._file = (self.root / name).open("rb")
+        if self._file is None:
+            return None
+        self._file.seek(offset)
+        return self._file.read(size)
+
+
+def _read(path: Path, size: int) -> bytes:
+    with path.open("rb") as source:
+        return source.read(size)
+
+
+def encode_png(rgb: np.ndarray) -> bytes:
+    """(H, W, 3) uint8 RGB -> PNG bytes without metadata; the same pixels are always the same bytes (with one zlib)."""
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise ValueError(f"expected (H, W, 3) uint8, got {rgb.shape} {rgb.dtype}")
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(rgb)).save(out, "PNG", compress_level=COMPRESS_LEVEL)
+    return out.getvalue()
+
+
+def decode_png(data: bytes) -> np.ndarray:
+    """PNG bytes of a release -> (H, W, 3) uint8 RGB.
+
+    Raises:
+        OSError, SyntaxError: the bytes are no whole PNG picture (Pillow's own errors).
+    """
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+        return np.asarray(picture.convert("RGB"))

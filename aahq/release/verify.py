@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from aahq.release.schema import CARD_FILES, COLUMNS, SCHEMA_VERSION
+from aahq.release.schema import CARD, CARD_FILES, COLUMNS, EXTRAS, MANIFEST, REJECTS, SCHEMA_VERSION, SUMS
+from aahq.release.store import Pictures
 from aahq.release.tables import read_rows
-from aahq.release.write import CARD, EXTRAS, MANIFEST, REJECTS, SUMS
 from suite.errors import SuiteError
 from suite.files import PART_SUFFIX, sha256_file
 from suite.progress import progress
@@ -113,43 +113,6 @@ def _check_card(root: Path, verdict: Verdict) -> None:
         verdict.add("changed", MANIFEST)
 
 
-class Pictures:
-    """Reads pictures by the manifest's place, keeping the shard of the last one open."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._name = ""
-        self._file: BinaryIO | None = None
-
-    def __enter__(self) -> Pictures:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file = None
-
-    def read(self, file: str, offset: int, size: int) -> bytes | None:
-        """The bytes there, fewer where the file ends early; None where there is no file."""
-        name, _, member = file.partition("#")
-        if not member:
-            path = self.root / name
-            # One byte more than promised shows a file that has grown.
-            return _read(path, size + 1) if path.is_file() else None
-        if name != self._name:
-            self._close()
-            self._name = name
-            if (self.root / name).is_file():
-                self._file = (self.root / name).open("rb")
-        if self._file is None:
-            return None
-        self._file.seek(offset)
-        return self._file.read(size)
-
-
 def _check_row(row: dict[str, Any], pictures: Pictures, verdict: Verdict, shards: set[str]) -> None:
     if missing := COLUMNS.keys() - row.keys():
         raise KeyError(f"no column {sorted(missing)[0]}")
@@ -203,8 +166,3 @@ def _find_extra(root: Path, known: set[str], verdict: Verdict) -> None:
         relative = path.relative_to(root).as_posix()
         if path.is_file() and relative not in known and relative not in named and path.suffix != PART_SUFFIX:
             verdict.add("extra", relative)
-
-
-def _read(path: Path, size: int) -> bytes:
-    with path.open("rb") as source:
-        return source.read(size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,17 +13,30 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-from aahq.release.rows import NAME, Picture, complete_row
-from aahq.release.schema import CARD_FILES, COLUMNS, FORMS, REJECT_COLUMNS, SCHEMA_VERSION
-from aahq.release.store import SHARD_BYTES, FolderStore, NoStore, ShardStore, Store
+import numpy as np
+
+from aahq.hashes import phash64, phash_hex, pixel_sha256
+from aahq.release.schema import (
+    CARD,
+    CARD_FILES,
+    COLUMNS,
+    DEFAULTS,
+    EXTRAS,
+    FORMS,
+    MANIFEST,
+    REJECT_COLUMNS,
+    REJECTS,
+    SCHEMA_VERSION,
+    SUMS,
+)
+from aahq.release.store import SHARD_BYTES, FolderStore, NoStore, ShardStore, Store, decode_png, encode_png
 from aahq.release.tables import TableWriter, read_rows, table_writer
 from suite.errors import SuiteError, did_you_mean
-from suite.files import PART_SUFFIX, sha256_file, whole_file, write_json, write_whole
+from suite.files import PART_SUFFIX, canonical_json, sha256_bytes, sha256_file, whole_file, write_json, write_whole
 
-MANIFEST, REJECTS, CARD, SUMS = "manifest.parquet", "rejects.parquet", "release.json", "SHA256SUMS"
-# What a release may hold after a removal, and what tells of it: see aahq/remove and aahq/cards.
-EXTRAS = ("superseded.json", "removals.json")
-OWN_FILES = frozenset((MANIFEST, REJECTS, CARD, SUMS, *EXTRAS, *CARD_FILES, "images", "shards"))
+Picture = np.ndarray | bytes | None
+# Of rows and of releases: both become names of files.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,89}")
 
 
 @dataclass(frozen=True)
@@ -139,6 +153,37 @@ def _store(stack: ExitStack, root: Path, name: str, form: str, shard_bytes: int)
     return FolderStore(root) if form == "folder" else NoStore()
 
 
+def complete_row(row: Mapping[str, Any], picture: Picture, recipe: str) -> tuple[dict[str, Any], bytes | None]:
+    """Check a row and fill in what follows from its picture."""
+    full: dict[str, Any] = {**DEFAULTS, "recipe": recipe, **row, "file": "", "offset": 0}
+    name = full.get("id", "")
+    if unknown := full.keys() - COLUMNS.keys():
+        raise SuiteError(f"release row {name!r}: no column {sorted(unknown)[0]!r}")
+    if not NAME.fullmatch(name):
+        raise SuiteError(f"release row {name!r}: id must be letters, digits, '.', '_' and '-', at most 90 of them")
+    png = encode_png(picture) if isinstance(picture, np.ndarray) else picture
+    if png is not None:
+        full["sha256"] = full.get("sha256") or sha256_bytes(png)
+        full["bytes"] = len(png)
+        if not all(full.get(key) for key in ("pixel_sha256", "phash", "width", "height")):
+            rgb = picture if isinstance(picture, np.ndarray) else decode_png(png)
+            full |= {"pixel_sha256": pixel_sha256(rgb), "phash": phash64(rgb)}
+            full["height"], full["width"] = rgb.shape[:2]
+    full.setdefault("bytes", 0)
+    full["cluster"] = full.get("cluster") or name
+    if isinstance(full.get("phash"), int):
+        full["phash"] = phash_hex(full["phash"])
+    for column in ("landmarks", "factors", "tags", "consent", "quality"):
+        if full[column] is not None and not isinstance(full[column], str):
+            full[column] = canonical_json(full[column])
+    missing = [column for column in COLUMNS if full.get(column) is None and not COLUMNS[column].nullable]
+    if missing:
+        raise SuiteError(f"release row {name!r}: {missing[0]!r} is missing")
+    if full["domain"] not in ("art", "photo") or full["split"] not in ("train", "val", "test"):
+        raise SuiteError(f"release row {name!r}: domain {full['domain']!r}, split {full['split']!r} are not known")
+    return full, png
+
+
 def _write_rows(
     rows: Iterable[tuple[Mapping[str, Any], Picture]],
     manifest: TableWriter,
@@ -181,7 +226,7 @@ def _write_beside(
         The names of the files that stand beside the manifest, as the sums list them.
     """
     # The cards read releases, and so stand above this file.
-    from aahq.cards import make_cards
+    from aahq.release.cards import make_cards
 
     write_json(root / CARD, told)
     beside = {**extras, **make_cards(root, manifest, told, shards)}

@@ -14,8 +14,8 @@ from aahq.hashes import hamming, phash64, pixel_sha256
 from aahq.ledger import LEDGER, Ledger
 from aahq.optouts import same_address
 from aahq.reasons import Rejected
+from aahq.release.schema import MANIFEST
 from aahq.release.tables import read_rows
-from aahq.release.write import MANIFEST
 from aahq.remove.shrink import find_release
 from aahq.remove.tombstones import FACE_DISTANCE, PICTURE_DISTANCE, REMOVALS, TOMBSTONES, Tombstones
 from suite.errors import SuiteError

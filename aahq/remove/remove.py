@@ -16,8 +16,8 @@ from typing import Any
 
 from aahq.ledger import Ledger
 from aahq.optouts import same_address
+from aahq.release.schema import MANIFEST, REJECTS
 from aahq.release.tables import read_rows
-from aahq.release.write import MANIFEST, REJECTS
 from aahq.remove.forget import PENDING, bury, drop_rows, forget_tiles, scrub, sweep
 from aahq.remove.shrink import (
     SUPERSEDED,

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aahq.release.schema import CARD, MANIFEST, OWN_FILES, REJECTS
+from aahq.release.store import Pictures
 from aahq.release.tables import read_rows
-from aahq.release.verify import Pictures
-from aahq.release.write import CARD, MANIFEST, OWN_FILES, REJECTS, Written, write
+from aahq.release.write import Written, write
 from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
 from suite.errors import SuiteError
 from suite.files import canonical_json, sha256_file

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aahq.release.schema import MANIFEST, REJECTS
 from aahq.release.tables import read_rows
-from aahq.release.write import MANIFEST, REJECTS
 from aahq.remove.shrink import SUPERSEDED, digest_of, extra_files, find_release, read_superseded, shrink
 from aahq.remove.tombstones import REMOVALS, Tombstones
 from suite.errors import SuiteError

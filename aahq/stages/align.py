@@ -23,7 +23,7 @@ from aahq.hashes import phash64, phash_hex, pixel_sha256
 from aahq.ledger import Ledger
 from aahq.quality import assess
 from aahq.reasons import Rejected
-from aahq.release.png import encode_png
+from aahq.release.store import encode_png
 from aahq.remove.forget import returned
 from aahq.remove.tombstones import Tombstones
 from aahq.stages.engine import BATCH, Engine, Refusal, Tally, content_path, run_batches, stage_run

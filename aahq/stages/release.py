@@ -11,7 +11,7 @@ from typing import Any
 from aahq.candidates import Candidate
 from aahq.consent import OptOuts, is_open
 from aahq.ledger import Ledger
-from aahq.release import Written, write
+from aahq.release.write import Written, write
 from aahq.remove.shrink import kept_extras
 from aahq.stages.align import recipe
 from suite.errors import SuiteError

@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from aahq.cards.datasheet import cell
-from aahq.cards.figures import decade, figures, tone
-from aahq.cards.update import update_cards
 from aahq.ledger import Ledger
-from aahq.release import COLUMNS, REJECT_COLUMNS, write
+from aahq.release.cards.datasheet import cell
+from aahq.release.cards.stats import decade, figures, tone
+from aahq.release.cards.update import update_cards
+from aahq.release.schema import COLUMNS, REJECT_COLUMNS
 from aahq.release.verify import verify
+from aahq.release.write import write
 
 # The vocabulary's terms, from docs.mlcommons.org/croissant/docs/croissant-rai-spec.html.
 RAI = (

@@ -19,9 +19,11 @@ from PIL import Image
 from aahq.consent import OptOuts, Permissions
 from aahq.http import Http
 from aahq.ledger import Ledger
-from aahq.release import COLUMNS, REJECT_COLUMNS, Written, decode_png, encode_png, write
 from aahq.release.rebuild import Survival, rebuild
+from aahq.release.schema import COLUMNS, REJECT_COLUMNS
+from aahq.release.store import decode_png, encode_png
 from aahq.release.verify import verify
+from aahq.release.write import Written, write
 from aahq.stages.engine import Engine, SerialExecutor
 from aahq.stages.taking import Terms
 from suite.errors import SuiteError

@@ -14,7 +14,7 @@ import pytest
 from aahq import pipeline, screen
 from aahq.align import align
 from aahq.ledger import Ledger, face_id
-from aahq.release import decode_png
+from aahq.release.store import decode_png
 from aahq.review.catalog import Catalog
 from aahq.review.log import Decision, DecisionLog
 

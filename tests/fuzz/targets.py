@@ -17,8 +17,8 @@ from aahq.candidates import Candidate
 from aahq.optouts import OptOuts
 from aahq.permissions import Permissions
 from aahq.reasons import Rejected
-from aahq.release import write
 from aahq.release.verify import verify
+from aahq.release.write import write
 from aahq.remove.shrink import read_card, read_superseded
 from aahq.remove.tombstones import Tombstones
 from aahq.response import Answer

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from aahq.cards.figures import Figures
-from aahq.cards.words import WORDS
+from aahq.release.cards.stats import Figures
+from aahq.release.cards.texts import WORDS
 from aahq.release.schema import COLUMNS
 
 LICENCE_PAGES = {

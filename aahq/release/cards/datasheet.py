@@ -8,8 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from aahq.cards.figures import ITA_BANDS, Figures
-from aahq.cards.words import WORDS
+from aahq.release.cards.stats import ITA_BANDS, Figures
+from aahq.release.cards.texts import WORDS
 from aahq.release.schema import COLUMNS
 
 SHOWN = 20

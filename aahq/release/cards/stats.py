@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from aahq.consent import is_open
-from aahq.release.png import decode_png
+from aahq.release.store import decode_png
 from aahq.release.tables import read_rows
 
 # Pictures measured for tone: every n-th row, so that cards of a million faces take minutes.
@@ -146,7 +146,7 @@ def _measure_tone(root: Path, manifest: Path, seen: Figures) -> None:
 
 
 def _sampled(root: Path, manifest: Path, step: int) -> Iterator[np.ndarray]:
-    from aahq.release.verify import Pictures
+    from aahq.release.store import Pictures
 
     with Pictures(root) as pictures:
         for number, row in enumerate(read_rows(manifest, ("file", "offset", "bytes"))):

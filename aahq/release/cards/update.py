@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aahq.cards import make_cards
-from aahq.release.write import MANIFEST, SUMS
+from aahq.release.cards import make_cards
+from aahq.release.schema import MANIFEST, SUMS
 from aahq.remove.shrink import find_release, read_card
 from suite.errors import SuiteError
 from suite.files import sha256_bytes, write_whole

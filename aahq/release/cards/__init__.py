@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aahq.cards.croissant import croissant
-from aahq.cards.datasheet import datasheet
-from aahq.cards.figures import figures
+from aahq.release.cards.croissant import croissant
+from aahq.release.cards.datasheet import datasheet
+from aahq.release.cards.stats import figures
 from aahq.release.schema import CROISSANT, DATASHEET
 from suite.files import canonical_json
 
