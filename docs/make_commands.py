@@ -80,8 +80,9 @@ def page() -> str:
         "",
         "Written by `python docs/make_commands.py` from the commands' own help; `COMMAND --help` says the same.",
         "Every command ends with 0 when it did what was asked, 1 when a check failed or a cell is missing, 2 on bad input",
-        "(one line on standard error names the option and the fix) and 130 when interrupted. `--json` prints one JSON",
-        "object on standard output. Progress goes to standard error.",
+        "or a failing disk, memory or network (one line on standard error names the file or option and the fix), 130 when",
+        "interrupted, and 70 for a bug of ours: one line says what to report, and the same command with `--traceback` shows",
+        "all of it. `--json` prints one JSON object on standard output. Progress goes to standard error.",
         "",
     ]
     for program, (_, what) in PROGRAMS.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import struct
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -13,14 +14,21 @@ import click
 
 from suite.children import stop_with_starter
 from suite.errors import SuiteError, did_you_mean
+from suite.failures import explain, report
 from suite.progress import set_quiet
+
+BUG = 70
+_TRACEBACK = "--traceback"
+# Taken out of the command line before click reads it, so that it may stand anywhere; here for the help.
+_traceback_option = click.Option([_TRACEBACK], is_flag=True, expose_value=False, help="Show a failure in full.")
 
 
 class SuiteGroup(click.Group):
     """A click group whose failures are one line on standard error: `error: <what> (<fix>)`.
 
-    Exit codes: 0 done, 1 found what it was asked to look for (a failed check), 2 bad input, 130 interrupted;
-    a command may document others through `SuiteError.exit_code`.
+    Exit codes: 0 done, 1 found what it was asked to look for (a failed check), 2 bad input or a failing disk, network or
+    memory, 70 a bug, 130 interrupted; a command may document others through `SuiteError.exit_code`. `--traceback`
+    anywhere in the command line shows what Python says of a failure.
 
     Args:
         lazy: command name -> `"module:attribute"`; the module is imported when its command is used, so that
@@ -30,6 +38,9 @@ class SuiteGroup(click.Group):
     def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lazy = dict(lazy or {})
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*super().get_params(ctx), _traceback_option]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.lazy, *(name for name in super().list_commands(ctx) if name not in self.lazy)]
@@ -49,11 +60,21 @@ class SuiteGroup(click.Group):
             )
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            # A file's early end, which click would take for ctrl-D at a prompt.
+            raise struct.error(str(error)) from error
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
         stop_with_starter()
+        asked = args[0] if args else kwargs.pop("args", None)
+        words = list(sys.argv[1:] if asked is None else asked)
+        given = [word for word in words if word != _TRACEBACK]
         try:
-            result = super().main(*args, **kwargs)
+            result = super().main(given, *args[1:], **kwargs)
         except click.exceptions.Exit as stop:
             sys.exit(stop.exit_code)
         except SuiteError as error:
@@ -67,6 +88,11 @@ class SuiteGroup(click.Group):
             # The reader (`head`, say) has what it wanted; keep the interpreter's own flush at exit from complaining.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
+        except Exception as error:
+            if given != words:
+                raise
+            known = explain(error, given)
+            _fail(known or report(error), 2 if known else BUG)
         sys.exit(result if isinstance(result, int) else 0)
 
 
