@@ -16,7 +16,6 @@ from baselines.adapter import ImageMethod
 from baselines.folds import upsample_then_reflect_conv
 from baselines.settings import AdaInSettings
 from baselines.trainee import Networks
-from models.weights import read_checkpoint
 from suite.errors import SuiteError
 
 EPS = 1e-5
@@ -230,19 +229,6 @@ class AdaIn(ImageMethod):
     @staticmethod
     def _recoloured(style: Tensor, face: Tensor) -> Tensor:
         return coral(style, face) if style.ndim == 3 else torch.stack([coral(one, face) for one in style])
-
-
-def build(settings: AdaInSettings, device: torch.device) -> Any:
-    """Networks, losses and schedule for the training loop.
-
-    `vgg_weights` names the published encoder; without it the encoder stays random, which trains a decoder for random
-    features: enough for the demo, not for the paper's figures.
-    """
-    from baselines.adain_training import AdaInTrainee
-
-    if not settings.vgg_weights:
-        return AdaInTrainee(settings, device)
-    return AdaInTrainee(settings, device, next(iter(read_checkpoint(settings.vgg_weights).parts.values())))
 
 
 def networks(settings: AdaInSettings) -> Networks:

@@ -16,6 +16,7 @@ from baselines.settings import AdaInSettings
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors
 from models.training.draws import Draws
 from models.training.trainee import Batch
+from models.weights import read_checkpoint
 
 
 def losses(vgg: Any, dec: Any, content: Tensor, style: Tensor, alpha: float = 1.0) -> Scalars:
@@ -66,3 +67,14 @@ class AdaInTrainee(BaselineTrainee):
 
     def method(self) -> AdaIn:
         return AdaIn(self.networks, self.settings.size, self.settings.alpha)
+
+
+def build(settings: AdaInSettings, device: torch.device) -> Any:
+    """Networks, losses and schedule for the training loop.
+
+    `vgg_weights` names the published encoder; without it the encoder stays random, which trains a decoder for random
+    features: enough for the demo, not for the paper's figures.
+    """
+    if not settings.vgg_weights:
+        return AdaInTrainee(settings, device)
+    return AdaInTrainee(settings, device, next(iter(read_checkpoint(settings.vgg_weights).parts.values())))

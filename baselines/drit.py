@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from baselines.adapter import ImageMethod
@@ -22,7 +21,6 @@ from baselines.drit_blocks import (
     attribute_trunk_concat,
     code_mlp,
     content_dis,
-    content_side,
     content_trunk,
     conv,
     sampled,
@@ -31,7 +29,6 @@ from baselines.drit_blocks import (
 from baselines.settings import DritSettings
 from baselines.trainee import Networks
 from models.method import seeded_normal
-from suite.errors import SuiteError
 
 
 class ContentEncoder(nn.Module):
@@ -174,16 +171,6 @@ class ContentDis(nn.Module):
         return out.flatten() if out.shape[1] == 1 else out.mean((2, 3))
 
 
-def check_content_side(side: int, layers: int) -> None:
-    """Raise one line where the content discriminator does not fit pictures of `side`."""
-    if content_side(side, layers) < 1:
-        fits = next((n for n in range(layers, -1, -1) if content_side(side, n) >= 1), 0)
-        raise SuiteError(
-            f"--set size={side}: the content discriminator's {layers} layers need larger pictures (209 for 3); "
-            f"--set content_layers={fits} fits"
-        )
-
-
 def attribute(encoder: Any, domain: str, x: Tensor, noise: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     """(code, moments): in the concat form the code is sampled with `noise`, in the other it is the encoder's output."""
     moments = encoder.of(domain, x)
@@ -237,13 +224,6 @@ def discriminators(settings: DritSettings) -> Networks:
     return {name: one() for name in ("disA", "disA2", "disB", "disB2")} | {
         "disContent": ContentDis(s.dim, s.content_layers)
     }
-
-
-def build(settings: DritSettings, device: torch.device) -> Any:
-    """Networks, losses and schedule for the training loop."""
-    from baselines.drit_training import DritTrainee
-
-    return DritTrainee(settings, device)
 
 
 def method(parts: Networks, settings: DritSettings, **options: Any) -> Drit:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from baselines.blocks import instance_norm
 from baselines.folds import conv_then_pool
+from suite.errors import SuiteError
 
 
 class PowerConv(nn.Conv2d):
@@ -225,3 +226,13 @@ def kl(moments: Sequence[Tensor]) -> Tensor:
     """KL(N(mean, variance) || N(0, 1)) a sample, averaged over the batch (published: summed, at a batch of one)."""
     mean, log_variance = moments
     return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1).mean()
+
+
+def check_content_side(side: int, layers: int) -> None:
+    """Raise one line where the content discriminator does not fit pictures of `side`."""
+    if content_side(side, layers) < 1:
+        fits = next((n for n in range(layers, -1, -1) if content_side(side, n) >= 1), 0)
+        raise SuiteError(
+            f"--set size={side}: the content discriminator's {layers} layers need larger pictures (209 for 3); "
+            f"--set content_layers={fits} fits"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -159,3 +160,8 @@ class DritTrainee(TwoPathTrainee):
 
     def method(self) -> Drit:
         return Drit(self.networks, self.settings.size, self.settings.latent)
+
+
+def build(settings: DritSettings, device: torch.device) -> Any:
+    """Networks, losses and schedule for the training loop."""
+    return DritTrainee(settings, device)

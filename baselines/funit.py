@@ -17,9 +17,9 @@ from baselines.adapter import ImageMethod
 from baselines.blocks import ContentEncoder, ConvBlock, Decoder, Mlp, StyleEncoder, kaiming_init, l1
 from baselines.settings import FunitSettings
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, pool, shuffled
-from models.losses import r1
 from models.method import seeded_normal
 from models.training.draws import Draws
+from models.training.losses import r1
 from models.training.trainee import Batch
 
 

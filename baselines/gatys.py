@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from baselines.adapter import ImageMethod
 from baselines.blocks import kaiming_init
-from models.vgg import VGG19Trunk
+from models.networks.vgg import VGG19Trunk
 from suite.errors import SuiteError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -193,13 +193,6 @@ def discriminators(settings: MdmmSettings) -> Networks:
     return {**both, "disContent": ContentDis(s.dim, s.content_layers, s.domains)}
 
 
-def build(settings: MdmmSettings, device: torch.device) -> Any:
-    """Networks, losses and schedule for the training loop."""
-    from baselines.mdmm_training import MdmmTrainee
-
-    return MdmmTrainee(settings, device)
-
-
 def method(parts: Networks, settings: MdmmSettings, **options: Any) -> Mdmm:
     """The adapter over loaded networks."""
     return Mdmm(parts, settings.size, settings.latent, settings.domains, **options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -128,3 +130,8 @@ class MdmmTrainee(TwoPathTrainee):
 
     def method(self) -> Mdmm:
         return Mdmm(self.networks, self.settings.size, self.settings.latent, self.settings.domains)
+
+
+def build(settings: MdmmSettings, device: torch.device) -> Any:
+    """Networks, losses and schedule for the training loop."""
+    return MdmmTrainee(settings, device)

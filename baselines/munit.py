@@ -242,7 +242,7 @@ def build(settings: MunitSettings, device: torch.device) -> MunitTrainee:
 
 def _features(settings: MunitSettings, device: torch.device) -> nn.Module:
     """VGG-19 to relu5_4 from `vgg_weights` (the paper used VGG-16 to relu5_3 in Caffe's colours)."""
-    from models.vgg import VGG19Trunk
+    from models.networks.vgg import VGG19Trunk
     from models.weights import load_checkpoint
 
     class Last(nn.Module):

@@ -19,6 +19,8 @@ TRAINABLE = {
     "mdmm": "baselines.mdmm",
     "stargan2": "baselines.stargan2",
 }
+# Where each has its losses and its training step.
+TRAINING = {name: module if name in ("munit", "funit") else f"{module}_training" for name, module in TRAINABLE.items()}
 # `getattr(module, factory)(weights=..., device=..., **options)` returns a `models.method.Method`.
 METHODS = {
     **{name: f"baselines.registry:{name}" for name in TRAINABLE},

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from baselines.adapter import ImageMethod
 from baselines.blocks import instance_norm
-from baselines.fan import Fan, load_landmarks
+from baselines.fan import Fan
 from baselines.folds import conv_then_pool, upsample_then_conv
 from baselines.settings import StarGan2Settings
 from baselines.trainee import Networks
@@ -291,17 +291,6 @@ def networks(settings: StarGan2Settings) -> Networks:
         "style_encoder": StyleEncoder(s.size, s.style_dim, s.domains, s.widest, s.base),
     }
     return parts | ({"fan": Fan()} if s.w_hpf > 0 else {})
-
-
-def build(settings: StarGan2Settings, device: torch.device) -> Any:
-    """Networks, losses and schedule for the training loop, with the landmark network where `w_hpf > 0`."""
-    from baselines.stargan2_training import StarGan2Trainee
-
-    fan = None
-    if settings.w_hpf > 0 and settings.fan_weights:
-        fan = Fan()
-        load_landmarks(fan, settings.fan_weights)
-    return StarGan2Trainee(settings, device, fan)
 
 
 def method(parts: Networks, settings: StarGan2Settings, **options: Any) -> StarGan2:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.blocks import kaiming_init, l1
+from baselines.fan import Fan, load_landmarks
 from baselines.settings import StarGan2Settings
 from baselines.stargan2 import Discriminator, Masks, StarGan2, masks_of, networks
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam, pool, shuffled
-from models.losses import r1
 from models.training.draws import Draws
+from models.training.losses import r1
 from models.training.trainee import Batch
 from suite.errors import SuiteError
 
@@ -138,3 +140,12 @@ class StarGan2Trainee(BaselineTrainee):
         parts = {name: self.networks[f"{name}_ema"] for name in AVERAGED}
         landmarks = {"fan": self.networks["fan"]} if "fan" in self.networks else {}
         return StarGan2(parts | landmarks, self.settings.size, self.settings.latent)
+
+
+def build(settings: StarGan2Settings, device: torch.device) -> Any:
+    """Networks, losses and schedule for the training loop, with the landmark network where `w_hpf > 0`."""
+    fan = None
+    if settings.w_hpf > 0 and settings.fan_weights:
+        fan = Fan()
+        load_landmarks(fan, settings.fan_weights)
+    return StarGan2Trainee(settings, device, fan)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from models.method import Face, Mode, seeded_normal
-from models.stylegan2 import Generator, channel_table
+from models.networks.stylegan2 import Generator, channel_table
 from suite.errors import SuiteError
 
 

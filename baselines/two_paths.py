@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.blocks import gaussian_init, kaiming_init
-from baselines.drit import check_content_side
+from baselines.drit_blocks import check_content_side
 from baselines.settings import DritSettings
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
 from models.training import parallel

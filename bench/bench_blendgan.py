@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from bench.run import Row, ratio
-from models.blendgan import BlendGAN
-from models.discriminators import Discriminator
-from models.losses import d_logistic, g_nonsaturating, r1
+from models.networks.blendgan import BlendGAN
+from models.networks.discriminators import Discriminator
+from models.training.losses import d_logistic, g_nonsaturating, r1
 from ops.dispatch import use
 
 STEP_SIZE, STEP_BATCH = 256, 1

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.run import Row, ratio
-from models.pictures import read_picture
-from models.style_encoder import SIDE, StyleEncoder
+from models.data.pictures import read_picture
+from models.networks.style_encoder import SIDE, StyleEncoder
 
 PICTURES = Path(__file__).resolve().parents[2] / "shared" / "data" / "art"
 

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from bench.run import Row
-from models.blendgan import BlendGAN
-from models.style_encoder import StyleEncoder
-from models.stylegan2 import channel_table
+from models.networks.blendgan import BlendGAN
+from models.networks.style_encoder import StyleEncoder
+from models.networks.stylegan2 import channel_table
 from models.weights import save_weights
 
 SIZE, FACES, STYLES = 256, 8, 2

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from bench.run import Row, ratio
 from models.data.prepared import Prepared
-from models.losses import d_logistic, g_nonsaturating, path_length, r1
-from models.style_encoder import StyleEncoder
-from models.train import BlendGANTrainee
-from models.train_settings import BlendGANSettings
+from models.networks.style_encoder import StyleEncoder
 from models.training import estimate, updates
+from models.training.blendgan import BlendGANTrainee
+from models.training.blendgan_settings import BlendGANSettings
 from models.training.draws import Draws
 from models.training.loop import Loop
+from models.training.losses import d_logistic, g_nonsaturating, path_length, r1
 from models.training.trainee import Batch
 from ops.dispatch import use
 

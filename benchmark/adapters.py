@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.blendgan_method import BlendGANMethod
+from models.inference.blendgan_method import BlendGANMethod
+from models.inference.pretrained import Pretrained, load_blendgan
 from models.method import Method
-from models.pretrained import Pretrained, load_blendgan
 from suite.errors import SuiteError
 
 # Table 1 sweeps the indicator over 18 layers; a smaller generator has fewer and is swept over the same shares.

@@ -16,11 +16,11 @@ from benchmark.adapters import blendgan_of, scaled_indicator
 from benchmark.generate import resize, to_float
 from benchmark.paper import Guidance
 from benchmark.studio import Studio, grid
-from models.blendgan_method import STYLE_STREAM
-from models.invert import invert
+from models.data.pictures import nearest_uint8, read_picture
+from models.inference.blendgan_method import STYLE_STREAM
+from models.inference.invert import invert
+from models.inference.pretrained import Pretrained, load_blendgan, load_psp
 from models.method import Face, seeded_normal
-from models.pictures import nearest_uint8, read_picture
-from models.pretrained import Pretrained, load_blendgan, load_psp
 from suite.errors import SuiteError
 
 # The paper's choice for pictures that are looked at (Sec. 4.1).

@@ -20,7 +20,7 @@ from benchmark.protocol import Draws, Protocol, content_digest, draw
 from benchmark.record import Value
 from benchmark.truth import TruthReader, has_factors
 from benchmark.work import Work
-from models.release import Release
+from models.data.release import Release
 from models.training import parallel
 from ops.dispatch import record as ran
 from suite.progress import progress

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from benchmark.paper import Guidance
 from benchmark.protocol import Draws
+from models.data.pictures import check_pictures, nearest_uint8
+from models.data.release import Release
 from models.method import Face, Method
-from models.pictures import check_pictures, nearest_uint8
-from models.release import Release
 from models.training import parallel
 from suite.errors import SuiteError
 

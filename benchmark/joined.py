@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from models.data.release import Release, open_release
 from models.data.sources import Pictures, ReleasePictures, decoded, open_pictures
-from models.release import Release, open_release
 from suite.errors import SuiteError
 from suite.files import digest
 

@@ -18,7 +18,7 @@ from benchmark.generate import Block, Generation, blocks, in_order, read_rows
 from benchmark.lpips_diversity import Diversity
 from benchmark.protocol import Draws, content_digest, pool
 from benchmark.truth import TruthReader
-from models.release import Release
+from models.data.release import Release
 
 READ = 64
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.pictures import check_pictures
+from models.data.pictures import check_pictures
 from suite.errors import SuiteError
 
 # Indices of torchvision AlexNet's convolutions whose ReLU outputs LPIPS compares, with (in, out, kernel, stride, pad).

@@ -31,7 +31,7 @@ BUILT_IN: dict[str, str] = {
 }
 # Where a reader finds them in this repository.
 CODE: dict[str, str] = {
-    "BlendGAN": "models/blendgan.py",
+    "BlendGAN": "models/networks/blendgan.py",
     "AdaIN": "baselines/adain.py",
     "MUNIT": "baselines/munit.py",
     "FUNIT": "baselines/funit.py",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.paper import slug
-from models.release import Release
+from models.data.release import Release
 from suite.errors import SuiteError
 from suite.files import digest
 

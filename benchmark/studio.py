@@ -16,7 +16,7 @@ from benchmark.paper import Guidance
 from benchmark.protocol import Draws, draw
 from benchmark.training import find_weights
 from benchmark.work import Work
-from models.release import Release
+from models.data.release import Release
 from suite.errors import SuiteError
 
 LABEL = 18

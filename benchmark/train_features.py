@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmark.factor_net import HAIR, IDENTITY, STYLE, FactorNet, prepare
 from benchmark.generate import read_rows
-from models.release import Release
+from models.data.release import Release
 from suite.errors import SuiteError
 from suite.files import canonical_json, whole_file
 from suite.progress import progress

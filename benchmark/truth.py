@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmark.factor_net import HAIR, IDENTITY, STYLE, Reading, Trained, load, prepare
 from benchmark.protocol import Draws, seed_of
-from models.release import Release
+from models.data.release import Release
 
 CANDIDATES = 10
 

@@ -12,7 +12,7 @@ from benchmark.settings import MethodSettings, Reproduce, Step
 from suite.errors import SuiteError, did_you_mean
 
 if TYPE_CHECKING:
-    from models.release import Release
+    from models.data.release import Release
 
 
 @dataclass

@@ -10,30 +10,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.blendgan import BlendGAN
-    from models.discriminators import Discriminator, ProjectionDiscriminator
+    from models.inference.pretrained import Pretrained, load_blendgan, load_psp
     from models.method import Face, Method
-    from models.pretrained import Pretrained, load_blendgan, load_psp
-    from models.psp import PSPEncoder
-    from models.style_encoder import Projector, StyleEncoder
-    from models.stylegan2 import Generator
+    from models.networks.blendgan import BlendGAN
+    from models.networks.discriminators import Discriminator, ProjectionDiscriminator
+    from models.networks.psp import PSPEncoder
+    from models.networks.style_encoder import Projector, StyleEncoder
+    from models.networks.stylegan2 import Generator
     from models.weights.loading import load_checkpoint, save_weights
     from models.weights.reading import read_checkpoint
 
 _WHERE = {
-    "BlendGAN": "models.blendgan",
-    "Discriminator": "models.discriminators",
+    "BlendGAN": "models.networks.blendgan",
+    "Discriminator": "models.networks.discriminators",
     "Face": "models.method",
-    "Generator": "models.stylegan2",
+    "Generator": "models.networks.stylegan2",
     "Method": "models.method",
-    "PSPEncoder": "models.psp",
-    "Pretrained": "models.pretrained",
-    "ProjectionDiscriminator": "models.discriminators",
-    "Projector": "models.style_encoder",
-    "StyleEncoder": "models.style_encoder",
-    "load_blendgan": "models.pretrained",
+    "PSPEncoder": "models.networks.psp",
+    "Pretrained": "models.inference.pretrained",
+    "ProjectionDiscriminator": "models.networks.discriminators",
+    "Projector": "models.networks.style_encoder",
+    "StyleEncoder": "models.networks.style_encoder",
+    "load_blendgan": "models.inference.pretrained",
     "load_checkpoint": "models.weights.loading",
-    "load_psp": "models.pretrained",
+    "load_psp": "models.inference.pretrained",
     "read_checkpoint": "models.weights.reading",
     "save_weights": "models.weights.loading",
 }

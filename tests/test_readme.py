@@ -78,10 +78,10 @@ NOT_RUN: dict[str, str] = {
     r"aahq rebuild ": "fetches again; tests/aahq/test_pipeline.py rebuilds from a folder",
     r"aahq (build|faces) .*--scheduler": "needs a Dask cluster; tests/aahq/test_dask.py starts one",
     r"dask (scheduler|worker)": "a program of Dask that runs until it is stopped",
-    r"torchrun ": "many processes at the paper's scale; tests/models/test_train.py runs two small ones",
+    r"torchrun ": "many processes at the paper's scale; tests/models/training/test_blendgan.py runs two small ones",
     r"blendgan train --profile paper --dry-run": "times steps at 1024 px; tests/models/test_commands.py runs a small one",
     r"blendgan sample --weights painted": "a line of `make demo`",
-    r"blendgan weights \w": "downloads; tests/models/test_download.py fetches from a local server",
+    r"blendgan weights \w": "downloads; tests/models/weights/test_download.py fetches from a local server",
     r"blendgan convert ": "needs a published checkpoint; tests/models/test_commands.py converts a small one",
     r"aahq-bench (table1|protocol|tables|submit|validate|score-images|check) ": (
         "needs weights, records or an installed package; tests under tests/benchmark run it on small ones"

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from baselines.registry import METHODS, UNTRAINED, known, open_method
+from models.data.pictures import picture_files, read_picture, save_png, to_uint8
 from models.method import Face
-from models.pictures import picture_files, read_picture, save_png, to_uint8
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 from suite.progress import progress
@@ -148,7 +148,7 @@ def _sheet(
 ) -> Path:
     from PIL import Image
 
-    from models.sheets import Tile, draw_sheet
+    from models.inference.sheets import Tile, draw_sheet
 
     def tile(picture: Tensor, caption: str) -> Tile:
         return Tile(Image.fromarray(to_uint8(picture)), caption)

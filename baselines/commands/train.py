@@ -11,7 +11,7 @@ import torch
 
 from baselines.checkpoints import save
 from baselines.clusters import style_statistics
-from baselines.registry import TRAINABLE, known
+from baselines.registry import TRAINABLE, TRAINING, known
 from baselines.settings import MODELS, BaselineSettings
 from baselines.trainee import BaselineTrainee
 from models.data.prepared import prepare
@@ -43,7 +43,7 @@ def command(options: TrainOptions, method: str) -> None:
     settings = resolve(options, MODELS[method], "baselines", method)
 
     def build(settings: BaselineSettings, device: torch.device) -> Trainee:
-        trainee: BaselineTrainee = module.build(settings, device)
+        trainee: BaselineTrainee = importlib.import_module(TRAINING[method]).build(settings, device)
         if "clusters" in trainee.networks and device.type != "meta" and not options.dry_run:
             _find_clusters(trainee, options)
         return trainee  # type: ignore[return-value]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from benchmark.factor_net import Reading
     from benchmark.truth import TruthReader
-    from models.pretrained import Pretrained
-    from models.release import Release
+    from models.data.release import Release
+    from models.inference.pretrained import Pretrained
 
 CANDIDATES = 10
 
@@ -45,8 +45,8 @@ def command(weights: Path, data: Path | None, groups: int, seed: int, as_json: b
       aahq-bench blending --weights painted
     """
     from benchmark.truth import TruthReader, has_factors
-    from models.pretrained import load_blendgan
-    from models.release import open_release
+    from models.data.release import open_release
+    from models.inference.pretrained import load_blendgan
 
     model = load_blendgan(weights, offline=True)
     if model.encoder is None:
@@ -86,7 +86,7 @@ def measure(model: Pretrained, release: Release, reader: TruthReader, groups: in
     """
     import torch
 
-    from models.pictures import nearest_uint8
+    from models.data.pictures import nearest_uint8
 
     top = model.generator.n_latent
     ceiling: list[float] = []
@@ -114,8 +114,8 @@ def _groups(model: Pretrained, release: Release, reader: TruthReader, groups: in
     import torch
     from torch.nn import functional as F
 
+    from models.data.pictures import nearest_uint8
     from models.method import seeded_normal
-    from models.pictures import nearest_uint8
 
     generator = model.generator
     rng = np.random.default_rng(seed)

@@ -34,7 +34,7 @@ def command(
       aahq-bench train-features -o benchmark/data/factor_net.safetensors
     """
     from benchmark.train_features import read_lessons, save, train
-    from models.release import open_release
+    from models.data.release import open_release
 
     if out.suffix != ".safetensors":
         raise SuiteError(f"--out {out}: expected a .safetensors file")

@@ -15,7 +15,7 @@ from benchmark.protocol import Draws
 from benchmark.record import MethodInfo, Record
 from benchmark.settings import Reproduce
 from benchmark.work import Work
-from models.release import Release
+from models.data.release import Release
 from suite.errors import SuiteError
 
 

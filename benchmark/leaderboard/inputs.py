@@ -14,7 +14,7 @@ from benchmark.leaderboard.seed import Seed
 from benchmark.protocol import Draws, draw
 from benchmark.record import Sha256
 from benchmark.settings import Reproduce
-from models.release import Release
+from models.data.release import Release
 from suite.errors import SuiteError
 from suite.files import write_json, write_whole
 from suite.progress import progress

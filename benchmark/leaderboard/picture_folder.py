@@ -19,8 +19,8 @@ from benchmark.generate import Block, Generation, check_measurable, read_rows, t
 from benchmark.leaderboard.inputs import pair_name
 from benchmark.paper import Guidance
 from benchmark.protocol import Draws
+from models.data.release import Release
 from models.method import Face, Mode
-from models.release import Release
 from suite.errors import SuiteError
 from suite.files import digest, sha256_bytes
 

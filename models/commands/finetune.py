@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from models.finetune import FinetuneSettings, one_picture, start_from
-from models.train import BlendGANTrainee, save
+from models.training.blendgan import BlendGANTrainee, save
 from models.training.command import TrainOptions, resolve, train, training_options
+from models.training.finetune import FinetuneSettings, one_picture, start_from
 from models.training.run_folder import read_config
 from models.training.trainee import Trainee
 

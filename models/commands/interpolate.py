@@ -51,10 +51,10 @@ def interpolate(
     import torch
     from PIL import Image
 
-    from models.animation import check_target, write_frames
+    from models.data.pictures import picture_files, read_picture, to_uint8
+    from models.inference.animation import check_target, write_frames
+    from models.inference.stylise import strength_to_blend
     from models.method import seeded_normal
-    from models.pictures import picture_files, read_picture, to_uint8
-    from models.stylise import strength_to_blend
     from suite.progress import progress
 
     check_target(out)

@@ -14,7 +14,7 @@ from suite.errors import SuiteError
 if TYPE_CHECKING:
     import torch
 
-    from models.pretrained import Pretrained
+    from models.inference.pretrained import Pretrained
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,8 +35,8 @@ class ModelOptions:
         """The networks; SuiteError when options contradict each other or nothing is there."""
         import torch
 
-        from models.pretrained import load_blendgan, random_blendgan
-        from models.stylegan2 import check_size
+        from models.inference.pretrained import load_blendgan, random_blendgan
+        from models.networks.stylegan2 import check_size
 
         device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
         if device.startswith("cuda") and not torch.cuda.is_available():
@@ -71,7 +71,7 @@ class BlendOptions:
 
     def resolve(self, n_latent: int) -> tuple[int, float]:
         """(i, theta) of Eq. 5; without any option the published scripts' i = 6 of 18, scaled to the generator."""
-        from models.stylise import strength_to_blend
+        from models.inference.stylise import strength_to_blend
 
         if self.strength is not None:
             if self.indicator is not None or self.theta is not None:

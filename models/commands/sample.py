@@ -43,9 +43,9 @@ def sample(
     import torch
     from PIL import Image
 
+    from models.data.pictures import read_picture, save_png, to_uint8
+    from models.inference.sheets import Tile, draw_sheet
     from models.method import seeded_normal
-    from models.pictures import read_picture, save_png, to_uint8
-    from models.sheets import Tile, draw_sheet
     from suite.progress import progress
 
     if style and style_seed is not None:

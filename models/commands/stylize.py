@@ -15,9 +15,9 @@ from suite.errors import SuiteError
 if TYPE_CHECKING:
     from torch import nn
 
-    from models.pretrained import Pretrained
-    from models.psp import PSPEncoder
-    from models.stylise import Inverter, Settings, Style, Stylised
+    from models.inference.pretrained import Pretrained
+    from models.inference.stylise import Inverter, Settings, Style, Stylised
+    from models.networks.psp import PSPEncoder
 
 ROWS = 8
 
@@ -68,8 +68,8 @@ def stylize(
     Example:
       blendgan stylize me.jpg --style art/ --strength 0.7 --paste-back -o out
     """
-    from models.pictures import picture_files
-    from models.stylise import Settings, Stylist, read_styles
+    from models.data.pictures import picture_files
+    from models.inference.stylise import Settings, Stylist, read_styles
     from suite.progress import progress
 
     if paste_back and aligned:
@@ -112,8 +112,8 @@ def stylize(
 def _inversion(
     how: str, path: Path | None, model: Pretrained, options: ModelOptions
 ) -> tuple[PSPEncoder | None, nn.Module | None, Inverter]:
-    from models.invert import best_distance
-    from models.pretrained import load_psp
+    from models.inference.invert import best_distance
+    from models.inference.pretrained import load_psp
     from models.weights.download import find, obtain
 
     if how in ("auto", "psp"):
@@ -182,8 +182,8 @@ def _small(one: Stylised) -> Stylised:
 def _sheet(path: Path, rows: list[Stylised], styles: list[Style], model: Pretrained, settings: Settings) -> None:
     from PIL import Image, ImageOps
 
-    from models.pictures import read_rgb, save_png
-    from models.sheets import Tile, draw_sheet
+    from models.data.pictures import read_rgb, save_png
+    from models.inference.sheets import Tile, draw_sheet
 
     head = [Tile(), Tile()]
     head += [Tile(ImageOps.fit(read_rgb(style.path), (160, 160)), style.name) for style in styles]

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from models.train import BlendGANTrainee, save
-from models.train_settings import BlendGANSettings
+from models.training.blendgan import BlendGANTrainee, save
+from models.training.blendgan_settings import BlendGANSettings
 from models.training.command import TrainOptions, resolve, train, training_options
 from models.training.trainee import Trainee
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from models.data.prepared import prepare
-from models.train_style_encoder import StyleEncoderSettings, StyleEncoderTrainee, retrieval, save
 from models.training.command import TrainOptions, resolve, train, training_options
+from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee, retrieval, save
 from models.training.trainee import Trainee
 from suite.errors import SuiteError
 

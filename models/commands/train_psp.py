@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from models.train_psp import PSPSettings, PSPTrainee, save
 from models.training.command import TrainOptions, resolve, train, training_options
+from models.training.psp import PSPSettings, PSPTrainee, save
 from models.training.trainee import Trainee
 
 

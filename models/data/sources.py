@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from models.release import open_release
+from models.data.release import open_release
 from suite.errors import SuiteError
 from suite.files import digest
 

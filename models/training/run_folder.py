@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from models.pictures import nearest_uint8
+from models.data.pictures import nearest_uint8
 from suite.errors import SuiteError
 from suite.files import digest, whole_file, write_json
 from suite.provenance import commit, versions

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.style_encoder import GRAM_VALUES, TRIANGLE_VALUES, fold_weight, unfold_weight
+from models.networks.style_encoder import GRAM_VALUES, TRIANGLE_VALUES, fold_weight, unfold_weight
 from models.weights import layouts, nvidia
 from models.weights.loading import save_weights
 from models.weights.reading import Checkpoint, read_checkpoint

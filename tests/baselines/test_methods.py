@@ -10,7 +10,7 @@ from baselines import adain, gatys
 from baselines.blocks import kaiming_init
 from baselines.registry import METHODS, TRAINABLE, open_method
 from models.method import Face, Method
-from models.vgg import VGG19Trunk
+from models.networks.vgg import VGG19Trunk
 from suite.errors import SuiteError
 
 SIZE = 32

@@ -15,8 +15,8 @@ from baselines.blocks import kaiming_init
 from baselines.cli import main
 from baselines.munit import invariant_loss
 from baselines.registry import TRAINABLE
+from models.networks.vgg import VGG19Trunk
 from models.training.draws import Draws
-from models.vgg import VGG19Trunk
 from tests.baselines.test_training import batch_for, paint, trainee, weights
 
 

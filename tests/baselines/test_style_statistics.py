@@ -18,9 +18,9 @@ from baselines import adain, gatys
 from baselines.adain_training import AdaInTrainee
 from baselines.settings import AdaInSettings
 from models.method import Face
+from models.networks.vgg import VGG19Trunk
 from models.training.draws import Draws
 from models.training.trainee import Batch
-from models.vgg import VGG19Trunk
 from tests.golden_recipe import fill
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from PIL import Image
 from baselines import adain
 from baselines.cli import main
 from baselines.clusters import StyleClusters, style_statistics
-from baselines.registry import TRAINABLE, open_method
+from baselines.registry import TRAINABLE, TRAINING, open_method
 from baselines.settings import MODELS
 from models.method import Face
 from models.training.draws import Draws
@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 def trainee(name, *overrides):
     settings = load_profile(MODELS[name], "baselines", f"{name}-demo", overrides)
     torch.manual_seed(settings.seed)
-    return importlib.import_module(TRAINABLE[name]).build(settings, CPU)
+    return importlib.import_module(TRAINING[name]).build(settings, CPU)
 
 
 def batch_for(subject, seed=0):

@@ -10,8 +10,8 @@ import torch
 from benchmark import methods
 from benchmark.adapters import blendgan_of, scaled_indicator
 from benchmark.paper import methods as paper_methods
+from models.inference.pretrained import random_blendgan
 from models.method import Face, Method
-from models.pretrained import random_blendgan
 from suite.errors import SuiteError
 from tests.benchmark.toys import ToyMethod
 

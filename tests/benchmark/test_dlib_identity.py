@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmark.dlib_identity import DlibIdentity, model_file
 from benchmark.generate import read_rows
-from models.release import open_release
+from models.data.release import open_release
 from suite.errors import SuiteError
 
 

@@ -11,8 +11,8 @@ import torch
 
 from benchmark.generate import Generation, blocks, in_order
 from benchmark.protocol import Draws, draw
+from models.data.release import Release, open_release
 from models.method import Method
-from models.release import Release, open_release
 from suite.errors import SuiteError
 from tests.benchmark.toys import InventingToy, ToyMethod, write_release
 
@@ -118,7 +118,7 @@ from models.training import parallel
 from benchmark.frechet import Moments
 from benchmark.generate import Generation, blocks, in_order
 from benchmark.protocol import draw
-from models.release import open_release
+from models.data.release import open_release
 from tests.benchmark.toys import ToyMethod
 parallel.start("cpu")
 release = open_release(sys.argv[1])

@@ -15,7 +15,7 @@ from benchmark.record import read
 from benchmark.reproduce import reproduce
 from benchmark.settings import MethodSettings, Reproduce, Step
 from benchmark.work import Work, wanted_cells
-from models.release import open_release
+from models.data.release import open_release
 from suite.errors import SuiteError
 from tests.benchmark.toys import ToyMethod, write_release
 

@@ -24,8 +24,8 @@ from benchmark.leaderboard.submit import file_name, lacking
 from benchmark.leaderboard.validate import differences, objections, protocols_of, read_checked
 from benchmark.protocol import VERSION, Protocol, pool
 from benchmark.record import Record, parse, read, write
+from models.data.release import open_release
 from models.method import Face, seeded_normal
-from models.release import open_release
 from suite.errors import SuiteError
 from tests.benchmark.test_records_and_tables import content
 from tests.benchmark.toys import InventingToy, ToyMethod, write_release

@@ -13,15 +13,15 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-import models.aligner
-from models import pretrained
-from models.aligner import AlignedFace
-from models.blendgan import BlendGAN
+import models.inference.aligner
 from models.cli import main
-from models.pictures import check_pictures, read_picture, read_rgb, save_png, to_uint8
-from models.pretrained import Pretrained
-from models.style_encoder import StyleEncoder
-from models.stylise import Stylised, Stylist
+from models.data.pictures import check_pictures, read_picture, read_rgb, save_png, to_uint8
+from models.inference import pretrained
+from models.inference.aligner import AlignedFace
+from models.inference.pretrained import Pretrained
+from models.inference.stylise import Stylised, Stylist
+from models.networks.blendgan import BlendGAN
+from models.networks.style_encoder import StyleEncoder
 from suite.errors import SuiteError
 
 
@@ -133,7 +133,7 @@ def test_stylize_aligns_measures_and_pastes_back(tiny: None, tmp_path: Path, mon
     """With an aligner that answers at once: what it says reaches the pasted photograph and the sheet."""
     quad = np.array([[10, 10], [10, 30], [30, 30], [30, 10]], float)
 
-    class Instant(models.aligner.Aligner):
+    class Instant(models.inference.aligner.Aligner):
         def align(self, picture: Path, out: Path) -> AlignedFace:
             read_rgb(picture).crop((10, 10, 30, 30)).resize((16, 16)).save(out)
             return AlignedFace(picture, out, False, quad, np.zeros((68, 2)))
@@ -141,7 +141,7 @@ def test_stylize_aligns_measures_and_pastes_back(tiny: None, tmp_path: Path, mon
         def describe(self, picture: Path, landmarks: np.ndarray) -> np.ndarray:
             return np.full(128, 0.0 if picture.name == "face.png" else 0.05)
 
-    monkeypatch.setattr("models.stylise.Aligner", Instant)
+    monkeypatch.setattr("models.inference.stylise.Aligner", Instant)
     face, art = painted(tmp_path / "face0.png", 0), painted(tmp_path / "art.png", 1)
     done = blendgan(
         "stylize", face, "--style", art, "--random-weights", "0", "--steps", "1", "--similarity", "--paste-back",

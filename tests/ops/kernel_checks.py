@@ -11,13 +11,14 @@ from torch import Tensor
 
 from ops.bias_act import bias_act_ref
 from ops.dispatch import use
+from ops.geometry import geometry
 from ops.gram import gram_ref
 from ops.kernels.bias_act import bias_act_triton
 from ops.kernels.channels import scale_channels
 from ops.kernels.gram import gram_triton
 from ops.kernels.upfirdn2d import upfirdn2d_triton
 from ops.modulated_conv import modulated_conv2d, modulated_conv2d_ref
-from ops.upfirdn2d import fir_kernel, geometry, upfirdn2d_ref
+from ops.upfirdn2d import fir_kernel, upfirdn2d_ref
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 # Rounding of the stored type: the reference rounds after every step, the kernel once. bfloat16 stores truncate in the

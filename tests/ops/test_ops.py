@@ -11,8 +11,8 @@ from golden_recipe import load, normal
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from models.discriminators import ConvLayer, ResBlock
-from models.layers import (
+from models.networks.discriminators import ConvLayer, ResBlock
+from models.networks.layers import (
     BLUR,
     EqualConv2d,
     EqualLinear,
@@ -20,15 +20,17 @@ from models.layers import (
     PixelNorm,
     Resample,
     ScaledLeakyReLU,
+    StyledConv,
+    ToRGB,
     downsample,
     upsample,
 )
-from models.stylegan2 import StyledConv, ToRGB
 from ops.bias_act import bias_act, bias_act_ref
 from ops.dispatch import explain, layout, record, use
+from ops.geometry import geometry
 from ops.gram import fold_triangle, gram, gram_triangle, triangle_of
 from ops.modulated_conv import modulated_conv2d
-from ops.upfirdn2d import fir_kernel, geometry, upfirdn2d, upfirdn2d_ref
+from ops.upfirdn2d import fir_kernel, upfirdn2d, upfirdn2d_ref
 
 PATHS = pytest.mark.parametrize("implementation", ["reference", "cpu"])
 ROOT_2 = 2**0.5

@@ -1,0 +1,165 @@
+"""BlendGAN ready for use: networks built to fit a checkpoint, found locally or fetched, or random ones to try things out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.networks.blendgan import BlendGAN
+from models.networks.psp import PSPEncoder
+from models.networks.style_encoder import StyleEncoder, unfold_weight
+from models.networks.stylegan2 import channel_table
+from models.weights import load_state, read_checkpoint
+from models.weights.download import find, obtain
+from models.weights.layouts import BLENDGAN, PSP, STYLE_ENCODER, configuration
+from suite.errors import SuiteError
+from suite.files import sha256_file
+
+CENTRE_DRAWS = 4096
+# The name of the model trained on painted portraits that comes with the package.
+PAINTED = "painted"
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Networks in evaluation mode without gradients, on one device.
+
+    Attributes:
+        generator: BlendGAN.
+        encoder: the style encoder; None where the checkpoint has none (latent-guided only).
+        centre: (1, style_dim), the truncation centre.
+        truncation: recommended by the checkpoint, else 0.75 as the published scripts use.
+        origin: where the weights come from, for what is made with them: `weights`, `sha256`, `trained`.
+    """
+
+    generator: BlendGAN
+    encoder: StyleEncoder | None
+    centre: Tensor
+    truncation: float
+    origin: dict[str, Any]
+
+    @property
+    def device(self) -> torch.device:
+        return self.generator.input.input.device
+
+    @torch.inference_mode()
+    def style_codes(self, pictures: Tensor) -> Tensor:
+        """Style codes (N, style_code_dim) of (N, 3, H, W) in [-1, 1]; SuiteError without an encoder."""
+        if self.encoder is None:
+            raise SuiteError(f"{self.origin['weights']}: has no style encoder; styles from seeds (--style-seed) work")
+        pictures = pictures.to(self.device)
+        widths = self.encoder.embedder.widths
+        if self.generator.style_code_dim == sum(width**2 for width in widths):
+            return unfold_weight(self.encoder.embedder(pictures), widths)
+        return self.encoder(pictures)
+
+
+def load_blendgan(weights: Path | None, *, offline: bool = False, device: str = "cpu") -> Pretrained:
+    """Build BlendGAN to fit a checkpoint.
+
+    Args:
+        weights: a checkpoint, a training checkpoint's folder, a folder with `blendgan.pt` (or .safetensors), or the
+            name "painted" for the small model that comes with the package; None looks into the cache and downloads.
+        offline: never touch the network.
+        device: where the networks go.
+
+    Raises:
+        SuiteError: nothing there, or no BlendGAN generator in it.
+    """
+    if weights == Path(PAINTED) and not weights.exists():
+        weights = obtain(PAINTED, offline=True)
+    folder = weights if weights and weights.is_dir() and not any(weights.glob("g_ema*.safetensors")) else None
+    path = weights if weights and folder is None else obtain("blendgan", folder, offline=offline or folder is not None)
+    checkpoint = read_checkpoint(path)
+    state = checkpoint.part(BLENDGAN)
+    if state is None:
+        raise SuiteError(f"--weights {checkpoint}: a BlendGAN generator is expected")
+    known = configuration(state)
+    inside = {key[len("embedder.") :]: value for key, value in state.items() if key.startswith("embedder.")}
+    style_state = inside or checkpoint.part(STYLE_ENCODER)
+    encoder = None
+    if style_state:
+        shape = configuration(style_state)
+        encoder = StyleEncoder(shape["style_dim"], shape["n_mlp"], tuple(shape["trunk"]))
+        load_state(encoder, style_state, path.name)
+    widths = {int(size): int(width) for size, width in known["widths"].items()}
+    code = int(state["embedding.1.weight"].shape[1])
+    generator = BlendGAN(known["size"], known["style_dim"], known["n_mlp"], widths, code)
+    alone = {key: value for key, value in state.items() if not key.startswith("embedder.")}
+    load_state(generator, alone, path.name)
+    generator.heed(checkpoint.facts)
+    origin = {"weights": path.name, "sha256": sha256_file(path) if path.is_file() else "", "trained": True}
+    return _ready(generator, encoder, checkpoint.latent_avg, checkpoint.truncation, origin, device)
+
+
+def random_blendgan(size: int, seed: int, *, width: int = 512, device: str = "cpu") -> Pretrained:
+    """An untrained BlendGAN: its pictures are noise; it serves to try the way through the commands.
+
+    Args:
+        size: of the generator.
+        seed: of every weight.
+        width: most feature maps at any resolution.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        generator = BlendGAN(size, channels=channel_table(2, width))
+        encoder = StyleEncoder()
+        with torch.no_grad():
+            generator.add_weight.fill_(0.3)
+            for name, parameter in generator.named_parameters():
+                if name.endswith("noise.weight"):
+                    parameter.fill_(0.1)
+            # Untrained, the features of the trunk shrink from layer to layer, and Gram matrices are tiny.
+            for layer in encoder.embedder.feature_extractor.vgg_layers:
+                if isinstance(layer, torch.nn.Conv2d):
+                    torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            next(encoder.embedder_mlp.parameters()).mul_(500)
+    origin = {"weights": f"RANDOM, seed {seed} (untrained, to try the command)", "sha256": "", "trained": False}
+    return _ready(generator, encoder, None, None, origin, device)
+
+
+def load_psp(path: Path | None, generator: BlendGAN, *, folder: Path | None = None) -> PSPEncoder | None:
+    """The pSp encoder for a generator: from `path`, else from a local folder; None when there is none at hand.
+
+    Raises:
+        SuiteError: a file that is not pSp, or that writes another number of latents than the generator takes.
+    """
+    path = path or find("psp", folder)
+    if path is None:
+        return None
+    checkpoint = read_checkpoint(path)
+    state = checkpoint.part(PSP)
+    if state is None:
+        raise SuiteError(f"--psp {checkpoint}: a pSp encoder is expected")
+    known = configuration(state)
+    styles, style_dim = known["n_styles"], known["style_dim"]
+    if styles != generator.n_latent:
+        raise SuiteError(
+            f"--psp {path.name}: writes {styles} latents; {generator.n_latent} are expected for {generator.size} px"
+        )
+    if checkpoint.latent_avg is None:
+        raise SuiteError(f"--psp {path.name}: has no latent_avg, without which its codes mean nothing")
+    encoder = PSPEncoder(styles, style_dim, tuple(known["trunk"]))
+    load_state(encoder.encoder, state, path.name)
+    encoder.latent_avg.copy_(checkpoint.latent_avg.reshape(-1, style_dim).expand(styles, style_dim))
+    return encoder.to(generator.input.input.device).eval().requires_grad_(False)
+
+
+def _ready(
+    generator: BlendGAN,
+    encoder: StyleEncoder | None,
+    centre: Tensor | None,
+    truncation: float | None,
+    origin: dict[str, Any],
+    device: str,
+) -> Pretrained:
+    generator.to(device).eval().requires_grad_(False)
+    if encoder is not None:
+        encoder.to(device).eval().requires_grad_(False)
+    with torch.no_grad():
+        middle = generator.mean_latent(CENTRE_DRAWS) if centre is None else centre.reshape(1, -1).to(device).float()
+    return Pretrained(generator, encoder, middle, 0.75 if truncation is None else truncation, origin)

@@ -1,0 +1,330 @@
+"""BlendGAN's training: generator and three discriminators (section 3.3-3.4, Eq. 6-10; appendix A.1)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.method import seeded_normal
+from models.networks.blendgan import BlendGAN
+from models.networks.discriminators import Discriminator, ProjectionDiscriminator
+from models.networks.style_encoder import StyleEncoder, unfold_weight
+from models.networks.stylegan2 import channel_table
+from models.training import parallel, updates
+from models.training.augment import adapted, augment, plan
+from models.training.blendgan_settings import BlendGANSettings
+from models.training.draws import Draws
+from models.training.losses import d_logistic, g_nonsaturating, path_length, r1
+from models.training.style_encoder import load_encoder
+from models.training.trainee import Batch
+from models.weights import load_checkpoint, save_weights
+from suite.errors import SuiteError
+
+WEIGHTS = "blendgan.safetensors"
+FROM_STYLEGAN2 = ("embedding.", "embedder.", "add_weight")
+
+
+class BlendGANTrainee:
+    """One step: the three discriminators together, R1, the generator against all three, path length, the average.
+
+    The generator's pictures of a step serve both games: they are drawn once, shown detached to the discriminators, and
+    kept for the generator's update, which then meets the updated discriminators. With accumulation they are drawn again,
+    since keeping every part's graph is what accumulation avoids.
+    """
+
+    sheet_columns = 6
+
+    def __init__(self, settings: BlendGANSettings, device: torch.device, encoder: StyleEncoder | None = None) -> None:
+        self.settings, self.device = settings, device
+        updates.refuse_fp16(settings, "BlendGAN")
+        if settings.compile:
+            raise SuiteError(
+                "--set compile=true: R1 and path length differentiate twice, which torch.compile cannot; leave it off"
+            )
+        self.half = updates.DTYPES.get(settings.precision)
+        table = channel_table(settings.channel_multiplier, settings.widest)
+        encoder = encoder or self._load_encoder()
+        if settings.gram_codes and encoder is None:
+            raise SuiteError("--set gram_codes=true: --set encoder= must name the weights whose trunk makes the codes")
+        code = settings.style_dim if encoder is None else encoder.style_dim
+        if settings.gram_codes and encoder is not None:
+            code = sum(width**2 for width in encoder.embedder.widths)
+        self.encoder, self.code = encoder, code
+        g = BlendGAN(settings.size, settings.style_dim, settings.n_mlp, table, code)
+        nets: dict[str, nn.Module] = {"g": g}
+        self.games: dict[str, float] = {}
+        self.judge: ProjectionDiscriminator | None = None
+        if settings.face_weight:
+            nets["d_face"] = Discriminator(settings.size, table)
+            self.games["d_face"] = settings.face_weight
+        if settings.style_weight:
+            nets["d_style"] = Discriminator(settings.size, table)
+            self.games["d_style"] = settings.style_weight
+        if settings.style_latent_weight:
+            self.judge = ProjectionDiscriminator(settings.size, code, table)
+            nets["d_style_latent"] = self.judge
+            self.games["d_style_latent"] = settings.style_latent_weight
+        if settings.stylegan2 and device.type != "meta":
+            load_checkpoint(settings.stylegan2, g, keep=FROM_STYLEGAN2)
+            if "d_face" in nets:
+                load_checkpoint(settings.stylegan2, nets["d_face"])
+        for network in nets.values():
+            network.to(device)
+        nets["g_ema"] = copy.deepcopy(g).requires_grad_(False)
+        if encoder is not None:
+            nets["style_encoder"] = encoder
+        self.networks = nets
+        self.g = g
+        self.discriminators = [nets[name] for name in self.games]
+        self.trained = [g, *self.discriminators]
+        self.optimizers = self._optimizers()
+        queue = torch.randn(settings.queue, code, device=device)
+        self.memory: dict[str, Any] = {
+            "queue": queue,
+            "queued": 0,
+            "path_mean": torch.zeros((), device=device),
+            "p": 0.0,
+        }
+        share = settings.batch // parallel.world()
+        self.wants = {"photo": share, "art": share}
+
+    def _load_encoder(self) -> StyleEncoder | None:
+        return load_encoder(self.settings.encoder, self.device) if self.settings.encoder else None
+
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        settings = self.settings
+
+        def adam(parameters: list[nn.Parameter], every: int) -> torch.optim.Optimizer:
+            # Lazy regularisation: every k-th step counts as two (Karras et al. 2020, appendix B).
+            ratio = every / (every + 1)
+            return torch.optim.Adam(parameters, settings.lr * ratio, (0.0, 0.99**ratio))
+
+        d = [parameter for network in self.discriminators for parameter in network.parameters()]
+        return {"g": adam(list(self.g.parameters()), settings.path_every), "d": adam(d, settings.r1_every)}
+
+    @torch.no_grad()
+    def codes(self, images: Tensor) -> Tensor:
+        """z_s of style pictures: E_style(x_s), or their Gram matrices."""
+        if self.encoder is None:
+            raise ValueError("no style encoder was given; reference-guided codes need one")
+        grams = self.encoder.embedder(images)
+        if self.settings.gram_codes:
+            return unfold_weight(grams, self.encoder.embedder.widths)
+        return self.encoder.embedder_mlp(grams)
+
+    def step(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """One step of all games; see the class."""
+        settings = self.settings
+        art = batch.images["art"]
+        count = len(art)
+        positive = self._styles(art, draws)
+        negative = self._negatives(draws, count)
+        z, z2 = (draws.normal(name, count, (settings.style_dim,), self.device) for name in ("z", "z2"))
+        mix = (
+            draws.shared_integer("mix_at", 1, self.g.n_latent)
+            if draws.shared_uniform("mix") < settings.mixing
+            else None
+        )
+        noise = self._noise(draws, count)
+        fake = partial(self._fakes, z, z2, mix, positive, noise)
+        keep_graph = len(updates.parts(count, settings.micro_batch)) == 1
+        kept = fake(slice(0, count)) if keep_graph else None
+
+        plans = {name: plan(draws, name, count, self.device) for name in ("real", "fake")}
+        said = self._discriminate(batch, fake, kept, positive, negative, plans)
+        if settings.r1_gamma and draws.step % settings.r1_every == 0:
+            said["r1"] = self._regularise(batch)
+
+        def g_loss(part: slice) -> Tensor:
+            return self._g_loss(kept or fake(part), positive[part], negative[part], plans["fake"][part])
+
+        with updates.only(self.g, among=self.trained):
+            said["g_loss"] = updates.accumulate(count, settings.micro_batch, g_loss)
+            updates.apply(self.optimizers["g"])
+            if settings.path_weight and draws.step % settings.path_every == 0:
+                said |= self._path(z, noise, draws)
+        self.g.clamp_blend()
+        updates.update_ema(self.networks["g_ema"], self.g, settings.ema_decay)
+        self._remember(positive)
+        return said
+
+    def _styles(self, art: Tensor, draws: Draws) -> Tensor:
+        """z_s+ (N, code): of the art pictures, or drawn from N(0, I) for the share `latent_style` of them."""
+        count = len(art)
+        drawn = draws.normal("z_style", count, (self.code,), self.device)
+        if self.encoder is None:
+            return drawn
+        encoded = torch.cat([self.codes(part) for part in art.split(self.settings.micro_batch or count)])
+        latent = draws.uniform("latent_style", count, (1,), self.device) < self.settings.latent_style
+        return torch.where(latent, drawn, encoded)
+
+    def _negatives(self, draws: Draws, count: int) -> Tensor:
+        """z_s- (N, code) from the queue of earlier codes; before any is queued, N(0, I)."""
+        filled = min(self.memory["queued"], self.settings.queue) or self.settings.queue
+        return self.memory["queue"][draws.integers("negative", count, filled, self.device)]
+
+    def _remember(self, positive: Tensor) -> None:
+        everyone = parallel.gather(positive)[-self.settings.queue :]
+        at = (self.memory["queued"] + torch.arange(len(everyone), device=self.device)) % self.settings.queue
+        self.memory["queue"][at] = everyone
+        self.memory["queued"] += len(everyone)
+
+    def _noise(self, draws: Draws, count: int) -> list[Tensor]:
+        shapes = self.g.noise_shapes()
+        return [draws.normal(f"noise/{k}", count, shape, self.device) for k, shape in enumerate(shapes)]
+
+    def _fakes(
+        self, z: Tensor, z2: Tensor, mix: int | None, styles: Tensor, noise: list[Tensor], part: slice
+    ) -> tuple[Tensor, Tensor]:
+        """G(z_f, i = n_latent) and G(z_f, z_s, i = 0) of one part, made together."""
+        face = self.g.face_latents(z[part], None, None if mix is None else z2[part], mix)
+        blended = self.g.blend(face, self.g.map_style(styles[part]))  # Eq. 3 with m = 1
+        layered = [layer[part].repeat(2, 1, 1, 1) for layer in noise]
+        natural, stylised = self._synthesise(torch.cat([face, blended]), layered).chunk(2)
+        return natural, stylised
+
+    def _synthesise(self, latents: Tensor, noise: list[Tensor]) -> Tensor:
+        return self.g.synthesis(latents, noise, self.half, checkpointed=self.settings.checkpointing)
+
+    def _discriminate(
+        self,
+        batch: Batch,
+        fake: Callable[[slice], tuple[Tensor, Tensor]],
+        kept: tuple[Tensor, Tensor] | None,
+        positive: Tensor,
+        negative: Tensor,
+        plans: dict[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """One update of all discriminators (Eq. 6-8, their halves)."""
+        settings, nets, half = self.settings, self.networks, self.half
+        photo, art = batch.images["photo"], batch.images["art"]
+        said: dict[str, list[Tensor]] = {}
+
+        def loss(part: slice) -> Tensor:
+            with torch.no_grad():
+                pair = kept or fake(part)
+            natural, stylised = (self._augmented(picture.detach(), plans["fake"][part]) for picture in pair)
+            losses = {}
+            if "d_face" in nets:  # Eq. 6
+                real = nets["d_face"](self._augmented(photo[part], plans["real"][part]), half)
+                losses["d_face"] = d_logistic(real, nets["d_face"](natural, half))
+                said.setdefault("d_face_real_sign", []).append(real.detach().sign().mean())
+            if "d_style" in nets:  # Eq. 7
+                real = nets["d_style"](self._augmented(art[part], plans["real"][part]), half)
+                losses["d_style"] = d_logistic(real, nets["d_style"](stylised, half))
+                said.setdefault("d_style_real_sign", []).append(real.detach().sign().mean())
+            if self.judge is not None:  # Eq. 8
+                h = self.judge.hidden(stylised, half)
+                consistent, other = (self.judge.score(h, code[part]) for code in (positive, negative))
+                losses["d_style_latent"] = d_logistic(consistent, other)
+            for name, value in losses.items():
+                said.setdefault(f"{name}_loss", []).append(value.detach())
+            return sum(
+                (self.games[name] * value for name, value in losses.items()), torch.zeros((), device=self.device)
+            )
+
+        if not self.discriminators:
+            return {}
+        with updates.only(*self.discriminators, among=self.trained):
+            updates.accumulate(len(art), settings.micro_batch, loss)
+            updates.apply(self.optimizers["d"])
+        means = {name: torch.stack(values).mean() for name, values in said.items()}
+        if settings.augment == "ada" and "d_style_real_sign" in means:
+            sign = parallel.mean(means["d_style_real_sign"])
+            self.memory["p"] = adapted(self.memory["p"], sign, len(art) * parallel.world())
+            means["augment_p"] = torch.tensor(self.memory["p"])
+        return means
+
+    def _augmented(self, images: Tensor, rows: Tensor) -> Tensor:
+        return augment(images, self.memory["p"], rows)
+
+    def _regularise(self, batch: Batch) -> Tensor:
+        """Lazy R1 on the image discriminators, an update of its own."""
+        settings = self.settings
+        weight = settings.r1_gamma / 2 * settings.r1_every
+        games = [(name, domain) for name, domain in (("d_face", "photo"), ("d_style", "art")) if name in self.networks]
+
+        def loss(part: slice) -> Tensor:
+            total = torch.zeros((), device=self.device)
+            for name, domain in games:
+                real = batch.images[domain][part].detach().requires_grad_(True)
+                total = total + r1(self.networks[name](real, self.half), real)
+            return weight * total
+
+        with updates.only(*self.discriminators, among=self.trained):
+            value = updates.accumulate(len(batch.images["art"]), settings.micro_batch, loss)
+            updates.apply(self.optimizers["d"])
+        return value / weight
+
+    def _g_loss(self, pair: tuple[Tensor, Tensor], positive: Tensor, negative: Tensor, augmentation: Tensor) -> Tensor:
+        """The generator's half of Eq. 6-8, weighted as in Eq. 9-10."""
+        nets, half = self.networks, self.half
+        natural, stylised = (self._augmented(picture, augmentation) for picture in pair)
+        total = torch.zeros((), device=self.device)
+        if "d_face" in nets:
+            total = total + self.games["d_face"] * g_nonsaturating(nets["d_face"](natural, half))
+        if "d_style" in nets:
+            total = total + self.games["d_style"] * g_nonsaturating(nets["d_style"](stylised, half))
+        if self.judge is not None:
+            h = self.judge.hidden(stylised, half)
+            value = g_nonsaturating(self.judge.score(h, positive))
+            if self.settings.sees_negative:
+                value = value + g_nonsaturating(-self.judge.score(h, negative))
+            total = total + self.games["d_style_latent"] * value
+        return total
+
+    def _path(self, z: Tensor, noise: list[Tensor], draws: Draws) -> dict[str, Tensor]:
+        """Lazy path-length regularisation of the natural face's W+, an update of its own."""
+        settings = self.settings
+        count = max(1, len(z) // settings.path_shrink)
+        if settings.micro_batch:
+            count = min(count, settings.micro_batch)
+        latents = self.g.broadcast(self.g.map_face(z[:count]))
+        pictures = self._synthesise(latents, [layer[:count] for layer in noise])
+        y = draws.normal("path", count, pictures.shape[1:], self.device)
+        _, lengths, _ = path_length(pictures.float(), latents, self.memory["path_mean"], y)
+        # The running mean is over every rank's pictures, and stays in the graph as path_length has it for one rank.
+        moved = torch.lerp(self.memory["path_mean"], parallel.gather(lengths).mean(), 0.01)
+        penalty = (lengths - moved).square().mean()
+        (settings.path_weight * settings.path_every * penalty).backward()
+        updates.apply(self.optimizers["g"])
+        self.memory["path_mean"] = moved.detach()
+        return {"path_penalty": penalty.detach(), "path_length": lengths.detach().mean()}
+
+    @torch.no_grad()
+    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+        """Four rows: style pictures; natural faces; stylised with the low layers' faces kept; fully stylised."""
+        art = batch.images["art"][: self.sheet_columns]
+        columns = len(art)
+        self.sheet_columns = columns
+        ema = self.networks["g_ema"]
+        assert isinstance(ema, BlendGAN)
+        seeds = list(range(columns))
+        z = seeded_normal(seeds, [self.settings.style_dim], self.device)
+        styles = self.codes(art) if self.encoder is not None else seeded_normal(seeds, [self.code], self.device)
+        rows = [art]
+        for i in (ema.n_latent, ema.n_latent // 3, 0):
+            rows.append(ema(z, z_style=styles, i=i)[0].clamp(-1, 1))
+        return torch.cat(rows)
+
+
+def save(trainee: BlendGANTrainee, folder: Path, metadata: dict[str, Any]) -> Path:
+    """Write the averaged generator and the style encoder as one file; `blendgan sample --weights <path>` takes it."""
+    ema = trainee.networks["g_ema"]
+    assert isinstance(ema, BlendGAN)
+    with torch.no_grad():
+        centre = ema.mean_latent(4096)
+    parts = {"g_ema": ema.state_dict()}
+    if trainee.encoder is not None:
+        parts["style_encoder"] = trainee.encoder.state_dict()
+    if ema.conv_clamp is not None:
+        metadata = metadata | {"conv_clamp": ema.conv_clamp}
+    path = folder / WEIGHTS
+    save_weights(path, parts, latent_avg=centre[0], metadata=metadata)
+    return path

@@ -1,0 +1,54 @@
+"""What BlendGAN's training can be told (section 3.3-3.4, appendix A.1); the profiles give the values."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from models.training.settings import LoopSettings
+
+
+class BlendGANSettings(LoopSettings):
+    """Settings of BlendGAN. Values marked open are not given in the paper.
+
+    Attributes:
+        style_dim, n_mlp: of both mapping networks.
+        channel_multiplier, widest: feature maps by resolution (`models.networks.stylegan2.channel_table`).
+        encoder: path of the style encoder's weights; "" needs `gram_codes`.
+        gram_codes: use concatenated Gram matrices as style codes (appendix A.4's ablation); `encoder` gives the trunk.
+        stylegan2: path of a StyleGAN2 checkpoint that `G` and `D_face` start from; "" starts from random weights.
+        lr: Adam's rate before the correction for lazy regularisation, betas (0, 0.99).
+        face_weight, style_weight, style_latent_weight: of the three games in Eq. 9-10 (open: 1 each); 0 switches a
+            discriminator off (the ablation).
+        sees_negative: the generator also plays against inconsistent codes in Eq. 8 (open: no).
+        queue: how many earlier style codes negatives are drawn from (open: 4096).
+        latent_style: share of stylised samples whose code is drawn from N(0, I) instead of encoded, in D_style's and
+            D_style_latent's games (open: 0, as Eq. 7-8 are written).
+        mixing: probability that two face codes are mixed.
+        r1_gamma, r1_every: R1 on D_face and D_style.
+        path_weight, path_every, path_shrink: path-length regularisation; it sees `batch / path_shrink` pictures.
+        ema_decay: of the averaged generator, per step.
+        augment: "ada" adapts the strength of geometric augmentation to small data.
+    """
+
+    style_dim: int = Field(default=512, ge=8)
+    n_mlp: int = Field(default=8, ge=1)
+    channel_multiplier: float = Field(default=2, gt=0)
+    widest: int = Field(default=512, ge=4)
+    encoder: str = ""
+    gram_codes: bool = False
+    stylegan2: str = ""
+    lr: float = Field(default=0.002, gt=0)
+    face_weight: float = Field(default=1.0, ge=0)
+    style_weight: float = Field(default=1.0, ge=0)
+    style_latent_weight: float = Field(default=1.0, ge=0)
+    sees_negative: bool = False
+    queue: int = Field(default=4096, ge=1)
+    latent_style: float = Field(default=0.0, ge=0, le=1)
+    mixing: float = Field(default=0.9, ge=0, le=1)
+    r1_gamma: float = Field(default=10.0, ge=0)
+    r1_every: int = Field(default=16, ge=1)
+    path_weight: float = Field(default=2.0, ge=0)
+    path_every: int = Field(default=4, ge=1)
+    path_shrink: int = Field(default=2, ge=1)
+    ema_decay: float = Field(default=0.5 ** (32 / 10000), ge=0, lt=1)
+    augment: str = Field(default="none", pattern="^(none|ada)$")

@@ -1,0 +1,158 @@
+"""pSp's training against the frozen generator at i = n_latent (appendix A.3; Richardson et al. 2021, section 3.2)."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.inference.invert import LearnedDistance, PixelPyramid
+from models.inference.pretrained import load_blendgan
+from models.networks.arcface import ArcFace
+from models.networks.psp import WIDTHS, GradualStyleEncoder
+from models.training import parallel, updates
+from models.training.draws import Draws
+from models.training.settings import LoopSettings
+from models.training.trainee import Batch
+from models.weights import load_checkpoint, save_weights
+from suite.errors import SuiteError
+
+WEIGHTS = "psp_encoder.safetensors"
+
+
+class PSPSettings(LoopSettings):
+    """Settings of pSp's training.
+
+    Attributes:
+        generator: path of BlendGAN's weights (a run's `blendgan.safetensors`, or the published `blendgan.pt`).
+        widths: of the encoder's four stages; the published (64, 128, 256, 512).
+        start: path of IR-SE50 weights to start from; "" starts from random weights.
+        lr: of Adam. The published training uses Ranger at 1e-4.
+        l2_weight, lpips_weight, identity_weight: of pSp's three losses. LPIPS needs `alexnet`, identity `arcface`.
+        pyramid_weight: of a multi-scale pixel and gradient loss, which needs no trained weights.
+        alexnet, arcface: paths of torchvision's AlexNet and of an IR-SE50 ArcFace network.
+    """
+
+    generator: str = ""
+    widths: tuple[int, int, int, int] = WIDTHS
+    start: str = ""
+    lr: float = Field(default=1e-4, gt=0)
+    l2_weight: float = Field(default=1.0, ge=0)
+    lpips_weight: float = Field(default=0.8, ge=0)
+    identity_weight: float = Field(default=0.1, ge=0)
+    pyramid_weight: float = Field(default=0.0, ge=0)
+    alexnet: str = ""
+    arcface: str = ""
+
+
+class PSPTrainee:
+    """Trains the encoder alone to reproduce the input through the generator."""
+
+    sheet_columns = 6
+
+    def __init__(self, settings: PSPSettings, device: torch.device) -> None:
+        self.settings, self.device = settings, device
+        updates.refuse_fp16(settings, "pSp")
+        _check_inputs(settings)
+        generator = load_blendgan(Path(settings.generator), offline=True)
+        self.generator = generator.generator.to(device)
+        rows = self.generator.n_latent
+        self.centre = generator.centre.expand(rows, -1).to(device)
+        encoder = GradualStyleEncoder(rows, self.generator.style_dim, settings.widths)
+        if settings.start and device.type != "meta":
+            start = _arcface(settings.start)
+            encoder.input_layer.load_state_dict(start.input_layer.state_dict())
+            encoder.body.load_state_dict(start.body.state_dict())
+        self.encoder = encoder.to(device)
+        if settings.compile:
+            self.encoder.compile()
+        self.networks: dict[str, nn.Module] = {"psp": self.encoder}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            "adam": torch.optim.Adam(self.encoder.parameters(), settings.lr)
+        }
+        self.memory: dict[str, Any] = {}
+        self.wants = {"photo": settings.batch // parallel.world()}
+        self.perceptual = _frozen(LearnedDistance(Path(settings.alexnet)), device) if settings.lpips_weight else None
+        self.face = _frozen(_arcface(settings.arcface), device) if settings.identity_weight else None
+        self.pyramid = PixelPyramid()
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """(N, 3, S, S) -> its face as the generator renders the encoder's code, with no style (i = n_latent)."""
+        codes = self.encoder(F.interpolate(images, (256, 256), mode="bilinear", antialias=True)) + self.centre
+        return self.generator.synthesis(codes, checkpointed=self.settings.checkpointing)
+
+    def step(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """One update of the encoder."""
+        settings, images = self.settings, batch.images["photo"]
+        said: dict[str, Tensor] = {}
+
+        def loss(part: slice) -> Tensor:
+            real = images[part]
+            with updates.precision(settings.precision, self.device):
+                made = self.reconstruct(real).float()
+            # pSp compares at 256 px whatever the generator's size.
+            made = F.interpolate(made, size=real.shape[-2:], mode="area")
+            terms = {"l2": settings.l2_weight * F.mse_loss(made, real)}
+            if self.perceptual is not None:
+                terms["lpips"] = settings.lpips_weight * self.perceptual(made, real).mean()
+            if self.face is not None:
+                terms["identity"] = settings.identity_weight * (1 - self._alike(made, real)).mean()
+            if settings.pyramid_weight:
+                terms["pyramid"] = settings.pyramid_weight * self.pyramid(made, real).mean()
+            for name, value in terms.items():
+                said[f"{name}_loss"] = said.get(f"{name}_loss", torch.zeros((), device=self.device)) + value.detach()
+            return torch.stack(list(terms.values())).sum()
+
+        said["loss"] = updates.accumulate(len(images), settings.micro_batch, loss)
+        updates.apply(self.optimizers["adam"])
+        return said
+
+    @torch.no_grad()
+    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+        """Two rows: faces, and their reconstructions."""
+        faces = batch.images["photo"][: self.sheet_columns]
+        self.sheet_columns = len(faces)
+        self.encoder.eval()
+        made = self.reconstruct(faces).clamp(-1, 1)
+        self.encoder.train()
+        return torch.cat([faces, made])
+
+    def _alike(self, made: Tensor, real: Tensor) -> Tensor:
+        """Cosine of ArcFace's embeddings of the face's part of the picture (pSp's crop), 112 px."""
+        assert self.face is not None
+        crops = [F.interpolate(x, (256, 256), mode="area")[:, :, 35:223, 32:220] for x in (made, real)]
+        codes = [self.face(F.adaptive_avg_pool2d(crop, (112, 112))) for crop in crops]
+        return F.cosine_similarity(codes[0], codes[1].detach())
+
+
+def _check_inputs(settings: PSPSettings) -> None:
+    if not settings.generator:
+        raise SuiteError("--generator: the weights of a trained BlendGAN, e.g. runs/blendgan/blendgan.safetensors")
+    for loss, value, key, what in (
+        ("lpips_weight", settings.lpips_weight, settings.alexnet, "alexnet=PATH (torchvision's AlexNet)"),
+        ("identity_weight", settings.identity_weight, settings.arcface, "arcface=PATH (an IR-SE50 ArcFace network)"),
+    ):
+        if value and not key:
+            raise SuiteError(f"--set {loss}={value:g} needs --set {what}; or switch it off with --set {loss}=0")
+
+
+def _frozen(network: nn.Module, device: torch.device) -> nn.Module:
+    return copy.deepcopy(network).to(device).eval().requires_grad_(False)
+
+
+def _arcface(path: str) -> ArcFace:
+    network = ArcFace()
+    load_checkpoint(path, network)
+    return network
+
+
+def save(trainee: PSPTrainee, folder: Path, metadata: dict[str, Any]) -> Path:
+    """Write the encoder and its centre; `blendgan stylize --psp <path>` takes it."""
+    path = folder / WEIGHTS
+    save_weights(path, {"encoder": trainee.encoder.state_dict()}, latent_avg=trainee.centre, metadata=metadata)
+    return path

@@ -1,0 +1,311 @@
+"""BlendGAN's and the style encoder's training: resuming, ablations, ranks, the objectives against their formulas."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from models.data.prepared import Prepared
+from models.inference.pretrained import load_blendgan, load_psp
+from models.networks.style_encoder import StyleEncoder
+from models.training import estimate
+from models.training.augment import augment, plan
+from models.training.blendgan import BlendGANTrainee, save
+from models.training.blendgan_settings import BlendGANSettings
+from models.training.draws import Draws
+from models.training.loop import Loop
+from models.training.psp import PSPSettings, PSPTrainee
+from models.training.psp import save as save_psp
+from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee, load_encoder, nt_xent, retrieval
+from models.training.style_encoder import save as save_encoder
+from models.weights import read_checkpoint
+from models.weights.convert import convert
+from suite.errors import SuiteError
+
+CPU = torch.device("cpu")
+HERE = Path(__file__).parent
+TRUNK = (4, 4, 8, 8, 8)
+
+
+def encoder_settings(**changed: Any) -> StyleEncoderSettings:
+    values = {"size": 32, "steps": 4, "batch": 4, "style_dim": 16, "trunk": "seeded", "trunk_widths": TRUNK, **changed}
+    return StyleEncoderSettings(**values)
+
+
+def settings(**changed: Any) -> BlendGANSettings:
+    values = {
+        "size": 32,
+        "steps": 4,
+        "batch": 4,
+        "style_dim": 16,
+        "n_mlp": 2,
+        "widest": 8,
+        "queue": 16,
+        "r1_every": 2,
+        "path_every": 2,
+        "save_every": 2,
+        "log_every": 1,
+        **changed,
+    }
+    return BlendGANSettings(**values)
+
+
+def pictures(count: int = 9, seed: int = 0) -> Prepared:
+    pixels = np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8)
+    return Prepared(pixels, {"family": np.arange(count) % 3}, {}, f"noise-{count}-{seed}")
+
+
+DATA = {"photo": pictures(seed=0), "art": pictures(seed=1)}
+
+
+def loop(folder: Path, **changed: Any) -> Loop:
+    torch.manual_seed(0)
+    chosen = settings(**changed)
+    return Loop("blendgan", BlendGANTrainee(chosen, CPU), chosen, DATA, folder, CPU)
+
+
+def flat(networks: dict[str, nn.Module]) -> torch.Tensor:
+    return torch.cat([value.double().flatten() for net in networks.values() for value in net.state_dict().values()])
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("encoder")
+    return save_encoder(StyleEncoder(16, widths=TRUNK), folder, {})
+
+
+def test_nt_xent_is_equation_2() -> None:
+    generator = torch.Generator().manual_seed(1)
+    p, q = torch.randn(2, 3, 5, generator=generator, dtype=torch.double)
+    everyone = torch.cat([p, q])
+    unit = everyone / everyone.norm(dim=1, keepdim=True)
+    total = 0.0
+    for a in range(6):
+        b = (a + 3) % 6
+        below = sum(math.exp(float(unit[a] @ unit[k]) / 0.3) for k in range(6) if k != a)
+        total -= math.log(math.exp(float(unit[a] @ unit[b]) / 0.3) / below)
+    assert float(nt_xent(p, q, 0.3)) == pytest.approx(total / 6, rel=1e-12)
+
+
+@pytest.mark.slow
+def test_resuming_is_bit_for_bit(tmp_path: Path, encoder: Path) -> None:
+    whole, first = loop(tmp_path / "a", encoder=str(encoder)), loop(tmp_path / "b", encoder=str(encoder), steps=2)
+    second = loop(tmp_path / "b", encoder=str(encoder))
+    whole.run()
+    first.run()
+    second.run(resume=True)
+    assert torch.equal(flat(whole.trainee.networks), flat(second.trainee.networks))
+    assert torch.equal(whole.trainee.memory["queue"], second.trainee.memory["queue"])
+
+
+@pytest.mark.slow
+def test_accumulation_is_the_whole_batch(tmp_path: Path, encoder: Path) -> None:
+    # Path length sees another number of pictures when parts are smaller, so it is off here.
+    both = [
+        loop(tmp_path / str(micro), encoder=str(encoder), batch=8, micro_batch=micro, path_weight=0, lr=1e-4)
+        for micro in (0, 4)
+    ]
+    for run in both:
+        run.run()
+    a, b = (flat(run.trainee.networks) for run in both)
+    # The sums are taken in another order; Adam turns the rounding of near-zero gradients into steps of about lr.
+    assert (a - b).abs().max() < 1e-3
+    assert (a - b).abs().mean() < 1e-6
+
+
+@pytest.mark.parametrize("off", ["face_weight", "style_weight", "style_latent_weight"])
+def test_each_discriminator_can_be_switched_off(tmp_path: Path, encoder: Path, off: str) -> None:
+    run = loop(tmp_path, encoder=str(encoder), steps=2, **{off: 0})
+    run.run()
+    name = "d_" + off.removesuffix("_weight")
+    assert name not in run.trainee.networks
+    assert len(run.trainee.networks) == 5
+
+
+def test_gram_codes_are_the_full_matrices(tmp_path: Path, encoder: Path) -> None:
+    run = loop(tmp_path, encoder=str(encoder), gram_codes=True, steps=2)
+    trainee = run.trainee
+    assert isinstance(trainee, BlendGANTrainee)
+    assert trainee.code == sum(width**2 for width in TRUNK)
+    images = torch.rand(2, 3, 32, 32) * 2 - 1
+    assert trainee.encoder is not None
+    taps = trainee.encoder.embedder.feature_extractor(torch.nn.functional.adaptive_avg_pool2d(images, 16))
+    full = torch.cat([(tap.flatten(2) @ tap.flatten(2).mT / tap[0].numel()).flatten(1) for tap in taps], 1)
+    torch.testing.assert_close(trainee.codes(images), full, rtol=1e-5, atol=1e-7)
+    run.run()
+
+
+def test_gram_codes_without_an_encoder_are_refused() -> None:
+    with pytest.raises(SuiteError, match="--set encoder="):
+        BlendGANTrainee(settings(gram_codes=True), CPU)
+
+
+def test_the_face_game_alone_does_not_see_the_style(encoder: Path) -> None:
+    torch.manual_seed(0)
+    trainee = BlendGANTrainee(settings(encoder=str(encoder), style_weight=0, style_latent_weight=0, path_weight=0), CPU)
+    before = [p.clone() for p in trainee.g.embedding.parameters()]
+    batch = Loop("x", trainee, trainee.settings, DATA, Path(), CPU)
+    streams = batch._streams()
+    trainee.step(batch._batch(streams, 0), Draws(0, 0))
+    assert all(torch.equal(a, b) for a, b in zip(before, trainee.g.embedding.parameters()))
+    assert trainee.g.add_weight.grad is None
+
+
+def test_finished_weights_rebuild_the_generator(tmp_path: Path, encoder: Path) -> None:
+    run = loop(tmp_path, encoder=str(encoder), steps=2)
+    run.run()
+    assert isinstance(run.trainee, BlendGANTrainee)
+    held = read_checkpoint(save(run.trainee, tmp_path, {}))
+    assert set(held.parts) == {"g_ema", "style_encoder"}
+    assert held.latent_avg is not None
+    assert held.latent_avg.shape == (16,)
+
+
+def test_no_augmentation_is_the_identity_and_full_moves_pictures() -> None:
+    images = torch.rand(4, 3, 32, 32)
+    rows = plan(Draws(0, 0), "real", 4, CPU)
+    assert augment(images, 0.0, rows) is images
+    moved = augment(images, 1.0, rows)
+    assert moved.shape == images.shape
+    assert not torch.allclose(moved, images)
+    assert torch.equal(augment(images[1:2], 1.0, rows[1:2]), moved[1:2])
+
+
+@pytest.mark.slow
+def test_the_style_encoder_learns_to_find_its_own_work(tmp_path: Path) -> None:
+    # Flat colours are styles that a Gram matrix tells apart at once; a few steps must keep them apart.
+    pixels = np.zeros((24, 32, 32, 3), np.uint8)
+    pixels[:] = np.random.default_rng(2).integers(0, 256, (24, 1, 1, 3))
+    data = Prepared(pixels, {}, {}, "colours")
+    chosen = encoder_settings(steps=40, batch=12)
+    torch.manual_seed(0)
+    trainee = StyleEncoderTrainee(chosen, CPU)
+    Loop("style encoder", trainee, chosen, {"art": data}, tmp_path, CPU).run()
+    found = retrieval(trainee.encoder, data, CPU)
+    assert found["same_work"] > 0.9
+    again = load_encoder(save_encoder(trainee.encoder, tmp_path, {}))
+    image = torch.rand(1, 3, 32, 32) * 2 - 1
+    torch.testing.assert_close(again(image), trainee.encoder(image), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_dry_run_knows_the_memory(encoder: Path) -> None:
+    chosen = settings(encoder=str(encoder), batch=8)
+    peak = estimate.tensor_peak(lambda device: BlendGANTrainee(chosen, device), 32)
+    with estimate.LiveBytes() as real:
+        trainee = BlendGANTrainee(chosen, CPU)
+        for step in (0, 1):
+            trainee.step(estimate._blank(trainee, 32, CPU), Draws(0, step))
+    assert real.peak == pytest.approx(peak, rel=0.05)
+
+
+SCRIPT = """
+import sys, torch
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from test_blendgan import loop, flat
+from models.training import parallel
+parallel.start("cpu")
+run = loop(Path(sys.argv[1]), encoder={encoder!r}, batch=8, steps=1, lr=1e-30, path_shrink=1)
+grads = {{}}
+for name, optimizer in run.trainee.optimizers.items():
+    step = optimizer.step
+    def spy(closure=None, name=name, optimizer=optimizer, step=step):
+        flat = torch.cat([p.grad.flatten() for g in optimizer.param_groups for p in g["params"] if p.grad is not None])
+        grads[f"{{name}}{{len(grads)}}"] = flat.double()
+        return step()
+    optimizer.step = spy
+run.run()
+torch.save(grads, sys.argv[1] + f"/grads-{{parallel.rank()}}.pt")
+parallel.stop()
+"""
+
+
+@pytest.mark.slow
+def test_two_ranks_give_the_gradients_of_one_doubled_batch(tmp_path: Path, encoder: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(paths=[str(HERE), str(HERE.parents[1])], encoder=str(encoder)))
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, str(script), str(one)], check=True, env=environment)
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        str(script),
+        str(two),
+    ]
+    subprocess.run(launch, check=True, env=environment)
+    alone, together = torch.load(one / "grads-0.pt"), torch.load(two / "grads-0.pt")
+    # d: logistic; d: R1; g: adversarial; g: path length. Relative to each update's largest gradient.
+    assert list(alone) == list(together) == ["d0", "d1", "g2", "g3"]
+    for name in alone:
+        assert (alone[name] - together[name]).abs().max() <= 1e-5 * alone[name].abs().max(), name
+
+
+@pytest.mark.slow
+def test_psp_learns_to_reproduce_through_the_frozen_generator(tmp_path: Path, encoder: Path) -> None:
+    run = loop(tmp_path / "g", encoder=str(encoder), steps=2)
+    run.run()
+    assert isinstance(run.trainee, BlendGANTrainee)
+    weights = save(run.trainee, tmp_path, {})
+    chosen = PSPSettings(
+        size=32,
+        steps=12,
+        batch=2,
+        generator=str(weights),
+        widths=(16, 16, 16, 32),
+        lr=3e-3,
+        lpips_weight=0,
+        identity_weight=0,
+        pyramid_weight=1,
+        log_every=1,
+    )
+    torch.manual_seed(0)
+    trainee = PSPTrainee(chosen, CPU)
+    before = flat({"g": trainee.generator})
+    Loop("psp", trainee, chosen, {"photo": pictures(2)}, tmp_path / "psp", CPU).run()
+    log = [json.loads(line)["loss"] for line in (tmp_path / "psp" / "log.jsonl").open()]
+    assert log[-1] < log[0]
+    assert torch.equal(before, flat({"g": trainee.generator}))
+    encoder_file = save_psp(trainee, tmp_path, {})
+    again = load_psp(encoder_file, load_blendgan(weights, offline=True).generator)
+    assert again is not None
+    face = torch.rand(1, 3, 256, 256) * 2 - 1
+    trainee.encoder.eval()
+    torch.testing.assert_close(again(face), trainee.encoder(face) + trainee.centre, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("key", "flag"), [("lpips_weight", "alexnet="), ("identity_weight", "arcface=")])
+def test_psp_names_the_weights_that_a_loss_needs(key: str, flag: str) -> None:
+    off = {"lpips_weight": 0.0, "identity_weight": 0.0, key: 1.0}
+    with pytest.raises(SuiteError, match=flag):
+        PSPTrainee(PSPSettings(size=32, steps=1, batch=1, generator="x", **off), CPU)
+
+
+def test_weights_in_float16_are_half_the_file_and_nearly_the_same(tmp_path: Path, encoder: Path) -> None:
+    run = loop(tmp_path / "g", encoder=str(encoder), steps=2)
+    assert isinstance(run.trainee, BlendGANTrainee)
+    whole = save(run.trainee, tmp_path, {})
+    half = tmp_path / "half.safetensors"
+    convert(whole, half, float16=True)
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    z = torch.randn(2, 16, generator=torch.Generator().manual_seed(0))
+    pictures_of = [load_blendgan(path, offline=True).generator(z)[0] for path in (whole, half)]
+    # float16 keeps 11 bits: weights are off by 5e-4 of themselves, a few layers add up.
+    assert (pictures_of[0] - pictures_of[1]).abs().max() < 0.02 * pictures_of[0].abs().max()

@@ -1,0 +1,216 @@
+"""The shared loop: resuming bit for bit, ranks, roll-backs, signals, full disks."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy_trainee import ToyTrainee
+
+from models.data.prepared import Prepared
+from models.training import checkpoint
+from models.training.loop import Loop
+from models.training.settings import LoopSettings
+from suite.errors import SuiteError
+from suite.files import digest
+
+CPU = torch.device("cpu")
+HERE = Path(__file__).parent
+
+
+def pictures(count: int = 11) -> dict[str, Prepared]:
+    pixels = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), np.uint8)
+    return {"photo": Prepared(pixels, {}, {}, digest(["toy", count]))}
+
+
+def settings(**changed: Any) -> LoopSettings:
+    values = {"size": 32, "steps": 20, "batch": 4, "save_every": 5, "sample_every": 10, "log_every": 1, **changed}
+    return LoopSettings(**values)
+
+
+def loop(folder: Path, trainee: Callable[[], ToyTrainee] = ToyTrainee, **changed: Any) -> Loop:
+    torch.manual_seed(0)
+    return Loop("toy", trainee(), settings(**changed), pictures(), folder, CPU)
+
+
+def weights(run: Loop) -> torch.Tensor:
+    parts = [value.double().flatten() for net in run.trainee.networks.values() for value in net.state_dict().values()]
+    return torch.cat([*parts, run.trainee.memory["queue"].double()])
+
+
+def test_twenty_steps_are_ten_and_ten(tmp_path: Path) -> None:
+    whole, first, second = loop(tmp_path / "a"), loop(tmp_path / "b", steps=10), loop(tmp_path / "b")
+    whole.run()
+    first.run()
+    assert second.run(resume=True) == 20
+    assert torch.equal(weights(whole), weights(second))
+    assert not torch.equal(weights(whole), weights(first))
+
+
+def test_accumulation_is_the_whole_batch(tmp_path: Path) -> None:
+    whole = loop(tmp_path / "a", lambda: ToyTrainee(batch=8), batch=8)
+    parts = loop(tmp_path / "b", lambda: ToyTrainee(batch=8, micro_batch=2), batch=8)
+    whole.run()
+    parts.run()
+    # Sums in another order differ by rounding; Adam's first steps amplify it to a few 1e-6.
+    torch.testing.assert_close(weights(whole), weights(parts), rtol=1e-4, atol=1e-5)
+
+
+def test_resuming_with_another_configuration_lists_the_differences(tmp_path: Path) -> None:
+    loop(tmp_path, steps=5).run()
+    with pytest.raises(SuiteError, match=r"batch: 4 -> 8; seed: 0 -> 3"):
+        loop(tmp_path, batch=8, seed=3).run(resume=True)
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    loop(tmp_path, steps=5).run()
+    with pytest.raises(SuiteError, match="--resume"):
+        loop(tmp_path, steps=5).run()
+
+
+def test_a_run_says_all_about_itself(tmp_path: Path) -> None:
+    loop(tmp_path).run()
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["config"]["steps"] == 20
+    assert run["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").open()] == list(range(1, 21))
+    assert sorted(path.name for path in (tmp_path / "sheets").iterdir()) == ["step-00000010.png", "step-00000020.png"]
+    assert [path.name for path in checkpoint.all_checkpoints(tmp_path / "checkpoints")] == [
+        "step-00000015",
+        "step-00000020",
+    ]
+    assert json.loads((tmp_path / "summary.json").read_text())["steps"] == 20
+
+
+class Poisoned(ToyTrainee):
+    """Gives NaN at step 12 of the first attempt."""
+
+    def step(self, batch: Any, draws: Any) -> dict[str, torch.Tensor]:
+        scalars = super().step(batch, draws)
+        if draws.step == 12 and draws.salt == 0:
+            with torch.no_grad():
+                next(self.networks["g"].parameters()).fill_(float("nan"))
+            scalars["g_loss"] = torch.tensor(float("nan"))
+        return scalars
+
+
+class AlwaysPoisoned(ToyTrainee):
+    def step(self, batch: Any, draws: Any) -> dict[str, torch.Tensor]:
+        return {**super().step(batch, draws), "g_loss": torch.tensor(float("inf"))}
+
+
+def test_a_non_finite_loss_rolls_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = loop(tmp_path, Poisoned)
+    assert run.run() == 20
+    assert run.roll_backs == 1
+    assert torch.isfinite(weights(run)).all()
+    assert "back to step 10" in capsys.readouterr().err
+
+
+def test_a_lasting_non_finite_loss_stops_and_keeps_the_last_good(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match="g_loss not finite, 3 roll-backs"):
+        loop(tmp_path, AlwaysPoisoned).run()
+    assert checkpoint.all_checkpoints(tmp_path / "checkpoints")
+
+
+def test_a_full_disk_keeps_earlier_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = checkpoint.save_file
+
+    def full(tensors: Any, path: Path) -> None:
+        if len(checkpoint.all_checkpoints(tmp_path / "checkpoints")) >= 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(tensors, path)
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(SuiteError, match="No space left"):
+        loop(tmp_path).run()
+    names = [path.name for path in checkpoint.all_checkpoints(tmp_path / "checkpoints")]
+    assert names == ["step-00000000", "step-00000005"]
+    assert not list((tmp_path / "checkpoints").glob(".part-*"))
+    monkeypatch.setattr(checkpoint, "save_file", real)
+    assert loop(tmp_path).run(resume=True) == 20
+
+
+SCRIPT = """
+import sys, torch
+sys.path[:0] = {tests!r}
+from pathlib import Path
+from test_loop import loop, weights
+from toy_trainee import ToyTrainee
+from models.training import parallel
+parallel.start("cpu")
+run = loop(Path(sys.argv[1]), lambda: ToyTrainee(batch=8), batch=8, steps=int(sys.argv[2]))
+try:
+    run.run()
+finally:
+    torch.save(weights(run), sys.argv[1] + f"/weights-{{parallel.rank()}}.pt")
+    parallel.stop()
+"""
+
+
+def script(tmp_path: Path) -> str:
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT.format(tests=[str(HERE), str(HERE.parents[1])]))
+    return str(path)
+
+
+@pytest.mark.slow
+def test_two_ranks_are_one_doubled_batch(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, script(tmp_path), str(one), "6"], check=True, env=environment)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script(tmp_path)]
+    subprocess.run([*launch, str(two), "6"], check=True, env=environment)
+    alone, first, second = (
+        torch.load(path) for path in (one / "weights-0.pt", two / "weights-0.pt", two / "weights-1.pt")
+    )
+    assert torch.equal(first[:-8], second[:-8])
+    # Adam divides by the gradient's size, so rounding (1e-7) in a tiny gradient shows; a wrong R1 gradient shows at 1e-3.
+    torch.testing.assert_close(alone[:-8], first[:-8], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", SIGNALLED.format(tests=[str(HERE), str(HERE.parents[1])]), str(tmp_path / "run")],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    log = tmp_path / "run" / "log.jsonl"
+    while child.poll() is None and not (log.exists() and log.read_text().count("\n") > 3):
+        time.sleep(0.05)
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 143, said
+    newest = checkpoint.all_checkpoints(tmp_path / "run" / "checkpoints")[-1]
+    done = json.loads((newest / "state.json").read_text())["step"]
+    assert f"stopped after step {done}" in said
+    assert done >= 4
+
+
+SIGNALLED = """
+import sys
+import time
+sys.path[:0] = {tests!r}
+from pathlib import Path
+from test_loop import loop
+from suite.errors import SuiteError
+try:
+    loop(Path(sys.argv[1]), steps=100000, save_every=100000, sample_every=100000).run()
+except SuiteError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
