@@ -14,7 +14,7 @@ from baselines.adapter import load_strict
 from baselines.blocks import kaiming_init
 from baselines.settings import AdaInSettings
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 from models.training.trainee import Batch
 from models.weights import read_checkpoint
 
@@ -53,7 +53,7 @@ class AdaInTrainee(BaselineTrainee):
     def rate(self, step: int) -> float:
         return 1 / (1 + self.settings.lr_decay * step)
 
-    def step(self, batch: Batch, draws: Draws) -> Scalars:
+    def step(self, batch: Batch, draws: StepRNG) -> Scalars:
         batch = self.begin(batch, draws)
         vgg, dec = self.networks["vgg"], self.networks["decoder"]
         s = self.settings

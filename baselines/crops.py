@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 
 # StarGAN v2, core/data_loader.py: share of the picture's area, and bounds of width over height.
 SCALE, RATIO = (0.8, 1.0), (0.9, 1.1)
@@ -45,7 +45,7 @@ def resized_crop(images: Tensor, share: float, plan: Tensor) -> Tensor:
     return torch.where(whole.to(images.device)[:, None, None, None], images, found)
 
 
-def augmented(images: Tensor, size: int, share: float, draws: Draws, name: str) -> Tensor:
+def augmented(images: Tensor, size: int, share: float, draws: StepRNG, name: str) -> Tensor:
     """What a method's loader does to the pictures of the domain `name`: a crop to `size`, then a resized crop."""
     plan = draws.uniform(f"crop/{name}", len(images), (7,))
     return resized_crop(random_crop(images, size, plan[:, :2]), share, plan[:, 2:])

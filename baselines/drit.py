@@ -28,7 +28,7 @@ from baselines.drit_blocks import (
 )
 from baselines.settings import DritSettings
 from baselines.trainee import Networks
-from models.method import seeded_normal
+from models.rng import seeded_normal
 
 
 class ContentEncoder(nn.Module):
@@ -194,11 +194,11 @@ class Drit(ImageMethod):
         self.name = "DRIT++" if trained else "DRIT++ (untrained)"
 
     def _latent(self, images: Tensor, seeds: list[int]) -> Tensor:
-        code = seeded_normal(seeds, (self.latent,), images.device)
+        code = seeded_normal(seeds, (self.latent,), images.device, "style")
         return self.gen.into("b", self.enc_c.of("a", images), code)
 
     def _reference(self, images: Tensor, style: Tensor, seeds: list[int]) -> Tensor:
-        noise = seeded_normal(seeds, (self.latent,), images.device)
+        noise = seeded_normal(seeds, (self.latent,), images.device, "style")
         return self.gen.into("b", self.enc_c.of("a", images), attribute(self.enc_a, "b", style, noise)[0])
 
 

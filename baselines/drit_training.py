@@ -15,7 +15,7 @@ from baselines.drit_blocks import kl
 from baselines.settings import DritSettings
 from baselines.trainee import Networks, Scalars, Tensors
 from baselines.two_paths import Picture, TwoPathTrainee
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 from models.training.trainee import Batch
 
 TINY = 1e-5
@@ -125,7 +125,7 @@ class DritTrainee(TwoPathTrainee):
         nets = networks(settings) | discriminators(settings)
         super().__init__(settings, device, nets, roles=settings.content_steps + 1)
 
-    def step(self, batch: Batch, draws: Draws) -> Scalars:
+    def step(self, batch: Batch, draws: StepRNG) -> Scalars:
         batch = self.begin(batch, draws)
         photo, art = (batch.images[name].split(self.half) for name in ("photo", "art"))
         for turn in range(self.settings.content_steps - 1):
@@ -134,7 +134,7 @@ class DritTrainee(TwoPathTrainee):
         rows = {"a": photo[-2], "a_random": photo[-1], "b": art[-2], "b_random": art[-1]}
         return self.full_step(rows | self._drawn(draws, photo[-1]))
 
-    def _drawn(self, draws: Draws, like: Tensor) -> dict[str, Tensor]:
+    def _drawn(self, draws: StepRNG, like: Tensor) -> dict[str, Tensor]:
         s, n = self.settings, len(like)
         names = ("z", "z2", "eps_a", "eps_b", "eps_recon_a", "eps_recon_b")
         out = {name: draws.normal(name, n, (s.latent,), like.device) for name in names}

@@ -17,9 +17,9 @@ from baselines.adapter import ImageMethod
 from baselines.blocks import ContentEncoder, ConvBlock, Decoder, Mlp, StyleEncoder, kaiming_init, l1
 from baselines.settings import FunitSettings
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, pool, shuffled
-from models.method import seeded_normal
-from models.training.draws import Draws
+from models.rng import seeded_normal
 from models.training.losses import r1
+from models.training.rng import StepRNG
 from models.training.trainee import Batch
 
 
@@ -174,7 +174,7 @@ class FunitTrainee(BaselineTrainee):
             for name in ("dis", "gen")
         }
 
-    def step(self, batch: Batch, draws: Draws) -> Scalars:
+    def step(self, batch: Batch, draws: StepRNG) -> Scalars:
         batch = self.begin(batch, draws)
         s, gen, dis = self.settings, self.networks["gen"], self.networks["dis"]
         images, labels = pool(batch, self.art_domain(batch))
@@ -228,7 +228,7 @@ class Funit(ImageMethod):
         return super()._styles(style, count)[:, None]
 
     def _latent(self, images: Tensor, seeds: list[int]) -> Tensor:
-        code = seeded_normal(seeds, (self.gen.latent_dim, 1, 1), images.device)
+        code = seeded_normal(seeds, (self.gen.latent_dim, 1, 1), images.device, "style")
         return self.gen.decode(self.gen.enc_content(images), code)
 
     def _reference(self, images: Tensor, style: Tensor, seeds: list[int]) -> Tensor:

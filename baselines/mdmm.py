@@ -28,7 +28,7 @@ from baselines.drit_blocks import (
 )
 from baselines.settings import MdmmSettings
 from baselines.trainee import Networks
-from models.method import seeded_normal
+from models.rng import seeded_normal
 from suite.errors import SuiteError
 
 
@@ -164,7 +164,7 @@ class Mdmm(ImageMethod):
         return one_hot(index, self.domains)
 
     def _latent(self, images: Tensor, seeds: list[int]) -> Tensor:
-        code = seeded_normal(seeds, (self.latent,), images.device)
+        code = seeded_normal(seeds, (self.latent,), images.device, "style")
         return self.gen(self.enc_c(images), code, self._domain(images))
 
     def _reference(self, images: Tensor, style: Tensor, seeds: list[int]) -> Tensor:
@@ -172,7 +172,7 @@ class Mdmm(ImageMethod):
         moments = self.enc_a(style, domain)
         code = moments[0]
         if len(moments) == 2:
-            code = sampled(moments, seeded_normal(seeds, (self.latent,), images.device))
+            code = sampled(moments, seeded_normal(seeds, (self.latent,), images.device, "style"))
         return self.gen(self.enc_c(images), code, domain)
 
 

@@ -15,7 +15,7 @@ from baselines.mdmm import Mdmm, discriminators, networks, one_hot
 from baselines.settings import MdmmSettings
 from baselines.trainee import Networks, Scalars, Tensors
 from baselines.two_paths import Picture, TwoPathTrainee
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 from models.training.trainee import Batch
 
 # The published code sums the adversarial and KL terms over a batch of two; as means times two, any batch weighs alike.
@@ -90,7 +90,7 @@ class MdmmTrainee(TwoPathTrainee):
         nets = networks(settings) | discriminators(settings)
         super().__init__(settings, device, nets, roles=settings.content_steps)
 
-    def step(self, batch: Batch, draws: Draws) -> Scalars:
+    def step(self, batch: Batch, draws: StepRNG) -> Scalars:
         batch = self.begin(batch, draws)
         labels = self.art_domain(batch)
         turns = zip(*(rows.split(self.half) for rows in (batch.images["photo"], batch.images["art"], labels)))
@@ -101,7 +101,7 @@ class MdmmTrainee(TwoPathTrainee):
             self.content_step(rows)
         return self.full_step(last)
 
-    def _rows(self, draws: Draws, turn: int, photo: Tensor, art: Tensor, label: Tensor) -> dict[str, Tensor]:
+    def _rows(self, draws: StepRNG, turn: int, photo: Tensor, art: Tensor, label: Tensor) -> dict[str, Tensor]:
         s, n, to = self.settings, len(photo), photo.device
         domains = {"c_a": one_hot(torch.zeros_like(label), s.domains), "c_b": one_hot(label, s.domains)}
         codes = ("z", "eps_a", "eps_b", "eps_recon_a", "eps_recon_b")

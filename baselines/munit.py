@@ -27,9 +27,9 @@ from baselines.blocks import (
 )
 from baselines.settings import MunitSettings
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
-from models.method import seeded_normal
+from models.rng import seeded_normal
 from models.training import updates
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 from models.training.trainee import Batch
 from suite.errors import SuiteError
 
@@ -179,7 +179,7 @@ class MunitTrainee(BaselineTrainee):
     def rate(self, step: int) -> float:
         return self.settings.lr_gamma ** (step // self.settings.lr_step)
 
-    def step(self, batch: Batch, draws: Draws) -> Scalars:
+    def step(self, batch: Batch, draws: StepRNG) -> Scalars:
         batch = self.begin(batch, draws)
         s = self.settings
 
@@ -222,7 +222,7 @@ class Munit(ImageMethod):
 
     def _latent(self, images: Tensor, seeds: list[int]) -> Tensor:
         last = self.gen_b.enc_style.model[-1]
-        style = seeded_normal(seeds, (last.out_channels, 1, 1), images.device)
+        style = seeded_normal(seeds, (last.out_channels, 1, 1), images.device, "style")
         return self.gen_b.decode(self.gen_a.enc_content(images), style)
 
     def _reference(self, images: Tensor, style: Tensor, seeds: list[int]) -> Tensor:

@@ -20,7 +20,7 @@ from baselines.fan import Fan
 from baselines.folds import conv_then_pool, upsample_then_conv
 from baselines.settings import StarGan2Settings
 from baselines.trainee import Networks
-from models.method import seeded_normal
+from models.rng import seeded_normal
 from suite.errors import SuiteError
 
 SKIP_SIDES = (32, 64, 128)
@@ -271,7 +271,7 @@ class StarGan2(ImageMethod):
         return torch.full((len(images),), self.target, dtype=torch.long, device=images.device)
 
     def _latent(self, images: Tensor, seeds: list[int]) -> Tensor:
-        z = seeded_normal(seeds, (self.latent,), images.device)
+        z = seeded_normal(seeds, (self.latent,), images.device, "style")
         return self._made(images, self.parts["mapping_network"](z, self._domain(images)))
 
     def _reference(self, images: Tensor, style: Tensor, seeds: list[int]) -> Tensor:

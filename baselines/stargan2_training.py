@@ -14,8 +14,8 @@ from baselines.fan import Fan, load_landmarks
 from baselines.settings import StarGan2Settings
 from baselines.stargan2 import Discriminator, Masks, StarGan2, masks_of, networks
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam, pool, shuffled
-from models.training.draws import Draws
 from models.training.losses import r1
+from models.training.rng import StepRNG
 from models.training.trainee import Batch
 from suite.errors import SuiteError
 
@@ -92,7 +92,7 @@ class StarGan2Trainee(BaselineTrainee):
             for name in (*AVERAGED, "discriminator")
         }
 
-    def step(self, batch: Batch, draws: Draws) -> Scalars:
+    def step(self, batch: Batch, draws: StepRNG) -> Scalars:
         batch = self.begin(batch, draws)
         s = self.settings
         by_latent, by_reference = self._tensors(batch, draws)
@@ -119,7 +119,7 @@ class StarGan2Trainee(BaselineTrainee):
             self.average(name, s.ema)
         return seen
 
-    def _tensors(self, batch: Batch, draws: Draws) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _tensors(self, batch: Batch, draws: StepRNG) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         images, labels = pool(batch, self.art_domain(batch))
         half, device = len(images) // 2, images.device
         source = shuffled(draws, "source", len(images))[:half].to(device)
@@ -130,7 +130,7 @@ class StarGan2Trainee(BaselineTrainee):
         return base | latents, base | {"ref": images[chosen], "ref2": images[other]}
 
     @staticmethod
-    def _partners(labels: Tensor, draws: Draws) -> Tensor:
+    def _partners(labels: Tensor, draws: StepRNG) -> Tensor:
         """For each picture a random other one of its domain in the batch (itself if alone)."""
         scores = draws.uniform("partner", len(labels), (len(labels) * draws.world,), labels.device)[:, : len(labels)]
         scores = torch.where(labels[:, None] == labels[None], scores, -2.0)

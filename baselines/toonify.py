@@ -13,8 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from models.method import Face, Mode, seeded_normal
+from models.method import Face, Mode
 from models.networks.stylegan2 import Generator, channel_table
+from models.rng import seeded_normal
 from suite.errors import SuiteError
 
 
@@ -75,7 +76,7 @@ class Toonify:
         if len(seeds) != len(face.seeds):
             raise SuiteError(f"--latent: {len(seeds)} seeds for {len(face.seeds)} faces; give one a face")
         device = next(self.generator.parameters()).device
-        z = seeded_normal(face.seeds, (self.generator.style_dim,), device)
+        z = seeded_normal(face.seeds, (self.generator.style_dim,), device, "face")
         return self.generator(z, truncation=self.truncation, truncation_latent=self.centre)[0].float()
 
     def from_reference(self, face: Face, style: Tensor, seeds: Sequence[int]) -> Tensor:

@@ -13,7 +13,7 @@ from baselines.clusters import StyleClusters
 from baselines.crops import augmented, centre_crop
 from baselines.settings import BaselineSettings
 from models.training import parallel, updates
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 from models.training.trainee import Batch
 from suite.errors import SuiteError
 
@@ -64,7 +64,7 @@ class BaselineTrainee:
         """What the learning rates are multiplied by at `step`; 1 unless the paper's schedule says otherwise."""
         return 1.0
 
-    def begin(self, batch: Batch, draws: Draws) -> Batch:
+    def begin(self, batch: Batch, draws: StepRNG) -> Batch:
         """Set the learning rates of this step; returns the batch as the authors' loader would crop it."""
         factor = self.rate(draws.step)
         for optimizer in self.optimizers.values():
@@ -132,7 +132,7 @@ class BaselineTrainee:
         """The method's adapter over the networks in training (over their averages where it has them)."""
         raise NotImplementedError
 
-    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+    def sample(self, batch: Batch, draws: StepRNG) -> Tensor:
         """A row a sample: photograph, its latent-guided result, art picture, its reference-guided result."""
         photo, art = (centre_crop(batch.images[name][:SHEET_ROWS], self.settings.size) for name in ("photo", "art"))
         seeds = list(range(len(photo)))
@@ -175,9 +175,9 @@ def pool(batch: Batch, art_domain: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat((photo, art)), labels
 
 
-def shuffled(draws: Draws, name: str, count: int) -> Tensor:
+def shuffled(draws: StepRNG, name: str, count: int) -> Tensor:
     """A permutation of `count` rows by a named draw."""
-    return torch.randperm(count, generator=draws.generator(name, draws.rank))
+    return draws.permutation(name, count, draws.rank)
 
 
 def adam(settings: Any, parameters: Any, lr: float | None = None, betas: tuple[float, float] = (0.5, 0.999)) -> Any:

@@ -13,7 +13,7 @@ from baselines.drit_blocks import check_content_side
 from baselines.settings import DritSettings
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
 from models.training import parallel
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 
 CLIP_CONTENT = 5.0
 # Deviation of the first pictures before their tanh, with features of unit size.
@@ -97,7 +97,7 @@ class TwoPathTrainee(BaselineTrainee):
         start = self.settings.decay_from * self.settings.steps
         return 1 - max(0.0, step - start) / (self.settings.steps - start + 1)
 
-    def noise(self, draws: Draws, name: str, like: Tensor) -> Tensor:
+    def noise(self, draws: StepRNG, name: str, like: Tensor) -> Tensor:
         """What training adds to contents: N(0, 1) in the shape of their feature maps, by a named draw."""
         side = like.shape[-1] // 4
         return draws.normal(name, len(like), (4 * self.settings.dim, side, side), like.device)

@@ -15,9 +15,9 @@ from models.networks.style_encoder import StyleEncoder
 from models.training import estimate, updates
 from models.training.blendgan import BlendGANTrainee
 from models.training.blendgan_settings import BlendGANSettings
-from models.training.draws import Draws
 from models.training.loop import Loop
 from models.training.losses import d_logistic, g_nonsaturating, path_length, r1
+from models.training.rng import StepRNG
 from models.training.trainee import Batch
 from ops.dispatch import use
 
@@ -46,7 +46,7 @@ class Plain:
     def __init__(self, trainee: BlendGANTrainee) -> None:
         self.it = trainee
 
-    def step(self, batch: Batch, draws: Draws) -> None:
+    def step(self, batch: Batch, draws: StepRNG) -> None:
         it, nets = self.it, self.it.networks
         art, photo = batch.images["art"], batch.images["photo"]
         count = len(art)
@@ -103,7 +103,7 @@ def rows() -> list[Row]:
     batch = Batch({name: image.contiguous(memory_format=torch.channels_last) for name, image in images.items()})
     plain_batch = Batch(images)
     faster, mine, theirs = ratio(
-        lambda: [ours.step(batch, Draws(0, step)) for step in range(4)],
+        lambda: [ours.step(batch, StepRNG(0, step)) for step in range(4)],
         lambda: _plainly(plain, plain_batch),
         ROUNDS,
     )
@@ -122,7 +122,7 @@ def rows() -> list[Row]:
 def _plainly(plain: Plain, batch: Batch) -> None:
     with use("reference"):
         for step in range(4):
-            plain.step(batch, Draws(0, step))
+            plain.step(batch, StepRNG(0, step))
 
 
 def _waiting_share() -> float:
@@ -136,7 +136,7 @@ def _waiting_share() -> float:
             made = loop._batch(streams, step)
             if step == 0:
                 before = sum(stream.waited for stream in streams.values())
-            trainee.step(made, Draws(0, step))
+            trainee.step(made, StepRNG(0, step))
         waited = sum(stream.waited for stream in streams.values()) - before
         for stream in streams.values():
             stream.close()
@@ -153,5 +153,5 @@ def _peaks() -> tuple[int, int]:
         generator = torch.Generator().manual_seed(0)
         images = {name: torch.rand(BATCH, 3, SIZE, SIZE, generator=generator) for name in ("photo", "art")}
         for step in (0, 1):
-            trainee.step(Batch(images), Draws(0, step))
+            trainee.step(Batch(images), StepRNG(0, step))
     return said, counter.peak

@@ -17,10 +17,10 @@ from benchmark.generate import resize, to_float
 from benchmark.paper import Guidance
 from benchmark.studio import Studio, grid
 from models.data.pictures import nearest_uint8, read_picture
-from models.inference.blendgan_method import STYLE_STREAM
 from models.inference.invert import invert
 from models.inference.pretrained import Pretrained, load_blendgan, load_psp
-from models.method import Face, seeded_normal
+from models.method import Face
+from models.rng import seeded_normal
 from suite.errors import SuiteError
 
 # The paper's choice for pictures that are looked at (Sec. 4.1).
@@ -59,8 +59,8 @@ def _codes(studio: Studio, networks: Pretrained, guidance: Guidance, face: int) 
     draws = studio.draws
     if guidance == "reference":
         return networks.style_codes(to_float(studio.references(0)))
-    seeds = [draws.style_seed(0, k) + STYLE_STREAM for k in range(draws.styles)]
-    return seeded_normal(seeds, [networks.generator.style_code_dim], networks.device)
+    seeds = [draws.style_seed(0, k) for k in range(draws.styles)]
+    return seeded_normal(seeds, [networks.generator.style_code_dim], networks.device, "style")
 
 
 def _inverted(studio: Studio, networks: Pretrained) -> tuple[Tensor, str]:

@@ -32,7 +32,7 @@ _CITED = re.compile(
 
 # symbol, what it is, file, the text that its line holds.
 SYMBOLS = (
-    ("z_f", "face latent, N(0, I): one seed a sample", "models/method.py", "def seeded_normal"),
+    ("z_f", "face latent, N(0, I): one seed a sample", "models/rng.py", "def seeded_normal"),
     ("z_s", "style latent: N(0, I) or E_style(x)", "models/training/blendgan.py", "def codes"),
     ("w_f", "the face's mapping network, StyleGAN2's", "models/networks/stylegan2.py", "def map_face"),
     ("w_s", "the style's mapping network", "models/networks/blendgan.py", "def map_style"),

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor
+
+from models.rng import seeded_normal
+
+# `seeded_normal` belongs to what a method in a package of its own imports.
+__all__ = ["Face", "Method", "Mode", "seeded_normal"]
 
 Mode = Literal["latent", "reference"]
 
@@ -57,14 +61,3 @@ class Method(Protocol):
     def from_reference(self, face: Face, style: Tensor, seeds: Sequence[int]) -> Tensor:
         """Styles from pictures `style`, (N, 3, S, S) float32 in [-1, 1], one a face; `seeds` feed any other draw."""
         ...
-
-
-def seeded_normal(seeds: Sequence[int], shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
-    """(len(seeds), *shape) float32 of N(0, 1), row i drawn on the CPU from a generator seeded with seeds[i].
-
-    Drawing on the CPU makes a seed the same picture on every device.
-    """
-    if not len(seeds):
-        return torch.empty((0, *shape), device=device)
-    rows = [torch.randn(*shape, generator=torch.Generator().manual_seed(int(seed))) for seed in seeds]
-    return torch.stack(rows).to(device)

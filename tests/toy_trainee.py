@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.training import parallel, updates
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 from models.training.trainee import Batch
 
 
@@ -31,7 +31,7 @@ class ToyTrainee:
         self.wants = {"photo": batch // parallel.world()}
         self.micro_batch = micro_batch
 
-    def step(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def step(self, batch: Batch, draws: StepRNG) -> dict[str, Tensor]:
         real = batch.images["photo"]
         count = len(real)
         g, d, ema = self.networks["g"], self.networks["d"], self.networks["g_ema"]
@@ -57,5 +57,5 @@ class ToyTrainee:
         self.memory["at"] += 1
         return {"d_loss": d_value, "g_loss": g_value}
 
-    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+    def sample(self, batch: Batch, draws: StepRNG) -> Tensor:
         return batch.images["photo"][:2]

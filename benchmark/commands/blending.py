@@ -115,7 +115,7 @@ def _groups(model: Pretrained, release: Release, reader: TruthReader, groups: in
     from torch.nn import functional as F
 
     from models.data.pictures import nearest_uint8
-    from models.method import seeded_normal
+    from models.rng import seeded_normal
 
     generator = model.generator
     rng = np.random.default_rng(seed)
@@ -131,7 +131,7 @@ def _groups(model: Pretrained, release: Release, reader: TruthReader, groups: in
         images = pixels.float() / 127.5 - 1
         images = F.interpolate(images, (generator.size, generator.size), mode="bilinear", antialias=True).clamp(-1, 1)
         seeds = [seed * 1_000_003 + number * CANDIDATES + k for k in range(CANDIDATES)]
-        z = seeded_normal(seeds, [generator.style_dim])
+        z = seeded_normal(seeds, [generator.style_dim], stream="face")
         w = generator.face_latents(z, None, truncation=model.truncation, truncation_latent=model.centre)
         numbers, family = reader.styles(release, chosen)
         yield _Group(w, model.style_codes(images), nearest_uint8(images), numbers, family)

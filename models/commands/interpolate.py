@@ -54,7 +54,7 @@ def interpolate(
     from models.data.pictures import picture_files, read_picture, to_uint8
     from models.inference.animation import check_target, write_frames
     from models.inference.stylise import strength_to_blend
-    from models.method import seeded_normal
+    from models.rng import seeded_normal
     from suite.progress import progress
 
     check_target(out)
@@ -66,11 +66,11 @@ def interpolate(
     i, theta = blend_options.resolve(generator.n_latent)
     pull = model.truncation if truncation is None else truncation
     with torch.inference_mode():
-        z = seeded_normal(seeds, [generator.style_dim], model.device)
+        z = seeded_normal(seeds, [generator.style_dim], model.device, "face")
         w_faces = generator.truncate(generator.map_face(z), pull, model.centre)
         codes = [model.style_codes(picture) for picture in pictures]
         if style_seeds:
-            codes = [seeded_normal([seed], [generator.style_code_dim], model.device) for seed in style_seeds]
+            codes = [seeded_normal([seed], [generator.style_code_dim], model.device, "style") for seed in style_seeds]
         w_styles = generator.map_style(torch.cat(codes)) if codes else None
     stops = max(len(w_faces), len(codes))
     if stops == 1 and not codes:

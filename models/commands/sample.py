@@ -45,7 +45,7 @@ def sample(
 
     from models.data.pictures import read_picture, save_png, to_uint8
     from models.inference.sheets import Tile, draw_sheet
-    from models.method import seeded_normal
+    from models.rng import seeded_normal
     from suite.progress import progress
 
     if style and style_seed is not None:
@@ -56,7 +56,7 @@ def sample(
     pull = model.truncation if truncation is None else truncation
     code = model.style_codes(picture) if picture is not None else None
     if style_seed is not None:
-        code = seeded_normal([style_seed], [model.generator.style_code_dim], model.device)
+        code = seeded_normal([style_seed], [model.generator.style_code_dim], model.device, "style")
     text = {"weights": model.origin["weights"], "truncation": pull}
     if code is not None:
         text |= {"style": style.name if style else f"seed {style_seed}", "i": i, "theta": theta}
@@ -64,7 +64,7 @@ def sample(
     files: list[str] = []
     for start in progress(range(0, len(seeds), batch), "faces", unit="batch"):
         part = seeds[start : start + batch]
-        z = seeded_normal(part, [model.generator.style_dim], model.device)
+        z = seeded_normal(part, [model.generator.style_dim], model.device, "face")
         with torch.inference_mode():
             pictures, _ = model.generator(
                 z,

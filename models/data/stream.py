@@ -18,7 +18,7 @@ class Stream:
     """Batches of one domain, for one rank.
 
     Each epoch is a fresh permutation; a batch may span two. Rank r of W takes the global samples r, r + W, ... of a step
-    (the same split as `Draws`). Batches are made ahead of time on a thread.
+    (the same split as `StepRNG`). Batches are made ahead of time on a thread.
 
     Args:
         pictures: the prepared set.

@@ -8,13 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from models.method import Face, Mode, seeded_normal
+from models.method import Face, Mode
 from models.networks.blendgan import BlendGAN
+from models.rng import seeded_normal
 from ops.checks import check_image, check_shape
-
-# Kept apart from the faces' seeds, so that face 7 and style 7 are different draws.
-STYLE_STREAM = 1 << 32
-NOISE_STREAM = 2 << 32
 
 
 class BlendGANMethod:
@@ -67,9 +64,9 @@ class BlendGANMethod:
     @torch.no_grad()
     def from_latent(self, face: Face, seeds: Sequence[int]) -> Tensor:
         """Latent-guided: z_s drawn from `seeds`, one a face. Returns (N, 3, R, R) float32, nominally in [-1, 1]."""
-        draws = [seed + STYLE_STREAM for seed in seeds]
         device = self.generator.add_weight.device
-        return self._draw(face, seeded_normal(draws, [self.generator.style_code_dim], device), seeds)
+        codes = seeded_normal(seeds, [self.generator.style_code_dim], device, "style")
+        return self._draw(face, codes, seeds)
 
     @torch.no_grad()
     def from_reference(self, face: Face, style: Tensor, seeds: Sequence[int]) -> Tensor:
@@ -89,8 +86,8 @@ class BlendGANMethod:
             )
         generator = self.generator
         check_shape("style code", codes, (len(face), generator.style_code_dim))
-        z = seeded_normal(face.seeds, [generator.style_dim], generator.add_weight.device)
-        noise = generator.seeded_noise([seed + NOISE_STREAM for seed in seeds]) if self.noise == "seeded" else "fixed"
+        z = seeded_normal(face.seeds, [generator.style_dim], generator.add_weight.device, "face")
+        noise = generator.seeded_noise(seeds) if self.noise == "seeded" else "fixed"
         pictures, _ = generator(
             z,
             z_style=codes,

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from models.method import seeded_normal
 from models.networks import tiled_synthesis as resolution
 from models.networks.layers import ConstantInput, EqualLinear, PixelNorm, StyledConv, ToRGB
+from models.rng import seeded_normal
 from ops.checks import check_shape
 from ops.dispatch import layout
 
@@ -110,7 +110,7 @@ class Generator(nn.Module):
         """Noise of (len(seeds), 1, r, r) each; row i depends on seeds[i] alone, whatever the batch and the device."""
         shapes = self.noise_shapes()
         device = self.input.input.device
-        flat = seeded_normal(seeds, [sum(r * r for _, r, _ in shapes)], device)
+        flat = seeded_normal(seeds, [sum(r * r for _, r, _ in shapes)], device, "noise")
         parts = flat.split([r * r for _, r, _ in shapes], dim=1)
         return [part.reshape(len(seeds), *shape) for part, shape in zip(parts, shapes)]
 

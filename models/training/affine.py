@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 
 
 def affine_views(
     images: Tensor,
-    draws: Draws,
+    draws: StepRNG,
     name: str,
     rotate: float = 15.0,
     translate: float = 0.1,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 
 # Aim for the mean sign of D on real pictures, and pictures in which the strength may move by 1 (section 3.1).
 TARGET = 0.6
@@ -14,7 +14,7 @@ RAMP = 500_000
 COLUMNS = 8
 
 
-def plan(draws: Draws, name: str, count: int, device: torch.device) -> Tensor:
+def plan(draws: StepRNG, name: str, count: int, device: torch.device) -> Tensor:
     """(count, 8) random numbers that fix the augmentation of `count` pictures; `name` separates real from generated."""
     return draws.uniform(f"augment/{name}", count, (COLUMNS,), device)
 

@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.method import seeded_normal
 from models.networks.blendgan import BlendGAN
 from models.networks.discriminators import Discriminator, ProjectionDiscriminator
 from models.networks.style_encoder import StyleEncoder, unfold_weight
 from models.networks.stylegan2 import channel_table
+from models.rng import seeded_normal
 from models.training import parallel, updates
 from models.training.augment import adapted, augment, plan
 from models.training.blendgan_settings import BlendGANSettings
-from models.training.draws import Draws
 from models.training.losses import d_logistic, g_nonsaturating, path_length, r1
+from models.training.rng import StepRNG
 from models.training.style_encoder import load_encoder
 from models.training.trainee import Batch
 from models.weights import load_checkpoint, save_weights
@@ -118,7 +118,7 @@ class BlendGANTrainee:
             return unfold_weight(grams, self.encoder.embedder.widths)
         return self.encoder.embedder_mlp(grams)
 
-    def step(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def step(self, batch: Batch, draws: StepRNG) -> dict[str, Tensor]:
         """One step of all games; see the class."""
         settings = self.settings
         art = batch.images["art"]
@@ -131,7 +131,7 @@ class BlendGANTrainee:
             if draws.shared_uniform("mix") < settings.mixing
             else None
         )
-        noise = self._noise(draws, count)
+        noise = draws.noise(self.g.noise_shapes(), count, self.device)
         fake = partial(self._fakes, z, z2, mix, positive, noise)
         keep_graph = len(updates.parts(count, settings.micro_batch)) == 1
         kept = fake(slice(0, count)) if keep_graph else None
@@ -154,7 +154,7 @@ class BlendGANTrainee:
         self._remember(positive)
         return said
 
-    def _styles(self, art: Tensor, draws: Draws) -> Tensor:
+    def _styles(self, art: Tensor, draws: StepRNG) -> Tensor:
         """z_s+ (N, code): of the art pictures, or drawn from N(0, I) for the share `latent_style` of them."""
         count = len(art)
         drawn = draws.normal("z_style", count, (self.code,), self.device)
@@ -164,7 +164,7 @@ class BlendGANTrainee:
         latent = draws.uniform("latent_style", count, (1,), self.device) < self.settings.latent_style
         return torch.where(latent, drawn, encoded)
 
-    def _negatives(self, draws: Draws, count: int) -> Tensor:
+    def _negatives(self, draws: StepRNG, count: int) -> Tensor:
         """z_s- (N, code) from the queue of earlier codes; before any is queued, N(0, I)."""
         filled = min(self.memory["queued"], self.settings.queue) or self.settings.queue
         return self.memory["queue"][draws.integers("negative", count, filled, self.device)]
@@ -174,10 +174,6 @@ class BlendGANTrainee:
         at = (self.memory["queued"] + torch.arange(len(everyone), device=self.device)) % self.settings.queue
         self.memory["queue"][at] = everyone
         self.memory["queued"] += len(everyone)
-
-    def _noise(self, draws: Draws, count: int) -> list[Tensor]:
-        shapes = self.g.noise_shapes()
-        return [draws.normal(f"noise/{k}", count, shape, self.device) for k, shape in enumerate(shapes)]
 
     def _fakes(
         self, z: Tensor, z2: Tensor, mix: int | None, styles: Tensor, noise: list[Tensor], part: slice
@@ -279,7 +275,7 @@ class BlendGANTrainee:
             total = total + self.games["d_style_latent"] * value
         return total
 
-    def _path(self, z: Tensor, noise: list[Tensor], draws: Draws) -> dict[str, Tensor]:
+    def _path(self, z: Tensor, noise: list[Tensor], draws: StepRNG) -> dict[str, Tensor]:
         """Lazy path-length regularisation of the natural face's W+, an update of its own."""
         settings = self.settings
         count = max(1, len(z) // settings.path_shrink)
@@ -298,7 +294,7 @@ class BlendGANTrainee:
         return {"path_penalty": penalty.detach(), "path_length": lengths.detach().mean()}
 
     @torch.no_grad()
-    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+    def sample(self, batch: Batch, draws: StepRNG) -> Tensor:
         """Four rows: style pictures; natural faces; stylised with the low layers' faces kept; fully stylised."""
         art = batch.images["art"][: self.sheet_columns]
         columns = len(art)
@@ -306,8 +302,10 @@ class BlendGANTrainee:
         ema = self.networks["g_ema"]
         assert isinstance(ema, BlendGAN)
         seeds = list(range(columns))
-        z = seeded_normal(seeds, [self.settings.style_dim], self.device)
-        styles = self.codes(art) if self.encoder is not None else seeded_normal(seeds, [self.code], self.device)
+        z = seeded_normal(seeds, [self.settings.style_dim], self.device, "face")
+        styles = (
+            self.codes(art) if self.encoder is not None else seeded_normal(seeds, [self.code], self.device, "style")
+        )
         rows = [art]
         for i in (ema.n_latent, ema.n_latent // 3, 0):
             rows.append(ema(z, z_style=styles, i=i)[0].clamp(-1, 1))

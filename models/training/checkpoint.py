@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from models.training import rng
 from models.training.trainee import Trainee
 from suite.errors import SuiteError
 from suite.files import write_json
@@ -19,7 +20,7 @@ STATE = "state.json"
 OTHER = "optimizers.pt"
 
 
-def save(folder: Path, trainee: Trainee, step: int, config: dict[str, Any], keep: int) -> Path:
+def save(folder: Path, trainee: Trainee, step: int, config: dict[str, Any], keep: int, roll_backs: int = 0) -> Path:
     """Write `folder/step-<n>/` (weights as safetensors, the rest beside them) and drop all but the newest `keep`.
 
     The checkpoint appears under its name only when every byte of it is on disk.
@@ -27,6 +28,8 @@ def save(folder: Path, trainee: Trainee, step: int, config: dict[str, Any], keep
     Args:
         step: how many steps are done; the data order and every draw follow from it.
         config: the resolved settings, compared on resume.
+        keep: how many checkpoints stay.
+        roll_backs: how often the run went back so far; the draws that follow depend on it.
 
     Raises:
         OSError: the disk is full or cannot be written; earlier checkpoints stay as they were.
@@ -42,7 +45,8 @@ def save(folder: Path, trainee: Trainee, step: int, config: dict[str, Any], keep
         torch.save(
             {"optimizers": optimizers, "memory": trainee.memory, "torch_rng": torch.get_rng_state()}, part / OTHER
         )
-        write_json(part / STATE, {"step": step, "config": config, "networks": sorted(trainee.networks)})
+        state = {"step": step, "config": config, "networks": sorted(trainee.networks)}
+        write_json(part / STATE, state | {"rng": rng.SCHEME, "roll_backs": roll_backs})
         if target.exists():
             shutil.rmtree(target)
         part.rename(target)
@@ -58,14 +62,23 @@ def all_checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step-*") if (path / STATE).is_file())
 
 
-def load(checkpoint: Path, trainee: Trainee, config: dict[str, Any]) -> int:
-    """Restore `trainee` from `checkpoint` and return the number of steps done.
+def load(checkpoint: Path, trainee: Trainee, config: dict[str, Any]) -> tuple[int, int]:
+    """Restore `trainee` from `checkpoint`.
+
+    Returns:
+        The number of steps done, and how often the run had been rolled back.
 
     Raises:
-        SuiteError: the checkpoint was made with another configuration (the differences are listed; the number of steps
-            and how often to save, sample and log may change), or does not fit the networks.
+        SuiteError: the checkpoint's random numbers are of another kind; it was made with another configuration (the
+            differences are listed; the number of steps and how often to save, sample and log may change); it does not
+            fit the networks.
     """
     state = json.loads((checkpoint / STATE).read_text())
+    if state.get("rng") != rng.SCHEME:
+        raise SuiteError(
+            f"--resume {checkpoint}: written by a version whose random numbers repeat; start again without --resume, "
+            "in a new folder"
+        )
     changed = differences(state["config"], config)
     if changed:
         raise SuiteError(f"--resume {checkpoint}: other configuration: {'; '.join(changed)}")
@@ -78,7 +91,7 @@ def load(checkpoint: Path, trainee: Trainee, config: dict[str, Any]) -> int:
     trainee.memory.clear()
     trainee.memory.update(other["memory"])
     torch.set_rng_state(other["torch_rng"].cpu())
-    return int(state["step"])
+    return int(state["step"]), int(state["roll_backs"])
 
 
 def load_network(checkpoint: Path, name: str, network: torch.nn.Module) -> None:

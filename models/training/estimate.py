@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 from models.training.trainee import Batch, Trainee
 
 TIMED_SECONDS = 20.0
@@ -58,18 +58,18 @@ def tensor_peak(build: Callable[[torch.device], Trainee], size: int) -> int:
     with LiveBytes() as counter:
         trainee = build(meta)
         for step in (0, 1):
-            trainee.step(_blank(trainee, size, meta), Draws(0, step))
+            trainee.step(_blank(trainee, size, meta), StepRNG(0, step))
     return counter.peak
 
 
 def timed(trainee: Trainee, size: int, device: torch.device, period: int) -> float:
     """Mean seconds of a step over one period of the lazy regularisers, or as many steps as fit into 20 seconds."""
     batch = _blank(trainee, size, device)
-    trainee.step(batch, Draws(0, 0))
+    trainee.step(batch, StepRNG(0, 0))
     _wait(device)
     start, done = time.perf_counter(), 0
     while done < period and time.perf_counter() - start < TIMED_SECONDS:
-        trainee.step(batch, Draws(0, done))
+        trainee.step(batch, StepRNG(0, done))
         _wait(device)
         done += 1
     return (time.perf_counter() - start) / done

@@ -17,8 +17,8 @@ import torch
 from models.data.prepared import Prepared
 from models.data.stream import Stream
 from models.training import checkpoint, parallel
-from models.training.draws import Draws
 from models.training.health import Health
+from models.training.rng import StepRNG
 from models.training.run_folder import RunFolder
 from models.training.settings import LoopSettings
 from models.training.trainee import Batch, Trainee
@@ -174,19 +174,22 @@ class Loop:
                 labels[domain] = columns[self.label].to(self.device)
         return Batch(images, labels)
 
-    def _draws(self, step: int) -> Draws:
-        return Draws(self.settings.seed, step, parallel.rank(), parallel.world(), self.roll_backs)
+    def _draws(self, step: int) -> StepRNG:
+        return StepRNG(self.settings.seed, step, parallel.rank(), parallel.world(), self.roll_backs)
 
     def _resume(self, config: dict[str, Any]) -> int:
         kept = checkpoint.all_checkpoints(self.folder / "checkpoints")
         if not kept:
             raise SuiteError(f"--resume: no checkpoint in {self.folder}; start without --resume")
-        return checkpoint.load(kept[-1], self.trainee, config)
+        done, self.roll_backs = checkpoint.load(kept[-1], self.trainee, config)
+        return done
 
     def _save(self, config: dict[str, Any], done: int) -> None:
         if parallel.rank() == 0:
             try:
-                checkpoint.save(self.folder / "checkpoints", self.trainee, done, config, self.settings.keep)
+                checkpoint.save(
+                    self.folder / "checkpoints", self.trainee, done, config, self.settings.keep, self.roll_backs
+                )
                 self.unsaved = ""
             except OSError as error:
                 self.unsaved = f"{error.strerror or error}"
@@ -204,7 +207,7 @@ class Loop:
             raise SuiteError(
                 f"{where}, {self.roll_backs - 1} roll-backs tried; the last good checkpoint is kept; lower --set lr", 1
             )
-        back = checkpoint.load(kept[-1], self.trainee, config)
+        back, _ = checkpoint.load(kept[-1], self.trainee, config)
         self._say(f"{where}; back to step {back} with other draws")
         return back
 

@@ -16,7 +16,7 @@ from models.inference.pretrained import load_blendgan
 from models.networks.arcface import ArcFace
 from models.networks.psp import WIDTHS, GradualStyleEncoder
 from models.training import parallel, updates
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 from models.training.settings import LoopSettings
 from models.training.trainee import Batch
 from models.weights import load_checkpoint, save_weights
@@ -86,7 +86,7 @@ class PSPTrainee:
         codes = self.encoder(F.interpolate(images, (256, 256), mode="bilinear", antialias=True)) + self.centre
         return self.generator.synthesis(codes, checkpointed=self.settings.checkpointing)
 
-    def step(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def step(self, batch: Batch, draws: StepRNG) -> dict[str, Tensor]:
         """One update of the encoder."""
         settings, images = self.settings, batch.images["photo"]
         said: dict[str, Tensor] = {}
@@ -113,7 +113,7 @@ class PSPTrainee:
         return said
 
     @torch.no_grad()
-    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+    def sample(self, batch: Batch, draws: StepRNG) -> Tensor:
         """Two rows: faces, and their reconstructions."""
         faces = batch.images["photo"][: self.sheet_columns]
         self.sheet_columns = len(faces)

@@ -15,7 +15,7 @@ from models.networks.style_encoder import Projector, StyleEncoder
 from models.networks.vgg import WIDTHS
 from models.training import parallel, updates
 from models.training.affine import affine_views
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 from models.training.settings import LoopSettings
 from models.training.trainee import Batch
 from models.weights import load_checkpoint, read_checkpoint, save_weights
@@ -95,7 +95,7 @@ class StyleEncoderTrainee:
         self.wants = {"art": settings.batch // parallel.world()}
         self.encoder, self._projector = encoder, projector
 
-    def step(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def step(self, batch: Batch, draws: StepRNG) -> dict[str, Tensor]:
         """One contrastive update of the MLPs."""
         images = batch.images["art"]
         grams = [self._grams(affine_views(images, draws, view)) for view in ("a", "b")]
@@ -109,7 +109,7 @@ class StyleEncoderTrainee:
             spread = F.normalize(codes.float(), dim=1).std(0).norm()
         return {"loss": loss.detach(), "code_spread": spread}
 
-    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+    def sample(self, batch: Batch, draws: StepRNG) -> Tensor:
         """Two rows: pictures, and the ones of the batch whose style codes are nearest to theirs."""
         images = batch.images["art"]
         with torch.no_grad():

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class Trainee(Protocol):
     memory: dict[str, Any]
     wants: dict[str, int]
 
-    def step(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def step(self, batch: Batch, draws: StepRNG) -> dict[str, Tensor]:
         """One step: all updates in the method's order. Returns detached scalars by name (losses, norms, D outputs)."""
         ...
 
-    def sample(self, batch: Batch, draws: Draws) -> Tensor:
+    def sample(self, batch: Batch, draws: StepRNG) -> Tensor:
         """A sheet for eyes: (N, 3, S, S) in [-1, 1], N a multiple of `sheet_columns`."""
         ...
 

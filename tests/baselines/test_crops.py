@@ -7,7 +7,7 @@ import torch
 
 from baselines.crops import augmented, centre_crop, random_crop, resized_crop
 from baselines.settings import MODELS
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 
 
 def ramps(count, side):
@@ -51,11 +51,11 @@ def test_a_resized_crop_stretches_a_nearly_square_part():
 
 def test_crops_follow_the_draw_and_the_rank_not_the_call():
     images = torch.rand(4, 3, 20, 20)
-    one, two = (augmented(images, 16, 0.5, Draws(0, 3), "photo") for _ in range(2))
+    one, two = (augmented(images, 16, 0.5, StepRNG(0, 3), "photo") for _ in range(2))
     assert torch.equal(one, two)
-    assert not torch.equal(one, augmented(images, 16, 0.5, Draws(0, 4), "photo"))
-    assert not torch.equal(one, augmented(images, 16, 0.5, Draws(0, 3), "art"))
-    halves = [augmented(images[rank::2], 16, 0.5, Draws(0, 3, rank, 2), "photo") for rank in range(2)]
+    assert not torch.equal(one, augmented(images, 16, 0.5, StepRNG(0, 4), "photo"))
+    assert not torch.equal(one, augmented(images, 16, 0.5, StepRNG(0, 3), "art"))
+    halves = [augmented(images[rank::2], 16, 0.5, StepRNG(0, 3, rank, 2), "photo") for rank in range(2)]
     assert torch.equal(torch.stack(halves, 1).flatten(0, 1), one)
 
 

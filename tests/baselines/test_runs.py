@@ -16,7 +16,7 @@ from baselines.cli import main
 from baselines.munit import invariant_loss
 from baselines.registry import TRAINABLE
 from models.networks.vgg import VGG19Trunk
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 from tests.baselines.test_training import batch_for, paint, trainee, weights
 
 
@@ -59,7 +59,7 @@ def test_a_dry_run_says_memory_and_hours_and_writes_nothing(tmp_path, name):
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_half_precision_steps_are_finite_and_weights_stay_float32(name):
     subject, exact = trainee(name, "precision=bf16"), trainee(name)
-    seen, wanted = (one.step(batch_for(one), Draws(0, 0)) for one in (subject, exact))
+    seen, wanted = (one.step(batch_for(one), StepRNG(0, 0)) for one in (subject, exact))
     assert all(value.dtype == torch.float32 for value in weights(subject).values() if value.is_floating_point())
     for key, value in seen.items():
         assert value.isfinite(), key

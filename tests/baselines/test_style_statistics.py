@@ -19,7 +19,7 @@ from baselines.adain_training import AdaInTrainee
 from baselines.settings import AdaInSettings
 from models.method import Face
 from models.networks.vgg import VGG19Trunk
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 from models.training.trainee import Batch
 from tests.golden_recipe import fill
 
@@ -120,7 +120,7 @@ def test_trained_adain_moves_faces_towards_their_styles(given, pictures):
     torch.manual_seed(0)
     trainee = AdaInTrainee(settings, torch.device("cpu"))
     for step in range(STEPS):
-        draws = Draws(0, step)
+        draws = StepRNG(0, step)
         images = {name: rows[draws.integers(name, 4, len(rows))] for name, rows in (("photo", photos), ("art", art))}
         trainee.step(Batch(images), draws)
     made = outputs(trainee.method(), faces, styles).clamp(-1, 1)

@@ -17,7 +17,7 @@ from baselines.clusters import StyleClusters, style_statistics
 from baselines.registry import TRAINABLE, TRAINING, open_method
 from baselines.settings import MODELS
 from models.method import Face
-from models.training.draws import Draws
+from models.training.rng import StepRNG
 from models.training.trainee import Batch
 from suite.errors import SuiteError
 from suite.profiles import load_profile
@@ -64,14 +64,14 @@ NARROW = {
 def test_a_step_moves_every_trained_network_and_no_frozen_one(name):
     subject = trainee(name, *NARROW[name])
     before = weights(subject)
-    seen = subject.step(batch_for(subject), Draws(0, 0))
+    seen = subject.step(batch_for(subject), StepRNG(0, 0))
     assert all(value.isfinite() and not value.requires_grad for value in seen.values())
     after = weights(subject)
     for part in subject.networks:
         moved = any(not torch.equal(before[key], after[key]) for key in before if key.startswith(f"{part}/"))
         assert moved == (part not in ("vgg", "clusters")), part
     again = trainee(name, *NARROW[name])
-    again.step(batch_for(again), Draws(0, 0))
+    again.step(batch_for(again), StepRNG(0, 0))
     assert all(torch.equal(value, after[key]) for key, value in weights(again).items()), "a step is its draws"
 
 
@@ -79,7 +79,7 @@ def test_a_step_moves_every_trained_network_and_no_frozen_one(name):
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_accumulation_is_the_whole_batch(name):
     whole, parts = (trainee(name, "batch=4", f"micro_batch={micro}", "lr=1e-4") for micro in (0, 1))
-    losses = [subject.step(batch_for(subject), Draws(0, 0)) for subject in (whole, parts)]
+    losses = [subject.step(batch_for(subject), StepRNG(0, 0)) for subject in (whole, parts)]
     for key, value in losses[0].items():
         # Later losses of a step meet weights that an optimiser has moved, which amplifies rounding.
         assert torch.allclose(value, losses[1][key], rtol=2e-2, atol=1e-4), key

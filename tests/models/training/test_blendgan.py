@@ -22,10 +22,10 @@ from models.training import estimate
 from models.training.augment import augment, plan
 from models.training.blendgan import BlendGANTrainee, save
 from models.training.blendgan_settings import BlendGANSettings
-from models.training.draws import Draws
 from models.training.loop import Loop
 from models.training.psp import PSPSettings, PSPTrainee
 from models.training.psp import save as save_psp
+from models.training.rng import StepRNG
 from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee, load_encoder, nt_xent, retrieval
 from models.training.style_encoder import save as save_encoder
 from models.weights import read_checkpoint
@@ -157,7 +157,7 @@ def test_the_face_game_alone_does_not_see_the_style(encoder: Path) -> None:
     before = [p.clone() for p in trainee.g.embedding.parameters()]
     batch = Loop("x", trainee, trainee.settings, DATA, Path(), CPU)
     streams = batch._streams()
-    trainee.step(batch._batch(streams, 0), Draws(0, 0))
+    trainee.step(batch._batch(streams, 0), StepRNG(0, 0))
     assert all(torch.equal(a, b) for a, b in zip(before, trainee.g.embedding.parameters()))
     assert trainee.g.add_weight.grad is None
 
@@ -174,7 +174,7 @@ def test_finished_weights_rebuild_the_generator(tmp_path: Path, encoder: Path) -
 
 def test_no_augmentation_is_the_identity_and_full_moves_pictures() -> None:
     images = torch.rand(4, 3, 32, 32)
-    rows = plan(Draws(0, 0), "real", 4, CPU)
+    rows = plan(StepRNG(0, 0), "real", 4, CPU)
     assert augment(images, 0.0, rows) is images
     moved = augment(images, 1.0, rows)
     assert moved.shape == images.shape
@@ -206,7 +206,7 @@ def test_the_dry_run_knows_the_memory(encoder: Path) -> None:
     with estimate.LiveBytes() as real:
         trainee = BlendGANTrainee(chosen, CPU)
         for step in (0, 1):
-            trainee.step(estimate._blank(trainee, 32, CPU), Draws(0, step))
+            trainee.step(estimate._blank(trainee, 32, CPU), StepRNG(0, step))
     assert real.peak == pytest.approx(peak, rel=0.05)
 
 

@@ -13,8 +13,8 @@ from models.networks.blendgan import BlendGAN
 from models.networks.stylegan2 import channel_table
 from models.training.blendgan import BlendGANTrainee
 from models.training.blendgan_settings import BlendGANSettings
-from models.training.draws import Draws
 from models.training.psp import PSPSettings, PSPTrainee
+from models.training.rng import StepRNG
 from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee
 from models.training.trainee import Batch, Trainee
 from models.weights import save_weights
@@ -51,7 +51,7 @@ def two_steps(trainee: Trainee) -> tuple[float, torch.Tensor]:
     }
     first = None
     for step in (0, 1):
-        said = trainee.step(Batch(images), Draws(0, step))
+        said = trainee.step(Batch(images), StepRNG(0, step))
         first = float(said.get("g_loss", said.get("loss"))) if first is None else first
     values = [p.detach().flatten() for net in trainee.networks.values() for p in net.parameters()]
     assert first is not None

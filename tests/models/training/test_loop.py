@@ -124,6 +124,25 @@ def test_a_lasting_non_finite_loss_stops_and_keeps_the_last_good(tmp_path: Path)
     assert checkpoint.all_checkpoints(tmp_path / "checkpoints")
 
 
+def test_a_resumed_run_goes_on_with_the_draws_after_its_roll_back(tmp_path: Path) -> None:
+    first = loop(tmp_path, steps=10)
+    first.roll_backs = 1
+    first.run()
+    second = loop(tmp_path)
+    second.run(resume=True)
+    assert second.roll_backs == 1
+
+
+def test_a_checkpoint_with_other_random_numbers_is_refused(tmp_path: Path) -> None:
+    loop(tmp_path, steps=5).run()
+    (state,) = (tmp_path / "checkpoints").glob("step-*5/state.json")
+    old = json.loads(state.read_text())
+    del old["rng"], old["roll_backs"]
+    state.write_text(json.dumps(old))
+    with pytest.raises(SuiteError, match="random numbers repeat; start again without --resume"):
+        loop(tmp_path).run(resume=True)
+
+
 def test_a_full_disk_keeps_earlier_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = checkpoint.save_file
 
