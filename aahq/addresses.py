@@ -181,3 +181,12 @@ def _without_dots(path: str) -> str:
         if segment in (".", "..") and number == len(segments) - 1:
             out.append("")
     return "/".join(out)
+
+
+def same_address(url: str) -> str:
+    """An address without what does not change the work: scheme, `www.`, the query and a slash at the end."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    return f"{parts.netloc.lower().removeprefix('www.')}{parts.path}".rstrip("/")

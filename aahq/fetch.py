@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from aahq.candidates import Candidate
-from aahq.disk import disk_faults
+from aahq.folder import disk_faults
 from aahq.http import UNREACHED, Http, utc_now
 from aahq.magic import HEAD, picture_type
 from aahq.reasons import Rejected

@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from aahq.addresses import same_address
 from aahq.candidates import Candidate
 from suite.errors import SuiteError, did_you_mean
 
@@ -93,12 +93,3 @@ class OptOuts:
             self.prefixes.append(same_address(value[:-1]))
         else:
             self.urls.add(same_address(value))
-
-
-def same_address(url: str) -> str:
-    """An address without what does not change the work: scheme, `www.`, the query and a slash at the end."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    return f"{parts.netloc.lower().removeprefix('www.')}{parts.path}".rstrip("/")

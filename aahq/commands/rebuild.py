@@ -54,10 +54,10 @@ def command(
       aahq rebuild art/release copy --folder ~/paintings
     """
     from aahq.consent import OptOuts, Permissions
+    from aahq.folder import only_writer
     from aahq.http import Http, Limits
     from aahq.ledger import Ledger
-    from aahq.lock import only_writer
-    from aahq.release.rebuild import rebuild
+    from aahq.rebuild import rebuild
     from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
     from aahq.stages.engine import open_engine
     from aahq.stages.taking import Terms

@@ -45,9 +45,8 @@ def command(
       aahq remove art --work https://www.artstation.com/artwork/aB3dE --dry-run
       aahq remove art --picture 51b3f0a2c9-00 --sha256 9f86d081...
     """
-    from aahq.disk import disk_faults
+    from aahq.folder import disk_faults, only_writer
     from aahq.ledger import Ledger
-    from aahq.lock import only_writer
     from aahq.remove.lookup import picture_question
     from aahq.remove.remove import Wanted, check, find, remove
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from aahq import screen
+from aahq.addresses import same_address
 from aahq.hashes import hamming, phash64, pixel_sha256
 from aahq.ledger import LEDGER, Ledger
-from aahq.optouts import same_address
 from aahq.reasons import Rejected
 from aahq.release.schema import MANIFEST
 from aahq.release.tables import read_rows

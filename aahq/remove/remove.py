@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aahq.addresses import same_address
 from aahq.ledger import Ledger
-from aahq.optouts import same_address
 from aahq.release.schema import MANIFEST, REJECTS
 from aahq.release.tables import read_rows
 from aahq.remove.forget import PENDING, bury, drop_rows, forget_tiles, scrub, sweep

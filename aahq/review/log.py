@@ -176,7 +176,7 @@ def _lines(data: bytes, decisions: Decisions) -> Iterator[Decision]:
 
 
 class DecisionLog:
-    """The log, open for more lines. One process at a time holds it (see `aahq.lock`); its threads may share it.
+    """The log, open for more lines. One process at a time holds it (see `aahq.folder`); its threads may share it.
 
     Raises:
         SuiteError: the file cannot be opened.

@@ -9,8 +9,8 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
+from aahq.folder import only_writer
 from aahq.ledger import LEDGER
-from aahq.lock import only_writer
 from aahq.review.log import FOLDER
 from suite.errors import SuiteError
 

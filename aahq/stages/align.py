@@ -19,6 +19,7 @@ from aahq import align as pure
 from aahq import screen
 from aahq.dedup import embed
 from aahq.faces import FoundFace
+from aahq.folder import content_path
 from aahq.hashes import phash64, phash_hex, pixel_sha256
 from aahq.ledger import Ledger
 from aahq.quality import assess
@@ -26,7 +27,7 @@ from aahq.reasons import Rejected
 from aahq.release.store import encode_png
 from aahq.remove.forget import returned
 from aahq.remove.tombstones import Tombstones
-from aahq.stages.engine import BATCH, Engine, Refusal, Tally, content_path, run_batches, stage_run
+from aahq.stages.engine import BATCH, Engine, Refusal, Tally, run_batches, stage_run
 from suite.files import canonical_json, sha256_bytes, write_whole
 
 NAME = "align"

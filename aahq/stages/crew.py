@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from aahq.consent import OptOuts, Permissions
+from aahq.folder import content_path
 from aahq.http import Http, Limits
 from aahq.ledger import Ledger
 from aahq.remove.forget import returned
-from aahq.stages.engine import Engine, Flow, Refusal, Tally, content_path, open_pool
+from aahq.stages.engine import Engine, Flow, Refusal, Tally, open_pool
 from aahq.stages.taking import FOLDER, Batch, Desk, Taken, Task, Terms
 from aahq.stops import Stop
 from suite.files import canonical_json

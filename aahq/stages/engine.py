@@ -16,7 +16,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from aahq.ledger import Ledger
@@ -225,15 +224,3 @@ def stage_run(
                 "INSERT INTO runs (stage, started_at, seconds, rows, kept) VALUES (?, ?, ?, ?, ?)",
                 (name, started, tally.seconds, tally.rows, tally.kept),
             )
-
-
-def content_path(kind: str, digest: str, suffix: str) -> str:
-    """Relative path of a file named by its content: `<kind>/<2 hex>/<digest><suffix>`."""
-    return f"{kind}/{digest[:2]}/{digest}{suffix}"
-
-
-def sweep_parts(folder: Path) -> None:
-    """Remove what a killed process left half-written; only for the holder of the folder's lock."""
-    places = ((folder, ".*.part"), (folder / "pictures", ".*.part"), (folder / "faces", "*/.*.part"))
-    for part in (part for place, names in places for part in place.glob(names)):
-        part.unlink(missing_ok=True)

@@ -196,7 +196,7 @@ def test_a_clock_that_jumps_changes_nothing(
 
 
 def test_other_faults_pass_through_as_they_are(tmp_path: Path) -> None:
-    from aahq.disk import disk_faults
+    from aahq.folder import disk_faults
 
     with pytest.raises(FileNotFoundError), disk_faults(tmp_path):
         (tmp_path / "none").read_bytes()

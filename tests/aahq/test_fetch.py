@@ -20,12 +20,12 @@ from werkzeug import Request, Response
 from aahq.candidates import Candidate
 from aahq.consent import OptOuts, Permissions, decide
 from aahq.fetch import download
+from aahq.folder import sweep_parts
 from aahq.gallery import FAULTS, Gallery, serve
 from aahq.http import Http, Limits
 from aahq.reasons import Rejected
 from aahq.screen import canonical
 from aahq.sources import SourceOptions, open_source
-from aahq.stages.engine import sweep_parts
 from aahq.stops import Challenged
 
 

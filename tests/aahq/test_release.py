@@ -19,7 +19,7 @@ from PIL import Image
 from aahq.consent import OptOuts, Permissions
 from aahq.http import Http
 from aahq.ledger import Ledger
-from aahq.release.rebuild import Survival, rebuild
+from aahq.rebuild import Survival, rebuild
 from aahq.release.schema import COLUMNS, REJECT_COLUMNS
 from aahq.release.store import decode_png, encode_png
 from aahq.release.verify import verify

@@ -1,8 +1,10 @@
-"""Disks fill up, go read-only and rot: each of these ends a command with one line that says what to do."""
+"""A build's folder: one writer, what its disk does in one line, names of files by content, half-written parts."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +12,37 @@ from pathlib import Path
 
 from suite.errors import SuiteError
 
+LOCK = "build.lock"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 _AGAIN = "run the same command again to go on: what was done stands"
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Hold `folder`'s lock. The file names the holder's process; it stays, the lock on it does not.
+
+    Raises:
+        SuiteError: another process holds it, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise SuiteError(f"OUT {folder}: {error.strerror}; give a folder that can be written") from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            raise SuiteError(
+                f"OUT {folder}: process {holder} is working on it; wait for it, or give another folder"
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -48,3 +78,15 @@ def disk_faults(out: Path) -> Iterator[None]:
         else:
             raise
         raise SuiteError(f"OUT {out}: the ledger says: {text}; {fix}", 1) from None
+
+
+def content_path(kind: str, digest: str, suffix: str) -> str:
+    """Relative path of a file named by its content: `<kind>/<2 hex>/<digest><suffix>`."""
+    return f"{kind}/{digest[:2]}/{digest}{suffix}"
+
+
+def sweep_parts(folder: Path) -> None:
+    """Remove what a killed process left half-written; only for the holder of the folder's lock."""
+    places = ((folder, ".*.part"), (folder / "pictures", ".*.part"), (folder / "faces", "*/.*.part"))
+    for part in (part for place, names in places for part in place.glob(names)):
+        part.unlink(missing_ok=True)
