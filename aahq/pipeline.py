@@ -18,7 +18,7 @@ from aahq.stages.engine import Engine, SerialExecutor, Tally
 from suite.errors import SuiteError, did_you_mean
 
 if TYPE_CHECKING:
-    from aahq.optouts import OptOuts
+    from aahq.consent.optouts import OptOuts
 
 STAGES = ("crawl", "screen", "faces", "align", "dedup", "quality", "review", "release")
 
@@ -111,11 +111,11 @@ def _shape(ledger: Ledger, given: dict[str, Any]) -> Shape:
 
 def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     """List and fetch. `again` lists the source from its start; `retry` offers passing failures again."""
-    from aahq.consent import Permissions
-    from aahq.http import Http, Limits
+    from aahq.consent.permissions import Permissions
+    from aahq.crawl import stage
+    from aahq.crawl.process import Terms
     from aahq.sources import open_source
-    from aahq.stages import crawl as stage
-    from aahq.stages.taking import Terms
+    from aahq.web.client import Http, Limits
 
     ask, manners = build.ask, build.manners
     if ask is None:

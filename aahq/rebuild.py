@@ -16,8 +16,10 @@ import numpy as np
 
 from aahq import screen
 from aahq.candidates import FOLDER, Candidate
+from aahq.crawl.process import Terms
+from aahq.crawl.stage import Where
+from aahq.crawl.stage import run as crawl
 from aahq.hashes import hamming, phash64, pixel_sha256
-from aahq.http import Http
 from aahq.ledger import Ledger, picture_id
 from aahq.reasons import Rejected
 from aahq.release.schema import CARD, MANIFEST, REJECT_COLUMNS
@@ -26,10 +28,8 @@ from aahq.release.tables import read_rows
 from aahq.release.write import Written, write
 from aahq.sources import SourcePage
 from aahq.stages.align import cut
-from aahq.stages.crawl import Where
-from aahq.stages.crawl import run as crawl
 from aahq.stages.engine import BATCH, Engine, Refusal
-from aahq.stages.taking import Terms
+from aahq.web.client import Http
 from suite.errors import SuiteError, did_you_mean
 from suite.files import write_json
 from suite.progress import progress

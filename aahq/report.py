@@ -17,7 +17,7 @@ from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from aahq import screen
-from aahq.consent import is_open
+from aahq.consent.decide import is_open
 from aahq.ledger import Ledger
 from aahq.reasons import REASONS, Rejected
 from aahq.sources.survival import met_by_crawl

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from aahq.consent import OptOuts, Permissions
+from aahq.consent.optouts import OptOuts
+from aahq.consent.permissions import Permissions
+from aahq.crawl import stage as crawl
+from aahq.crawl.process import Terms
 from aahq.gallery import Gallery, serve
-from aahq.http import Http, Limits
 from aahq.ledger import Ledger
 from aahq.sources import Source, SourceOptions, open_source
-from aahq.stages import crawl
-from aahq.stages.taking import Terms
+from aahq.web.client import Http, Limits
 from bench.run import Row
 from suite.progress import set_quiet
 

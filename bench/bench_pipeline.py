@@ -20,13 +20,13 @@ import json, resource, shutil, sys, time
 from pathlib import Path
 import numpy as np
 from aahq.candidates import Candidate
-from aahq.http import Http
+from aahq.web.client import Http
 from aahq.ledger import Ledger
 from aahq.release import encode_png
 from aahq.sources import SourceOptions, open_source
 from aahq.stages import crawl, quality, release
-from aahq.stages.taking import Terms
-from aahq.consent import OptOuts, Permissions
+from aahq.crawl.process import Terms
+from aahq.consent.decide import OptOuts, Permissions
 from suite.files import sha256_bytes, write_whole
 from suite.progress import set_quiet
 

@@ -53,14 +53,15 @@ def command(
       aahq rebuild art-links art --policy pixel --contact me@example.org
       aahq rebuild art/release copy --folder ~/paintings
     """
-    from aahq.consent import OptOuts, Permissions
+    from aahq.consent.optouts import OptOuts
+    from aahq.consent.permissions import Permissions
+    from aahq.crawl.process import Terms
     from aahq.folder import only_writer
-    from aahq.http import Http, Limits
     from aahq.ledger import Ledger
     from aahq.rebuild import rebuild
     from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
     from aahq.stages.engine import open_engine
-    from aahq.stages.taking import Terms
+    from aahq.web.client import Http, Limits
 
     manners = {key: value for key, value in manners_of(given).items() if value is not None}
     limits = Limits(**{key: manners[key] for key in ("per_second", "processes") if key in manners})

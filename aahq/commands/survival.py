@@ -41,10 +41,10 @@ def command(
     Example:
       aahq survival AAHQ-dataset.json alive.csv --contact me@example.org
     """
-    from aahq.http import Http, Limits
     from aahq.sources import SourceOptions
     from aahq.sources.aahq_list import AahqList
     from aahq.sources.survival import STATES, survival
+    from aahq.web.client import Http, Limits
 
     pages = AahqList(SourceOptions(target=str(list_file), max_works=limit)).pages(None, None)
     counts: Counter[str] = Counter()

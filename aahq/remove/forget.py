@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from aahq.candidates import Candidate
+from aahq.consent.optouts import OptOuts
 from aahq.ledger import Ledger
-from aahq.optouts import OptOuts
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
 
 PENDING = "sweep pending"

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from aahq import screen
-from aahq.addresses import same_address
 from aahq.hashes import hamming, phash64, pixel_sha256
 from aahq.ledger import LEDGER, Ledger
 from aahq.reasons import Rejected
@@ -18,6 +17,7 @@ from aahq.release.schema import MANIFEST
 from aahq.release.tables import read_rows
 from aahq.remove.shrink import find_release
 from aahq.remove.tombstones import FACE_DISTANCE, PICTURE_DISTANCE, REMOVALS, TOMBSTONES, Tombstones
+from aahq.web.addresses import same_address
 from suite.errors import SuiteError
 from suite.files import sha256_file
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aahq.addresses import same_address
 from aahq.ledger import Ledger
 from aahq.release.schema import MANIFEST, REJECTS
 from aahq.release.tables import read_rows
@@ -30,6 +29,7 @@ from aahq.remove.shrink import (
     superseded_json,
 )
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
+from aahq.web.addresses import same_address
 from suite.errors import SuiteError
 from suite.files import write_whole
 

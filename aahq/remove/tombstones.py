@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field, ValidationError
 
-from aahq.addresses import same_address
 from aahq.candidates import Candidate
+from aahq.web.addresses import same_address
 from suite.errors import SuiteError
 from suite.files import write_json
 from suite.profiles import Settings

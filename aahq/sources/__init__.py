@@ -11,7 +11,7 @@ from aahq.candidates import Candidate
 from suite.errors import SuiteError, did_you_mean
 
 if TYPE_CHECKING:
-    from aahq.http import Http
+    from aahq.web.client import Http
 
 # name -> "module:class"; the class takes `SourceOptions`.
 SOURCES: dict[str, str] = {
@@ -67,7 +67,7 @@ class Source(Protocol):
     """What every source is.
 
     `pages` yields until there is no more. A `cursor` of an earlier run skips what came before it; None starts afresh.
-    It raises `aahq.stops.Stop` where the site ends the crawl; every page yielded until then stands.
+    It raises `aahq.web.interrupts.Stop` where the site ends the crawl; every page yielded until then stands.
     """
 
     name: str

@@ -17,10 +17,10 @@ from typing import Any
 import ijson
 
 from aahq.candidates import POINTS, Candidate, Point
-from aahq.http import Http
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, SourcePage, Unusable
 from aahq.sources.reading import need, text
+from aahq.web.client import Http
 from suite.errors import SuiteError
 
 PAGE = 100

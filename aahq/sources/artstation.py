@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from aahq.candidates import Candidate
-from aahq.http import Http
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, SourcePage, Unusable
 from aahq.sources.reading import JSON, listing, need, says_ai_made, tag_names, text
-from aahq.stops import Busy, Changed, Disallowed
+from aahq.web.client import Http
+from aahq.web.interrupts import Busy, Changed, Disallowed
 from suite.errors import SuiteError, did_you_mean
 
 SITE = "https://www.artstation.com"

@@ -14,7 +14,7 @@ from aahq.sources import SourceOptions, SourcePage
 from suite.errors import SuiteError
 
 if TYPE_CHECKING:
-    from aahq.http import Http
+    from aahq.web.client import Http
 
 PAGE = 200
 

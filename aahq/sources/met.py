@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from aahq.candidates import Candidate
-from aahq.http import Http
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, SourcePage, Unusable
 from aahq.sources.reading import JSON, listing, need, tag_names, text
-from aahq.stops import Busy, Changed, Disallowed
+from aahq.web.client import Http
+from aahq.web.interrupts import Busy, Changed, Disallowed
 from suite.errors import SuiteError
 
 SITE = "https://collectionapi.metmuseum.org"
@@ -36,7 +36,7 @@ class Met:
         self.base = (options.base_url or SITE).rstrip("/") + "/public/collection/v1"
 
     def pages(self, http: Http | None, cursor: str | None) -> Iterator[SourcePage]:
-        """Pages of 20 objects. Raises `aahq.stops.Stop`."""
+        """Pages of 20 objects. Raises `aahq.web.interrupts.Stop`."""
         assert http is not None, "the Met is read over HTTP"
         if cursor is not None and not (cursor.isascii() and cursor.isdigit()):
             raise SuiteError(f"met: cursor {cursor!r} in the ledger; expected the last object's number")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, TypeVar
 
-from aahq.http import Http
 from aahq.reasons import Rejected
-from aahq.stops import Busy, Changed, Disallowed
+from aahq.web.client import Http
+from aahq.web.interrupts import Busy, Changed, Disallowed
 
 JSON = "application/json"
 T = TypeVar("T")

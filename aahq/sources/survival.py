@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from aahq.candidates import Candidate
-from aahq.http import Http
+from aahq.consent.reservations import header_reservation
 from aahq.ledger import Ledger
 from aahq.reasons import Rejected
-from aahq.reservations import header_reservation
+from aahq.web.client import Http
 
 STATES = ("alive", "changed", "gone", "refused", "unknown")
 # What a rejection by the crawl says of the address; every other reason says that nobody asked, or had no answer.
@@ -43,7 +43,7 @@ class Alive:
 
 
 def survival(candidates: Iterable[Candidate], http: Http) -> Iterator[Alive]:
-    """Ask by HEAD what became of each entry, in order; no picture is fetched. Raises `aahq.stops.Stop`.
+    """Ask by HEAD what became of each entry, in order; no picture is fetched. Raises `aahq.web.interrupts.Stop`.
 
     The list holds no digest, so a picture that was replaced under the same address still counts as alive.
     """

@@ -13,11 +13,11 @@ from itertools import chain, islice
 from pathlib import Path
 
 from aahq.candidates import Candidate
-from aahq.http import Http
-from aahq.netguard import check_url
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, SourcePage, Unusable
 from aahq.sources.reading import text
+from aahq.web.client import Http
+from aahq.web.netguard import check_url
 from suite.errors import SuiteError, did_you_mean
 
 PAGE = 100

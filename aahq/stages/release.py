@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from aahq.candidates import Candidate
-from aahq.consent import OptOuts, is_open
+from aahq.consent.decide import is_open
+from aahq.consent.optouts import OptOuts
 from aahq.ledger import Ledger
 from aahq.release.write import Written, write
 from aahq.remove.shrink import kept_extras

@@ -8,7 +8,7 @@ from typing import Any
 
 from aahq import screen as pure
 from aahq.candidates import Candidate
-from aahq.consent import OptOuts
+from aahq.consent.optouts import OptOuts
 from aahq.hashes import phash64, phash_hex, pixel_sha256
 from aahq.ledger import Ledger
 from aahq.reasons import Rejected

@@ -187,7 +187,7 @@ def test_a_clock_that_jumps_changes_nothing(
         def now(cls, tz: object = None) -> Jumping:  # type: ignore[override]
             return cls(2000, 1, 1, tzinfo=UTC) + timedelta(days=draw.uniform(-9000, 30000))
 
-    for module in ("aahq.stages.engine", "aahq.http"):
+    for module in ("aahq.stages.engine", "aahq.web.client"):
         monkeypatch.setattr(f"{module}.datetime", Jumping, raising=False)
     ask = {"source": "folder", "target": str(source)}
     with open_build(tmp_path / "out", ask=ask, shape={"size": SIZE}, workers=1, create=True) as build:

@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from aahq.consent import OptOuts, Permissions
-from aahq.http import Http
+from aahq.consent.optouts import OptOuts
+from aahq.consent.permissions import Permissions
+from aahq.crawl.process import Terms
 from aahq.ledger import Ledger
 from aahq.rebuild import Survival, rebuild
 from aahq.release.schema import COLUMNS, REJECT_COLUMNS
@@ -25,7 +26,7 @@ from aahq.release.store import decode_png, encode_png
 from aahq.release.verify import verify
 from aahq.release.write import Written, write
 from aahq.stages.engine import Engine, SerialExecutor
-from aahq.stages.taking import Terms
+from aahq.web.client import Http
 from suite.errors import SuiteError
 
 

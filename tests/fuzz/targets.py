@@ -12,23 +12,24 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from aahq import embedded_rights, reservations, screen
+from aahq import screen
 from aahq.candidates import Candidate
-from aahq.optouts import OptOuts
-from aahq.permissions import Permissions
+from aahq.consent import embedded_rights, reservations
+from aahq.consent.optouts import OptOuts
+from aahq.consent.permissions import Permissions
 from aahq.reasons import Rejected
 from aahq.release.verify import verify
 from aahq.release.write import write
 from aahq.remove.shrink import read_card, read_superseded
 from aahq.remove.tombstones import Tombstones
-from aahq.response import Answer
 from aahq.review.log import log_path, read_log
-from aahq.robots import Robots
 from aahq.sources import SourceOptions, met
 from aahq.sources.aahq_list import AahqList
 from aahq.sources.artstation import ArtStation
 from aahq.sources.urls import Urls
-from aahq.stops import Stop
+from aahq.web.interrupts import Stop
+from aahq.web.response import Answer
+from aahq.web.robots import Robots
 from suite.errors import SuiteError
 from suite.progress import set_quiet
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from aahq.consent import is_open
+from aahq.consent.decide import is_open
 from aahq.release.store import decode_png
 from aahq.release.tables import read_rows
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import IO
 
 from aahq.candidates import Candidate
+from aahq.consent.reservations import header_reservation
 from aahq.folder import disk_faults
-from aahq.http import UNREACHED, Http, utc_now
 from aahq.magic import HEAD, picture_type
 from aahq.reasons import Rejected
-from aahq.reservations import header_reservation
-from aahq.response import CHUNK, Incoming, check_status
+from aahq.web.client import UNREACHED, Http, utc_now
+from aahq.web.response import CHUNK, Incoming, check_status
 from suite.files import PART_SUFFIX
 
 # Types that say nothing of the content: the first bytes decide.

@@ -1,6 +1,6 @@
 """The one way to the web: an honest name, a gentle pace, hard limits, and no address that the guard or robots.txt refuses.
 
-Every failure is a `Rejected` with one of the fetch reasons, or a resumable `aahq.stops.Stop`. Nothing here imitates a
+Every failure is a `Rejected` with one of the fetch reasons, or a resumable `aahq.web.interrupts.Stop`. Nothing here imitates a
 browser, keeps cookies, reads proxies or passwords from the environment, or answers a challenge.
 """
 
@@ -17,14 +17,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 from urllib.parse import urljoin
 
-from aahq.netguard import Resolve, check_url, host_key, system_resolve
-from aahq.pace import Clock, Pace, Sleep, retry_after
+from aahq.consent.reservations import header_reservation, page_reservations
 from aahq.reasons import Rejected
-from aahq.reservations import header_reservation, page_reservations
-from aahq.response import Answer, Incoming, check_status
-from aahq.robots import Robots
-from aahq.session import Session
-from aahq.stops import Busy, Challenged
+from aahq.web.interrupts import Busy, Challenged
+from aahq.web.netguard import Resolve, check_url, host_key, system_resolve
+from aahq.web.rate_limit import Clock, Pace, Sleep, retry_after
+from aahq.web.response import Answer, Incoming, check_status
+from aahq.web.robots import Robots
+from aahq.web.session import Session
 from suite.errors import SuiteError
 
 TOKEN = "aahq"
@@ -44,7 +44,7 @@ class Limits:
     Attributes:
         per_second: requests a second to one host; 0 for none (an embedded gallery, a benchmark).
         processes: processes that ask the same hosts at the same time, each at its share of the pace; see
-            `aahq.stages.crew`.
+            `aahq.crawl.pool`.
         connect_s: seconds for a connection.
         read_s: seconds without a byte.
         total_s: seconds for one whole response.
@@ -144,7 +144,7 @@ class Http:
         self._session.close()
 
     def get(self, url: str, accept: str = "*/*", obey: bool = True) -> Answer:
-        """GET a page or JSON, at most `limits.text_bytes`. Raises `Rejected` or `aahq.stops.Stop`.
+        """GET a page or JSON, at most `limits.text_bytes`. Raises `Rejected` or `aahq.web.interrupts.Stop`.
 
         Args:
             url: the address.

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from protego import Protego
 
-from aahq.netguard import check_url
 from aahq.reasons import Rejected
+from aahq.web.netguard import check_url
 
 # RFC 9309: section 2.4 (at most 24 hours), section 2.5 (parse at least 500 KiB).
 KEEP_SECONDS = 24 * 3600.0
@@ -80,7 +80,7 @@ class Robots:
         self._lock = threading.Lock()
 
     def check(self, url: str) -> RobotsAnswer:
-        """May `url` be fetched? Raises `aahq.stops.Stop` where the fetcher does (a challenge, 429)."""
+        """May `url` be fetched? Raises `aahq.web.interrupts.Stop` where the fetcher does (a challenge, 429)."""
         known = self._answers.get(url)
         if known is not None and known[1] > self._clock():
             return known[0]

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import idna
 
-from aahq.netguard import check_url, plain_url
 from aahq.reasons import Rejected
+from aahq.web.netguard import check_url, plain_url
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # RFC 3986: section 2.3 (never to be encoded), sections 3.3 and 3.4 (may stand in a path, in a query).
@@ -45,7 +45,7 @@ def wire_url(url: str) -> str:
     of all others in capitals, everything else that needs it escaped as UTF-8. An address in this form is left as it is.
 
     Raises:
-        Rejected: "url_refused"; see `aahq.netguard.check_url`. Also where no host name can be made of the host.
+        Rejected: "url_refused"; see `aahq.web.netguard.check_url`. Also where no host name can be made of the host.
     """
     parts = check_url(url)
     if plain_url(url) is not None and not _UNTIDY_HOST.match(url):

@@ -18,15 +18,17 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from aahq.candidates import Candidate
-from aahq.consent import OptOuts, Permissions, decide
-from aahq.fetch import download
+from aahq.consent.decide import decide
+from aahq.consent.optouts import OptOuts
+from aahq.consent.permissions import Permissions
+from aahq.crawl.fetch import download
 from aahq.folder import sweep_parts
 from aahq.gallery import FAULTS, Gallery, serve
-from aahq.http import Http, Limits
 from aahq.reasons import Rejected
 from aahq.screen import canonical
 from aahq.sources import SourceOptions, open_source
-from aahq.stops import Challenged
+from aahq.web.client import Http, Limits
+from aahq.web.interrupts import Challenged
 
 
 def picture(kind: str = "JPEG") -> bytes:
@@ -170,8 +172,8 @@ def test_a_killed_download_leaves_only_a_part(httpserver: HTTPServer, tmp_path: 
     code = f"""
 from pathlib import Path
 from aahq.candidates import Candidate
-from aahq.fetch import download
-from aahq.http import Http, Limits
+from aahq.crawl.fetch import download
+from aahq.web.client import Http, Limits
 http = Http(None, allow=["{httpserver.host}:{httpserver.port}"], limits=Limits(per_second=0))
 download(Candidate("x", "a", None, ("{httpserver.url_for("/a")}",)), http, Path({str(tmp_path)!r}))
 """

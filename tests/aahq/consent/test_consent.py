@@ -17,12 +17,12 @@ from PIL import Image
 from pytest_httpserver import HTTPServer
 
 from aahq.candidates import Candidate
-from aahq.consent import decide, decide_file, is_open
-from aahq.embedded_rights import read_rights
-from aahq.http import Http, Limits
-from aahq.optouts import OptOuts
-from aahq.permissions import Permissions
-from aahq.reservations import header_reservation, page_reservations, reserves
+from aahq.consent.decide import decide, decide_file, is_open
+from aahq.consent.embedded_rights import read_rights
+from aahq.consent.optouts import OptOuts
+from aahq.consent.permissions import Permissions
+from aahq.consent.reservations import header_reservation, page_reservations, reserves
+from aahq.web.client import Http, Limits
 from suite.errors import SuiteError
 
 NOTHING = "<html><head><title>A portrait</title></head></html>"

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from aahq.candidates import Candidate
-from aahq.consent import OptOuts
+from aahq.consent.optouts import OptOuts
+from aahq.crawl.pool import NAME, Taker
+from aahq.crawl.process import Terms
 from aahq.ledger import Ledger, picture_id
 from aahq.sources import Source, SourcePage
 from aahq.sources.survival import met_by_crawl
-from aahq.stages.crew import NAME, Taker
 from aahq.stages.engine import Tally, stage_run
-from aahq.stages.taking import Terms
-from aahq.stops import Stop
+from aahq.web.interrupts import Stop
 
 # A released list: what is left of it is worth saying.
 LISTED = "aahq-list"

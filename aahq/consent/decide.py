@@ -4,7 +4,7 @@ robots.txt -> the work's tags and page -> `X-Robots-Tag` of the picture by HEAD 
 here, its embedded metadata and its digests on the opt-out list. Without evidence the answer is no: a page that cannot be
 read, or a picture of which no page, open licence or permission is known.
 
-A permission (see `aahq.permissions`) waives what the artist may waive: the NoAI tag, the page's and the picture's
+A permission (see `aahq.consent.permissions`) waives what the artist may waive: the NoAI tag, the page's and the picture's
 reservations, the missing page, the embedded ones. It waives neither robots.txt, which is the site's word, nor the marks "adult"
 and "AI-made", nor the opt-out list, which is the later wish.
 """
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from aahq.candidates import Candidate
-from aahq.embedded_rights import read_rights
-from aahq.http import UNREACHED, Http, utc_now
-from aahq.optouts import OptOuts
-from aahq.permissions import Permission, Permissions
+from aahq.consent.embedded_rights import read_rights
+from aahq.consent.optouts import OptOuts
+from aahq.consent.permissions import Permission, Permissions
+from aahq.consent.reservations import header_reservation
 from aahq.reasons import Rejected
-from aahq.reservations import header_reservation
-from aahq.response import check_status
+from aahq.web.client import UNREACHED, Http, utc_now
+from aahq.web.response import check_status
 
 __all__ = ["Decision", "OptOuts", "Permissions", "decide", "decide_file", "is_open"]
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aahq.addresses import address_key, address_keys, address_pattern, name_key, wire_url
 from aahq.reasons import Rejected
+from aahq.web.addresses import address_key, address_keys, address_pattern, name_key, wire_url
 
 # From RFC 3986 sections 5.4.2 and 6.2.2, RFC 3492's example, and what browsers send.
 SENT = {

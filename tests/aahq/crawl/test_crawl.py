@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from aahq.consent import OptOuts, Permissions
+from aahq.consent.optouts import OptOuts
+from aahq.consent.permissions import Permissions
+from aahq.crawl import stage as crawl
+from aahq.crawl.process import Terms
 from aahq.gallery import Gallery, serve
-from aahq.http import Http, Limits
 from aahq.ledger import Ledger
 from aahq.sources import Source, SourceOptions, open_source
-from aahq.stages import crawl
-from aahq.stages.taking import Terms
-from aahq.stops import Busy, Challenged
+from aahq.web.client import Http, Limits
+from aahq.web.interrupts import Busy, Challenged
 
 COLUMNS = "id, state, reason, detail, file, image_url, response_sha256, bytes"
 

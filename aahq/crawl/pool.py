@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from aahq.consent import OptOuts, Permissions
+from aahq.consent.optouts import OptOuts
+from aahq.consent.permissions import Permissions
+from aahq.crawl.process import FOLDER, Batch, Desk, Taken, Task, Terms
 from aahq.folder import content_path
-from aahq.http import Http, Limits
 from aahq.ledger import Ledger
 from aahq.remove.forget import returned
 from aahq.stages.engine import Engine, Flow, Refusal, Tally, open_pool
-from aahq.stages.taking import FOLDER, Batch, Desk, Taken, Task, Terms
-from aahq.stops import Stop
+from aahq.web.client import Http, Limits
+from aahq.web.interrupts import Stop
 from suite.files import canonical_json
 
 NAME = "crawl"

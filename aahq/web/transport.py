@@ -1,4 +1,4 @@
-"""The connections under `aahq.http`: every socket goes through the guard, every response has a last second."""
+"""The connections under `aahq.web.client`: every socket goes through the guard, every response has a last second."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConne
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ProtocolError, ReadTimeoutError, SSLError
 
-from aahq.netguard import NetGuard, check_url
+from aahq.web.netguard import NetGuard, check_url
 
 _POLL = 0.05
 _POOLS = 64
@@ -150,7 +150,7 @@ class _DirectPool(HTTPConnectionPool):
 class GuardedAdapter(HTTPAdapter):
     """A `requests` adapter whose connections are made by a `NetGuard` and watched by a `Watchdog`.
 
-    It follows no redirect and repeats nothing: `aahq.http.Http` decides both.
+    It follows no redirect and repeats nothing: `aahq.web.client.Http` decides both.
     """
 
     def __init__(self, guard: NetGuard, watchdog: Watchdog, keep: int = 8) -> None:
@@ -206,5 +206,5 @@ class GuardedAdapter(HTTPAdapter):
         return request.path_url
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Any:
-        """urllib3's response as it is: `aahq.session` keeps no cookies and reads the body itself."""
+        """urllib3's response as it is: `aahq.web.session` keeps no cookies and reads the body itself."""
         return resp

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aahq.http import Http, Limits, user_agent
-from aahq.pace import FIRST_PAUSE, SLOWEST, Pace, retry_after
 from aahq.reasons import Rejected
-from aahq.response import unpacked
-from aahq.robots import KEEP_SECONDS, KEEP_UNREACHABLE_SECONDS, Robots
-from aahq.stops import Busy, Challenged
+from aahq.web.client import Http, Limits, user_agent
+from aahq.web.interrupts import Busy, Challenged
+from aahq.web.rate_limit import FIRST_PAUSE, SLOWEST, Pace, retry_after
+from aahq.web.response import unpacked
+from aahq.web.robots import KEEP_SECONDS, KEEP_UNREACHABLE_SECONDS, Robots
 from suite.errors import SuiteError
 
 Speak = Callable[[socket.socket, bytes], None]

@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aahq.addresses import same_address
 from aahq.candidates import Candidate
+from aahq.web.addresses import same_address
 from suite.errors import SuiteError, did_you_mean
 
 if TYPE_CHECKING:

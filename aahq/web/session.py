@@ -11,10 +11,10 @@ from typing import Any
 import requests
 import urllib3
 
-from aahq.netguard import NetGuard, Resolve, check_url, plain_url, system_resolve
 from aahq.reasons import Rejected
-from aahq.response import CHUNK, Incoming, short
-from aahq.transport import GuardedAdapter, Watch, Watchdog
+from aahq.web.netguard import NetGuard, Resolve, check_url, plain_url, system_resolve
+from aahq.web.response import CHUNK, Incoming, short
+from aahq.web.transport import GuardedAdapter, Watch, Watchdog
 
 _MALFORMED = ("BadStatusLine", "LineTooLong", "Invalid", "HeaderParsing", "got more")
 
@@ -24,7 +24,7 @@ class Session:
 
     Args:
         agent: the user agent.
-        allow, resolve: as for `aahq.netguard.NetGuard`.
+        allow, resolve: as for `aahq.web.netguard.NetGuard`.
         connect_s, read_s: seconds for a connection, and without a byte.
         total_s: seconds for one whole response.
     """

@@ -11,7 +11,7 @@ from typing import Any
 import urllib3
 
 from aahq.reasons import Rejected
-from aahq.transport import Watch
+from aahq.web.transport import Watch
 
 CHUNK = 64 * 1024
 

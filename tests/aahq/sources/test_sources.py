@@ -17,14 +17,14 @@ from werkzeug import Request, Response
 
 from aahq.candidates import Candidate
 from aahq.cli import main
-from aahq.http import Http, Limits
 from aahq.sources import SOURCES, SourceOptions, SourcePage, open_source
 from aahq.sources.aahq_list import AahqList
 from aahq.sources.artstation import sizes
 from aahq.sources.reading import says_ai_made, text
 from aahq.sources.survival import survival
 from aahq.sources.urls import read_rows
-from aahq.stops import Busy, Challenged, Changed, Disallowed
+from aahq.web.client import Http, Limits
+from aahq.web.interrupts import Busy, Challenged, Changed, Disallowed
 from suite.errors import SuiteError
 
 API = "/api/v2/community/channels"

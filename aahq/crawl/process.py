@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aahq.candidates import Candidate
-from aahq.consent import Decision, OptOuts, Permissions, decide, decide_file
-from aahq.fetch import Fetched, download, settle
-from aahq.http import Http
+from aahq.consent.decide import Decision, decide, decide_file
+from aahq.consent.optouts import OptOuts
+from aahq.consent.permissions import Permissions
+from aahq.crawl.fetch import Fetched, download, settle
 from aahq.reasons import Rejected
 from aahq.stages.engine import Refusal
-from aahq.stops import Stop
+from aahq.web.client import Http
+from aahq.web.interrupts import Stop
 
 FOLDER = "pictures"
 

@@ -11,9 +11,9 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aahq.http import Http, Limits
-from aahq.netguard import NetGuard, check_url, host_key, is_public, plain_url
 from aahq.reasons import Rejected
+from aahq.web.client import Http, Limits
+from aahq.web.netguard import NetGuard, check_url, host_key, is_public, plain_url
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Crawl: list candidates, decide, download. Workers fetch; only the main thread writes to the ledger."""
