@@ -31,6 +31,13 @@ from suite.errors import SuiteError
     "--styles", type=click.IntRange(1, 10_000), default=150, show_default=True, help="Style seeds of the art domain."
 )
 @click.option(
+    "--world",
+    type=click.Choice(["gallery", "small"]),
+    default="gallery",
+    show_default=True,
+    help="All families, poses and backgrounds, or the few that small networks can learn at 64 px.",
+)
+@click.option(
     "--form",
     type=click.Choice(["folder", "shards"]),
     default="folder",
@@ -41,7 +48,7 @@ from suite.errors import SuiteError
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes.  [one a core]")
 @json_option
 def command(
-    out: Path, count: int, size: int, domain: str, seed: int, identities: int | None, styles: int, form: str,
+    out: Path, count: int, size: int, domain: str, seed: int, identities: int | None, styles: int, world: str, form: str,
     name: str, workers: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Paint aligned portraits with known identity, style and landmarks, and write them as a release.
@@ -55,11 +62,14 @@ def command(
       aahq portraits faces --count 500 --size 256 --domain photo --seed 7
     """
     from aahq.portraits.collection import sittings, write_portraits
+    from aahq.portraits.worlds import WORLDS
 
     if out.is_file():
         raise SuiteError(f"OUT {out}: is a file; expected a folder, or a name for a new one")
     people = identities or max(10, count // 4)
-    written = write_portraits(out, sittings(count, size, domain, seed, people, styles), name, form, workers)
+    written = write_portraits(
+        out, sittings(count, size, domain, seed, people, styles, WORLDS[world]), name, form, workers
+    )
     emit(
         {"folder": str(out), "count": written.count, "manifest_sha256": written.manifest_sha256},
         f"{out}: {written.count} portraits of {size} x {size}, manifest {written.manifest_sha256}",

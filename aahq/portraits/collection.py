@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from aahq.portraits.paint import paint
-from aahq.portraits.styles import FAMILIES, style_seed
+from aahq.portraits.styles import style_seed
+from aahq.portraits.worlds import GALLERY, World
 from aahq.release.store import encode_png
 from aahq.release.write import Written, write
 from suite.children import end_with_pool
@@ -38,9 +39,12 @@ class Sitting:
     style: int
     variation: int
     size: int
+    world: str = GALLERY.name
 
 
-def sittings(count: int, size: int, domain: str, seed: int, identities: int, styles: int) -> list[Sitting]:
+def sittings(
+    count: int, size: int, domain: str, seed: int, identities: int, styles: int, world: World = GALLERY
+) -> list[Sitting]:
     """What to paint: `count` portraits of each domain asked for, by id. Splits (8 : 1 : 1) never share an identity.
 
     Args:
@@ -48,8 +52,8 @@ def sittings(count: int, size: int, domain: str, seed: int, identities: int, sty
         identities: people in each domain. styles: style seeds of the art domain, spread evenly over its families.
     """
     rng = np.random.default_rng([seed & 0xFFFFFFFF, 7])
-    painted = [family for family in FAMILIES if family != "natural"]
-    palette = [style_seed(painted[k % len(painted)], seed * 1000 + k // len(painted)) for k in range(styles)]
+    families = world.families
+    palette = [style_seed(families[k % len(families)], seed * 1000 + k // len(families)) for k in range(styles)]
     out = []
     for name in DOMAINS if domain == "both" else (domain,):
         first = seed * _PEOPLE_OF_A_SEED + (_PEOPLE_OF_A_SEED // 2 if name == "photo" else 0)
@@ -57,13 +61,13 @@ def sittings(count: int, size: int, domain: str, seed: int, identities: int, sty
             person, variation = k % identities, k // identities
             style = palette[int(rng.integers(styles))] if name == "art" else style_seed("natural", k % 97)
             split = {8: "val", 9: "test"}.get(person % 10, "train")
-            out.append(Sitting(f"{name}-{k:07d}", name, split, first + person, style, variation, size))
+            out.append(Sitting(f"{name}-{k:07d}", name, split, first + person, style, variation, size, world.name))
     return out
 
 
 def row_and_picture(sitting: Sitting) -> tuple[dict[str, Any], bytes]:
     """Paint one sitting: its manifest row and its PNG. A function of its argument alone, for process pools."""
-    portrait = paint(sitting.identity, sitting.style, sitting.size, sitting.variation)
+    portrait = paint(sitting.identity, sitting.style, sitting.size, sitting.variation, sitting.world)
     row = {
         "id": sitting.id,
         "domain": sitting.domain,

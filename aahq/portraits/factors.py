@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 Factors = dict[str, float]
@@ -82,14 +84,19 @@ def identity_factors(identity: int) -> Factors:
     }
 
 
-def moment_factors(identity: int, variation: int) -> Factors:
-    """Pose (degrees), expression (0 to 1), light and backdrop: what differs between two pictures of one person."""
+def moment_factors(identity: int, variation: int, pose: float = 1.0, backdrops: Sequence[int] = range(6)) -> Factors:
+    """Pose (degrees), expression (0 to 1), light and backdrop: what differs between two pictures of one person.
+
+    Args:
+        pose: factor on the three angles.
+        backdrops: the kinds of background to choose from.
+    """
     rng = stream(_MOMENT, identity, variation)
     smile = float(rng.beta(1.2, 1.6))
     return {
-        "pose_yaw": float(np.clip(9.0 * rng.standard_normal(), -20, 20)),
-        "pose_pitch": float(np.clip(3.5 * rng.standard_normal(), -8, 8)),
-        "pose_roll": float(np.clip(5.0 * rng.standard_normal(), -13, 13)),
+        "pose_yaw": pose * float(np.clip(9.0 * rng.standard_normal(), -20, 20)),
+        "pose_pitch": pose * float(np.clip(3.5 * rng.standard_normal(), -8, 8)),
+        "pose_roll": pose * float(np.clip(5.0 * rng.standard_normal(), -13, 13)),
         "expression": smile,
         "mouth_open": float(max(0.0, rng.random() - 0.55) * (0.6 + 0.8 * smile)),
         "brow_raise": float(np.clip(0.3 * rng.standard_normal(), -0.6, 0.8)),
@@ -99,7 +106,7 @@ def moment_factors(identity: int, variation: int) -> Factors:
         "light_warmth": float(rng.uniform(0, 1)),
         "light_contrast": float(rng.uniform(0.25, 0.9)),
         "light": float(rng.uniform(0.88, 1.12)),
-        "background": float(rng.integers(6)),
+        "background": float(backdrops[int(rng.integers(6)) % len(backdrops)]),
         "background_hue": float(rng.random()),
         "background_light": float(rng.beta(1.3, 1.5)),
     }

@@ -15,6 +15,7 @@ from aahq.portraits.factors import Factors, identity_factors, moment_factors, st
 from aahq.portraits.figure import draw_figure
 from aahq.portraits.layout import aligned_camera
 from aahq.portraits.styles import Hand, apply_style, family_of
+from aahq.portraits.worlds import GALLERY, WORLDS
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Portrait:
     factors: dict[str, Any]
 
 
-def paint(identity: int, style: int, size: int = 512, variation: int = 0) -> Portrait:
+def paint(identity: int, style: int, size: int = 512, variation: int = 0, world: str = "gallery") -> Portrait:
     """Paint one person in one style, framed as the FFHQ crop would frame the face.
 
     The same seeds give the same bytes with the same versions of numpy and OpenCV.
@@ -43,13 +44,17 @@ def paint(identity: int, style: int, size: int = 512, variation: int = 0) -> Por
         style: seed of the style; its family is `family_of(style)`, its palette, texture and strokes follow the seed.
         size: side in pixels, 32 to 2048.
         variation: seed of pose, expression, light and background; another picture of the same person.
+        world: name of the part of the painter's range that pose and background are drawn from (`WORLDS`).
 
     Raises:
-        ValueError: size out of range.
+        ValueError: size out of range; no such world.
     """
     if not 32 <= size <= 2048:
         raise ValueError(f"size {size}: expected 32 to 2048")
-    look = {**identity_factors(identity), **moment_factors(identity, variation)}
+    if world not in WORLDS:
+        raise ValueError(f"world {world!r}: expected one of {', '.join(WORLDS)}")
+    part = WORLDS[world]
+    look = {**identity_factors(identity), **moment_factors(identity, variation, part.pose, part.backdrops)}
     inner = working_size(size)
     camera = aligned_camera(look, inner)
     rng = texture_stream(identity, style, variation)
@@ -58,9 +63,10 @@ def paint(identity: int, style: int, size: int = 512, variation: int = 0) -> Por
     landmarks = draw_figure(canvas, look, camera, rng)
     rgb = finish(canvas, style, rng, size, size)
     scale = size / inner
-    return Portrait(
-        rgb, ((landmarks + 0.5) * scale - 0.5).astype(np.float32), describe(identity, style, variation, look)
-    )
+    factors = describe(identity, style, variation, look)
+    if part is not GALLERY:
+        factors["world"] = world
+    return Portrait(rgb, ((landmarks + 0.5) * scale - 0.5).astype(np.float32), factors)
 
 
 def working_size(size: int) -> int:

@@ -14,6 +14,7 @@ from aahq.portraits.collection import sittings
 from aahq.portraits.factors import identity_factors, moment_factors
 from aahq.portraits.layout import aligned_camera, points_on_face
 from aahq.portraits.scene import group_picture, landscape_picture, portrait_picture
+from aahq.portraits.worlds import SMALL
 
 
 @pytest.mark.parametrize("style", range(len(FAMILIES)))
@@ -220,3 +221,18 @@ def test_found_and_true_points_cut_the_same_face():
     # The side is four times that distance: an error of 3 % in it moves each corner by 11 px of a crop of 512.
     assert 0.93 < min(sizes) <= max(sizes) < 1.07, sizes
     assert np.median(corners) < 16, corners
+
+
+def test_the_small_world_has_its_families_grounds_and_poses() -> None:
+    plan = sittings(60, 64, "both", 3, 30, 18, SMALL)
+    assert {family_of(s.style) for s in plan if s.domain == "art"} == set(SMALL.families)
+    factors = [paint(s.identity, s.style, 64, s.variation, s.world).factors for s in plan[::6]]
+    assert {f["background"] for f in factors} <= {0.0, 5.0}
+    assert max(abs(f["pose_yaw"]) for f in factors) <= 8
+    assert {f["world"] for f in factors} == {"small"}
+    assert "world" not in paint(1, 1, 64).factors
+
+
+def test_an_unknown_world_is_refused() -> None:
+    with pytest.raises(ValueError, match="world 'moon': expected one of gallery, small"):
+        paint(1, 1, 64, world="moon")
