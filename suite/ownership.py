@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from suite.errors import SuiteError
 from suite.files import PART_SUFFIX
@@ -51,21 +53,36 @@ def refuse_overlap(flag: str, path: str | os.PathLike[str], other_flag: str, oth
     raise SuiteError(f"{flag} {path}: {how} {other_flag} {other}; give another place")
 
 
+def output_fault(path: str | os.PathLike[str], kind: Literal["folder", "file"]) -> str:
+    """Why `path` cannot become or be a folder or a file to write, in words; "" when it can. Nothing is made.
+
+    Permissions say too little: a read-only disk, /proc, and root, who may do everything but that. So a file without a name
+    is written into the nearest folder that is there.
+    """
+    at = Path(path)
+    try:
+        if kind == "file" and at.is_dir():
+            return "is a folder; expected a file's name"
+        for place in (at, *at.absolute().parents) if kind == "folder" else at.absolute().parents:
+            if place.is_dir():
+                with tempfile.TemporaryFile(dir=place):
+                    return ""
+            if os.path.lexists(place):
+                what = "is a link to nothing" if place.is_symlink() else "is a file"
+                return f"{place} {what}; expected a folder, or a name for a new one"
+    except OSError as error:
+        return f"cannot be written ({error.strerror or error}); give another place"
+    return "cannot be written; give another place"
+
+
 def refuse_unwritable(flag: str, folder: str | os.PathLike[str]) -> None:
     """Refuse a folder in which nothing can be written; it may not exist yet.
 
     Raises:
         SuiteError: it or something on the way there is a file, or may not be written.
     """
-    at = Path(folder)
-    for place in (at, *at.absolute().parents):
-        if place.is_dir():
-            if not os.access(place, os.W_OK | os.X_OK):
-                raise SuiteError(f"{flag} {folder}: {place} may not be written; give another folder")
-            return
-        if place.exists() or place.is_symlink():
-            what = "is a link to nothing" if place.is_symlink() else "is a file"
-            raise SuiteError(f"{flag} {folder}: {place} {what}; expected a folder, or a name for a new one")
+    if fault := output_fault(folder, "folder"):
+        raise SuiteError(f"{flag} {folder}: {fault}")
 
 
 def claim_folder(

@@ -15,7 +15,7 @@ from suite.errors import SuiteError, did_you_mean
 class Settings(BaseModel):
     """Base of every profile: unknown keys are errors, values cannot change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 S = TypeVar("S", bound=Settings)

@@ -15,6 +15,7 @@ from models.data.pictures import picture_files, read_picture, save_png, to_uint8
 from models.method import Face
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.params import device_given, output_folder, seed_range
 from suite.progress import progress
 
 
@@ -24,10 +25,10 @@ from suite.progress import progress
 @click.option(
     "--style", "styles", multiple=True, type=click.Path(path_type=Path), help="A style picture or folder; repeat."
 )
-@click.option("--latent", "seeds", multiple=True, type=int, metavar="SEED", help="A seed of a random style; repeat.")
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for the pictures and sheet.png."
+    "--latent", "seeds", multiple=True, type=seed_range, metavar="SEED", help="A seed of a random style; repeat."
 )
+@click.option("-o", "--out", type=output_folder, required=True, help="Folder for the pictures and sheet.png.")
 @click.option("--weights", default=UNTRAINED, show_default=True, help="A run, a checkpoint, or 'random' (untrained).")
 @click.option("--size", type=click.IntRange(32, 2048), help="Side of the pictures; the method's own by default.")
 @click.option("--shots", is_flag=True, help="Use all style pictures as one style (FUNIT's K shots, AdaIN's mix).")
@@ -37,7 +38,7 @@ from suite.progress import progress
 @click.option(
     "--batch", default=4, show_default=True, type=click.IntRange(1), help="Faces at once; never changes a result."
 )
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu or cuda.")
 @json_option
 def command(
     method: str,
@@ -69,8 +70,6 @@ def command(
     known(method, METHODS)
     if not styles and not seeds:
         raise SuiteError("--style: give style pictures, or --latent SEED for random styles")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SuiteError("--device cuda: no CUDA device here; use --device cpu")
     extra = {key: _value(key, text) for key, text in (_pair(option) for option in options)}
     found = open_method(method, weights, device, profile, overrides, **extra)
     for mode, given, flag in (("reference", styles, "--style"), ("latent", seeds, "--latent")):

@@ -14,6 +14,7 @@ import click
 from suite.children import run_command
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.params import seed_range
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +31,7 @@ CANDIDATES = 10
 @click.option("--weights", default="painted", show_default=True, type=click.Path(path_type=Path), help="A BlendGAN.")
 @click.option("--data", type=click.Path(path_type=Path), help="A painted release; without it one is painted.")
 @click.option("--groups", default=12, show_default=True, type=click.IntRange(2), help="Of 10 faces in 10 styles each.")
-@click.option("--seed", default=0, show_default=True, help="Of the faces and of the choice of styles.")
+@click.option("--seed", type=seed_range, default=0, show_default=True, help="Of the faces and of the choice of styles.")
 @json_option
 def command(weights: Path, data: Path | None, groups: int, seed: int, as_json: bool) -> None:
     """How well identity is kept and style followed at every blending indicator, from full style (0) to none (the top).

@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from suite.cli import emit, json_option
+from suite.params import device_given
 
 
 @click.command(short_help="Prove that a method keeps the contract, in seconds.")
 @click.argument("name")
 @click.option("--weights", type=click.Path(path_type=Path), help="A checkpoint, where the method needs one.")
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu or cuda.")
 @json_option
 def command(name: str, weights: Path | None, device: str, as_json: bool) -> None:
     """Try every clause of the contract on four made-up pictures: modes, shape, range, NaN, one seed a sample, batch size

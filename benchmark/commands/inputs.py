@@ -9,12 +9,13 @@ import click
 from benchmark.commands.joining import Places, data_options, seeds_of, settings_of
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.params import output_file, output_folder
 
 
 @click.command(short_help="Hand out the faces and styles as PNG files.")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=output_folder)
 @data_options
-@click.option("--new-seed", type=click.Path(path_type=Path), help="Make a hidden seed in this file and draw from it.")
+@click.option("--new-seed", type=output_file, help="Make a hidden seed in this file and draw from it.")
 @json_option
 def command(
     folder: Path,

@@ -14,6 +14,7 @@ from benchmark.leaderboard.seed import Seed, kept_seed
 from benchmark.settings import Reproduce
 from benchmark.work import Work
 from suite.errors import SuiteError
+from suite.params import device_given, output_folder
 from suite.profiles import load_profile
 
 
@@ -44,10 +45,12 @@ def measure_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--device`, `--weights-folder`, `--offline`, `--work`."""
     for option in reversed(
         [
-            click.option("--device", default="cpu", show_default=True, help="cpu or cuda."),
+            click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu or cuda."),
             click.option("--weights-folder", type=PathOption, help="Where published feature weights lie."),
             click.option("--offline", is_flag=True, help="Never touch the network."),
-            click.option("--work", type=PathOption, default=Path(".aahq-bench"), show_default=True, help="For caches."),
+            click.option(
+                "--work", type=output_folder, default=Path(".aahq-bench"), show_default=True, help="For caches."
+            ),
         ]
     ):
         command = option(command)

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from suite.cli import emit, json_option
+from suite.params import output_folder
 
 
 @click.command(short_help="Write a template package for a method of your own.")
 @click.argument("name")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder to write.  [default: NAME]")
+@click.option("-o", "--out", type=output_folder, help="Folder to write.  [default: NAME]")
 @json_option
 def command(name: str, out: Path | None, as_json: bool) -> None:
     """A package for the method NAME that installs, registers by entry point and passes 'aahq-bench check' as it is.

@@ -18,6 +18,7 @@ from benchmark.commands.joining import (
 )
 from benchmark.commands.table_of import named_method, values_text
 from suite.cli import emit, json_option
+from suite.params import output_file
 
 
 @click.command(short_help="Measure pictures made elsewhere, in any framework.")
@@ -28,7 +29,7 @@ from suite.cli import emit, json_option
 @guidance_option
 @click.option("--invents-faces", is_flag=True, help="The method draws its own faces instead of restyling the given.")
 @measure_options
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The record to write (.json).")
+@click.option("-o", "--out", required=True, type=output_file, help="The record to write (.json).")
 @json_option
 def command(
     folders: tuple[Path, ...],

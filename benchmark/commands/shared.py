@@ -11,6 +11,7 @@ import click
 from benchmark.settings import Reproduce
 from benchmark.work import Work
 from suite.errors import SuiteError
+from suite.params import device_or_auto, output_folder
 from suite.profiles import load_profile
 
 PathOption = click.Path(path_type=Path)
@@ -36,11 +37,11 @@ def work_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options: list[Callable[..., Any]] = [
         click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
         click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
-        click.option("-o", "--out", type=PathOption, help="Work folder.  [default: reproduce-PROFILE]"),
+        click.option("-o", "--out", type=output_folder, help="Work folder.  [default: reproduce-PROFILE]"),
         place_options,
         click.option("--weights", multiple=True, metavar="NAME=PATH", help="A checkpoint of a method."),
         click.option("--weights-folder", type=PathOption, help="Where published weights lie."),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+        click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu or cuda."),
         click.option("--offline", is_flag=True, help="Never touch the network."),
     ]
     for option in reversed(options):
@@ -86,8 +87,6 @@ def work_of(
     )
     for name in given:
         work.method(name)
-    if device not in ("auto", "cpu", "cuda"):
-        raise SuiteError(f"--device: {device!r}; expected auto, cpu or cuda")
     return work
 
 

@@ -19,6 +19,7 @@ from benchmark.commands.joining import (
 from benchmark.commands.table_of import named_method, values_text
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.params import output_folder
 
 if TYPE_CHECKING:
     from benchmark.record import Record
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--uses-test-pictures", is_flag=True, default=None, help="It saw pictures of the test split.")
 @click.option("--samples", is_flag=True, help="Write a few small pictures beside the record (with METHOD --data).")
 @measure_options
-@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("."), help="Folder for the record.")
+@click.option("-o", "--out", type=output_folder, default=Path("."), help="Folder for the record.")
 @json_option
 def command(
     method: str | None,

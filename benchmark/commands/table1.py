@@ -9,6 +9,7 @@ import click
 
 from benchmark.commands import reproduce as whole
 from suite.cli import json_option
+from suite.params import device_or_auto, output_folder
 
 
 @click.command(short_help="Table 1 from a BlendGAN checkpoint alone.")
@@ -20,9 +21,9 @@ from suite.cli import json_option
 @click.option("--art", type=click.Path(path_type=Path), help="Artistic faces: a release of AAHQ.")
 @click.option("--profile", default="paper", show_default=True, help="demo, small, paper, or a .toml file.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Work folder.  [default: reproduce-PROFILE]")
+@click.option("-o", "--out", type=output_folder, help="Work folder.  [default: reproduce-PROFILE]")
 @click.option("--weights-folder", type=click.Path(path_type=Path), help="Where published weights lie.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--offline", is_flag=True, help="Never touch the network.")
 @click.option("--plan", "plan_only", is_flag=True, help="Say what is needed, there and missing; do nothing.")
 @json_option

@@ -9,6 +9,7 @@ import click
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 from suite.files import write_whole
+from suite.params import output_folder
 
 
 @click.command(short_help="Draw Tables 1-3 from a folder of records.")
@@ -23,7 +24,7 @@ from suite.files import write_whole
     show_default=True,
     help="Of the tables.",
 )
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder to write to instead of printing.")
+@click.option("-o", "--out", type=output_folder, help="Folder to write to instead of printing.")
 @json_option
 def command(
     records: Path, numbers: tuple[int, ...], metrics: tuple[str, ...], form: str, out: Path | None, as_json: bool

@@ -11,6 +11,7 @@ import click
 from suite.children import run_command
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.params import output_file, seed_range
 
 
 @click.command(short_help="Train the factor network on painted portraits.")
@@ -18,8 +19,8 @@ from suite.errors import SuiteError
 @click.option("--count", default=3000, show_default=True, type=click.IntRange(100), help="Portraits of each domain.")
 @click.option("--steps", default=1500, show_default=True, type=click.IntRange(10), help="Training steps.")
 @click.option("--batch", default=64, show_default=True, type=click.IntRange(4), help="Portraits a step.")
-@click.option("--seed", default=0, show_default=True, help="Of the weights and the order.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The .safetensors to write.")
+@click.option("--seed", type=seed_range, default=0, show_default=True, help="Of the weights and the order.")
+@click.option("-o", "--out", type=output_file, required=True, help="The .safetensors to write.")
 @json_option
 def command(
     data: Path | None, count: int, steps: int, batch: int, seed: int, out: Path, as_json: bool

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from suite.cli import emit, json_option
+from suite.params import output_file
 
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=output_file)
 @click.option("--float16", is_flag=True, help="Store weights in float16: half the file, nearly the same pictures.")
 @json_option
 def convert(checkpoint: Path, out: Path, float16: bool, as_json: bool) -> None:

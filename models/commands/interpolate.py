@@ -11,6 +11,7 @@ import click
 from models.commands.options import BlendOptions, ModelOptions, blend_options, model_options, parse_seeds
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.params import share
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--style-seeds", callback=parse_seeds, help="Or styles drawn from these seeds.")
 @click.option("--frames", type=click.IntRange(2), default=30, show_default=True, help="Between two stops.")
 @click.option("--fps", type=click.IntRange(1, 60), default=24, show_default=True, help="Frames a second.")
-@click.option("--truncation", type=float, help="Pull faces to the mean: 0 to 1; the checkpoint's, else 0.75.")
+@click.option("--truncation", type=share, help="Pull faces to the mean: 0 to 1; the checkpoint's, else 0.75.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="x.webp, x.gif, x.mp4, or a folder.")
 @blend_options
 @model_options

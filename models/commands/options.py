@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from suite.errors import SuiteError
+from suite.params import LARGEST_SEED, device_or_auto, seed_range, share
 
 if TYPE_CHECKING:
     import torch
 
     from models.inference.pretrained import Pretrained
 
+MOST_SEEDS = 1_000_000
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -28,7 +31,7 @@ class ModelOptions:
     random_weights: int | None
     size: int | None
     width: int
-    device: str | None
+    device: str
     precision: str
 
     def load(self) -> Pretrained:
@@ -38,9 +41,9 @@ class ModelOptions:
         from models.inference.pretrained import load_blendgan, random_blendgan
         from models.networks.stylegan2 import check_size
 
-        device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise SuiteError(f"--device {device}: PyTorch sees no GPU here; use --device cpu")
+        device = self.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
         if self.random_weights is None:
             if self.size is not None:
                 raise SuiteError("--size: the checkpoint says its size; --size belongs to --random-weights")
@@ -99,11 +102,14 @@ def model_options(command: F) -> F:
         ),
         click.option("--offline", is_flag=True, help="Never touch the network; say what to put where."),
         click.option(
-            "--random-weights", type=int, metavar="SEED", help="Untrained networks, to try the command without weights."
+            "--random-weights",
+            type=seed_range,
+            metavar="SEED",
+            help="Untrained networks, to try the command without weights.",
         ),
         click.option("--size", type=int, help="Side of the pictures with --random-weights (256)."),
         click.option("--width", type=click.IntRange(4), default=512, help="Most feature maps with --random-weights."),
-        click.option("--device", help="cpu or cuda; a GPU when there is one."),
+        click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu or cuda."),
         click.option(
             "--precision",
             type=click.Choice(["float32", "float16", "bfloat16"]),
@@ -120,9 +126,9 @@ def blend_options(command: F) -> F:
         command,
         BlendOptions,
         "blend_options",
-        click.option("--strength", type=float, help="One slider: 0 is the natural face, 1 style in every layer."),
+        click.option("--strength", type=share, help="One slider: 0 is the natural face, 1 style in every layer."),
         click.option("--indicator", type=int, metavar="I", help="Layers before I keep the face (Eq. 5); a third."),
-        click.option("--theta", type=float, help="Share of the style in layer I, 0 to 1 (1)."),
+        click.option("--theta", type=share, help="Share of the style in layer I, 0 to 1 (1)."),
     )
 
 
@@ -148,8 +154,13 @@ def parse_seeds(ctx: click.Context, param: click.Parameter, text: str | None) ->
         return None
     seeds: list[int] = []
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
+        found = re.fullmatch(r"\s*([0-9]{1,30})(?:-([0-9]{1,30}))?\s*", part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if last < first:
             raise click.BadParameter(f"{text!r}; expected numbers and ranges such as 0-15 or 1,5,9-12")
-        seeds += range(int(first), int(last or first) + 1)
+        if last > LARGEST_SEED:
+            raise click.BadParameter(f"{last}; seeds go from 0 to {LARGEST_SEED}")
+        if last - first >= MOST_SEEDS - len(seeds):
+            raise click.BadParameter(f"{text!r}; at most {MOST_SEEDS} seeds at a time")
+        seeds += range(first, last + 1)
     return tuple(seeds)

@@ -9,6 +9,7 @@ import click
 from models.commands.options import BlendOptions, ModelOptions, blend_options, model_options, parse_seeds
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.params import output_folder, seed_range, share
 
 
 @click.command()
@@ -16,9 +17,9 @@ from suite.errors import SuiteError
     "--seeds", callback=parse_seeds, default="0-15", show_default=True, help="Faces to invent: 0-15, or 1,5,9."
 )
 @click.option("--style", type=click.Path(path_type=Path), help="Reference-guided: an art picture gives the style.")
-@click.option("--style-seed", type=int, help="Latent-guided: one style drawn from this seed for all faces.")
-@click.option("--truncation", type=float, help="Pull faces to the mean: 0 to 1; the checkpoint's, else 0.75.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for pictures and sheet.png.")
+@click.option("--style-seed", type=seed_range, help="Latent-guided: one style drawn from this seed for all faces.")
+@click.option("--truncation", type=share, help="Pull faces to the mean: 0 to 1; the checkpoint's, else 0.75.")
+@click.option("-o", "--out", type=output_folder, required=True, help="Folder for pictures and sheet.png.")
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Pictures generated at once.")
 @blend_options
 @model_options

@@ -11,6 +11,7 @@ import click
 from models.commands.options import BlendOptions, ModelOptions, blend_options, model_options
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.params import output_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +28,7 @@ ROWS = 8
 @click.option(
     "--style", "styles", multiple=True, required=True, type=click.Path(path_type=Path), help="Art; repeatable."
 )
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
+@click.option("-o", "--out", type=output_folder, required=True, help="Folder for the results.")
 @click.option("--aligned", is_flag=True, help="The pictures are aligned: do not look for faces.")
 @click.option("--largest", is_flag=True, help="Take the largest of several faces.")
 @click.option(
@@ -35,7 +36,7 @@ ROWS = 8
 )
 @click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Of inversion by optimisation.")
 @click.option("--psp", "psp_path", type=click.Path(path_type=Path), help="The pSp encoder's file.")
-@click.option("--codes", type=click.Path(path_type=Path), help="Keep inverted faces here and use those that are kept.")
+@click.option("--codes", type=output_folder, help="Keep inverted faces here and use those that are kept.")
 @click.option("--paste-back", is_flag=True, help="Put each result back into its photograph, too.")
 @click.option("--similarity", is_flag=True, help="Measure nearness to face and style; shown on the sheets.")
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Pictures generated at once.")

@@ -11,6 +11,7 @@ from PIL import Image
 
 from suite.errors import SuiteError
 from suite.files import whole_file
+from suite.ownership import output_fault
 
 VIDEO = (".mp4", ".webm", ".mov")
 ANIMATED = (".webp", ".gif", ".apng")
@@ -19,6 +20,8 @@ ANIMATED = (".webp", ".gif", ".apng")
 def check_target(path: Path) -> None:
     """Raise SuiteError when frames cannot be written to `path`; call before the work."""
     suffix = path.suffix.lower()
+    if fault := output_fault(path, "file" if suffix else "folder"):
+        raise SuiteError(f"--out {path}: {fault}")
     if suffix in VIDEO and shutil.which("ffmpeg") is None:
         raise SuiteError(f"{path}: video needs ffmpeg, which is not on PATH; use .webp, or a folder for frames")
     if suffix and suffix not in VIDEO + ANIMATED:

@@ -18,6 +18,7 @@ from models.training.trainee import Trainee
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 from suite.files import canonical_json
+from suite.params import device_or_auto, output_folder
 from suite.profiles import load_profile
 
 S = TypeVar("S", bound=LoopSettings)
@@ -57,9 +58,7 @@ def training_options(command: F) -> F:
         [
             click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
             click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
-            click.option(
-                "-o", "--run", "run", type=click.Path(path_type=Path), required=True, help="The run's folder."
-            ),
+            click.option("-o", "--run", "run", type=output_folder, required=True, help="The run's folder."),
             click.option("--data", type=click.Path(path_type=Path), help="A release that holds both domains."),
             click.option("--faces", type=click.Path(path_type=Path), help="Photographs: FFHQ in any local form."),
             click.option("--art", type=click.Path(path_type=Path), help="Artistic faces: AAHQ in any local form."),
@@ -67,8 +66,14 @@ def training_options(command: F) -> F:
             click.option(
                 "--dry-run", is_flag=True, help="Print configuration, memory, speed and hours; train nothing."
             ),
-            click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
-            click.option("--workers", default=2, show_default=True, help="Threads that decode pictures."),
+            click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu or cuda."),
+            click.option(
+                "--workers",
+                type=click.IntRange(1, 256),
+                default=2,
+                show_default=True,
+                help="Threads that decode pictures.",
+            ),
             json_option,
         ]
     ):

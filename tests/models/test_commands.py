@@ -192,7 +192,7 @@ def test_interpolate_walks(tiny: None, tmp_path: Path) -> None:
         (["sample", "--size", "64"], "--size: the checkpoint says its size"),
         (["sample", "--random-weights", "0", "--size", "100"], "--size 100"),
         (["sample", "--random-weights", "0", "--seeds", "9-1"], "expected numbers and ranges"),
-        (["sample", "--random-weights", "0", "--strength", "2"], "--strength 2.0"),
+        (["sample", "--random-weights", "0", "--strength", "2"], "'--strength': 2.0 is not in"),
         (["sample", "--random-weights", "0", "--strength", "1", "--theta", "1"], "--strength: not together"),
         (["sample", "--random-weights", "0", "--indicator", "99"], "--indicator 99: from 0"),
         (["sample", "--random-weights", "0", "--device", "cuda"], "PyTorch sees no GPU"),

@@ -1,0 +1,82 @@
+"""Values of options that are checked when the command line is read: outputs that can be written, devices, seeds."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from suite.ownership import output_fault
+
+# PyTorch's generators take 64 bits; the upper half of them is negative elsewhere.
+LARGEST_SEED = 2**63 - 1
+
+
+class Output(click.Path):
+    """A place that the command will write, checked before any work: nothing is made yet.
+
+    Args:
+        kind: "folder" (made if absent; may exist) or "file" (replaced if it exists).
+    """
+
+    def __init__(self, kind: Literal["folder", "file"]) -> None:
+        super().__init__(path_type=Path)
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path: Path = super().convert(value, param, ctx)
+        if fault := output_fault(path, self.kind):
+            self.fail(f"{path}: {fault}", param, ctx)
+        return path
+
+
+class Share(click.FloatRange):
+    """A number in a range; not NaN, which every comparison lets through."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number from {self.min} to {self.max}", param, ctx)
+        return number
+
+
+class Device(click.ParamType):
+    """`auto` (where the command decides), `cpu`, `cuda` or `cuda:N`, and that it is there."""
+
+    name = "device"
+
+    def __init__(self, auto: bool = True) -> None:
+        self.auto = auto
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", value) and not (self.auto and value == "auto"):
+            self.fail(f"{value!r}; expected {'auto, ' if self.auto else ''}cpu, cuda or cuda:N", param, ctx)
+        if value.startswith("cuda"):
+            if fault := _gpu_fault(int(value.partition(":")[2] or 0)):
+                self.fail(f"{value}: {fault}", param, ctx)
+            if ":" in value and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+                self.fail(f"{value}: under torchrun every process takes a GPU of its own; use cuda", param, ctx)
+        return value
+
+
+def _gpu_fault(number: int) -> str:
+    import torch
+
+    if not torch.cuda.is_available():
+        return "PyTorch sees no GPU here; use --device cpu"
+    count = torch.cuda.device_count()
+    return "" if number < count else f"there are {count} GPUs here, the first is cuda:0"
+
+
+device_or_auto = Device()
+device_given = Device(auto=False)
+output_folder = Output("folder")
+output_file = Output("file")
+seed_range = click.IntRange(0, LARGEST_SEED)
+share = Share(0, 1)
