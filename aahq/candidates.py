@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from aahq.web.addresses import name_key
 from suite.errors import SuiteError
 from suite.files import canonical_json
 
@@ -52,6 +53,17 @@ class Candidate:
     ai_made: bool = False
     landmarks: tuple[Point, Point, Point, Point] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where the work and its pictures are to be found, the page first."""
+        return (self.page_url, *self.image_urls) if self.page_url else self.image_urls
+
+    @property
+    def artist_keys(self) -> frozenset[str]:
+        """The artist's account and display name, in the form that is compared (`aahq.web.addresses.name_key`)."""
+        names = (self.artist, self.extra.get("artist_name"))
+        return frozenset(name_key(name) for name in names if isinstance(name, str)) - {""}
 
     @property
     def local_path(self) -> Path | None:

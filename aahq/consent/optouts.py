@@ -7,7 +7,9 @@ One entry a line, `#` begins a comment:
     url: https://jane.example.org/*
     sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 
-A line that is an address alone counts as `url:`. A `*` at the end covers all addresses that begin so.
+A line that is an address alone counts as `url:`. A `*` at the end covers all addresses that begin so, and an address of a
+host alone covers that host. Names and addresses are compared by `aahq.web.addresses`: an artist by the account and by the
+display name, in any spelling.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aahq.candidates import Candidate
-from aahq.web.addresses import same_address
+from aahq.web.addresses import AddressPattern, address_keys, address_pattern, name_key
 from suite.errors import SuiteError, did_you_mean
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 KINDS = ("artist", "url", "sha256")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_COMMENT = re.compile(r"(^|\s)#.*")
+# `artist: painter #1` is a name.
+_NAMES_COMMENT = re.compile(r"(^|\s)#(?!\d).*")
 
 
 class OptOuts:
@@ -41,7 +46,7 @@ class OptOuts:
         self.tombstones = tombstones
         self.artists: set[str] = set()
         self.urls: set[str] = set()
-        self.prefixes: list[str] = []
+        self.prefixes: list[AddressPattern] = []
         self.hashes: set[str] = set()
         if path is None:
             return
@@ -64,32 +69,43 @@ class OptOuts:
             candidate: the picture on offer.
             hashes: hex SHA-256 digests of its file or pixels, where they are known.
         """
-        if candidate.artist and candidate.artist.casefold() in self.artists:
+        if self.artists & candidate.artist_keys:
             return f"artist: {candidate.artist}"
         if self.urls or self.prefixes:
-            for url in (*filter(None, [candidate.page_url]), *candidate.image_urls):
-                address = same_address(url)
-                if address in self.urls or any(address.startswith(prefix) for prefix in self.prefixes):
+            for url in candidate.addresses:
+                if self.urls.intersection(address_keys(url)) or any(entry.covers(url) for entry in self.prefixes):
                     return f"url: {url}"
         return next((f"sha256: {value}" for value in hashes if value in self.hashes), None)
 
     def _add(self, line: str, number: int) -> None:
-        text = re.sub(r"(^|\s)#.*", "", line).strip()
+        text = _COMMENT.sub("", line).strip()
         if not text:
             return
         kind, _, value = text.partition(":")
         kind, value = kind.strip().lower(), value.strip()
+        if kind == "artist":
+            value = _NAMES_COMMENT.sub("", line.partition(":")[2]).strip()
         if kind in ("http", "https"):
             kind, value = "url", text
         if kind not in KINDS or not value:
             raise SuiteError(f"--opt-outs {self.path}, line {number}: {text!r}{did_you_mean(kind, KINDS)}")
         if kind == "artist":
-            self.artists.add(value.casefold())
+            if not name_key(value):
+                raise SuiteError(f"--opt-outs {self.path}, line {number}: {value!r} is no name")
+            self.artists.add(name_key(value))
         elif kind == "sha256":
             if not _SHA256.match(value.lower()):
                 raise SuiteError(f"--opt-outs {self.path}, line {number}: {value!r} is no hex SHA-256 of 64 digits")
             self.hashes.add(value.lower())
-        elif value.endswith("*"):
-            self.prefixes.append(same_address(value[:-1]))
         else:
-            self.urls.add(same_address(value))
+            self._add_address(value, number)
+
+    def _add_address(self, value: str, number: int) -> None:
+        try:
+            entry = address_pattern(value)
+        except ValueError as error:
+            raise SuiteError(f"--opt-outs {self.path}, line {number}: {error}") from None
+        if entry.prefix:
+            self.prefixes.append(entry)
+        else:
+            self.urls.update(entry.keys)

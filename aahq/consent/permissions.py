@@ -9,6 +9,8 @@ artist = "janepainter"                       # the user name at the source; or
 work = "https://www.artstation.com/artwork/aB3dE"   # one work's page; or
 url_prefix = "https://jane.example.org/art/"        # all pages or pictures under an address
 ```
+
+Names and addresses are compared by `aahq.web.addresses`; a display name, which anybody may take, permits nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, model_validator
 
 from aahq.candidates import Candidate
+from aahq.web.addresses import AddressPattern, address_key, name_key
 from suite.errors import SuiteError
 from suite.files import sha256_bytes
 from suite.profiles import Settings
@@ -53,13 +56,14 @@ class Permission(Settings):
     def covers(self, candidate: Candidate) -> bool:
         """Whether the candidate falls under this permission."""
         if self.artist is not None:
-            return candidate.artist is not None and candidate.artist.casefold() == self.artist.casefold()
+            return candidate.artist is not None and name_key(candidate.artist) == name_key(self.artist)
         if self.work is not None:
-            return candidate.page_url == self.work
-        prefix = str(self.url_prefix)
+            return candidate.page_url is not None and address_key(candidate.page_url) == address_key(self.work)
+        # To a slash: /art/ is permitted, /artists/ is not meant.
+        prefix = AddressPattern(f"{address_key(str(self.url_prefix))}/", True)
         if candidate.page_url is not None:
-            return candidate.page_url.startswith(prefix)
-        return bool(candidate.image_urls) and all(url.startswith(prefix) for url in candidate.image_urls)
+            return prefix.covers(candidate.page_url)
+        return bool(candidate.image_urls) and all(prefix.covers(url) for url in candidate.image_urls)
 
 
 class _File(Settings):

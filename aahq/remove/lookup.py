@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from aahq import screen
+from aahq.candidates import Candidate
 from aahq.hashes import hamming, phash64, pixel_sha256
 from aahq.ledger import LEDGER, Ledger
 from aahq.reasons import Rejected
@@ -17,7 +18,7 @@ from aahq.release.schema import MANIFEST
 from aahq.release.tables import read_rows
 from aahq.remove.shrink import find_release
 from aahq.remove.tombstones import FACE_DISTANCE, PICTURE_DISTANCE, REMOVALS, TOMBSTONES, Tombstones
-from aahq.web.addresses import same_address
+from aahq.web.addresses import AddressPattern, address_key, address_keys, name_key
 from suite.errors import SuiteError
 from suite.files import sha256_file
 
@@ -27,7 +28,7 @@ class Question:
     """What is asked for; a row answers where any of these names it.
 
     Attributes:
-        artists: names, in any case.
+        artists: names, in any spelling; also display names where a ledger is asked.
         urls: page or picture addresses.
         digests: hex SHA-256 of a file, of pixels or of an aligned face.
         phashes: perceptual hashes of whole pictures (also tried on aligned faces).
@@ -106,7 +107,7 @@ def lookup(folder: Path, question: Question) -> Answer:
 
 _ROWS = (
     "SELECT coalesce(f.id, p.id) AS id, coalesce(f.state, p.state) AS state, p.artist, p.title, p.page_url, p.image_url, "
-    "p.license, coalesce(f.reason, p.reason) AS reason, p.response_sha256, p.pixel_sha256 AS source_pixel_sha256, "
+    "p.candidate, p.license, coalesce(f.reason, p.reason) AS reason, p.response_sha256, p.pixel_sha256 AS source_pixel_sha256, "
     "p.phash AS source_phash, f.sha256, f.pixel_sha256, f.phash FROM pictures p LEFT JOIN faces f ON f.picture = p.id "
     "ORDER BY 1"
 )
@@ -119,8 +120,8 @@ def _ledger_rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
 
 
 def _matches(rows: Iterable[dict[str, Any]], question: Question) -> Iterator[Match]:
-    artists = {name.casefold() for name in question.artists}
-    urls = {same_address(url) for url in question.urls}
+    artists = {name_key(name) for name in question.artists} - {""}
+    urls = {key for url in question.urls for key in AddressPattern(address_key(url), False).keys}
     digests = {digest.lower() for digest in question.digests}
     for row in rows:
         if how := _how(row, artists, urls, digests, question.phashes):
@@ -128,9 +129,10 @@ def _matches(rows: Iterable[dict[str, Any]], question: Question) -> Iterator[Mat
 
 
 def _how(row: dict[str, Any], artists: set[str], urls: set[str], digests: set[str], phashes: Iterable[int]) -> str:
-    if row["artist"] and row["artist"].casefold() in artists:
+    candidate = _candidate(row)
+    if artists & candidate.artist_keys:
         return "artist"
-    if {same_address(url) for url in (row["page_url"], row["image_url"]) if url} & urls:
+    if urls and any(urls.intersection(address_keys(url)) for url in (*candidate.addresses, row["image_url"])):
         return "address"
     named = ("response_sha256", "source_pixel_sha256", "sha256", "pixel_sha256")
     for name in named:
@@ -143,10 +145,16 @@ def _how(row: dict[str, Any], artists: set[str], urls: set[str], digests: set[st
     return ""
 
 
+def _candidate(row: dict[str, Any]) -> Candidate:
+    if "candidate" in row:
+        return Candidate.from_json(row["candidate"])
+    return Candidate(row["source"], row["key"], row["page_url"] or None, (), row["artist"] or None)
+
+
 def _was_removed(buried: Tombstones, question: Question) -> bool:
     return (
-        any(buried.has("artist", name.casefold()) for name in question.artists)
-        or any(buried.has("address", same_address(url)) for url in question.urls)
+        any(buried.has_artist(name) for name in question.artists)
+        or any(buried.has_address(url) for url in question.urls)
         or buried.holds(digest.lower() for digest in question.digests)
         or any(buried.near_picture(f"{value:016x}") or buried.near_face(f"{value:016x}") for value in question.phashes)
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aahq.candidates import Candidate
 from aahq.ledger import Ledger
 from aahq.release.schema import MANIFEST, REJECTS
 from aahq.release.tables import read_rows
@@ -29,7 +30,7 @@ from aahq.remove.shrink import (
     superseded_json,
 )
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
-from aahq.web.addresses import same_address
+from aahq.web.addresses import AddressPattern, address_keys, address_pattern, name_key
 from suite.errors import SuiteError
 from suite.files import write_whole
 
@@ -61,10 +62,14 @@ class Wanted:
 
     def stones(self) -> Iterator[tuple[str, str]]:
         """Tombstones that hold also for works that are not here yet."""
-        yield from (("artist", name.casefold()) for name in self.artists)
-        for url in (*self.works, *self.urls):
-            yield ("under", same_address(url[:-1]) + "/") if url.endswith("*") else ("address", same_address(url))
+        yield from (("artist", name_key(name)) for name in self.artists)
+        for entry in self.addresses():
+            yield from [("under", entry.key)] if entry.prefix else (("address", key) for key in entry.keys)
         yield from (("sha256", digest.lower()) for digest in self.digests)
+
+    def addresses(self) -> list[AddressPattern]:
+        """What `works` and `urls` cover. Raises ValueError for an address that is none."""
+        return [address_pattern(url) for url in (*self.works, *self.urls)]
 
 
 @dataclass
@@ -98,11 +103,15 @@ def check(wanted: Wanted) -> None:
         raise SuiteError("remove: nothing named; give --artist, --work, --url, --picture, --sha256 or --image")
     for flag, values in (("--artist", wanted.artists), ("--picture", wanted.pictures)):
         for value in values:
-            if not value.strip():
+            if not name_key(value):
                 raise SuiteError(f"{flag} {value!r}: empty; an unnamed artist is no artist")
     for url in (*wanted.works, *wanted.urls):
-        plain = url.rstrip("*")
-        if "://" not in plain or not same_address(plain) or (plain != url and not plain.endswith("/")):
+        try:
+            prefix = address_pattern(url).prefix
+        except ValueError:
+            prefix = None
+        # A part of a name, and a whole site by a slip, are refused.
+        if prefix is None or prefix != url.endswith("/*"):
             raise SuiteError(f"--url {url!r}: expected a whole address, as https://host/page, or https://host/user/*")
     for digest in wanted.digests:
         if not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
@@ -111,19 +120,20 @@ def check(wanted: Wanted) -> None:
 
 def find(ledger: Ledger, wanted: Wanted) -> tuple[list[str], list[str]]:
     """Ids of the pictures that are named, and of those that dedup found to be copies of one of them."""
-    under = tuple(same_address(url[:-1]) + "/" for url in wanted.urls if url.endswith("*"))
-    exact = {same_address(url) for url in (*wanted.works, *wanted.urls) if not url.endswith("*")}
-    artists = {name.casefold() for name in wanted.artists}
+    entries = wanted.addresses()
+    exact = {key for entry in entries if not entry.prefix for key in entry.keys}
+    under = [entry for entry in entries if entry.prefix]
+    artists = {name_key(name) for name in wanted.artists}
     digests = {digest.lower() for digest in wanted.digests}
     named: set[str] = set()
-    for row in ledger.rows("SELECT id, key, page_url, candidate, artist, response_sha256, pixel_sha256 FROM pictures"):
-        urls = {same_address(url) for url in (row["page_url"], *json.loads(row["candidate"])["image_urls"]) if url}
+    for row in ledger.rows("SELECT id, key, candidate, response_sha256, pixel_sha256 FROM pictures"):
+        candidate = Candidate.from_json(row["candidate"])
         if (
-            row["artist"].casefold() in artists
+            (artists and candidate.artist_keys & artists)
             or row["id"] in wanted.pictures
             or row["key"] in wanted.pictures
-            or urls & exact
-            or (under and any(url.startswith(under) for url in urls))
+            or (exact and any(exact.intersection(address_keys(url)) for url in candidate.addresses))
+            or any(entry.covers(url) for entry in under for url in candidate.addresses)
             or {row["response_sha256"], row["pixel_sha256"]} & digests
         ):
             named.add(row["id"])
@@ -131,6 +141,14 @@ def find(ledger: Ledger, wanted: Wanted) -> tuple[list[str], list[str]]:
         if row["id"] in wanted.pictures or {row["sha256"], row["pixel_sha256"]} & digests:
             named.add(row["picture"])
     return sorted(named), sorted(_copies(ledger, named))
+
+
+def _names_to_come(ledger: Ledger, wanted: Wanted) -> Iterator[tuple[str, str]]:
+    """Tombstones for the pictures that are asked for by a name that nothing here has yet."""
+    for name in wanted.pictures:
+        known = "SELECT 1 FROM pictures WHERE id = ? OR key = ? UNION ALL SELECT 1 FROM faces WHERE id = ?"
+        if not ledger.one(known, (name, name, name)):
+            yield from (("picture", value) for value in {name, re.sub(r"-\d{2}\Z", "", name)})
 
 
 def _copies(ledger: Ledger, named: set[str]) -> set[str]:
@@ -155,7 +173,8 @@ def remove(ledger: Ledger, wanted: Wanted) -> Removed:
     named, copies = find(ledger, wanted)
     for root in _releases(ledger):
         refuse_extra(root)
-    intent = {"named": named, "copies": copies, "stones": [list(stone) for stone in wanted.stones()]}
+    stones = [*wanted.stones(), *_names_to_come(ledger, wanted)]
+    intent = {"named": named, "copies": copies, "stones": [list(stone) for stone in stones]}
     with ledger.transaction():
         ledger.put(INTENT, intent)
     return _carry_out(ledger, intent)

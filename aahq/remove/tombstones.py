@@ -6,7 +6,8 @@ nothing else can be read from it.
 
 A digest or an address is kept as HMAC-SHA-256 of its kind and value under the file's salt. A perceptual hash has to be
 found again when a few of its bits differ; its bits are put into an order and turned over as the salt says, which hides
-the hash and keeps every distance.
+the hash and keeps every distance. Names and addresses are hashed in the form of `aahq.web.addresses`; files of before hold
+other forms of them, which are still found.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from pydantic import Field, ValidationError
 
 from aahq.candidates import Candidate
-from aahq.web.addresses import same_address
+from aahq.ledger import picture_id
+from aahq.web.addresses import AddressPattern, address_key, address_keys, name_key
 from suite.errors import SuiteError
 from suite.files import write_json
 from suite.profiles import Settings
@@ -32,7 +35,7 @@ TOMBSTONES, REMOVALS = "tombstones.json", "removals.json"
 # A mistaken match costs one picture, a missed one costs an artist's trust. Whole pictures: as `aahq rebuild` takes two files
 # for one picture. Aligned faces all have eyes and mouth in one place, so their hashes are nearer to each other.
 PICTURE_DISTANCE, FACE_DISTANCE = 8, 4
-HASHED = ("artist", "address", "under", "key", "sha256")
+HASHED = ("artist", "address", "under", "key", "picture", "sha256")
 
 
 class _File(Settings):
@@ -121,8 +124,9 @@ class Tombstones:
 
     def add_candidate(self, candidate: Candidate) -> None:
         """Bury where a work is to be found: its page, its pictures' addresses, its name at the source."""
-        for url in (candidate.page_url, *candidate.image_urls):
-            self.add("address", same_address(url) if url else "")
+        for url in candidate.addresses:
+            for key in AddressPattern(address_key(url), False).keys:
+                self.add("address", key)
         self.add("key", f"{candidate.source}\n{candidate.key}")
 
     def names(self, candidate: Candidate) -> bool:
@@ -130,6 +134,14 @@ class Tombstones:
         if not self.hashes:
             return False
         return any(self._salted(kind, value) in self.hashes for kind, value in _values(candidate))
+
+    def has_artist(self, name: str) -> bool:
+        """Whether an artist of that name is buried, in any spelling."""
+        return any(self.has("artist", key) for key in {name_key(name), name.casefold()} - {""})
+
+    def has_address(self, url: str) -> bool:
+        """Whether an address is buried, alone or with all that lie beside it."""
+        return any(self.has(kind, value) for kind, value in _places(url))
 
     def holds(self, digests: Iterable[str | None]) -> bool:
         """Whether one of the hex SHA-256 digests is buried."""
@@ -170,16 +182,29 @@ class Tombstones:
 
 
 def _values(candidate: Candidate) -> Iterator[tuple[str, str]]:
-    if candidate.artist:
-        yield "artist", candidate.artist.casefold()
+    names = {*candidate.artist_keys, (candidate.artist or "").casefold()}
+    yield from (("artist", name) for name in names if name)
     yield "key", f"{candidate.source}\n{candidate.key}"
-    for url in (candidate.page_url, *candidate.image_urls):
-        if url:
-            address = same_address(url)
-            yield "address", address
-            for place, letter in enumerate(address):
-                if letter == "/":
-                    yield "under", address[: place + 1]
+    yield from (("picture", name) for name in (candidate.key, picture_id(candidate.source, candidate.key)))
+    for url in candidate.addresses:
+        yield from _places(url)
+
+
+def _places(url: str) -> Iterator[tuple[str, str]]:
+    """The forms under which an address, or a folder that it lies in, may be buried."""
+    for address in dict.fromkeys((*address_keys(url), _former_key(url))):
+        yield "address", address
+        yield from (("under", address[: place + 1]) for place, letter in enumerate(address) if letter == "/")
+        yield "under", f"{address}/"
+
+
+def _former_key(url: str) -> str:
+    """The form in which files of before hold an address."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    return f"{parts.netloc.lower().removeprefix('www.')}{parts.path}".rstrip("/")
 
 
 def _hex(text: str, digits: int) -> str:

@@ -71,9 +71,16 @@ class AddressPattern(NamedTuple):
 
     def covers(self, url: str) -> bool:
         """Whether an address falls under the entry."""
-        keys = address_keys(url)
         # "host/jane/" also covers "host/jane", which is the same page.
-        return any(f"{key}/".startswith(self.key) for key in keys) if self.prefix else self.key in keys
+        if self.prefix:
+            return f"{address_key(url)}/".startswith(self.key)
+        return not set(self.keys).isdisjoint(address_keys(url))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Of one address: what a list of keys holds of it, to be found by `address_keys`."""
+        plain, query, _ = self.key.partition("?")
+        return (self.key, f"{plain}?*") if query else (self.key,)
 
 
 def address_pattern(entry: str) -> AddressPattern:
@@ -88,7 +95,7 @@ def address_pattern(entry: str) -> AddressPattern:
     key = _key(address, whole=not prefix)
     host = key.partition("/")[0]
     named = any(letter in host for letter in ".:") or "://" in entry
-    if not named or key in ("", "/") or re.search(r"[\s*]", host):
+    if not named or key in ("", "/") or "://" in key or re.search(r"[\s*]", host):
         raise ValueError(f"{entry!r} is no address; expected https://host/page, or https://host/user/*")
     if "/" not in key and "?" not in key:
         return AddressPattern(f"{key}/", True)
@@ -105,10 +112,14 @@ def address_key(url: str) -> str:
 
 
 def address_keys(url: str) -> tuple[str, ...]:
-    """The keys under which an address may stand in a list: its own, and the one without its query."""
+    """The keys under which an address may stand in a list.
+
+    Addresses that differ in nothing but their query are told apart only where both choose the work by one: a link with
+    `?from=mail` is still that page.
+    """
     key = address_key(url)
-    plain = key.partition("?")[0]
-    return (key,) if plain == key else (key, plain)
+    plain, query, _ = key.partition("?")
+    return (key, plain) if query else (key, f"{key}?*")
 
 
 @lru_cache(maxsize=4096)
@@ -181,12 +192,3 @@ def _without_dots(path: str) -> str:
         if segment in (".", "..") and number == len(segments) - 1:
             out.append("")
     return "/".join(out)
-
-
-def same_address(url: str) -> str:
-    """An address without what does not change the work: scheme, `www.`, the query and a slash at the end."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    return f"{parts.netloc.lower().removeprefix('www.')}{parts.path}".rstrip("/")
