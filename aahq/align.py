@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from aahq.reasons import Rejected
+
 RECIPE = "ffhq-quad4096-bilinear-lanczos1024-v1"
 MAX_SIDE = 100_000
+# Pixels from the corner of the picture beyond which no landmark can lie.
+FARTHEST = 1e6
 
 
 def crop_quad(landmarks: np.ndarray) -> tuple[np.ndarray, float]:
@@ -36,6 +40,23 @@ def crop_quad(landmarks: np.ndarray) -> tuple[np.ndarray, float]:
     return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y]), float(np.hypot(*x) * 2)
 
 
+def checked_quad(landmarks: np.ndarray) -> tuple[np.ndarray, float]:
+    """`crop_quad` of points that a list, a person or a detector gave.
+
+    Raises:
+        Rejected: "bad_points": not numbers, on one spot, or farther apart than any picture.
+    """
+    points = np.asarray(landmarks, dtype=np.float64)
+    if not (np.isfinite(points).all() and np.abs(points).max() < FARTHEST):
+        raise Rejected("bad_points", "landmarks are no numbers, or far outside any picture")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        quad, side = crop_quad(points)
+    # A comparison with nan, from points on one spot, is false too.
+    if not 2 <= side < MAX_SIDE:
+        raise Rejected("bad_points", f"the crop's side would be {side:.1f} px; expected 2 to {MAX_SIDE}")
+    return quad, side
+
+
 def align(rgb: np.ndarray, landmarks: np.ndarray, size: int = 1024, transform_size: int = 4096) -> np.ndarray:
     """The aligned face, bit-identical to the published recipe.
 
@@ -47,10 +68,11 @@ def align(rgb: np.ndarray, landmarks: np.ndarray, size: int = 1024, transform_si
 
     Returns:
         uint8 (size,size,3).
+
+    Raises:
+        Rejected: "bad_points" as in `checked_quad`, or "quality_cut" where the crop lies outside the picture.
     """
-    quad, side = crop_quad(landmarks)
-    if not 2 <= side < MAX_SIDE:
-        raise ValueError(f"landmarks: the crop's side would be {side:.1f} px; expected 2 to {MAX_SIDE}")
+    quad, side = checked_quad(landmarks)
     # Imported on use: the compiled loops cost half a second that help pages and other stages need not wait for.
     from aahq.border import blurred_border
     from aahq.warp import warp_reduce

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from aahq.ledger import LOCKED
 from suite.errors import SuiteError
 
 LOCK = "build.lock"
@@ -75,6 +76,8 @@ def disk_faults(out: Path) -> Iterator[None]:
             fix = f"free some space and {_AGAIN}"
         elif "readonly" in text:
             fix = f"make it writable and {_AGAIN}"
+        elif "locked" in text:
+            raise SuiteError(f"OUT {out}: {LOCKED}", 1) from None
         else:
             raise
         raise SuiteError(f"OUT {out}: the ledger says: {text}; {fix}", 1) from None

@@ -13,6 +13,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ from suite.errors import SuiteError
 from suite.files import canonical_json, sha256_bytes
 
 LEDGER = "ledger.sqlite"
+# Seconds to wait for another program's transaction on the ledger.
+PATIENCE = 5.0
+LOCKED = (
+    "another program holds the ledger (a database browser, a backup); close it or wait, and run the same command again "
+    "to go on: what was done stands"
+)
 PICTURE_STATES = ("found", "fetched", "screened", "faced", "rejected")
 FACE_STATES = ("found", "aligned", "unique", "duplicate", "kept", "rejected")
 
@@ -80,6 +87,60 @@ MIGRATIONS: tuple[str, ...] = (
         box TEXT, landmarks TEXT, detector TEXT, score REAL, inter_ocular REAL, yaw REAL, pitch REAL, roll REAL
     ) STRICT, WITHOUT ROWID;
     """,
+    # Rows of some kB in tables with a row number (without one SQLite reads them whole to find any); what only dedup reads
+    # stands apart; a file is found by its name; the traceback of each row on which the program failed.
+    """
+    CREATE TABLE new_pictures (
+        id TEXT PRIMARY KEY,
+        source TEXT NOT NULL, key TEXT NOT NULL,
+        page_url TEXT NOT NULL, image_url TEXT NOT NULL,
+        artist TEXT NOT NULL, title TEXT NOT NULL, license TEXT NOT NULL, published TEXT NOT NULL,
+        candidate TEXT NOT NULL,
+        state TEXT NOT NULL DEFAULT 'found'
+            CHECK (state IN ('found', 'fetched', 'screened', 'faced', 'rejected')),
+        stage TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '',
+        consent TEXT, decided_at TEXT, fetched_at TEXT,
+        file TEXT, response_sha256 TEXT, bytes INTEGER,
+        pixel_sha256 TEXT, phash TEXT, width INTEGER, height INTEGER, notes TEXT
+    ) STRICT;
+    INSERT INTO new_pictures SELECT * FROM pictures;
+    CREATE TABLE new_faces (
+        id TEXT PRIMARY KEY,
+        picture TEXT NOT NULL REFERENCES pictures (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        box TEXT NOT NULL, landmarks TEXT NOT NULL, detector TEXT NOT NULL, score REAL NOT NULL,
+        inter_ocular REAL NOT NULL, yaw REAL, pitch REAL, roll REAL,
+        state TEXT NOT NULL DEFAULT 'found'
+            CHECK (state IN ('found', 'aligned', 'unique', 'duplicate', 'kept', 'rejected')),
+        stage TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '',
+        recipe TEXT, size INTEGER, file TEXT, sha256 TEXT, pixel_sha256 TEXT,
+        phash TEXT, phash_mirror TEXT, quality TEXT,
+        cluster TEXT, keeper INTEGER NOT NULL DEFAULT 0, split TEXT, flag TEXT NOT NULL DEFAULT ''
+    ) STRICT;
+    INSERT INTO new_faces SELECT id, picture, number, box, landmarks, detector, score, inter_ocular, yaw, pitch, roll,
+        state, stage, reason, detail, recipe, size, file, sha256, pixel_sha256, phash, phash_mirror, quality,
+        cluster, keeper, split, flag FROM faces;
+    CREATE TABLE descriptors (
+        id TEXT PRIMARY KEY REFERENCES faces (id) ON DELETE CASCADE, embedding BLOB NOT NULL
+    ) STRICT;
+    INSERT INTO descriptors SELECT id, embedding FROM faces WHERE embedding IS NOT NULL;
+    DROP TABLE faces;
+    DROP TABLE pictures;
+    ALTER TABLE new_pictures RENAME TO pictures;
+    ALTER TABLE new_faces RENAME TO faces;
+    CREATE INDEX pictures_by_state ON pictures (state, id);
+    CREATE INDEX pictures_by_file ON pictures (file);
+    CREATE INDEX pictures_by_artist ON pictures (artist);
+    CREATE INDEX faces_by_state ON faces (state, id);
+    CREATE INDEX faces_by_picture ON faces (picture, number);
+    CREATE INDEX faces_by_cluster ON faces (cluster);
+    CREATE INDEX faces_by_file ON faces (file);
+    CREATE TABLE faults (
+        id TEXT NOT NULL, stage TEXT NOT NULL, at TEXT NOT NULL, traceback TEXT NOT NULL, PRIMARY KEY (id, stage)
+    ) STRICT;
+    CREATE TRIGGER pictures_forget_faults AFTER DELETE ON pictures BEGIN DELETE FROM faults WHERE id = OLD.id; END;
+    CREATE TRIGGER faces_forget_faults AFTER DELETE ON faces BEGIN DELETE FROM faults WHERE id = OLD.id; END;
+    """,
 )
 
 
@@ -110,14 +171,17 @@ class Ledger:
         if not create and not self.path.is_file():
             raise SuiteError(f"OUT {folder}: no {LEDGER} there; start with 'aahq build {folder} --source ...'")
         try:
-            self.db = sqlite3.connect(self.path, isolation_level=None)
+            self.db = sqlite3.connect(self.path, isolation_level=None, timeout=PATIENCE)
             self.db.row_factory = sqlite3.Row
             self.db.execute("PRAGMA journal_mode = WAL")
             # NORMAL in WAL mode survives a killed process whole; after a power cut the last transactions may be redone.
             self.db.execute("PRAGMA synchronous = NORMAL")
-            self.db.execute("PRAGMA foreign_keys = ON")
+            # Off while it migrates: dropping a table that is copied would else delete what refers to it.
             self._migrate()
+            self.db.execute("PRAGMA foreign_keys = ON")
         except sqlite3.DatabaseError as error:
+            if "locked" in str(error):
+                raise SuiteError(f"OUT {self.path}: {LOCKED}", 1) from None
             if any(word in str(error) for word in ("I/O", "full", "readonly", "unable to open")):
                 # Nothing is wrong with the ledger: moving it away would lose it.
                 raise SuiteError(
@@ -186,9 +250,20 @@ class Ledger:
         names = ", ".join(f"{name} = ?" for name in values)
         self.db.execute(f"UPDATE {table} SET {names} WHERE id = ?", (*values.values(), id))
 
-    def reject(self, table: str, id: str, stage: str, reason: str, detail: str) -> None:
-        """Move a row to `rejected`, with the stage that did it, its reason and the evidence; inside a transaction."""
+    def reject(self, table: str, id: str, stage: str, reason: str, detail: str, trace: str = "") -> None:
+        """Move a row to `rejected`, with the stage that did it, its reason and the evidence; inside a transaction.
+
+        Args:
+            trace: the traceback where the program failed on the row; kept in `faults`.
+        """
         self.update(table, id, state="rejected", stage=stage, reason=reason, detail=detail)
+        self.keep_trace(id, stage, trace)
+
+    def keep_trace(self, id: str, stage: str, trace: str) -> None:
+        """Keep the traceback, where there is one, of a row on which the program failed; inside a transaction."""
+        if trace:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self.db.execute("INSERT OR REPLACE INTO faults VALUES (?, ?, ?, ?)", (id, stage, now, trace))
 
     def insert(self, table: str, values: Mapping[str, Any]) -> bool:
         """Add a row unless its id is there already; True when it was added. Inside a transaction."""

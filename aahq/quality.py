@@ -15,6 +15,7 @@ from PIL import Image
 
 from aahq.align import crop_quad
 from aahq.faces import FoundFace
+from suite.errors import SuiteError, did_you_mean
 
 # Sharpness is measured at the crop's own scale, but not at a finer one than this side: a large picture that is soft pixel
 # by pixel still fills a face of this size.
@@ -84,8 +85,41 @@ class Verdict:
 
 
 def load_thresholds(path: Path | None = None) -> Thresholds:
-    """The thresholds of `aahq/quality.toml`, or of another file of the same shape."""
-    values = tomllib.loads((resources.files("aahq") / "quality.toml" if path is None else path).read_text())
+    """The thresholds of `aahq/quality.toml`, or of another file of the same shape.
+
+    Raises:
+        SuiteError: the file cannot be read, is not UTF-8 or not TOML, or has an unknown name or a value that is no number.
+    """
+    if path is None:
+        return parse_thresholds((resources.files("aahq") / "quality.toml").read_text(), "quality.toml")
+    try:
+        return parse_thresholds(path.read_bytes().decode("utf-8-sig"), str(path))
+    except OSError as error:
+        raise SuiteError(f"--thresholds {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SuiteError(f"--thresholds {path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+
+
+def parse_thresholds(text: str, name: str) -> Thresholds:
+    """Thresholds from TOML; `name` is what errors call it. Raises SuiteError as `load_thresholds` does."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SuiteError(f"--thresholds {name}: not TOML: {error}") from None
+    levels = ("reject", "review")
+    for level in values:
+        if level not in levels:
+            raise SuiteError(f"--thresholds {name}: [{level}]: no such table{did_you_mean(level, levels)}")
+    for level in levels:
+        if not isinstance(values.get(level), dict):
+            raise SuiteError(
+                f"--thresholds {name}: no table [{level}]; expected [reject] and [review], as in quality.toml"
+            )
+        for key, value in values[level].items():
+            if key not in CHECKS:
+                raise SuiteError(f"--thresholds {name}: [{level}] {key}: no such threshold{did_you_mean(key, CHECKS)}")
+            if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+                raise SuiteError(f"--thresholds {name}: [{level}] {key} = {value!r}: expected a number")
     return Thresholds(values["reject"], values["review"])
 
 
@@ -122,7 +156,8 @@ def judge(scores: Scores, thresholds: Thresholds) -> Verdict | None:
             if name not in limits:
                 continue
             value, limit = values[score], limits[name]
-            if value > limit if largest else value < limit:
+            # Asked this way round, what is no number fails.
+            if not (value <= limit if largest else value >= limit):
                 sign = ">" if largest else "<"
                 return Verdict(level, reason, f"{score.replace('_', ' ')} {value:.3g} {sign} {limit:g}")
     return None

@@ -47,7 +47,10 @@ REASONS: dict[str, str] = {
     "too_small": "the picture is too small to hold a usable face",
     "transparent": "most of the picture is transparent",
     "unsupported_mode": "the picture's pixel format is not one that has a safe way to 8-bit RGB",
+    # any stage
+    "fault": "the program failed on it; the ledger's table `faults` keeps the traceback",
     # faces
+    "bad_points": "its eyes and mouth make no crop: on one spot, farther apart than any picture, or not numbers",
     "no_face": "no detector found a face; the picture is kept aside for a person to look at",
     # dedup
     "duplicate": "another face of the same cluster is kept (exact copy, near copy, mirror, crop or step of one work)",

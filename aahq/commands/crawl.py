@@ -24,7 +24,9 @@ from suite.cli import emit
 @ask_options
 @manners_options
 @click.option("--again", is_flag=True, help="List the source from its start; known pictures are not taken twice.")
-@click.option("--retry", is_flag=True, help="Offer pictures again whose fetch failed for a passing reason.")
+@click.option(
+    "--retry", is_flag=True, help="Offer again what failed for a passing reason, or on which the program failed."
+)
 @json_option
 def command(out: Path, again: bool, retry: bool, as_json: bool, **given: Any) -> None:
     """List a source's works into OUT and fetch the pictures that may be taken.

@@ -112,6 +112,7 @@ class Taker:
                     continue
                 self.ledger.update("pictures", taken.id, **_columns(taken))
                 if isinstance(taken.outcome, Refusal):
+                    self.ledger.keep_trace(taken.id, NAME, taken.outcome.trace)
                     self.tally.drop(taken.outcome.reason)
                 else:
                     self.tally.keep()

@@ -12,7 +12,7 @@ from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.crawl.fetch import Fetched, download, settle
 from aahq.reasons import Rejected
-from aahq.stages.engine import Refusal
+from aahq.stages.engine import Refusal, guarded
 from aahq.web.client import Http
 from aahq.web.interrupts import Stop
 
@@ -58,7 +58,8 @@ class Desk:
             if self.stopped.is_set():
                 break
             try:
-                done.append(take(id, Candidate.from_json(text), self.terms, self.folder))
+                taken = guarded(lambda id=id, text=text: take(id, Candidate.from_json(text), self.terms, self.folder))
+                done.append(Taken(id, None, taken) if isinstance(taken, Refusal) else taken)
             except Stop as ended:
                 self.stopped.set()
                 stop = ended

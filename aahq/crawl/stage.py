@@ -104,8 +104,18 @@ def forget_cursors(ledger: Ledger) -> None:
         ledger.db.execute("UPDATE cursors SET cursor = NULL, done = 0")
 
 
+# table, stage -> the state in which the stage took the row that it failed on
+_BEFORE_FAULT = (
+    ("pictures", "crawl", "found"),
+    ("pictures", "screen", "fetched"),
+    ("pictures", "faces", "screened"),
+    ("faces", "align", "found"),
+    ("faces", "quality", "unique"),
+)
+
+
 def offer_again(ledger: Ledger) -> int:
-    """Offer pictures again whose fetch failed for a reason that time may heal; returns how many."""
+    """Offer rows again that failed for a reason that time, or a mended program, may heal; returns how many."""
     marks = ",".join("?" * len(TRANSIENT))
     with ledger.transaction():
         done = ledger.db.execute(
@@ -113,7 +123,15 @@ def offer_again(ledger: Ledger) -> int:
             f"WHERE state = 'rejected' AND stage = 'crawl' AND reason IN ({marks})",
             TRANSIENT,
         )
-    return done.rowcount
+        faults = 0
+        for table, stage, state in _BEFORE_FAULT:
+            faults += ledger.db.execute(
+                f"UPDATE {table} SET state = ?, stage = '', reason = '', detail = '' "
+                "WHERE state = 'rejected' AND reason = 'fault' AND stage = ?",
+                (state, stage),
+            ).rowcount
+        ledger.db.execute("DELETE FROM faults")
+    return done.rowcount + faults
 
 
 def drop_opted_out(ledger: Ledger, optouts: OptOuts, tally: Tally | None = None) -> int:

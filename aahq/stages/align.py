@@ -23,11 +23,10 @@ from aahq.folder import content_path
 from aahq.hashes import phash64, phash_hex, pixel_sha256
 from aahq.ledger import Ledger
 from aahq.quality import assess
-from aahq.reasons import Rejected
 from aahq.release.store import encode_png
 from aahq.remove.forget import returned
 from aahq.remove.tombstones import Tombstones
-from aahq.stages.engine import BATCH, Engine, Refusal, Tally, run_batches, stage_run
+from aahq.stages.engine import BATCH, Engine, Refusal, Tally, guarded, run_batches, stage_run
 from suite.files import canonical_json, sha256_bytes, write_whole
 
 NAME = "align"
@@ -47,20 +46,27 @@ def run(ledger: Ledger, engine: Engine, size: int, buried: Tombstones | None = N
             with ledger.transaction():
                 for id, made in results:
                     if isinstance(made, Refusal):
-                        ledger.reject("faces", id, NAME, made.reason, made.detail)
+                        ledger.reject("faces", id, NAME, made.reason, made.detail, made.trace)
                         tally.drop(made.reason)
                     elif buried is not None and _is_back(buried, made):
                         back.add(id.rpartition("-")[0])
                         tally.drop("removed")
                     else:
-                        ledger.update("faces", id, state="aligned", size=size, **made)
+                        keep_aligned(ledger, id, size, made)
                         tally.keep()
             step(len(results))
 
-        run_batches(engine, batches, partial(_work, ledger.folder, size), commit)
+        run_batches(engine, batches, partial(_work, ledger.folder, size), commit, _died)
         if buried is not None:
             returned(ledger, sorted(back), buried)
     return tally
+
+
+def keep_aligned(ledger: Ledger, id: str, size: int, made: dict[str, Any]) -> None:
+    """Move a face to `aligned`, with what was measured of it; inside a transaction."""
+    columns = {name: value for name, value in made.items() if name != "embedding"}
+    ledger.update("faces", id, state="aligned", size=size, **columns)
+    ledger.db.execute("INSERT OR REPLACE INTO descriptors VALUES (?, ?)", (id, made["embedding"]))
 
 
 def _is_back(buried: Tombstones, made: dict[str, Any]) -> bool:
@@ -101,7 +107,7 @@ def found_face(row: Task) -> FoundFace:
         box=(left, top, right, bottom),
         score=row["score"],
         detector=row["detector"],
-        landmarks=np.asarray(json.loads(row["landmarks"]), np.float32),
+        landmarks=np.clip(np.asarray(json.loads(row["landmarks"]), np.float64), -1e30, 1e30).astype(np.float32),
         inter_ocular=row["inter_ocular"],
         yaw=row["yaw"] or 0.0,
         pitch=row["pitch"] or 0.0,
@@ -113,21 +119,20 @@ def _work(folder: Path, size: int, tasks: list[Task]) -> list[Result]:
     results: list[Result] = []
     # Faces of one picture stand together: it is decoded once.
     for source, rows in groupby(tasks, key=lambda task: str(task["source"])):
-        try:
-            rgb = screen.canonical(folder / source).rgb
-        except Rejected as refused:
-            results.extend((row["id"], Refusal(refused.reason, refused.detail)) for row in rows)
-            continue
+        picture = guarded(screen.canonical, folder / source)
         for row in rows:
-            try:
-                results.append((row["id"], _make(folder, rgb, found_face(row), size)))
-            except Rejected as refused:
-                results.append((row["id"], Refusal(refused.reason, refused.detail)))
+            made = picture if isinstance(picture, Refusal) else guarded(_make, folder, picture.rgb, row, size)
+            results.append((row["id"], made))
     return results
 
 
-def _make(folder: Path, rgb: np.ndarray, face: FoundFace, size: int) -> dict[str, Any]:
+def _died(task: Task, refusal: Refusal) -> list[Result]:
+    return [(task["id"], refusal)]
+
+
+def _make(folder: Path, rgb: np.ndarray, row: Task, size: int) -> dict[str, Any]:
     """Cut one face, write it whole, and measure it."""
+    face = found_face(row)
     aligned, name = cut(rgb, face.landmarks, size)
     png = encode_png(aligned)
     digest = sha256_bytes(png)

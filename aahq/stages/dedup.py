@@ -18,10 +18,13 @@ TAKES_PART = (
     "(f.state IN ('aligned', 'unique', 'duplicate', 'kept') OR "
     "(f.state = 'rejected' AND f.stage IN ('quality', 'review')))"
 )
+# Scores that are no JSON are the quality stage's to refuse, not a reason to stop.
+QUAD_SIDE = "CASE WHEN json_valid(f.quality) THEN json_extract(f.quality, '$.quad_side') END"
 _FACES = (
-    "SELECT f.id, f.picture, f.number, f.pixel_sha256, f.phash, f.phash_mirror, f.embedding, "
-    "json_extract(f.quality, '$.quad_side') AS resolution, p.pixel_sha256 AS source_pixels, p.published "
-    f"FROM faces f JOIN pictures p ON p.id = f.picture WHERE {TAKES_PART} ORDER BY f.id"
+    "SELECT f.id, f.picture, f.number, f.pixel_sha256, f.phash, f.phash_mirror, d.embedding, "
+    f"{QUAD_SIDE} AS resolution, p.pixel_sha256 AS source_pixels, p.published "
+    f"FROM faces f JOIN pictures p ON p.id = f.picture "
+    f"LEFT JOIN descriptors d ON d.id = f.id WHERE {TAKES_PART} ORDER BY f.id"
 )
 
 

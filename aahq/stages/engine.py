@@ -1,14 +1,18 @@
 """What all stages share: batches of rows go to an executor, results are committed by the main process as they come.
 
 A worker is a module-level function of a batch that touches no ledger; it returns plain values. Results may come back in
-any order and any process may die at any moment: a row is done when its transaction is, and never before.
+any order and any process may die at any moment: a row is done when its transaction is, and never before. Whatever one row
+does to a worker (an exception, a crash of the whole process) is that row's refusal, and the others go on.
 """
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
+import signal
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -19,12 +23,17 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from aahq.ledger import Ledger
+from aahq.reasons import Rejected
 from suite.children import end_with_pool
 from suite.errors import SuiteError
 from suite.progress import progress
 
 # Pictures a task: enough that sending it costs nothing, few enough that a kill loses seconds of work.
 BATCH = 16
+# Rows that may end their worker's process, each alone in it, before the machine is taken for the culprit.
+DEATHS = 8
+# What the disk says to one row it says to all.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,10 +41,31 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Refusal:
-    """A worker's answer for a row that it refuses."""
+    """A worker's answer for a row that it refuses; `trace` is the traceback where the program failed on it."""
 
     reason: str
     detail: str
+    trace: str = ""
+
+
+def guarded(work: Callable[..., R], *arguments: Any) -> R | Refusal:
+    """What `work` answers for one row; what it raises becomes the row's refusal.
+
+    Raises:
+        SuiteError, ImportError, OSError: what concerns every row: a missing model or package, a full or failing disk.
+    """
+    try:
+        return work(*arguments)
+    except Rejected as refused:
+        return Refusal(refused.reason, refused.detail)
+    except (SuiteError, ImportError):
+        raise
+    # The one place that catches everything: no list of types is complete for what foreign files do to decoders.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        return Refusal("fault", what, traceback.format_exc())
 
 
 @dataclass
@@ -92,12 +122,17 @@ class SerialExecutor(Executor):
         return future
 
 
-@dataclass(frozen=True)
+@dataclass
 class Engine:
-    """Where the work of the stages is done: an executor, and how many tasks to keep in flight."""
+    """Where the work of the stages is done: an executor, and how many tasks to keep in flight.
+
+    Attributes:
+        renew: makes another executor of that many processes, after a worker of this one died; None where there is none.
+    """
 
     executor: Executor
     in_flight: int
+    renew: Callable[[int], Executor] | None = None
 
 
 @contextmanager
@@ -123,16 +158,29 @@ def open_engine(workers: int | None) -> Iterator[Engine]:
 def open_pool(count: int, prepare: Callable[[], object] | None = None) -> Iterator[Engine]:
     """Processes of this machine, each of which calls `prepare` before its first task."""
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(prepare,))
+    pools: list[ProcessPoolExecutor] = []
+
+    def start(processes: int) -> ProcessPoolExecutor:
+        pools.append(ProcessPoolExecutor(processes, mp_context=context, initializer=_start_worker, initargs=(prepare,)))
+        return pools[-1]
+
     try:
-        yield Engine(pool, 2 * count)
+        yield Engine(start(count), 2 * count, start)
+    except BaseException:
+        # Nothing that is under way will be committed: waiting for it would only keep the person waiting.
+        for pool in pools:
+            for process in list((pool._processes or {}).values()):
+                process.terminate()
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for pool in pools:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _start_worker(prepare: Callable[[], object] | None) -> None:
-    """One thread a worker, and no worker that outlives a killed build."""
+    """One thread a worker, and no worker that outlives a killed build; Ctrl-C is for the process that commits."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_pool()
     if prepare is not None:
         prepare()
@@ -147,13 +195,16 @@ class Flow(Generic[T, R]):
 
     def __init__(self, engine: Engine, work: Callable[[list[T]], R], commit: Callable[[R], None]) -> None:
         self._engine, self._work, self._commit = engine, work, commit
-        self._waiting: set[Future[R]] = set()
+        self._waiting: dict[Future[R], list[T]] = {}
+        self._refused: list[list[T]] = []
 
     def feed(self, batches: Iterable[list[T]]) -> None:
         """Send every batch, waiting for earlier ones where too many are under way; the last ones still are."""
         with _living_workers():
             for batch in batches:
-                self._waiting.add(self._engine.executor.submit(self._work, batch))
+                self._refused = [batch]
+                self._waiting[self._engine.executor.submit(self._work, batch)] = batch
+                self._refused = []
                 if len(self._waiting) >= self._engine.in_flight:
                     self._take()
 
@@ -168,10 +219,19 @@ class Flow(Generic[T, R]):
         for future in self._waiting:
             future.cancel()
 
-    def _take(self) -> None:
-        done, self._waiting = wait(self._waiting, return_when=FIRST_COMPLETED)
-        for future in done:
+    def lost(self) -> list[list[T]]:
+        """The batches that a pool which broke did not finish; what it did finish is committed."""
+        for future in [future for future in self._waiting if future.done() and future.exception() is None]:
+            self._waiting.pop(future)
             self._commit(future.result())
+        return [*self._waiting.values(), *self._refused]
+
+    def _take(self) -> None:
+        done, _ = wait(self._waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            result = future.result()
+            del self._waiting[future]
+            self._commit(result)
 
 
 @contextmanager
@@ -179,26 +239,63 @@ def _living_workers() -> Iterator[None]:
     try:
         yield
     except BrokenProcessPool:
-        raise SuiteError(
-            "a worker process died (killed, or out of memory); run the same command again to go on, with fewer --workers",
-            exit_code=1,
-        ) from None
+        raise WorkerDiedError from None
 
 
 def run_batches(
-    engine: Engine, batches: Iterable[list[T]], work: Callable[[list[T]], R], commit: Callable[[R], None]
+    engine: Engine,
+    batches: Iterable[list[T]],
+    work: Callable[[list[T]], R],
+    commit: Callable[[R], None],
+    died: Callable[[T, Refusal], R] | None = None,
 ) -> None:
     """Send every batch to `work` and give its result to `commit` here, with a bounded number in flight.
 
+    Args:
+        died: the result of a batch of one row whose worker process dies of it. With it, what was under way when a
+            process died is done again row by row, each alone, and the row that kills its process is refused.
+
     Raises:
-        SuiteError: a worker process died; what was committed stands.
+        SuiteError: a worker process died, and no row can be blamed for it; what was committed stands.
     """
-    flow = Flow(engine, work, commit)
-    try:
-        flow.feed(batches)
-        flow.drain()
-    finally:
-        flow.cancel()
+    left, deaths = iter(batches), 0
+    while True:
+        flow = Flow(engine, work, commit)
+        try:
+            flow.feed(left)
+            flow.drain()
+            return
+        except WorkerDiedError:
+            if died is None or engine.renew is None:
+                raise
+            for row in [row for batch in flow.lost() for row in batch]:
+                try:
+                    result = _alone(engine.renew, work, row)
+                except BrokenProcessPool:
+                    deaths += 1
+                    if deaths > DEATHS:
+                        raise WorkerDiedError from None
+                    result = died(row, Refusal("fault", "the worker process died on it (a crash, or out of memory)"))
+                commit(result)
+            engine.executor = engine.renew(engine.in_flight // 2)
+        finally:
+            flow.cancel()
+
+
+def _alone(renew: Callable[[int], Executor], work: Callable[[list[T]], R], row: T) -> R:
+    with renew(1) as executor:
+        return executor.submit(work, [row]).result()
+
+
+class WorkerDiedError(SuiteError):
+    """A worker process died."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a worker process died (killed, or out of memory); run the same command again to go on, "
+            "with fewer --workers",
+            exit_code=1,
+        )
 
 
 @contextmanager

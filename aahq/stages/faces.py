@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from aahq import screen
+from aahq.align import checked_quad
 from aahq.candidates import Candidate
 from aahq.faces import FaceFinder
 from aahq.ledger import Ledger, face_id
 from aahq.reasons import Rejected
-from aahq.stages.engine import BATCH, Engine, Refusal, Tally, run_batches, stage_run
+from aahq.stages.engine import BATCH, Engine, Refusal, Tally, guarded, run_batches, stage_run
 
 NAME = "faces"
 # id, file, candidate as JSON
@@ -36,7 +37,7 @@ def run(ledger: Ledger, engine: Engine) -> Tally:
             with ledger.transaction():
                 for id, found in results:
                     if isinstance(found, Refusal):
-                        ledger.reject("pictures", id, NAME, found.reason, found.detail)
+                        ledger.reject("pictures", id, NAME, found.reason, found.detail, found.trace)
                         tally.drop(found.reason)
                         continue
                     for number, face in enumerate(found):
@@ -46,7 +47,7 @@ def run(ledger: Ledger, engine: Engine) -> Tally:
                     faces += len(found)
             step(len(results))
 
-        run_batches(engine, batches, partial(_work, ledger.folder), commit)
+        run_batches(engine, batches, partial(_work, ledger.folder), commit, _died)
         tally.notes["faces"] = faces
     return tally
 
@@ -57,17 +58,20 @@ def _finder() -> FaceFinder:
 
 
 def _work(folder: Path, tasks: list[Task]) -> list[Result]:
-    results: list[Result] = []
-    for id, file, candidate in tasks:
-        try:
-            rgb = screen.canonical(folder / file).rgb
-            given = Candidate.from_json(candidate).landmarks
-            found = [_given(np.asarray(given, np.float32))] if given is not None else _found(rgb)
-        except Rejected as refused:
-            results.append((id, Refusal(refused.reason, refused.detail)))
-            continue
-        results.append((id, found or Refusal("no_face", "no detector found a face; a person may place one")))
-    return results
+    return [(id, guarded(_faces_of, folder / file, candidate)) for id, file, candidate in tasks]
+
+
+def _faces_of(file: Path, candidate: str) -> list[dict[str, Any]]:
+    rgb = screen.canonical(file).rgb
+    points = Candidate.from_json(candidate).landmarks
+    faces = [_given(np.asarray(points, np.float32))] if points is not None else _found(rgb)
+    if not faces:
+        raise Rejected("no_face", "no detector found a face; a person may place one")
+    return faces
+
+
+def _died(task: Task, refusal: Refusal) -> list[Result]:
+    return [(task[0], refusal)]
 
 
 def _found(rgb: np.ndarray) -> list[dict[str, Any]]:
@@ -87,7 +91,8 @@ def _found(rgb: np.ndarray) -> list[dict[str, Any]]:
 
 
 def _given(points: np.ndarray) -> dict[str, Any]:
-    """A face whose four points the source's list carries."""
+    """A face whose four points the source's list carries. Raises Rejected("bad_points") where they make no crop."""
+    checked_quad(points)
     across = points[1] - points[0]
     low, high = points.min(axis=0), points.max(axis=0)
     return {

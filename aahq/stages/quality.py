@@ -10,8 +10,8 @@ from pathlib import Path
 
 from aahq.ledger import Ledger
 from aahq.quality import Scores, Thresholds, Verdict, judge, load_thresholds
-from aahq.stages.dedup import TAKES_PART
-from aahq.stages.engine import Tally, stage_run
+from aahq.stages.dedup import QUAD_SIDE, TAKES_PART
+from aahq.stages.engine import Refusal, Tally, guarded, stage_run
 
 NAME = "quality"
 # The faces of the next clusters, best first. By name of the index: going by states, each query would sort all the rest.
@@ -19,7 +19,7 @@ _MORE = f"FROM faces f INDEXED BY faces_by_cluster WHERE {TAKES_PART} AND cluste
 _NEXT = (
     f"SELECT cluster, id, quality {_MORE} AND cluster <= "
     f"(SELECT max(cluster) FROM (SELECT DISTINCT cluster {_MORE} ORDER BY cluster LIMIT 256)) "
-    "ORDER BY cluster, keeper DESC, json_extract(quality, '$.quad_side') DESC, id"
+    f"ORDER BY cluster, keeper DESC, {QUAD_SIDE} DESC, id"
 )
 
 
@@ -58,7 +58,11 @@ def _settle(ledger: Ledger, members: list[tuple[str, str]], limits: Thresholds, 
             detail = f"of {kept}: {why}" if why else f"of {kept}"
             ledger.update("faces", id, state="duplicate", stage="dedup", reason="duplicate", detail=detail, flag="")
             continue
-        verdict = judge(Scores(**json.loads(scores)), limits)
+        verdict = guarded(_judged, scores, limits)
+        if isinstance(verdict, Refusal):
+            ledger.reject("faces", id, NAME, verdict.reason, verdict.detail, verdict.trace)
+            tally.drop(verdict.reason)
+            continue
         if verdict is not None and verdict.level == "reject":
             ledger.reject("faces", id, NAME, verdict.reason, verdict.detail)
             tally.drop(verdict.reason)
@@ -70,6 +74,10 @@ def _settle(ledger: Ledger, members: list[tuple[str, str]], limits: Thresholds, 
             tally.notes["stood in"] = tally.notes.get("stood in", 0) + 1
         if verdict is not None:
             tally.notes["flagged for review"] = tally.notes.get("flagged for review", 0) + 1
+
+
+def _judged(scores: str, limits: Thresholds) -> Verdict | None:
+    return judge(Scores(**json.loads(scores)), limits)
 
 
 def _flag(verdict: Verdict | None) -> str:

@@ -11,10 +11,9 @@ from aahq.candidates import Candidate
 from aahq.consent.optouts import OptOuts
 from aahq.hashes import phash64, phash_hex, pixel_sha256
 from aahq.ledger import Ledger
-from aahq.reasons import Rejected
 from aahq.remove.forget import returned
 from aahq.remove.tombstones import Tombstones
-from aahq.stages.engine import BATCH, Engine, Refusal, Tally, run_batches, stage_run
+from aahq.stages.engine import BATCH, Engine, Refusal, Tally, guarded, run_batches, stage_run
 from suite.files import canonical_json
 
 NAME = "screen"
@@ -43,14 +42,14 @@ def run(ledger: Ledger, engine: Engine, optouts: OptOuts) -> Tally:
                     if not isinstance(found, Refusal):
                         found = _blocked(ledger, optouts, id, found["pixel_sha256"]) or found
                     if isinstance(found, Refusal):
-                        ledger.reject("pictures", id, NAME, found.reason, found.detail)
+                        ledger.reject("pictures", id, NAME, found.reason, found.detail, found.trace)
                         tally.drop(found.reason)
                     else:
                         ledger.update("pictures", id, state="screened", **found)
                         tally.keep()
             step(len(results))
 
-        run_batches(engine, batches, partial(_work, ledger.folder), commit)
+        run_batches(engine, batches, partial(_work, ledger.folder), commit, _died)
     return tally
 
 
@@ -70,24 +69,20 @@ def _blocked(ledger: Ledger, optouts: OptOuts, id: str, pixels: str) -> Refusal 
 
 
 def _work(folder: Path, tasks: list[Task]) -> list[Result]:
-    results: list[Result] = []
-    for id, file in tasks:
-        try:
-            seen = pure.canonical(folder / file)
-        except Rejected as refused:
-            results.append((id, Refusal(refused.reason, refused.detail)))
-            continue
-        height, width = seen.rgb.shape[:2]
-        results.append(
-            (
-                id,
-                {
-                    "width": width,
-                    "height": height,
-                    "pixel_sha256": pixel_sha256(seen.rgb),
-                    "phash": phash_hex(phash64(seen.rgb)),
-                    "notes": canonical_json(seen.notes),
-                },
-            )
-        )
-    return results
+    return [(id, guarded(_measure, folder / file)) for id, file in tasks]
+
+
+def _measure(file: Path) -> dict[str, Any]:
+    seen = pure.canonical(file)
+    height, width = seen.rgb.shape[:2]
+    return {
+        "width": width,
+        "height": height,
+        "pixel_sha256": pixel_sha256(seen.rgb),
+        "phash": phash_hex(phash64(seen.rgb)),
+        "notes": canonical_json(seen.notes),
+    }
+
+
+def _died(task: Task, refusal: Refusal) -> list[Result]:
+    return [(task[0], refusal)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aahq.candidates import Candidate
+from aahq.folder import disk_faults
 from aahq.ledger import LEDGER, MIGRATIONS, Ledger, face_id, picture_id
 from suite.errors import SuiteError
 
@@ -94,6 +95,51 @@ def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     with pytest.raises(SuiteError, match=f"version {len(MIGRATIONS) + 1}"):
         Ledger(tmp_path)
+
+
+def test_an_old_ledger_is_lifted_with_everything_in_it(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / LEDGER) as db:
+        for number, script in enumerate(MIGRATIONS[:2], 1):
+            db.executescript(f"{script} PRAGMA user_version = {number};")
+        db.execute(
+            "INSERT INTO pictures (id, source, key, page_url, image_url, artist, title, license, published, candidate) "
+            "VALUES ('p', 'folder', 'k', '', '', 'Ann', '', '', '', '{}')"
+        )
+        db.execute(
+            "INSERT INTO faces (id, picture, number, box, landmarks, detector, score, inter_ocular, state, embedding, phash) "
+            "VALUES ('p-00', 'p', 0, '[]', '[]', 'hog', 1.0, 9.0, 'aligned', x'0102', 'ff')"
+        )
+        db.execute("INSERT INTO before_review VALUES ('p-00', 'kept', '', '', '', '')")
+    with Ledger(tmp_path) as ledger:
+        assert ledger.one("PRAGMA user_version") == len(MIGRATIONS)
+        assert ledger.one("SELECT artist FROM pictures") == "Ann"
+        assert ledger.one("SELECT phash FROM faces WHERE state = 'aligned'") == "ff"
+        assert ledger.one("SELECT embedding FROM descriptors WHERE id = 'p-00'") == b"\x01\x02"
+        assert ledger.one("SELECT count(*) FROM before_review") == 1
+        assert ledger.one("PRAGMA foreign_key_check") is None
+        assert ledger.one("PRAGMA foreign_keys") == 1
+        ledger.keep_trace("p-00", "align", "Traceback")
+        ledger.db.execute("DELETE FROM pictures")
+        for table in ("faces", "descriptors", "before_review", "faults"):
+            assert ledger.one(f"SELECT count(*) FROM {table}") == 0, table
+
+
+def test_a_ledger_that_another_program_holds_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aahq.ledger.PATIENCE", 0.05)
+    Ledger(tmp_path, create=True).close()
+    with sqlite3.connect(tmp_path / LEDGER, isolation_level=None) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        with (
+            pytest.raises(SuiteError, match="another program holds the ledger") as told,
+            disk_faults(tmp_path),
+            Ledger(tmp_path) as ledger,
+            ledger.transaction(),
+        ):
+            pass
+        assert told.value.exit_code == 1
+        db.execute("ROLLBACK")
+    with Ledger(tmp_path) as ledger, ledger.transaction():
+        assert ledger.add_candidate(candidate(1))
 
 
 def test_values_are_kept_by_name(ledger: Ledger) -> None:

@@ -13,6 +13,7 @@ from aahq.align import align, crop_quad
 from aahq.faces import FaceFinder, FoundFace
 from aahq.quality import CHECKS, Scores, assess, blockiness, judge, load_thresholds, outside, sharpness
 from aahq.reasons import REASONS
+from suite.errors import SuiteError
 
 LIMITS = load_thresholds()
 GOOD = Scores(400, 100, 0.4, 1.0, 120, 50, 5, 5, 0)
@@ -119,3 +120,35 @@ def test_no_painting_is_rejected_and_its_spoiled_copies_are(pictures: Path) -> N
         kept += [(path.name, how) for how, copy in spoiled.items() if verdict(np.array(copy)) != "reject"]
     assert wrongly == []
     assert kept == []
+
+
+SOUND = "[reject]\nquad_side_min = 1\n[review]\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"reject = [", "not TOML"),
+        (b"", r"no table \[reject\]"),
+        (b"[reject]\n", r"no table \[review\]"),
+        (b"reject = [1]\nreview = [2]\n", r"no table \[reject\]"),
+        (b"[reject]\n[review]\n[rejects]\n", r"\[rejects\]: no such table; did you mean 'reject'"),
+        (b"[reject]\nquad_sidemin = 1\n[review]\n", "quad_sidemin: no such threshold; did you mean 'quad_side_min'"),
+        (b"[reject]\nquad_side_min = 'many'\n[review]\n", "quad_side_min = 'many': expected a number"),
+        (b"[reject]\n[review]\nyaw_max = nan\n", "yaw_max = nan: expected a number"),
+        (b"[reject]\n[review]\nyaw_max = true\n", "yaw_max = True: expected a number"),
+        (b"# gr\xf6sse\n[reject]\n[review]\n", "not UTF-8 at byte 4"),
+    ],
+)
+def test_thresholds_that_cannot_be_read_are_one_line(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "t.toml").write_bytes(data)
+    with pytest.raises(SuiteError, match=said) as told:
+        load_thresholds(tmp_path / "t.toml")
+    assert str(told.value).startswith(f"--thresholds {tmp_path / 't.toml'}: ")
+
+
+def test_thresholds_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_bytes(b"\xef\xbb\xbf" + SOUND.encode())
+    assert load_thresholds(tmp_path / "t.toml").reject == {"quad_side_min": 1}
+    with pytest.raises(SuiteError, match="No such file"):
+        load_thresholds(tmp_path / "none.toml")

@@ -1,0 +1,18 @@
+"""Work for a pool whose processes may die of a row; a module of its own, since spawned processes import it by name."""
+
+from __future__ import annotations
+
+import os
+
+from aahq.stages.engine import Refusal
+
+
+def work(rows: list[int]) -> list[tuple[int, int | Refusal]]:
+    """Each row with its square; the process dies of a negative one."""
+    if min(rows) < 0:
+        os._exit(9)
+    return [(row, row * row) for row in rows]
+
+
+def died(row: int, refusal: Refusal) -> list[tuple[int, int | Refusal]]:
+    return [(row, refusal)]
