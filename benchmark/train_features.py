@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmark.factor_net import HAIR, IDENTITY, STYLE, FactorNet, prepare
 from benchmark.generate import read_rows
 from models.data.release import Release
+from models.weights.writing import write_tensors
 from suite.errors import SuiteError
 from suite.files import canonical_json, whole_file
 from suite.progress import progress
@@ -150,4 +150,4 @@ def _judge(
 def save(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
     """Write the network with its card, atomically."""
     with whole_file(path) as part:
-        save_file({k: v.contiguous() for k, v in tensors.items()}, part, {"factor_net": canonical_json(card)})
+        write_tensors(part, tensors, {"factor_net": canonical_json(card)})

@@ -13,14 +13,15 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from models.data.sources import Pictures, decoded, open_pictures
+from models.data.sources import Pictures, ReleasePictures, decoded, open_pictures
 from suite.errors import SuiteError
-from suite.files import cache_home, digest, write_json
+from suite.files import cache_home, digest, sha256_bytes, write_json
 from suite.progress import progress
 
 FILTER = "lanczos"
 MOST_BROKEN = 0.02
 MOST_CACHED_BYTES = 64e9
+FINGERPRINTED = 16
 
 
 class Pixels(Protocol):
@@ -67,7 +68,7 @@ class Prepared:
         pixels: (N, S, S, 3) uint8 by rows.
         labels: column name -> (N,) int64.
         broken: names of the pictures that could not be decoded, with the reason; they are left out.
-        key: digest of the source, the size and the filter.
+        key: digest of the place, the source, the size and the filter: what the cache calls it.
         notes: sentences for the person (how many were cropped or enlarged).
     """
 
@@ -79,6 +80,11 @@ class Prepared:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """How many pictures, and a digest of the pixels of a few: the same for a copy elsewhere, another for other data."""
+        rows = np.unique(np.linspace(0, len(self) - 1, min(len(self), FINGERPRINTED)).astype(np.int64))
+        return {"count": len(self), "sample": sha256_bytes(np.ascontiguousarray(self.pixels[rows]).tobytes())}
 
 
 def cache_folder() -> Path:
@@ -104,7 +110,9 @@ def prepare(
         SuiteError: no pictures, or too many broken ones.
     """
     pictures = open_pictures(path, domain, split)
-    key = digest([pictures.key, size, FILTER])
+    # A release knows its content; other forms are known by names, sizes and times, which two folders may share.
+    where = "" if isinstance(pictures, ReleasePictures) else str(Path(path).resolve())
+    key = digest([where, pictures.key, size, FILTER])
     if len(pictures.names) * size * size * 3 > most_cached:
         lazy = DecodedWhenAsked(pictures, size, workers)
         return Prepared(lazy, pictures.labels, lazy.broken, key, ["pictures are decoded while training, not cached"])

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,6 +23,7 @@ from models.inference.invert import invert
 from models.inference.paste_back import paste_back
 from models.inference.pretrained import Pretrained
 from models.networks.psp import PSPEncoder
+from models.weights.writing import write_tensors
 from suite.errors import SuiteError
 from suite.files import canonical_json, whole_file
 
@@ -208,7 +209,7 @@ class Stylist:
             latents, how = found.latents, f"{settings.steps} steps in {space.upper()} on {found.measured}"
         if kept:
             with whole_file(kept) as part:
-                save_file({"latents": latents.cpu().contiguous()}, str(part))
+                write_tensors(part, {"latents": latents.cpu()})
         return latents, how
 
     def _write(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from models.training import rng
 from models.training.trainee import Trainee
+from models.weights.writing import write_tensors, write_torch
 from suite.errors import SuiteError
 from suite.files import write_json
 
@@ -39,11 +42,10 @@ def save(folder: Path, trainee: Trainee, step: int, config: dict[str, Any], keep
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
     try:
         for name, network in trainee.networks.items():
-            tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
-            save_file(tensors, part / f"{name}.safetensors")
+            write_tensors(part / f"{name}.safetensors", network.state_dict())
         optimizers = {name: optimizer.state_dict() for name, optimizer in trainee.optimizers.items()}
-        torch.save(
-            {"optimizers": optimizers, "memory": trainee.memory, "torch_rng": torch.get_rng_state()}, part / OTHER
+        write_torch(
+            part / OTHER, {"optimizers": optimizers, "memory": trainee.memory, "torch_rng": torch.get_rng_state()}
         )
         state = {"step": step, "config": config, "networks": sorted(trainee.networks)}
         write_json(part / STATE, state | {"rng": rng.SCHEME, "roll_backs": roll_backs})
@@ -73,7 +75,7 @@ def load(checkpoint: Path, trainee: Trainee, config: dict[str, Any]) -> tuple[in
             differences are listed; the number of steps and how often to save, sample and log may change); it does not
             fit the networks.
     """
-    state = json.loads((checkpoint / STATE).read_text())
+    state = _state(checkpoint)
     if state.get("rng") != rng.SCHEME:
         raise SuiteError(
             f"--resume {checkpoint}: written by a version whose random numbers repeat; start again without --resume, "
@@ -85,7 +87,7 @@ def load(checkpoint: Path, trainee: Trainee, config: dict[str, Any]) -> tuple[in
     device = next(iter(trainee.networks.values())).parameters().__next__().device
     for name, network in trainee.networks.items():
         load_network(checkpoint, name, network)
-    other = torch.load(checkpoint / OTHER, map_location=device, weights_only=True)
+    other = _other(checkpoint, device)
     for name, optimizer in trainee.optimizers.items():
         optimizer.load_state_dict(other["optimizers"][name])
     trainee.memory.clear()
@@ -100,17 +102,38 @@ def load_network(checkpoint: Path, name: str, network: torch.nn.Module) -> None:
     if not path.is_file():
         raise SuiteError(f"--resume {checkpoint}: has no network {name!r}")
     try:
-        network.load_state_dict(load_file(path))
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise SuiteError(f"--resume {path}: damaged ({error}); {_INSTEAD}") from None
+    try:
+        network.load_state_dict(state)
     except RuntimeError as error:
         raise SuiteError(f"--resume {path}: {error}") from None
 
 
 def load_memory(checkpoint: Path, device: torch.device) -> dict[str, Any]:
     """What a trainee remembered beside its networks and optimisers."""
-    memory: dict[str, Any] = torch.load(checkpoint / OTHER, map_location=device, weights_only=True)["memory"]
+    memory: dict[str, Any] = _other(checkpoint, device)["memory"]
     return memory
 
 
+def _state(checkpoint: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = json.loads((checkpoint / STATE).read_text())
+    except (OSError, ValueError) as error:
+        raise SuiteError(f"--resume {checkpoint / STATE}: damaged ({error}); {_INSTEAD}") from None
+    return state
+
+
+def _other(checkpoint: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        other: dict[str, Any] = torch.load(checkpoint / OTHER, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+        raise SuiteError(f"--resume {checkpoint / OTHER}: missing or damaged; {_INSTEAD}") from None
+    return other
+
+
+_INSTEAD = "delete this checkpoint's folder and --resume goes on from the one before"
 MAY_CHANGE = {"steps", "save_every", "keep", "sample_every", "log_every"}
 
 

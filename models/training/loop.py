@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -74,6 +75,7 @@ class Loop:
     health: Health = field(default_factory=Health)
     roll_backs: int = 0
     unsaved: str = ""
+    untold: set[str] = field(default_factory=set)
 
     def run(self, resume: bool = False) -> int:
         """Train to `settings.steps`. Returns the number of steps done.
@@ -84,8 +86,12 @@ class Loop:
         """
         out = RunFolder(self.folder, writes=parallel.rank() == 0)
         config = self.settings.model_dump()
+        data = {name: found.fingerprint() for name, found in sorted(self.pictures.items())}
+        if resume:
+            out.check_data(data)
         done = self._resume(config) if resume else 0
-        out.begin(self.name, config, {name: data.key for name, data in self.pictures.items()}, resume)
+        out.begin(self.name, config, data, resume)
+        out.rewind(done)
         parallel.barrier()
         parallel.sync_weights(self.trainee.networks.values())
         streams = self._streams()
@@ -125,6 +131,7 @@ class Loop:
             scalars = {name: float(value) for name, value in sorted(self.trainee.step(batch, draws).items())}
             if broken := self.health.broken(scalars):
                 done = self._roll_back(config, done, broken)
+                out.rewind(done)
                 continue
             done += 1
             took = time.perf_counter() - began
@@ -135,9 +142,11 @@ class Loop:
                 bar.update(1)
             last = done == settings.steps
             if done % settings.log_every == 0 or last:
-                out.log(done, {**scalars, "seconds_per_step": took, "waiting_share": waited / max(took, 1e-9)})
+                line = {**scalars, "seconds_per_step": took, "waiting_share": waited / max(took, 1e-9)}
+                self._tell(partial(out.log, done, line), "log")
             if (done % settings.sample_every == 0 or last) and parallel.rank() == 0:
-                out.sheet(done, self.trainee.sample(batch, draws), self.trainee.sheet_columns)
+                pictures = self.trainee.sample(batch, draws)
+                self._tell(partial(out.sheet, done, pictures, self.trainee.sheet_columns), "sheet")
             stopping = parallel.agree(bool(stop.signal), self.device)
             if done % settings.save_every == 0 or last or stopping:
                 self._save(config, done)
@@ -198,6 +207,15 @@ class Loop:
                     f"checkpoint at step {done} not written: {self.unsaved} ({free:.1f} GB free); earlier ones are whole"
                 )
         parallel.barrier()
+
+    def _tell(self, write: Callable[[], None], what: str) -> None:
+        """Do `write`; what a full disk keeps from being told is no reason to stop."""
+        try:
+            write()
+        except OSError as error:
+            if what not in self.untold:
+                self.untold.add(what)
+                self._say(f"{what} not written: {error.strerror or error}; training goes on without it")
 
     def _roll_back(self, config: dict[str, Any], done: int, broken: list[str]) -> int:
         self.roll_backs += 1

@@ -17,8 +17,10 @@ from torch import Tensor
 
 from models.data.pictures import nearest_uint8
 from suite.errors import SuiteError
-from suite.files import digest, whole_file, write_json
+from suite.files import digest, whole_file, write_json, write_whole
 from suite.provenance import commit, versions
+
+LOG = "log.jsonl"
 
 
 class RunFolder:
@@ -32,7 +34,7 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self._board: Any = None
 
-    def begin(self, name: str, config: dict[str, Any], data: dict[str, str], resumed: bool) -> None:
+    def begin(self, name: str, config: dict[str, Any], data: dict[str, Any], resumed: bool) -> None:
         """Record what runs, before it runs. A folder that holds another run is refused."""
         if not self.writes:
             return
@@ -54,17 +56,47 @@ class RunFolder:
             },
         )
 
+    def check_data(self, data: dict[str, Any]) -> None:
+        """Refuse to go on with other pictures than the run began with.
+
+        Args:
+            data: domain -> `Prepared.fingerprint()`.
+        """
+        try:
+            begun = json.loads((self.path / "run.json").read_text())["data"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        for domain, now in data.items():
+            then = begun.get(domain)
+            if isinstance(then, dict) and then != now:
+                raise SuiteError(
+                    f"--resume {self.path}: other {domain} pictures than the run began with ({then['count']} then, "
+                    f"{now['count']} now); give the same, or begin a new run"
+                )
+
     def log(self, step: int, scalars: Mapping[str, float]) -> None:
         """Append one line to the log, and the scalars to TensorBoard where it is installed."""
         if not self.writes:
             return
-        with (self.path / "log.jsonl").open("a") as out:
+        with (self.path / LOG).open("a") as out:
             out.write(json.dumps({"step": step, **scalars}) + "\n")
         if self._board is None:
-            self._board = _board(self.path / "tensorboard")
+            self._board = _board(self.path / "tensorboard", step)
         if self._board:
             for name, value in scalars.items():
                 self._board.add_scalar(name, value, step)
+
+    def rewind(self, step: int) -> None:
+        """Take the lines after `step` out of the log: these steps are taken again."""
+        if not self.writes or not (self.path / LOG).exists():
+            return
+        lines = (self.path / LOG).read_text().splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        if len(kept) < len(lines):
+            write_whole(self.path / LOG, "".join(kept))
+        if self._board:
+            self._board.close()
+        self._board = None
 
     def sheet(self, step: int, images: Tensor, columns: int) -> None:
         """Save (N, 3, S, S) in [-1, 1] as one PNG of `columns` columns."""
@@ -107,9 +139,10 @@ def machine() -> str:
     return f"CPU {platform.machine()}, {torch.get_num_threads()} threads"
 
 
-def _board(folder: Path) -> Any:
+def _board(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return False
-    return SummaryWriter(str(folder))
+    # What an earlier process wrote of the steps from here on is not shown.
+    return SummaryWriter(str(folder), purge_step=step)

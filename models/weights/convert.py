@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from models.networks.style_encoder import GRAM_VALUES, TRIANGLE_VALUES, fold_weight, unfold_weight
 from models.weights import layouts, nvidia
 from models.weights.loading import save_weights
 from models.weights.reading import Checkpoint, read_checkpoint
+from models.weights.writing import write_torch
 from suite.errors import SuiteError
 from suite.files import sha256_file, whole_file
 
@@ -53,7 +53,7 @@ def convert(source: str | Path, target: str | Path, *, float16: bool = False) ->
         save_weights(target, parts, latent_avg=checkpoint.latent_avg, truncation=checkpoint.truncation, metadata=facts)
     else:
         with whole_file(target) as part:
-            torch.save(_published(checkpoint, parts), part)
+            write_torch(part, _published(checkpoint, parts))
     described = {
         name: {"network": layouts.network_of(state), "keys": len(state), **layouts.configuration(state)}
         for name, state in parts.items()

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.weights import layouts
 from models.weights.reading import Checkpoint, State, read_checkpoint
+from models.weights.writing import write_tensors
 from suite.errors import SuiteError
 from suite.files import canonical_json, whole_file
 
@@ -112,7 +112,7 @@ def save_weights(
         key: value if isinstance(value, str) else canonical_json(value) for key, value in (metadata or {}).items()
     }
     with whole_file(path) as part:
-        save_file(tensors, str(part), facts)
+        write_tensors(part, tensors, facts)
 
 
 def _plain(tensor: Tensor) -> Tensor:
