@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from baselines.settings import MODELS, BaselineSettings
+from baselines.registry import settings_of
+from baselines.settings import BaselineSettings
 from baselines.trainee import BaselineTrainee
 from models.training.checkpoint import all_checkpoints
 from models.weights import read_checkpoint, save_weights
@@ -55,7 +56,7 @@ def read(weights: str | Path, name: str) -> tuple[dict[str, State], BaselineSett
     if method is not None and method != name:
         raise SuiteError(f"--weights {path}: weights of {method!r}; {name!r} was asked for")
     settings = found.facts.get("settings")
-    return _renamed(found.parts, name), None if settings is None else MODELS[name].model_validate(settings)
+    return _renamed(found.parts, name), None if settings is None else settings_of(name).model_validate(settings)
 
 
 def _from_run(path: Path, name: str) -> tuple[dict[str, State], BaselineSettings]:
@@ -70,7 +71,7 @@ def _from_run(path: Path, name: str) -> tuple[dict[str, State], BaselineSettings
     kept = all_checkpoints(path / "checkpoints")
     if not kept:
         raise SuiteError(f"--weights {path}: a run without a checkpoint yet")
-    settings = MODELS[name].model_validate(run["config"])
+    settings = settings_of(name).model_validate(run["config"])
     domains = {"domains": 1 + settings.art_domains, "classes": 1 + settings.art_domains, "crop": settings.size}
     fields = type(settings).model_fields
     settings = settings.model_copy(update={key: value for key, value in domains.items() if key in fields})

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines import blocks, drit_blocks, folds
+from baselines import blocks, folds
+from baselines.drit import blocks as drit_blocks
 from bench.run import Row, ratio
 
 SIDE, WIDE, COUNT = 64, 128, 2

@@ -43,7 +43,7 @@ def blendgan(weights: Path | None, device: str, indicator: int = 0) -> Method:
 
 
 def _baseline(name: str, weights: Path | None, device: str) -> Method:
-    from baselines.registry import open_method
+    from baselines.load import open_method
 
     if weights is None:
         raise SuiteError(f"--weights: {name} needs a checkpoint; train it with 'baselines train {name}'")

@@ -32,11 +32,11 @@ BUILT_IN: dict[str, str] = {
 # Where a reader finds them in this repository.
 CODE: dict[str, str] = {
     "BlendGAN": "models/networks/blendgan.py",
-    "AdaIN": "baselines/adain.py",
-    "MUNIT": "baselines/munit.py",
-    "FUNIT": "baselines/funit.py",
-    "DRIT++": "baselines/drit.py",
-    "StarGANv2": "baselines/stargan2.py",
+    "AdaIN": "baselines/adain/networks.py",
+    "MUNIT": "baselines/munit/networks.py",
+    "FUNIT": "baselines/funit/networks.py",
+    "DRIT++": "baselines/drit/networks.py",
+    "StarGANv2": "baselines/stargan2/networks.py",
 }
 Factory = Callable[..., Method]
 

@@ -13,15 +13,15 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "paper_symbols.md"
 EQUATION = re.compile(r"Eq\. (\d+)(?:(?:-|, )(\d+))?")
 PLACE = re.compile(r"[Ss]ection (\d(?:\.\d)?)|[Aa]ppendix (A\.\d)")
-# Whose equations a file counts by; a file that is not listed is BlendGAN's, or names its source on the line itself.
+# Whose equations a file counts by; a place that is not listed is BlendGAN's, or names its source on the line itself.
 OTHER_PAPERS = {
-    "baselines/adain.py": "AdaIN (Huang and Belongie 2017)",
-    "baselines/munit.py": "MUNIT (Huang et al. 2018)",
-    "baselines/funit.py": "FUNIT (Liu et al. 2019)",
-    "baselines/drit_training.py": "DRIT++ (Lee et al. 2020)",
-    "baselines/stargan2.py": "StarGAN v2 (Choi et al. 2020)",
-    "baselines/stargan2_training.py": "StarGAN v2 (Choi et al. 2020)",
-    "baselines/gatys.py": "Gatys et al. 2016",
+    "baselines/adain/": "AdaIN (Huang and Belongie 2017)",
+    "baselines/munit/": "MUNIT (Huang et al. 2018)",
+    "baselines/funit/": "FUNIT (Liu et al. 2019)",
+    "baselines/drit/": "DRIT++ (Lee et al. 2020)",
+    "baselines/mdmm/": "DRIT++ (Lee et al. 2020)",
+    "baselines/stargan2/": "StarGAN v2 (Choi et al. 2020)",
+    "baselines/gatys/": "Gatys et al. 2016",
     "models/training/augment.py": "adaptive augmentation (Karras et al. 2020)",
 }
 # A citation of another paper with its own equation or section.
@@ -85,7 +85,7 @@ def anchors() -> Iterator[tuple[str, str, str, int]]:
     for path in sorted(path for room in rooms for path in (ROOT / room).rglob("*.py")):
         file = path.relative_to(ROOT).as_posix()
         for number, line in enumerate(path.read_text().splitlines(), 1):
-            paper = OTHER_PAPERS.get(file, "BlendGAN")
+            paper = next((name for place, name in OTHER_PAPERS.items() if file.startswith(place)), "BlendGAN")
             line = _CITED.sub("", line)
             for found in EQUATION.finditer(line):
                 first, last = int(found[1]), int(found[2] or found[1])

@@ -10,7 +10,8 @@ import click
 import torch
 from torch import Tensor
 
-from baselines.registry import METHODS, UNTRAINED, known, open_method
+from baselines.load import open_method
+from baselines.registry import METHODS, UNTRAINED, known
 from models.data.pictures import picture_files, read_picture, save_png, to_uint8
 from models.method import Face
 from suite.cli import emit, json_option

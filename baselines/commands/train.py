@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import torch
 
 from baselines.checkpoints import save
 from baselines.clusters import style_statistics
-from baselines.registry import TRAINABLE, TRAINING, known
-from baselines.settings import MODELS, BaselineSettings
+from baselines.registry import TRAINABLE, known, settings_of
+from baselines.settings import BaselineSettings
 from baselines.trainee import BaselineTrainee
 from models.data.prepared import prepare
 from models.training.command import TrainOptions, resolve, train, training_options
@@ -39,18 +38,18 @@ def command(options: TrainOptions, method: str) -> None:
       baselines train munit --profile demo --data painted -o runs/munit
       baselines stylize munit face.png --latent 7 --weights runs/munit -o out
     """
-    module = importlib.import_module(TRAINABLE[known(method, TRAINABLE)])
-    settings = resolve(options, MODELS[method], "baselines", method)
+    row = TRAINABLE[known(method, TRAINABLE)]
+    settings = resolve(options, settings_of(method), row.package)
 
     def build(settings: BaselineSettings, device: torch.device) -> Trainee:
-        trainee: BaselineTrainee = importlib.import_module(TRAINING[method]).build(settings, device)
+        trainee: BaselineTrainee = row.module("training").build(settings, device)
         if "clusters" in trainee.networks and device.type != "meta" and not options.dry_run:
             _find_clusters(trainee, options)
         return trainee  # type: ignore[return-value]
 
     def finish(folder: Path, trainee: Trainee) -> dict[str, Any]:
         assert isinstance(trainee, BaselineTrainee)
-        wanted = list(module.networks(trainee.settings))
+        wanted = list(row.module("networks").networks(trainee.settings))
         return {"weights": str(save(trainee, wanted, method, folder)), "art_domains": settings.art_domains}
 
     train(method, options, settings, build, label="style", at_end=finish)

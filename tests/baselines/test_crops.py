@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from baselines.crops import augmented, centre_crop, random_crop, resized_crop
-from baselines.settings import MODELS
+from baselines.registry import settings_of
 from models.training.rng import StepRNG
 
 
@@ -71,7 +71,7 @@ PUBLISHED = [("adain", 256, 512), ("munit", 256, 256), ("funit", 128, 140), ("dr
 
 @pytest.mark.parametrize(("name", "size", "read"), [*PUBLISHED, ("stargan2", 256, 256)])
 def test_published_sizes(name, size, read):
-    settings = MODELS[name](size=size, steps=1, batch=2)
+    settings = settings_of(name)(size=size, steps=1, batch=2)
     assert settings.load_size == read
     assert settings.resized_crop == (0.5 if name == "stargan2" else 0)
     assert settings.flip == (name != "adain")

@@ -6,9 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from baselines import adain, gatys
+from baselines.adain import networks as adain
 from baselines.blocks import kaiming_init
-from baselines.registry import METHODS, TRAINABLE, open_method
+from baselines.gatys import method as gatys
+from baselines.load import open_method
+from baselines.registry import METHODS, TRAINABLE
 from models.method import Face, Method
 from models.networks.vgg import VGG19Trunk
 from suite.errors import SuiteError

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from baselines.blocks import kaiming_init
 from baselines.cli import main
-from baselines.munit import invariant_loss
+from baselines.munit.training import invariant_loss
 from baselines.registry import TRAINABLE
 from models.networks.vgg import VGG19Trunk
 from models.training.rng import StepRNG

@@ -14,9 +14,11 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from baselines import adain, gatys
-from baselines.adain_training import AdaInTrainee
-from baselines.settings import AdaInSettings
+from baselines.adain import method as adain_method
+from baselines.adain import networks as adain
+from baselines.adain.settings import AdaInSettings
+from baselines.adain.training import AdaInTrainee
+from baselines.gatys import method as gatys
 from models.method import Face
 from models.networks.vgg import VGG19Trunk
 from models.training.rng import StepRNG
@@ -92,7 +94,7 @@ def test_adain_gives_a_style_its_statistics_whatever_the_face(given):
     """
     faces, styles = given
     parts = {"vgg": filled(adain.encoder()), "decoder": filled(adain.decoder())}
-    made = outputs(adain.AdaIn(parts, SIDE), faces, styles)
+    made = outputs(adain_method.AdaIn(parts, SIDE), faces, styles)
     for statistic in STATISTICS:
         found = statistic(made.flatten(0, 1)).unflatten(0, made.shape[:2])
         between_faces = (found[0] - found[1]).norm(dim=-1).mean()

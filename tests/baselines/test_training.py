@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 
 import numpy as np
@@ -11,11 +10,11 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from baselines import adain
+from baselines.adain import networks as adain
 from baselines.cli import main
 from baselines.clusters import StyleClusters, style_statistics
-from baselines.registry import TRAINABLE, TRAINING, open_method
-from baselines.settings import MODELS
+from baselines.load import open_method
+from baselines.registry import TRAINABLE, settings_of
 from models.method import Face
 from models.training.rng import StepRNG
 from models.training.trainee import Batch
@@ -26,9 +25,9 @@ CPU = torch.device("cpu")
 
 
 def trainee(name, *overrides):
-    settings = load_profile(MODELS[name], "baselines", f"{name}-demo", overrides)
+    settings = load_profile(settings_of(name), f"baselines.{name}", "demo", overrides)
     torch.manual_seed(settings.seed)
-    return importlib.import_module(TRAINING[name]).build(settings, CPU)
+    return TRAINABLE[name].module("training").build(settings, CPU)
 
 
 def batch_for(subject, seed=0):
@@ -195,9 +194,9 @@ def test_train_then_stylize(tmp_path, name, monkeypatch):
 
 
 def test_published_layout_loads_and_other_configurations_do_not(tmp_path):
-    from baselines.munit import networks
+    from baselines.munit.networks import networks
 
-    settings = load_profile(MODELS["munit"], "baselines", "munit-demo", ["dim=4", "blocks=1", "mlp_dim=8"])
+    settings = load_profile(settings_of("munit"), "baselines.munit", "demo", ["dim=4", "blocks=1", "mlp_dim=8"])
     torch.manual_seed(1)
     parts = networks(settings)
     path = tmp_path / "gen_00000001.pt"

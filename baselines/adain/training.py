@@ -1,0 +1,81 @@
+"""Losses and the training step of AdaIN (equation numbers of arXiv:1703.06868): the decoder learns, the encoder stays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from baselines.adain.method import AdaIn
+from baselines.adain.networks import RELU_1, adain, decoder, encoder, features, mean_std, random_encoder
+from baselines.adain.settings import AdaInSettings
+from baselines.adapter import load_strict
+from baselines.blocks import kaiming_init
+from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors
+from models.training.rng import StepRNG
+from models.training.trainee import Batch
+from models.weights import read_checkpoint
+
+
+def losses(vgg: Any, dec: Any, content: Tensor, style: Tensor, alpha: float = 1.0) -> Scalars:
+    """Content and style loss, unweighted (Eq. 12, 13); pictures in [0, 1]."""
+    with torch.no_grad():
+        style_features = features(vgg, style)
+        target = adain(vgg[: RELU_1[-1]](content), style_features[-1], alpha)  # t of Eq. 9
+    made = features(vgg, dec(target))
+    content_loss = F.mse_loss(made[-1], target)  # Eq. 12
+    style_loss = torch.zeros_like(content_loss)
+    for ours, wanted in zip(made, style_features):
+        (mu, sigma), (mu_s, sigma_s) = mean_std(ours), mean_std(wanted)
+        style_loss = style_loss + F.mse_loss(mu, mu_s) + F.mse_loss(sigma, sigma_s)  # Eq. 13
+    return {"content": content_loss, "style": style_loss}
+
+
+class AdaInTrainee(BaselineTrainee):
+    """Trains the decoder alone; Adam, lr / (1 + 5e-5 i), content 1, style 10 (authors' train.py)."""
+
+    settings: AdaInSettings
+    sheet_columns = 3
+
+    def __init__(self, settings: AdaInSettings, device: torch.device, vgg: Mapping[str, Tensor] | None = None) -> None:
+        networks: Networks = {"vgg": encoder(settings.width), "decoder": decoder(settings.width)}
+        if vgg is not None:
+            load_strict(networks["vgg"], vgg, "AdaIN vgg")
+        else:
+            random_encoder(networks["vgg"])
+        if settings.init == "he":
+            kaiming_init(networks["decoder"])
+        super().__init__(settings, networks, device, frozen=("vgg",))
+        self.optimizers = {"decoder": torch.optim.Adam(networks["decoder"].parameters(), lr=settings.lr)}
+
+    def rate(self, step: int) -> float:
+        return 1 / (1 + self.settings.lr_decay * step)
+
+    def step(self, batch: Batch, draws: StepRNG) -> Scalars:
+        batch = self.begin(batch, draws)
+        vgg, dec = self.networks["vgg"], self.networks["decoder"]
+        s = self.settings
+
+        def loss(part: Tensors) -> tuple[Tensor, Scalars]:
+            found = losses(vgg, dec, part["photo"], part["art"])
+            return s.content_weight * found["content"] + s.style_weight * found["style"], found  # Eq. 11
+
+        unit = {name: images / 2 + 0.5 for name, images in batch.images.items()}
+        return self.update(("decoder",), unit, loss)
+
+    def method(self) -> AdaIn:
+        return AdaIn(self.networks, self.settings.size, self.settings.alpha)
+
+
+def build(settings: AdaInSettings, device: torch.device) -> Any:
+    """Networks, losses and schedule for the training loop.
+
+    `vgg_weights` names the published encoder; without it the encoder stays random, which trains a decoder for random
+    features: enough for the demo, not for the paper's figures.
+    """
+    if not settings.vgg_weights:
+        return AdaInTrainee(settings, device)
+    return AdaInTrainee(settings, device, next(iter(read_checkpoint(settings.vgg_weights).parts.values())))

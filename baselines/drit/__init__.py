@@ -1,0 +1,1 @@
+"""DRIT++ (Lee et al., IJCV 2020), two domains: networks, training and method."""

@@ -1,0 +1,79 @@
+"""The one way from a name and weights to a `Method`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from baselines.adapter import load_strict, pick
+from baselines.blocks import kaiming_init
+from baselines.checkpoints import read
+from baselines.registry import METHODS, UNTRAINED, Baseline, known
+from baselines.stargan2.fan import load_landmarks
+from suite.errors import SuiteError
+from suite.profiles import load_profile
+
+
+def open_method(
+    name: str,
+    weights: str | Path = UNTRAINED,
+    device: str = "cpu",
+    profile: str = "paper",
+    overrides: Iterable[str] = (),
+    **options: Any,
+) -> Any:
+    """A `Method` ready to use.
+
+    Args:
+        name: of `METHODS`.
+        weights: a run's folder, a checkpoint (published or of this suite), a folder of published files, or `"random"`
+            for untrained networks, whose name then says so.
+        device: where it runs.
+        profile, overrides: the architecture, for weights that carry no settings (published ones).
+        options: of the method's adapter (`alpha`, `mix`, `preserve_colour`, `target`, `steps`).
+
+    Raises:
+        SuiteError: an unknown method, a checkpoint of another method or configuration, an unknown option.
+    """
+    row = METHODS[known(name)]
+    if row.settings is None:
+        return row.module("method").open_method(weights=weights, device=device, **options)
+    return _open_trainable(name, row, weights, device, profile, overrides, options)
+
+
+def _open_trainable(
+    name: str,
+    row: Baseline,
+    weights: str | Path,
+    device: str,
+    profile: str,
+    overrides: Iterable[str],
+    options: dict[str, Any],
+) -> Any:
+    trained = str(weights) != UNTRAINED
+    found: dict[str, Any] = {}
+    settings: Any = None
+    if trained:
+        found, settings = read(weights, name)
+    if settings is None:
+        assert row.settings is not None
+        settings = load_profile(row.settings, row.package, profile, overrides)
+    torch.manual_seed(settings.seed)
+    networks = row.module("networks")
+    parts = networks.networks(settings)
+    if not trained:
+        getattr(networks, "untrained", lambda made: kaiming_init(*made.values()))(parts)
+    for part, network in parts.items():
+        if trained and part == "fan" and part not in found and settings.fan_weights:
+            load_landmarks(network, settings.fan_weights)
+        elif trained:
+            load_strict(network, pick(found, part, name), f"{name} {part}")
+        # Convolutions are faster in this layout, and it carries over from weights to activations.
+        network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    try:
+        return row.module("method").method(parts, settings, trained=trained, **options)
+    except TypeError as error:
+        raise SuiteError(f"--option: {name}: {error}") from None
