@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aahq.gallery import Gallery, serve
 from aahq.ledger import LEDGER, Ledger
+from aahq.painted.gallery import Gallery, serve
 from aahq.pipeline import open_build, run_all
 from aahq.report import reasons, write_report
 from aahq.stages.engine import Tally

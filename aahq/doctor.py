@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from aahq.landmark_model import LANDMARKS_68, load_dlib, model_file
+from aahq.faces.dlib_models import LANDMARKS_68, load_dlib, model_file
 from suite.errors import SuiteError
 
 PACKAGES = ("beautifulsoup4", "numpy", "pandas", "pillow", "protego", "pyarrow", "requests", "scipy")

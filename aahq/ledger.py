@@ -75,7 +75,7 @@ MIGRATIONS: tuple[str, ...] = (
         rows INTEGER NOT NULL, kept INTEGER NOT NULL
     ) STRICT;
     """,
-    # What rows were before people decided about them: see aahq/review/apply.py.
+    # What rows were before people decided about them: see aahq/stages/review.py.
     """
     CREATE TABLE before_review (
         id TEXT PRIMARY KEY REFERENCES faces (id) ON DELETE CASCADE,

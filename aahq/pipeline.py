@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aahq.config import Ask, Manners, Shape
-from aahq.engine import choose_engine
 from aahq.folder import disk_faults, only_writer, sweep_parts
 from aahq.ledger import Ledger
 from aahq.remove.remove import finish_removal
 from aahq.sources import SOURCES, Source
+from aahq.stages.dask_engine import choose_engine
 from aahq.stages.engine import Engine, SerialExecutor, Tally
 from suite.errors import SuiteError, did_you_mean
 
@@ -182,7 +182,7 @@ def quality(build: Build, thresholds: Path | None = None) -> Tally:
 
 def review(build: Build) -> Tally:
     """Do what people decided on the review page; faces whose points they placed are aligned and judged first."""
-    from aahq.review import apply as stage
+    from aahq.stages import review as stage
 
     def judge_again() -> None:
         for again in (align, dedup, quality):

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aahq.align import crop_quad
-from aahq.faces import FoundFace
+from aahq.faces.align import crop_quad
+from aahq.faces.find import FoundFace
 from suite.errors import SuiteError, did_you_mean
 
 # Sharpness is measured at the crop's own scale, but not at a finer one than this side: a large picture that is soft pixel

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from aahq import screen
 from aahq.candidates import FOLDER, Candidate
 from aahq.crawl.process import Terms
 from aahq.crawl.stage import Where
 from aahq.crawl.stage import run as crawl
-from aahq.hashes import hamming, phash64, pixel_sha256
+from aahq.images import decode
+from aahq.images.hashes import hamming, phash64, pixel_sha256
 from aahq.ledger import Ledger, picture_id
 from aahq.reasons import Rejected
 from aahq.release.schema import CARD, MANIFEST, REJECT_COLUMNS
@@ -228,7 +228,7 @@ def _get(root: Path, policy: str, task: Task) -> Result:
     if isinstance(file, Refusal):
         return row, "refused" if file.reason in WITHDRAWN else "gone", file
     try:
-        rgb = screen.canonical(root / file).rgb
+        rgb = decode.canonical(root / file).rgb
     except Rejected as refused:
         return row, "changed", Refusal(refused.reason, refused.detail)
     if why := _differs(row, policy, response, rgb):

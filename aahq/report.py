@@ -16,8 +16,8 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
-from aahq import screen
 from aahq.consent.decide import is_open
+from aahq.images import decode
 from aahq.ledger import Ledger
 from aahq.reasons import REASONS, Rejected
 from aahq.sources.survival import met_by_crawl
@@ -244,7 +244,7 @@ def _short(value: float) -> str:
 def thumbnail(path: Path) -> str:
     """A JPEG of a picture's whole frame within THUMB pixels, as a data address; empty where it cannot be shown."""
     try:
-        rgb = screen.canonical(path).rgb
+        rgb = decode.canonical(path).rgb
     except (Rejected, OSError):
         return ""
     picture = Image.fromarray(rgb)

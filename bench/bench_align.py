@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aahq.align import align
-from aahq.faces import FaceFinder
+from aahq.faces.align import align
+from aahq.faces.find import FaceFinder
 from bench.ffhq_recipe import straightforward_align
 from bench.run import Row
 

@@ -15,8 +15,8 @@ from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.crawl import stage as crawl
 from aahq.crawl.process import Terms
-from aahq.gallery import Gallery, serve
 from aahq.ledger import Ledger
+from aahq.painted.gallery import Gallery, serve
 from aahq.sources import Source, SourceOptions, open_source
 from aahq.web.client import Http, Limits
 from bench.run import Row

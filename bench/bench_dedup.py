@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from aahq.align import align
-from aahq.dedup import DedupIndex, Entry, embed
-from aahq.faces import FaceFinder
-from aahq.hamming import near_pairs
-from aahq.hashes import phash64, pixel_sha256
+from aahq.dedup.cluster import DedupIndex, Entry
+from aahq.dedup.embedding import embed
+from aahq.dedup.hamming import near_pairs
+from aahq.faces.align import align
+from aahq.faces.find import FaceFinder
+from aahq.images.hashes import phash64, pixel_sha256
 from bench.bench_align import _high_water
 from bench.run import Row
 

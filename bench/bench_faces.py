@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aahq.faces import FaceFinder
-from aahq.landmark_model import load_dlib, model_file
+from aahq.faces.dlib_models import load_dlib, model_file
+from aahq.faces.find import FaceFinder
 from bench.run import Row
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -26,10 +26,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aahq.engine import choose_engine
-from aahq.hamming import near_pairs
+from aahq.dedup.hamming import near_pairs
 from aahq.pipeline import RUN, STAGES, open_build
 from aahq.stages import screen
+from aahq.stages.dask_engine import choose_engine
 from aahq.stages.engine import BATCH, Engine, run_batches
 from bench.run import RESULTS, Row, machine, ratio
 from suite.errors import SuiteError, did_you_mean
@@ -115,8 +115,8 @@ def stage_rows() -> list[Row]:
 
 
 def _painted(folder: Path) -> Path:
-    from aahq.portraits.paint import paint
-    from aahq.portraits.styles import style_seed
+    from aahq.painted.portraits.paint import paint
+    from aahq.painted.portraits.styles import style_seed
 
     folder.mkdir()
     for number in range(8):

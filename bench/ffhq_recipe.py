@@ -1,4 +1,4 @@
-"""The FFHQ crop written the straightforward way with Pillow and SciPy: the reference that `aahq.align` is held against."""
+"""The FFHQ crop in its plain form, with Pillow and SciPy: the reference that `aahq.faces.align` is held against."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ SYMBOLS = (
     ("LPIPS diversity (section 4)", "mean over the 45 pairs of a face", "benchmark/lpips_diversity.py", "def of_faces"),
     ("FID (section 4)", "Fréchet distance", "benchmark/frechet.py", "def frechet_distance"),
     ("1,000 faces x 10 styles", "the protocol's draw", "benchmark/protocol.py", "def draw("),
-    ("AAHQ alignment (A.2)", "FFHQ's recipe", "aahq/align.py", "def align"),
+    ("AAHQ alignment (A.2)", "FFHQ's recipe", "aahq/faces/align.py", "def align"),
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aahq.portraits import paint, style_seed
+from aahq.painted.portraits import paint, style_seed
 from suite.files import whole_file
 
 WALL = Path(__file__).parent / "images" / "wall.png"

@@ -200,7 +200,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the commands run in their order: a photograph, a picture of art, and a folder of each."""
     from PIL import Image
 
-    from aahq.portraits import paint, style_seed
+    from aahq.painted.portraits import paint, style_seed
 
     place = tmp_path_factory.mktemp("readme")
     (place / "art").mkdir()

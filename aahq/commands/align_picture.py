@@ -30,7 +30,7 @@ def align_picture(pictures: tuple[str, ...], out: Path, size: int, largest: bool
     Example:
       aahq align-picture party.jpg -o aligned --size 256 --largest
     """
-    from aahq.picture_aligner import PictureAligner
+    from aahq.faces.picture_aligner import PictureAligner
 
     aligner = PictureAligner(size, largest)
     if pictures == ("-",):

@@ -35,8 +35,8 @@ def command(
       aahq gallery --port 8000 --faults all
       aahq gallery --pictures ~/paintings
     """
-    from aahq.gallery import FAULTS, Gallery
-    from aahq.gallery.server import GalleryServer
+    from aahq.painted.gallery import FAULTS, Gallery
+    from aahq.painted.gallery.server import GalleryServer
 
     if faults == "list":
         known = {name: fault.what for name, fault in FAULTS.items()}

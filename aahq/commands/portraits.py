@@ -61,8 +61,8 @@ def command(
       aahq portraits painted --count 1000 --size 128 --domain both
       aahq portraits faces --count 500 --size 256 --domain photo --seed 7
     """
-    from aahq.portraits.collection import sittings, write_portraits
-    from aahq.portraits.worlds import WORLDS
+    from aahq.painted.portraits.collection import sittings, write_portraits
+    from aahq.painted.portraits.worlds import WORLDS
 
     if out.is_file():
         raise SuiteError(f"OUT {out}: is a file; expected a folder, or a name for a new one")

@@ -15,7 +15,7 @@ from typing import IO
 from aahq.candidates import Candidate
 from aahq.consent.reservations import header_reservation
 from aahq.folder import disk_faults
-from aahq.magic import HEAD, picture_type
+from aahq.images.magic import HEAD, picture_type
 from aahq.reasons import Rejected
 from aahq.web.client import UNREACHED, Http, utc_now
 from aahq.web.response import CHUNK, Incoming, check_status

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from aahq.hashes import phash64, phash_hex, pixel_sha256
+from aahq.images.hashes import phash64, phash_hex, pixel_sha256
 from aahq.release.schema import (
     CARD,
     CARD_FILES,

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from aahq import screen
 from aahq.candidates import Candidate
-from aahq.hashes import hamming, phash64, pixel_sha256
+from aahq.images import decode
+from aahq.images.hashes import hamming, phash64, pixel_sha256
 from aahq.ledger import LEDGER, Ledger
 from aahq.reasons import Rejected
 from aahq.release.schema import MANIFEST
@@ -79,7 +79,7 @@ def picture_question(path: Path) -> Question:
         SuiteError: the file is no picture that could be in a release.
     """
     try:
-        rgb = screen.canonical(path).rgb
+        rgb = decode.canonical(path).rgb
         digest = sha256_file(path)
     except (Rejected, OSError) as error:
         raise SuiteError(f"--image {path}: {error}; expected a picture") from None

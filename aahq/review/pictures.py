@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aahq import screen
-from aahq.align import align
+from aahq.faces.align import align
+from aahq.images import decode
 from aahq.reasons import Rejected
 from aahq.review.catalog import Item
 from aahq.review.log import FOLDER
@@ -202,7 +202,7 @@ def _give_way() -> None:
 def _canonical(path: Path) -> np.ndarray:
     """The pixels that landmarks are counted in: upright, sRGB."""
     try:
-        return screen.canonical(path).rgb
+        return decode.canonical(path).rgb
     except Rejected as refused:
         raise SuiteError(f"{path}: {refused}") from None
 

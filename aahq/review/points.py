@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aahq.align import MAX_SIDE, crop_quad
+from aahq.faces.align import MAX_SIDE, crop_quad
 from suite.errors import SuiteError
 
 NAMES = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")

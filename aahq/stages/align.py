@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from aahq import align as pure
-from aahq import screen
-from aahq.dedup import embed
-from aahq.faces import FoundFace
+from aahq.dedup.embedding import embed
+from aahq.faces import align as pure
+from aahq.faces.find import FoundFace
 from aahq.folder import content_path
-from aahq.hashes import phash64, phash_hex, pixel_sha256
+from aahq.images import decode
+from aahq.images.hashes import phash64, phash_hex, pixel_sha256
 from aahq.ledger import Ledger
 from aahq.quality import assess
 from aahq.release.store import encode_png
@@ -119,7 +119,7 @@ def _work(folder: Path, size: int, tasks: list[Task]) -> list[Result]:
     results: list[Result] = []
     # Faces of one picture stand together: it is decoded once.
     for source, rows in groupby(tasks, key=lambda task: str(task["source"])):
-        picture = guarded(screen.canonical, folder / source)
+        picture = guarded(decode.canonical, folder / source)
         for row in rows:
             made = picture if isinstance(picture, Refusal) else guarded(_make, folder, picture.rgb, row, size)
             results.append((row["id"], made))

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from aahq.dedup import DedupIndex, Entry, assign_splits
+from aahq.dedup.cluster import DedupIndex, Entry, assign_splits
 from aahq.ledger import Ledger
 from aahq.stages.engine import Tally, stage_run
 

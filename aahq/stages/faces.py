@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from aahq import screen
-from aahq.align import checked_quad
 from aahq.candidates import Candidate
-from aahq.faces import FaceFinder
+from aahq.faces.align import checked_quad
+from aahq.faces.find import FaceFinder
+from aahq.images import decode
 from aahq.ledger import Ledger, face_id
 from aahq.reasons import Rejected
 from aahq.stages.engine import BATCH, Engine, Refusal, Tally, guarded, run_batches, stage_run
@@ -62,7 +62,7 @@ def _work(folder: Path, tasks: list[Task]) -> list[Result]:
 
 
 def _faces_of(file: Path, candidate: str) -> list[dict[str, Any]]:
-    rgb = screen.canonical(file).rgb
+    rgb = decode.canonical(file).rgb
     points = Candidate.from_json(candidate).landmarks
     faces = [_given(np.asarray(points, np.float32))] if points is not None else _found(rgb)
     if not faces:

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aahq import screen as pure
 from aahq.candidates import Candidate
 from aahq.consent.optouts import OptOuts
-from aahq.hashes import phash64, phash_hex, pixel_sha256
+from aahq.images import decode
+from aahq.images.hashes import phash64, phash_hex, pixel_sha256
 from aahq.ledger import Ledger
 from aahq.remove.forget import returned
 from aahq.remove.tombstones import Tombstones
@@ -73,7 +73,7 @@ def _work(folder: Path, tasks: list[Task]) -> list[Result]:
 
 
 def _measure(file: Path) -> dict[str, Any]:
-    seen = pure.canonical(file)
+    seen = decode.canonical(file)
     height, width = seen.rgb.shape[:2]
     return {
         "width": width,

@@ -16,8 +16,8 @@ STYLES = ("natural", "oil", "pastel", "natural", "watercolour", "oil")
 @pytest.fixture(scope="session")
 def painted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six portraits, a copy and a mirror of the first, a picture without a face, a cut file, and a text."""
-    from aahq.portraits.paint import paint
-    from aahq.portraits.styles import style_seed
+    from aahq.painted.portraits.paint import paint
+    from aahq.painted.portraits.styles import style_seed
 
     folder = tmp_path_factory.mktemp("painted")
     for number, family in enumerate(STYLES):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from aahq.align import align, crop_quad
-from aahq.faces import FaceFinder, FoundFace
+from aahq.faces.align import align, crop_quad
+from aahq.faces.find import FaceFinder, FoundFace
 from aahq.quality import CHECKS, Scores, assess, blockiness, judge, load_thresholds, outside, sharpness
 from aahq.reasons import REASONS
 from suite.errors import SuiteError

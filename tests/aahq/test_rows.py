@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aahq.align import align, crop_quad
 from aahq.crawl.stage import offer_again
+from aahq.faces.align import align, crop_quad
 from aahq.ledger import Ledger
 from aahq.pipeline import RUN, open_build
 from aahq.reasons import REASONS, Rejected

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aahq.engine import choose_engine
-from aahq.hamming import near_pairs
+from aahq.dedup.hamming import near_pairs
 from aahq.pipeline import open_build, run_all
+from aahq.stages.dask_engine import choose_engine
 from suite.errors import SuiteError
 
 pytestmark = pytest.mark.skipif(find_spec("distributed") is None, reason="needs the extra 'cluster'")
@@ -106,7 +106,7 @@ def test_a_cluster_that_loses_a_worker_writes_the_same_release(
 
 
 def test_nobody_at_the_address_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aahq.engine.PATIENCE", 1)
+    monkeypatch.setattr("aahq.stages.dask_engine.PATIENCE", 1)
     with (
         pytest.raises(SuiteError, match=r"--scheduler tcp://127\.0\.0\.1:9: no answer"),
         choose_engine(None, "tcp://127.0.0.1:9"),

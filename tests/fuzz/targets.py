@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from aahq import screen
 from aahq.candidates import Candidate
 from aahq.consent import embedded_rights, reservations
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
+from aahq.images import decode
 from aahq.reasons import Rejected
 from aahq.release.verify import verify
 from aahq.release.write import write
@@ -94,7 +94,7 @@ def rights(data: bytes) -> None:
 
 
 def picture(data: bytes) -> None:
-    screen.canonical(data)
+    decode.canonical(data)
 
 
 def candidate(data: bytes) -> None:

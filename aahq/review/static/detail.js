@@ -12,7 +12,7 @@ export function svg(name, attributes = {}, ...inside) {
   return made;
 }
 
-// The recipe's square from eyes and mouth corners, as in aahq/align.py: top left, bottom left, bottom right, top right.
+// The recipe's square from eyes and mouth corners, as in aahq/faces/align.py: top left, bottom left, bottom right, top right.
 export function cropSquare([left, right, mouthLeft, mouthRight]) {
   const middle = (a, b) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
   const eyes = middle(left, right);

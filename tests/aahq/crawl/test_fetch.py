@@ -23,9 +23,9 @@ from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.crawl.fetch import download
 from aahq.folder import sweep_parts
-from aahq.gallery import FAULTS, Gallery, serve
+from aahq.images.decode import canonical
+from aahq.painted.gallery import FAULTS, Gallery, serve
 from aahq.reasons import Rejected
-from aahq.screen import canonical
 from aahq.sources import SourceOptions, open_source
 from aahq.web.client import Http, Limits
 from aahq.web.interrupts import Challenged

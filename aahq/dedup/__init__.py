@@ -1,0 +1,1 @@
+"""Near-duplicates: embeddings, pairs, clusters, keepers and splits."""

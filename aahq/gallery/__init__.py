@@ -1,7 +1,0 @@
-"""The embedded gallery: painted works served on loopback in the shapes of the sites that this project reads."""
-
-from aahq.gallery.faults import FAULTS, Fault
-from aahq.gallery.gallery import Gallery
-from aahq.gallery.server import serve, start
-
-__all__ = ["FAULTS", "Fault", "Gallery", "serve", "start"]

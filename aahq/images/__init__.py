@@ -1,0 +1,1 @@
+"""Pure functions on pixels: decode to canonical sRGB, find truncation, hash."""
