@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 
 from aahq.dedup.embedding import embed
-from aahq.faces import align as pure
+from aahq.faces.align import align as align_face
+from aahq.faces.align import is_aligned
 from aahq.faces.find import FoundFace
 from aahq.folder import content_path
 from aahq.images import decode
@@ -92,12 +93,12 @@ def recipe(size: int) -> str:
 
 def cut(rgb: np.ndarray, landmarks: np.ndarray, size: int) -> tuple[np.ndarray, str]:
     """The aligned face (size, size, 3) uint8 and the recipe's name; a picture that is aligned already is only resized."""
-    if pure.is_aligned(rgb, landmarks):
+    if is_aligned(rgb, landmarks):
         if rgb.shape[:2] == (size, size):
             return rgb, "already-aligned"
         resized = Image.fromarray(rgb).resize((size, size), Image.Resampling.LANCZOS)
         return np.asarray(resized), f"already-aligned-lanczos{size}"
-    return pure.align(rgb, landmarks, size=size, transform_size=4 * size), recipe(size)
+    return align_face(rgb, landmarks, size=size, transform_size=4 * size), recipe(size)
 
 
 def found_face(row: Task) -> FoundFace:

@@ -1,0 +1,79 @@
+"""The stages that compute, each as a command of its own: screen, faces, align, dedup, quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aahq.commands.shared import json_option, line, out_argument, stage_command
+from suite.cli import emit
+
+screen = stage_command(
+    "screen",
+    """Decode every fetched picture of OUT to canonical 8-bit sRGB, or refuse it with a reason.
+
+    \b
+    Example:
+      aahq screen art
+    """,
+)
+
+faces = stage_command(
+    "faces",
+    """Find the faces of every screened picture of OUT, with 68 landmarks each.
+
+    \b
+    Example:
+      aahq faces art
+    """,
+)
+
+align = stage_command(
+    "align",
+    """Cut every found face of OUT by the FFHQ recipe, and measure it for dedup and quality.
+
+    \b
+    Example:
+      aahq align art
+    """,
+)
+
+
+@click.command()
+@out_argument
+@json_option
+def dedup(out: Path, as_json: bool) -> None:
+    """Cluster all aligned faces of OUT, choose each cluster's keeper, and assign splits that no cluster straddles.
+
+    \b
+    Example:
+      aahq dedup art
+    """
+    from aahq import pipeline
+
+    with pipeline.open_build(out, workers=1) as build:
+        tally = pipeline.dedup(build)
+    emit(tally.as_dict(), line(tally), as_json)
+
+
+@click.command()
+@out_argument
+@click.option(
+    "--thresholds",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file in the shape of aahq/quality.toml; the shipped one by default.",
+)
+@json_option
+def quality(out: Path, thresholds: Path | None, as_json: bool) -> None:
+    """Judge every cluster's keeper by the thresholds; a rejected one's best copy stands in for it.
+
+    \b
+    Example:
+      aahq quality art --thresholds strict.toml
+    """
+    from aahq import pipeline
+
+    with pipeline.open_build(out, workers=1) as build:
+        tally = pipeline.quality(build, thresholds)
+    emit(tally.as_dict(), line(tally), as_json)
