@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from threading import Lock
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -15,35 +18,70 @@ from torch import Tensor
 from suite.errors import SuiteError
 from suite.files import whole_file
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+
+
+# `warnings` is shared by all threads, and loaders decode in several.
+_opening = Lock()
 
 
 def read_rgb(path: str | Path) -> Image.Image:
-    """A picture as an RGB image, turned as its EXIF says; transparency lies on white.
+    """A picture file as an RGB image; see `decode_rgb`.
 
     Raises:
         SuiteError: no such file, not a picture, cut short, or too large to be one (a decompression bomb).
     """
     path = Path(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return _to_rgb(ImageOps.exif_transpose(image))
+        return decode_rgb(path)
     except FileNotFoundError:
         raise SuiteError(f"{path}: no such file; a picture is expected") from None
+    except IsADirectoryError:
+        raise SuiteError(f"{path}: is a folder; a picture is expected") from None
     except UnidentifiedImageError:
         raise SuiteError(f"{path}: not a picture; PNG, JPEG, WebP, BMP, TIFF and GIF are read") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise SuiteError(f"{path}: more than {Image.MAX_IMAGE_PIXELS} pixels; make it smaller first") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise SuiteError(f"{path}: a damaged picture ({error})") from None
+    except PICTURE_ERRORS as error:
+        raise SuiteError(f"{path}: {' '.join(str(error).split())[:200]}") from None
+
+
+def decode_rgb(source: Path | BinaryIO) -> Image.Image:
+    """The one way from a picture's bytes to RGB, for commands and training: turned as its EXIF says, transparency on white,
+    16-bit greys scaled, the first frame of several.
+
+    Raises:
+        PICTURE_ERRORS: not a picture, damaged, too large to be one, or of a kind that has no range (32 bits, floats).
+    """
+    with _opening, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            image = Image.open(source)
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise ValueError(f"more than {Image.MAX_IMAGE_PIXELS} pixels; make it smaller first") from None
+    with image:
+        try:
+            return _to_rgb(ImageOps.exif_transpose(image))
+        except _DAMAGE as error:
+            raise ValueError(f"a damaged or foreign picture ({error})") from error
+
+
+# What `decode_rgb` raises; `UnidentifiedImageError` is an OSError.
+PICTURE_ERRORS = (OSError, ValueError)
+# What Pillow's plug-ins raise on damaged bytes.
+_DAMAGE = (
+    *(OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, EOFError),
+    *(RuntimeError, struct.error, zlib.error, Image.DecompressionBombError),
+)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I"):
         # Pillow would clip 16-bit greys instead of scaling them.
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        grey = np.asarray(image).astype(np.int64)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise ValueError("32 bits a pixel; 8 or 16 are read")
+        image = Image.fromarray((grey >> 8).astype(np.uint8))
+    if image.mode == "F":
+        raise ValueError("floating-point pixels; 8 or 16 bits are read")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, "white")
@@ -75,6 +113,9 @@ def to_uint8(picture: Tensor) -> np.ndarray:
     Truncation, not rounding, is what the published scripts do; measurements on files depend on it.
     """
     scaled = picture.detach().float().mul(0.5).add(0.5).mul(255).clamp(0, 255)
+    if scaled.isnan().any():
+        # A cast would make them black without a word.
+        raise SuiteError("a picture came out as NaN; damaged weights, or --precision float16 overflowed (use float32)")
     return scaled.to(torch.uint8).permute(1, 2, 0).cpu().numpy()
 
 
@@ -101,6 +142,12 @@ def save_png(path: str | Path, picture: Tensor | Image.Image, text: dict[str, An
         image.save(part, format="PNG", pnginfo=info)
 
 
+def is_picture_name(name: str) -> bool:
+    """Whether a file or an archive's member is a picture by its name; the shadows that macOS leaves beside files are not."""
+    path = PurePosixPath(name)
+    return name.lower().endswith(SUFFIXES) and not path.name.startswith("._") and "__MACOSX" not in path.parts
+
+
 def picture_files(paths: tuple[Path, ...], flag: str) -> Iterator[Path]:
     """The files that are given, and those of folders (sorted, not those below), one at a time.
 
@@ -109,7 +156,7 @@ def picture_files(paths: tuple[Path, ...], flag: str) -> Iterator[Path]:
     """
     for path in paths:
         if path.is_dir():
-            names = sorted(entry.name for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES)
+            names = sorted(entry.name for entry in path.iterdir() if is_picture_name(entry.name))
             if not names:
                 raise SuiteError(f"{flag} {path}: no picture in this folder")
             yield from (path / name for name in names)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from models.data.pictures import PICTURE_ERRORS
 from models.data.sources import Pictures, ReleasePictures, decoded, open_pictures
 from suite.errors import SuiteError
 from suite.files import cache_home, digest, sha256_bytes, write_json
@@ -164,7 +165,7 @@ def _fill(place: Path, pictures: Pictures, size: int, workers: int, shown: str) 
 def _square(pictures: Pictures, index: int, size: int) -> tuple[np.ndarray | None, tuple[int, int], str]:
     try:
         rgb = decoded(pictures.read(index))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except PICTURE_ERRORS as error:
         return None, (0, 0), " ".join(str(error).split())[:200]
     return squared(rgb, size), (rgb.shape[0], rgb.shape[1]), ""
 

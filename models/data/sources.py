@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import os
 import tarfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from models.data.pictures import SUFFIXES, decode_rgb, is_picture_name
 from models.data.release import open_release
 from suite.errors import SuiteError
 from suite.files import digest
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 class Pictures(Protocol):
@@ -81,7 +82,7 @@ class FolderPictures:
     """Every picture file below a folder, in the order of its relative path."""
 
     def __init__(self, folder: Path) -> None:
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        files = sorted(path for path in folder.rglob("*") if is_picture_name(path.name) and path.is_file())
         self._files = files
         self.names = [path.relative_to(folder).as_posix() for path in files]
         self.labels: dict[str, np.ndarray] = {}
@@ -128,16 +129,19 @@ class ZipPictures:
         self._local = threading.local()
         try:
             with zipfile.ZipFile(path) as archive:
-                self.names = sorted(name for name in archive.namelist() if name.lower().endswith(SUFFIXES))
-        except zipfile.BadZipFile:
-            raise SuiteError(f"--data {path}: not a whole zip file") from None
+                self.names = sorted({name for name in archive.namelist() if is_picture_name(name)})
+        except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+            raise SuiteError(f"--data {path}: not a whole zip file ({error})") from None
         self.labels: dict[str, np.ndarray] = {}
         self.key = digest(["zip", _stamp(path)])
 
     def read(self, index: int) -> bytes:
         if not hasattr(self._local, "archive"):
             self._local.archive = zipfile.ZipFile(self._path)
-        data: bytes = self._local.archive.read(self.names[index])
+        try:
+            data: bytes = self._local.archive.read(self.names[index])
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
+            raise OSError(f"a damaged, encrypted or unknown member ({error})") from None
         return data
 
 
@@ -151,13 +155,14 @@ class TarPictures:
         self.names = []
         for number, shard in enumerate(shards):
             try:
-                with tarfile.open(shard) as archive:
+                # Members of a compressed one could not be read by their place.
+                with tarfile.open(shard, "r:") as archive:
                     for member in archive:
-                        if member.isfile() and member.name.lower().endswith(SUFFIXES):
+                        if member.isfile() and is_picture_name(member.name):
                             self._spans.append((number, member.offset_data, member.size))
                             self.names.append(f"{shard.name}#{member.name}")
-            except tarfile.TarError as error:
-                raise SuiteError(f"--data {shard}: not a whole tar file ({error})") from None
+            except (tarfile.TarError, OSError) as error:
+                raise SuiteError(f"--data {shard}: not a whole, uncompressed tar file ({error})") from None
         self.labels: dict[str, np.ndarray] = {}
         self.key = digest(["tar", [_stamp(shard) for shard in shards]])
 
@@ -174,16 +179,21 @@ class ParquetPictures:
     """Rows of Parquet files whose first picture column holds bytes, or a struct with a `bytes` field."""
 
     def __init__(self, place: Path) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         self._files = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
         self._where: list[tuple[int, int, int]] = []
+        self._columns: list[str] = []
         self._last: tuple[tuple[int, int], list[bytes]] | None = None
         self._lock = threading.Lock()
         self.names = []
         for number, path in enumerate(self._files):
-            source = pq.ParquetFile(path)
-            self._column = _picture_column(source.schema_arrow, path)
+            try:
+                source = pq.ParquetFile(path)
+            except (pa.ArrowException, OSError) as error:
+                raise SuiteError(f"--data {path}: not a whole Parquet file ({error})") from None
+            self._columns.append(_picture_column(source.schema_arrow, path))
             for group in range(source.num_row_groups):
                 for row in range(source.metadata.row_group(group).num_rows):
                     self._where.append((number, group, row))
@@ -199,11 +209,15 @@ class ParquetPictures:
             return self._last[1][row]
 
     def _group(self, number: int, group: int) -> Iterator[bytes]:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pq.ParquetFile(self._files[number]).read_row_group(group, columns=[self._column])
+        try:
+            table = pq.ParquetFile(self._files[number]).read_row_group(group, columns=[self._columns[number]])
+        except pa.ArrowException as error:
+            raise OSError(f"a damaged row group ({error})") from None
         for value in table.column(0).to_pylist():
-            yield value["bytes"] if isinstance(value, dict) else value
+            yield (value["bytes"] if isinstance(value, dict) else value) or b""
 
 
 def _picture_column(schema: object, path: Path) -> str:
@@ -219,9 +233,5 @@ def _picture_column(schema: object, path: Path) -> str:
 
 
 def decoded(data: bytes) -> np.ndarray:
-    """Encoded bytes -> (H, W, 3) uint8 RGB, upright. Raises OSError or ValueError on a broken picture."""
-    from PIL import Image, ImageOps
-
-    with Image.open(io.BytesIO(data)) as picture:
-        upright = ImageOps.exif_transpose(picture)
-        return np.asarray(upright.convert("RGB"))
+    """Encoded bytes -> (H, W, 3) uint8 RGB by the rules of `decode_rgb`; raises its PICTURE_ERRORS."""
+    return np.asarray(decode_rgb(io.BytesIO(data)))
