@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from aahq.dedup.embedding import embed, flip, near_cosines
 from aahq.dedup.hamming import near_distinct
-from aahq.dedup.unionfind import UnionFind
 from suite.files import sha256_bytes
 
 __all__ = ["DedupIndex", "Entry", "Link", "assign_splits", "embed", "keeper_order"]
@@ -114,16 +115,14 @@ class DedupIndex:
 
     def clusters(self) -> dict[str, str]:
         """id -> its cluster's name: the id of the cluster's earliest member."""
-        sets: UnionFind[str] = UnionFind()
-        for name in self.entries:
-            sets.add(name)
-        for link in self.links:
-            sets.join(link.a, link.b)
-        out = {}
-        for members in sets.sets():
-            name = min(members, key=lambda m: (self.entries[m].when, m))
-            out.update(dict.fromkeys(members, name))
-        return out
+        number = {name: place for place, name in enumerate(self.entries)}
+        ends = np.array([(number[link.a], number[link.b]) for link in self.links], np.int64).reshape(-1, 2)
+        graph = coo_array((np.ones(len(ends), bool), ends.T), shape=(len(number), len(number)))
+        first: dict[int, Entry] = {}
+        component = connected_components(graph, directed=False)[1].tolist() if number else []
+        for label, entry in zip(component, self.entries.values(), strict=True):
+            first[label] = min(first.get(label, entry), entry, key=lambda e: (e.when, e.id))
+        return {name: first[label].id for name, label in zip(self.entries, component, strict=True)}
 
     def keepers(self) -> dict[str, str]:
         """cluster -> the id that stays: the largest resolution before warping, then the earliest, then the smallest id."""

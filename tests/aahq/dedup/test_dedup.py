@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import aahq.dedup.hamming
-from aahq.dedup.cluster import DedupIndex, Entry, assign_splits
+from aahq.dedup.cluster import DedupIndex, Entry, Link, assign_splits
 from aahq.dedup.embedding import embed, flip
 from aahq.dedup.hamming import near_pairs
-from aahq.dedup.unionfind import UnionFind
 
 
 def brute(hashes: np.ndarray, distance: int) -> list[tuple[int, int]]:
@@ -46,25 +45,22 @@ def test_near_pairs_of_any_hashes(values: list[int], distance: int) -> None:
     assert [tuple(pair) for pair in near_pairs(hashes, distance)[0].tolist()] == brute(hashes, distance)
 
 
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=30), st.randoms())
-def test_sets_are_the_components_in_any_order(edges: list[tuple[int, int]], random) -> None:
-    def partition(order: list[tuple[int, int]]) -> set[frozenset[int]]:
-        sets: UnionFind[int] = UnionFind()
-        for a, b in order:
-            sets.join(a, b)
-        return {frozenset(members) for members in sets.sets()}
-
-    shuffled = edges[:]
-    random.shuffle(shuffled)
-    found = partition(edges)
-    assert found == partition(shuffled)
-    assert all(any({a, b} <= group for group in found) for a, b in edges)
-    # As few sets as the edges allow: members minus the edges of a spanning forest.
-    reach = {a: {a} for edge in edges for a in edge}
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=30))
+def test_clusters_are_the_components_named_by_their_earliest(edges: list[tuple[int, int]]) -> None:
+    index = DedupIndex()
+    # Unlike in every field that could link them; the dates run against the names.
+    index.add(Entry(f"face{n:02}", f"picture{n}", when=f"{2030 - n // 2}") for n in range(21))
+    index.links |= {Link(f"face{a:02}", f"face{b:02}", "exact", 0.0) for a, b in edges}
+    reach = {n: {n} for n in range(21)}
     for a, b in edges * len(reach):
         reach[a] |= reach[b]
         reach[b] |= reach[a]
-    assert found == {frozenset(group) for group in reach.values()}
+    earliest = {n: min(group, key=lambda m: (2030 - m // 2, m)) for n, group in reach.items()}
+    assert index.clusters() == {f"face{n:02}": f"face{first:02}" for n, first in earliest.items()}
+
+
+def test_no_entries_have_no_clusters() -> None:
+    assert DedupIndex().clusters() == {}
 
 
 def entries(seed: int, count: int = 40) -> list[Entry]:
