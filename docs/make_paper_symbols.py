@@ -42,7 +42,7 @@ SYMBOLS = (
     ("a = alpha * m(i, theta)", "the blend's weight", "models/networks/blendgan.py", "# Eq. 4"),
     ("m(i, theta)", "blending indicator and its soft step", "models/networks/blendgan.py", "# Eq. 5"),
     ("E_style", "style encoder: Gram matrices and a four-layer MLP", "models/networks/style_encoder.py", "class StyleEncoder"),
-    ("Gram matrices, 610,304 values", "style features of VGG-19", "ops/gram.py", "def gram("),
+    ("Gram matrices, 610,304 values", "style features of VGG-19", "ops/gram/__init__.py", "def gram("),
     ("p", "projector of the contrastive loss", "models/networks/style_encoder.py", "class Projector"),
     ("NT-Xent, tau", "contrastive loss", "models/training/style_encoder.py", "# Eq. 2"),
     ("affine augmentations", "the style encoder's views", "models/training/affine.py", "def affine_views"),

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from models.networks.layers import BLUR, EqualConv2d, EqualLinear, FusedLeakyReLU, Resample, ScaledLeakyReLU
 from models.networks.stylegan2 import channel_table, check_size
-from ops.bias_act import ROOT_2
+from ops.bias_act.reference import ROOT_2
 from ops.checks import check_shape
 from ops.dispatch import layout
-from ops.modulated_conv import blur_pads
+from ops.modulated_conv.reference import blur_pads
 
 STDDEV_GROUP = 4
 

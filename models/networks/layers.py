@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ops.bias_act import ROOT_2, bias_act
-from ops.convolution import conv2d
-from ops.modulated_conv import blur_pads, filters, modulated_conv2d
+from ops.bias_act import bias_act
+from ops.bias_act.reference import ROOT_2
+from ops.conv2d import conv2d
+from ops.modulated_conv import modulated_conv2d
+from ops.modulated_conv.cpu import filters
+from ops.modulated_conv.reference import blur_pads
 from ops.upfirdn2d import fir_kernel, upfirdn2d
 
 BLUR = (1.0, 3.0, 3.0, 1.0)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.networks.layers import StyledConv, ToRGB
 from ops.dispatch import choose
-from ops.modulated_conv import convolve
+from ops.modulated_conv.reference import convolve
 
 Layers = tuple[StyledConv, StyledConv, ToRGB]
 

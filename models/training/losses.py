@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ops.convolution import input_gradients_only
+from ops.conv2d.cpu import input_gradients_only
 
 
 def d_logistic(real: Tensor, fake: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from ops.kernels.bias_act import bias_act_kernel, bias_act_slope_kernel
-from ops.kernels.channels import channel_dot_kernel, scale_channels_kernel
-from ops.kernels.gram import gram_kernel
-from ops.kernels.upfirdn2d import upfirdn2d_kernel
+from ops.bias_act.triton import bias_act_kernel, bias_act_slope_kernel
+from ops.gram.triton import gram_kernel
+from ops.modulated_conv.triton import channel_dot_kernel, scale_channels_kernel
+from ops.upfirdn2d.triton import upfirdn2d_kernel
 
 FLOATS = {"slope", "gain", "clamp", "scale"}
 CONSTANTS = [

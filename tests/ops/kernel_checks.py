@@ -9,16 +9,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from ops.bias_act import bias_act_ref
+from ops.bias_act.reference import bias_act_ref
+from ops.bias_act.triton import bias_act_triton
 from ops.dispatch import use
-from ops.geometry import geometry
-from ops.gram import gram_ref
-from ops.kernels.bias_act import bias_act_triton
-from ops.kernels.channels import scale_channels
-from ops.kernels.gram import gram_triton
-from ops.kernels.upfirdn2d import upfirdn2d_triton
-from ops.modulated_conv import modulated_conv2d, modulated_conv2d_ref
-from ops.upfirdn2d import fir_kernel, upfirdn2d_ref
+from ops.gram.reference import gram_ref
+from ops.gram.triton import gram_triton
+from ops.modulated_conv import modulated_conv2d
+from ops.modulated_conv.reference import modulated_conv2d_ref
+from ops.modulated_conv.triton import scale_channels
+from ops.upfirdn2d import fir_kernel
+from ops.upfirdn2d.geometry import geometry
+from ops.upfirdn2d.reference import upfirdn2d_ref
+from ops.upfirdn2d.triton import upfirdn2d_triton
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 # Rounding of the stored type: the reference rounds after every step, the kernel once. bfloat16 stores truncate in the

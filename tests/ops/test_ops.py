@@ -25,12 +25,14 @@ from models.networks.layers import (
     downsample,
     upsample,
 )
-from ops.bias_act import bias_act, bias_act_ref
+from ops.bias_act import bias_act
+from ops.bias_act.reference import bias_act_ref
 from ops.dispatch import explain, layout, record, use
-from ops.geometry import geometry
 from ops.gram import fold_triangle, gram, gram_triangle, triangle_of
 from ops.modulated_conv import modulated_conv2d
-from ops.upfirdn2d import fir_kernel, upfirdn2d, upfirdn2d_ref
+from ops.upfirdn2d import fir_kernel, upfirdn2d
+from ops.upfirdn2d.geometry import geometry
+from ops.upfirdn2d.reference import upfirdn2d_ref
 
 PATHS = pytest.mark.parametrize("implementation", ["reference", "cpu"])
 ROOT_2 = 2**0.5

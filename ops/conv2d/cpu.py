@@ -1,4 +1,4 @@
-"""`conv2d` and `conv_transpose2d` on a processor, with derivatives of any order that are convolutions themselves.
+"""Derivatives of a convolution, of any order, that are convolutions themselves.
 
 PyTorch's own second derivative convolves with whole feature maps as filters, and derives depthwise filters one channel
 at a time. A convolution is linear in its input and in its filters, so each derivative is one of three forms: the
@@ -15,8 +15,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from ops.dispatch import choose
 
 _filters_too: ContextVar[bool] = ContextVar("filters_too", default=True)
 
@@ -56,7 +54,7 @@ def input_gradients_only() -> Iterator[None]:
         _filters_too.reset(token)
 
 
-class _Convolution(torch.autograd.Function):
+class Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, settings: Settings) -> Tensor:
         ctx.settings = settings
@@ -81,7 +79,7 @@ class _ToInput(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gg: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         g, weight = ctx.saved_tensors
-        dg = _Convolution.apply(gg, weight, ctx.settings) if ctx.needs_input_grad[0] else None
+        dg = Convolution.apply(gg, weight, ctx.settings) if ctx.needs_input_grad[0] else None
         wanted = ctx.needs_input_grad[1] and _filters_too.get()
         return dg, _ToFilters.apply(g, gg, weight.detach(), ctx.settings) if wanted else None, None, None
 
@@ -96,28 +94,6 @@ class _ToFilters(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gg: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         g, x = ctx.saved_tensors
-        dg = _Convolution.apply(x, gg, ctx.settings) if ctx.needs_input_grad[0] else None
+        dg = Convolution.apply(x, gg, ctx.settings) if ctx.needs_input_grad[0] else None
         dx = _ToInput.apply(g, gg, x.detach(), ctx.settings) if ctx.needs_input_grad[1] else None
         return dg, dx, None, None
-
-
-def _apply(x: Tensor, weight: Tensor, settings: Settings) -> Tensor:
-    plain = torch.compiler.is_compiling() or not torch.is_grad_enabled() or not len(x)
-    if plain or choose("conv2d", x) == "reference":
-        return settings.forward(x, weight)
-    # The meta device, on which shapes are traced, has no autocast and refuses the question.
-    if not x.is_meta and torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:
-        # Cast here, where it is recorded: what is kept for the derivative must have the result's dtype.
-        dtype = torch.get_autocast_dtype(x.device.type)
-        x, weight = x.to(dtype), weight.to(dtype)
-    return _Convolution.apply(x, weight, settings)
-
-
-def conv2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """`torch.nn.functional.conv2d` of x (N, I, H, W) with weight (O, I, k, k), differentiable to any order."""
-    return _apply(x, weight, Settings(stride, padding, False))
-
-
-def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """`torch.nn.functional.conv_transpose2d` of x (N, I, H, W) with weight (I, O, k, k), differentiable to any order."""
-    return _apply(x, weight, Settings(stride, padding, True))

@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ops.kernels.common import BLOCK, dense, is_channels_last, on_device
+from ops.triton_common import BLOCK, dense, is_channels_last, on_device
 
 NO_CLAMP = -1.0
 

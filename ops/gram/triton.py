@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ops.kernels.common import on_device
+from ops.triton_common import on_device
 
 TILE = 64
 STEP = 32

@@ -7,13 +7,7 @@ from torch import Tensor
 
 from ops.checks import check_shape
 from ops.dispatch import choose
-
-
-def gram_ref(features: Tensor) -> Tensor:
-    """The plain form of `gram`: F F^T / (C H W)."""
-    batch, channels, height, width = features.shape
-    flat = features.reshape(batch, channels, height * width)
-    return flat @ flat.transpose(1, 2) / max(channels * height * width, 1)
+from ops.gram.reference import gram_ref
 
 
 def check_gram(features: Tensor) -> None:
@@ -54,7 +48,7 @@ def gram(features: Tensor) -> Tensor:
     """
     check_gram(features)
     if choose("gram", features) == "triton":
-        from ops.kernels.gram import gram_triton
+        from ops.gram.triton import gram_triton
 
         return gram_triton(features)
     return gram_ref(features)

@@ -10,8 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ops.geometry import Geometry
-from ops.kernels.common import BLOCK, dense, is_channels_last, on_device
+from ops.triton_common import BLOCK, dense, is_channels_last, on_device
+from ops.upfirdn2d.geometry import Geometry
 
 
 @triton.jit
