@@ -37,6 +37,11 @@ def channel_table(multiplier: float = 2, widest: int = 512) -> dict[int, int]:
     return {size: max(1, min(widest, count)) for size, count in table.items()}
 
 
+def channels_from_base(base: int, widest: int) -> dict[int, int]:
+    """Feature maps by resolution: base / resolution, at most `widest` (`channel_base`, `channel_max` of StyleGAN2-ADA)."""
+    return {2**k: max(1, min(widest, base // 2**k)) for k in range(2, 11)}
+
+
 def mapping_network(in_features: int, style_dim: int, layers: int, lr_mul: float = 0.01) -> nn.Sequential:
     """z -> w: pixel norm, then `layers` activated linear layers; the first takes `in_features`."""
     sizes = [in_features] + [style_dim] * (layers - 1)

@@ -9,21 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.networks.blendgan import BlendGAN
 from models.networks.discriminators import Discriminator, ProjectionDiscriminator
 from models.networks.style_encoder import StyleEncoder, unfold_weight
-from models.networks.stylegan2 import channel_table
+from models.networks.stylegan2 import channel_table, channels_from_base
 from models.rng import seeded_normal
 from models.training import parallel, updates
 from models.training.augment import adapted, augment, plan
 from models.training.blendgan_settings import BlendGANSettings
+from models.training.checkpoint import all_checkpoints, load_network
 from models.training.losses import d_logistic, g_nonsaturating, path_length, r1
 from models.training.rng import StepRNG
 from models.training.style_encoder import load_encoder
 from models.training.trainee import Batch
-from models.weights import load_checkpoint, save_weights
+from models.weights import load_checkpoint, load_state, save_weights
 from suite.errors import SuiteError
 
 WEIGHTS = "blendgan.safetensors"
@@ -49,6 +51,8 @@ class BlendGANTrainee:
             )
         self.half = updates.DTYPES.get(settings.precision)
         table = channel_table(settings.channel_multiplier, settings.widest)
+        if settings.channel_base:
+            table = channels_from_base(settings.channel_base, settings.widest)
         encoder = encoder or self._load_encoder()
         if settings.gram_codes and encoder is None:
             raise SuiteError("--set gram_codes=true: --set encoder= must name the weights whose trunk makes the codes")
@@ -57,6 +61,7 @@ class BlendGANTrainee:
             code = sum(width**2 for width in encoder.embedder.widths)
         self.encoder, self.code = encoder, code
         g = BlendGAN(settings.size, settings.style_dim, settings.n_mlp, table, code)
+        nn.init.constant_(g.add_weight, 1 - settings.blend_start)
         nets: dict[str, nn.Module] = {"g": g}
         self.games: dict[str, float] = {}
         self.judge: ProjectionDiscriminator | None = None
@@ -71,9 +76,7 @@ class BlendGANTrainee:
             nets["d_style_latent"] = self.judge
             self.games["d_style_latent"] = settings.style_latent_weight
         if settings.stylegan2 and device.type != "meta":
-            load_checkpoint(settings.stylegan2, g, keep=FROM_STYLEGAN2)
-            if "d_face" in nets:
-                load_checkpoint(settings.stylegan2, nets["d_face"])
+            start_from_faces(Path(settings.stylegan2), g, nets.get("d_face"))
         for network in nets.values():
             network.to(device)
         nets["g_ema"] = copy.deepcopy(g).requires_grad_(False)
@@ -92,7 +95,8 @@ class BlendGANTrainee:
             "p": 0.0,
         }
         share = settings.batch // parallel.world()
-        self.wants = {"photo": share, "art": share}
+        self.styled = bool(settings.style_weight or settings.style_latent_weight)
+        self.wants = {"photo": share, "art": share} if self.styled else {"photo": share}
 
     def _load_encoder(self) -> StyleEncoder | None:
         return load_encoder(self.settings.encoder, self.device) if self.settings.encoder else None
@@ -121,10 +125,11 @@ class BlendGANTrainee:
     def step(self, batch: Batch, draws: StepRNG) -> dict[str, Tensor]:
         """One step of all games; see the class."""
         settings = self.settings
-        art = batch.images["art"]
-        count = len(art)
-        positive = self._styles(art, draws)
-        negative = self._negatives(draws, count)
+        count = len(next(iter(batch.images.values())))
+        positive = negative = torch.empty((count, 0), device=self.device)
+        if self.styled:
+            positive = self._styles(batch.images["art"], draws)
+            negative = self._negatives(draws, count)
         z, z2 = (draws.normal(name, count, (settings.style_dim,), self.device) for name in ("z", "z2"))
         mix = (
             draws.shared_integer("mix_at", 1, self.g.n_latent)
@@ -151,7 +156,8 @@ class BlendGANTrainee:
                 said |= self._path(z, noise, draws)
         self.g.clamp_blend()
         updates.update_ema(self.networks["g_ema"], self.g, settings.ema_decay)
-        self._remember(positive)
+        if self.styled:
+            self._remember(positive)
         return said
 
     def _styles(self, art: Tensor, draws: StepRNG) -> Tensor:
@@ -178,8 +184,11 @@ class BlendGANTrainee:
     def _fakes(
         self, z: Tensor, z2: Tensor, mix: int | None, styles: Tensor, noise: list[Tensor], part: slice
     ) -> tuple[Tensor, Tensor]:
-        """G(z_f, i = n_latent) and G(z_f, z_s, i = 0) of one part, made together."""
+        """G(z_f, i = n_latent) and G(z_f, z_s, i = 0) of one part, made together; no stylised ones without a style game."""
         face = self.g.face_latents(z[part], None, None if mix is None else z2[part], mix)
+        if not self.styled:
+            natural = self._synthesise(face, [layer[part] for layer in noise])
+            return natural, natural[:0]
         blended = self.g.blend(face, self.g.map_style(styles[part]))  # Eq. 3 with m = 1
         layered = [layer[part].repeat(2, 1, 1, 1) for layer in noise]
         natural, stylised = self._synthesise(torch.cat([face, blended]), layered).chunk(2)
@@ -199,7 +208,7 @@ class BlendGANTrainee:
     ) -> dict[str, Tensor]:
         """One update of all discriminators (Eq. 6-8, their halves)."""
         settings, nets, half = self.settings, self.networks, self.half
-        photo, art = batch.images["photo"], batch.images["art"]
+        photo, art = batch.images["photo"], batch.images.get("art", torch.empty(0))
         said: dict[str, list[Tensor]] = {}
 
         def loss(part: slice) -> Tensor:
@@ -228,17 +237,18 @@ class BlendGANTrainee:
         if not self.discriminators:
             return {}
         with updates.only(*self.discriminators, among=self.trained):
-            updates.accumulate(len(art), settings.micro_batch, loss)
+            updates.accumulate(len(photo), settings.micro_batch, loss)
             updates.apply(self.optimizers["d"])
         means = {name: torch.stack(values).mean() for name, values in said.items()}
-        if settings.augment == "ada" and "d_style_real_sign" in means:
-            sign = parallel.mean(means["d_style_real_sign"])
-            self.memory["p"] = adapted(self.memory["p"], sign, len(art) * parallel.world())
+        signs = [value for name, value in means.items() if name.endswith("_real_sign")]
+        if settings.augment == "ada" and signs:
+            sign = parallel.mean(torch.stack(signs).mean())
+            self.memory["p"] = adapted(self.memory["p"], sign, len(photo) * parallel.world())
             means["augment_p"] = torch.tensor(self.memory["p"])
         return means
 
     def _augmented(self, images: Tensor, rows: Tensor) -> Tensor:
-        return augment(images, self.memory["p"], rows)
+        return augment(images, self.memory["p"], rows) if len(images) else images
 
     def _regularise(self, batch: Batch) -> Tensor:
         """Lazy R1 on the image discriminators, an update of its own."""
@@ -254,7 +264,7 @@ class BlendGANTrainee:
             return weight * total
 
         with updates.only(*self.discriminators, among=self.trained):
-            value = updates.accumulate(len(batch.images["art"]), settings.micro_batch, loss)
+            value = updates.accumulate(len(batch.images["photo"]), settings.micro_batch, loss)
             updates.apply(self.optimizers["d"])
         return value / weight
 
@@ -296,20 +306,45 @@ class BlendGANTrainee:
     @torch.no_grad()
     def sample(self, batch: Batch, draws: StepRNG) -> Tensor:
         """Four rows: style pictures; natural faces; stylised with the low layers' faces kept; fully stylised."""
-        art = batch.images["art"][: self.sheet_columns]
-        columns = len(art)
+        rows = [batch.images[domain][: self.sheet_columns] for domain in sorted(batch.images)[:1]]
+        columns = len(rows[0])
         self.sheet_columns = columns
         ema = self.networks["g_ema"]
         assert isinstance(ema, BlendGAN)
         seeds = list(range(columns))
         z = seeded_normal(seeds, [self.settings.style_dim], self.device, "face")
-        styles = (
-            self.codes(art) if self.encoder is not None else seeded_normal(seeds, [self.code], self.device, "style")
-        )
-        rows = [art]
+        if not self.styled:
+            return torch.cat([*rows, ema(z)[0].clamp(-1, 1)])
+        styles = seeded_normal(seeds, [self.code], self.device, "style")
+        if self.encoder is not None:
+            styles = self.codes(rows[0])
         for i in (ema.n_latent, ema.n_latent // 3, 0):
             rows.append(ema(z, z_style=styles, i=i)[0].clamp(-1, 1))
         return torch.cat(rows)
+
+
+def start_from_faces(path: Path, g: BlendGAN, d_face: nn.Module | None) -> None:
+    """Give the generator and D_face the weights of a trained face model; what only BlendGAN has keeps its own.
+
+    Args:
+        path: a StyleGAN2 checkpoint, or the folder of a run of the face game alone (its newest checkpoint is taken).
+
+    Raises:
+        SuiteError: no such file, or a network of another size or width.
+    """
+    if not path.is_dir():
+        load_checkpoint(path, g, keep=FROM_STYLEGAN2)
+        if d_face is not None:
+            load_checkpoint(path, d_face)
+        return
+    kept = all_checkpoints(path / "checkpoints")
+    if not kept:
+        raise SuiteError(f"--set stylegan2={path}: no checkpoint in this folder; expected a run's folder, or a file")
+    state = load_file(kept[-1] / "g.safetensors")
+    faces = {key: value for key, value in state.items() if not key.startswith(FROM_STYLEGAN2)}
+    load_state(g, faces, str(kept[-1] / "g.safetensors"), keep=FROM_STYLEGAN2)
+    if d_face is not None:
+        load_network(kept[-1], "d_face", d_face)
 
 
 def save(trainee: BlendGANTrainee, folder: Path, metadata: dict[str, Any]) -> Path:

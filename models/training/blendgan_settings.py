@@ -13,9 +13,12 @@ class BlendGANSettings(LoopSettings):
     Attributes:
         style_dim, n_mlp: of both mapping networks.
         channel_multiplier, widest: feature maps by resolution (`models.networks.stylegan2.channel_table`).
+        channel_base: if not 0, feature maps are channel_base / resolution, at most `widest`, instead.
         encoder: path of the style encoder's weights; "" needs `gram_codes`.
         gram_codes: use concatenated Gram matrices as style codes (appendix A.4's ablation); `encoder` gives the trunk.
-        stylegan2: path of a StyleGAN2 checkpoint that `G` and `D_face` start from; "" starts from random weights.
+        stylegan2: path of a StyleGAN2 checkpoint, or the folder of a run of the face game alone (style_weight and
+            style_latent_weight 0), that `G` and `D_face` start from; "" starts from random weights.
+        blend_start: share of the style in every layer at the beginning (alpha of Eq. 4; the authors start from 0).
         lr: Adam's rate before the correction for lazy regularisation, betas (0, 0.99).
         face_weight, style_weight, style_latent_weight: of the three games in Eq. 9-10 (open: 1 each); 0 switches a
             discriminator off (the ablation).
@@ -34,9 +37,11 @@ class BlendGANSettings(LoopSettings):
     n_mlp: int = Field(default=8, ge=1)
     channel_multiplier: float = Field(default=2, gt=0)
     widest: int = Field(default=512, ge=4)
+    channel_base: int = Field(default=0, ge=0)
     encoder: str = ""
     gram_codes: bool = False
     stylegan2: str = ""
+    blend_start: float = Field(default=0.0, ge=0, le=1)
     lr: float = Field(default=0.002, gt=0)
     face_weight: float = Field(default=1.0, ge=0)
     style_weight: float = Field(default=1.0, ge=0)

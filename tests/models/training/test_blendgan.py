@@ -18,6 +18,7 @@ from torch import nn
 from models.data.prepared import Prepared
 from models.inference.pretrained import load_blendgan, load_psp
 from models.networks.style_encoder import StyleEncoder
+from models.networks.stylegan2 import channels_from_base
 from models.training import estimate
 from models.training.augment import augment, plan
 from models.training.blendgan import BlendGANTrainee, save
@@ -160,6 +161,31 @@ def test_the_face_game_alone_does_not_see_the_style(encoder: Path) -> None:
     trainee.step(batch._batch(streams, 0), StepRNG(0, 0))
     assert all(torch.equal(a, b) for a, b in zip(before, trainee.g.embedding.parameters()))
     assert trainee.g.add_weight.grad is None
+
+
+def test_all_games_start_from_a_run_of_the_face_game(tmp_path: Path, encoder: Path) -> None:
+    alone = {"style_weight": 0, "style_latent_weight": 0}
+    faces = loop(tmp_path / "faces", **alone)
+    faces.run()
+    assert set(faces.trainee.wants) == {"photo"}
+    every = loop(tmp_path / "all", encoder=str(encoder), stylegan2=str(tmp_path / "faces"), blend_start=0.5)
+    for name in ("g", "d_face"):
+        before, after = faces.trainee.networks[name].state_dict(), every.trainee.networks[name].state_dict()
+        shared = [key for key in before if not key.startswith(("embedding.", "add_weight"))]
+        assert all(torch.equal(before[key], after[key]) for key in shared)
+    assert every.trainee.g.alpha().tolist() == [0.5] * every.trainee.g.n_latent
+    assert set(every.trainee.wants) == {"photo", "art"}
+    every.run()
+
+
+def test_a_folder_without_checkpoints_is_no_start(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=f"--set stylegan2={tmp_path}: no checkpoint in this folder"):
+        loop(tmp_path / "all", stylegan2=str(tmp_path))
+
+
+def test_feature_maps_from_a_base_are_those_of_stylegan2_ada() -> None:
+    table = channels_from_base(2048, 128)
+    assert [table[size] for size in (4, 8, 16, 32, 64)] == [128, 128, 128, 64, 32]
 
 
 def test_finished_weights_rebuild_the_generator(tmp_path: Path, encoder: Path) -> None:
