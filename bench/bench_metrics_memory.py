@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from bench.run import Row
-from benchmark.features import Extractor
-from benchmark.frechet import Gaussian, fit
-from benchmark.generate import Block, Generation
-from benchmark.look import Lens, RealSet, look
-from benchmark.measure import measure
-from benchmark.protocol import Draws
+from benchmark.metrics.extractors.features import Extractor
+from benchmark.metrics.frechet import Gaussian, fit
+from benchmark.run.cell_features import Lens, RealSet, look
+from benchmark.run.generate import Block, Generation
+from benchmark.run.measure import measure
+from benchmark.tasks.protocol import Draws
 
 FACES, STYLES, DIM, REAL = 120, 10, 128, 2500
 

@@ -60,9 +60,9 @@ SYMBOLS = (
     ("pSp (A.3)", "inversion encoder", "models/networks/psp.py", "class PSPEncoder"),
     ("concatenated Gram codes (A.4)", "ablation of Figure 11", "models/training/blendgan_settings.py", "gram_codes: bool"),
     ("one-shot finetuning (A.5)", "style outside the data", "models/training/finetune.py", "def start_from"),
-    ("LPIPS diversity (section 4)", "mean over the 45 pairs of a face", "benchmark/lpips_diversity.py", "def of_faces"),
-    ("FID (section 4)", "Fréchet distance", "benchmark/frechet.py", "def frechet_distance"),
-    ("1,000 faces x 10 styles", "the protocol's draw", "benchmark/protocol.py", "def draw("),
+    ("LPIPS diversity (section 4)", "mean over the 45 pairs of a face", "benchmark/metrics/lpips.py", "def of_faces"),
+    ("FID (section 4)", "Fréchet distance", "benchmark/metrics/frechet.py", "def frechet_distance"),
+    ("1,000 faces x 10 styles", "the protocol's draw", "benchmark/tasks/protocol.py", "def draw("),
     ("AAHQ alignment (A.2)", "FFHQ's recipe", "aahq/faces/align.py", "def align"),
 )  # fmt: skip
 

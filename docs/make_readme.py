@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from aahq.release.schema import COLUMNS
 from bench.costs import COMMANDS
-from benchmark.paper import TITLES, Cell, cells, published
-from benchmark.record import Record, Value, read_all
-from benchmark.tables import number, paper_kind
+from benchmark.report.tables import number, paper_kind
+from benchmark.run.record import Record, Value, read_all
+from benchmark.tasks.paper import TITLES, Cell, cells, published
 from suite.errors import SuiteError
 from suite.files import write_whole
 

@@ -132,7 +132,7 @@ def test_pictures_are_whole_and_light() -> None:
 
 
 def test_the_factor_network_is_described_as_it_was_judged() -> None:
-    from benchmark.factor_net import load
+    from benchmark.metrics.extractors.factor_net import load
 
     report, page = load().report, " ".join((DOCS / "numbers.md").read_text().split())
     assert f"judged on {report['held_out']:,} portraits" in page

@@ -87,7 +87,7 @@ NOT_RUN: dict[str, str] = {
         "needs weights, records or an installed package; tests under tests/benchmark run it on small ones"
     ),
     r"aahq-bench reproduce --profile demo": "a quarter of an hour; tests under tests/benchmark run single cells",
-    r"aahq-bench train-features": "minutes of training; tests/benchmark/test_features.py reads what it made",
+    r"aahq-bench train-features": "minutes of training; tests/benchmark/metrics/test_features.py reads what it made",
     r"pip install": "changes this environment",
     r"make docs": "tests/test_docs.py compares what it would write",
     r"python docs/make_wall\.py": "paints for a minute; tests/test_docs.py looks at the picture",

@@ -19,8 +19,8 @@ from suite.params import seed_range
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from benchmark.factor_net import Reading
-    from benchmark.truth import TruthReader
+    from benchmark.metrics.extractors.factor_net import Reading
+    from benchmark.metrics.factor_metrics import TruthReader
     from models.data.release import Release
     from models.inference.pretrained import Pretrained
 
@@ -45,7 +45,7 @@ def command(weights: Path, data: Path | None, groups: int, seed: int, as_json: b
     Example:
       aahq-bench blending --weights painted
     """
-    from benchmark.truth import TruthReader, has_factors
+    from benchmark.metrics.factor_metrics import TruthReader, has_factors
     from models.data.release import open_release
     from models.inference.pretrained import load_blendgan
 

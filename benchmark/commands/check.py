@@ -27,7 +27,7 @@ def command(name: str, weights: Path | None, device: str, as_json: bool) -> None
       aahq-bench check ColourTransfer
     """
     from benchmark.leaderboard.check import examine
-    from benchmark.methods import load
+    from benchmark.run.methods import load
 
     findings = []
     for finding in examine(load(name, weights, device)):

@@ -42,7 +42,7 @@ def command(
     Example:
       aahq-bench distance samples --real reproduce-demo/data --domain photo --split test --count 500 --scale
     """
-    from benchmark.metrics.lite0 import Lite0
+    from benchmark.metrics.extractors.lite0 import Lite0
     from benchmark.metrics.sets import as_numbers, chosen_rows, read_pictures, scale_of, set_distance, set_features
     from models.data.sources import open_pictures
 

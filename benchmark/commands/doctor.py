@@ -22,7 +22,7 @@ def command(folder: Path, weights_folder: Path | None, as_json: bool) -> None:
     Example:
       aahq-bench doctor
     """
-    from benchmark.doctor import as_text, findings
+    from benchmark.run.doctor import as_text, findings
 
     found = findings(folder, weights_folder)
     emit(found, as_text(found), as_json)

@@ -42,8 +42,8 @@ def command(
       aahq-bench figures --profile demo --figure 4 --figure 5
       aahq-bench figures --profile demo --figure 12 --finetuned runs/ink/blendgan.safetensors=ink.png
     """
-    from benchmark.figures import FIGURES, draw_figures
-    from benchmark.studio import Studio
+    from benchmark.report.figure_context import Studio
+    from benchmark.report.figures import FIGURES, draw_figures
 
     for number in numbers:
         if number not in FIGURES:

@@ -39,9 +39,9 @@ def command(
       aahq-bench inputs inputs --data reproduce-demo/data
       aahq-bench inputs hidden --data reproduce-demo/data --new-seed ~/.aahq-hidden-seed
     """
-    from benchmark.joined import open_places
     from benchmark.leaderboard.inputs import hand_out
     from benchmark.leaderboard.seed import new_seed as make_seed
+    from benchmark.tasks.paired_release import open_places
 
     settings = settings_of(profile, overrides)
     if new_seed is not None and (seeds or hidden_seed):

@@ -11,8 +11,8 @@ import click
 
 from benchmark.commands.shared import PathOption, place_options
 from benchmark.leaderboard.seed import Seed, kept_seed
-from benchmark.settings import Reproduce
-from benchmark.work import Work
+from benchmark.run.reproduction import Work
+from benchmark.tasks.settings import Reproduce
 from suite.errors import SuiteError
 from suite.params import device_given, output_folder
 from suite.profiles import load_profile

@@ -19,8 +19,8 @@ def command(record: Path, as_json: bool) -> None:
     Example:
       aahq-bench protocol reproduce-demo/records/t2-latent-munit.json
     """
-    from benchmark.protocol import Protocol
-    from benchmark.record import read
+    from benchmark.run.record import read
+    from benchmark.tasks.protocol import Protocol
 
     known = read(record)
     protocols = [Protocol(info.metric, info.parameters) for info in known.protocols.values()]

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from benchmark.commands.shared import with_device, work_of, work_options
-from benchmark.plan import plan, plan_text
-from benchmark.reproduce import reproduce, write_tables
-from benchmark.work import wanted_cells
+from benchmark.run.plan import plan, plan_text
+from benchmark.run.reproduce import reproduce, write_tables
+from benchmark.run.reproduction import wanted_cells
 from suite.cli import emit, json_option
 
 

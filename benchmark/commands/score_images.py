@@ -57,10 +57,10 @@ def command(
     Example:
       aahq-bench score-images pictures --inputs inputs --data reproduce-demo/data --method "Ink wash" -o ink.json
     """
-    from benchmark.leaderboard.elsewhere import score_folders
+    from benchmark.leaderboard.external_images import score_folders
     from benchmark.leaderboard.inputs import read_card
     from benchmark.leaderboard.submit import lacking
-    from benchmark.record import write
+    from benchmark.run.record import write
 
     settings = settings_of(profile, overrides)
     cards = [read_card(folder) for folder in inputs]

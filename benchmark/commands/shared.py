@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from benchmark.settings import Reproduce
-from benchmark.work import Work
+from benchmark.run.reproduction import Work
+from benchmark.tasks.settings import Reproduce
 from suite.errors import SuiteError
 from suite.params import device_or_auto, output_folder
 from suite.profiles import load_profile

@@ -22,7 +22,7 @@ from suite.errors import SuiteError
 from suite.params import output_folder
 
 if TYPE_CHECKING:
-    from benchmark.record import Record
+    from benchmark.run.record import Record
 
 
 @click.command(short_help="Write a record to hand in, and say what is missing.")
@@ -81,7 +81,7 @@ def command(
       aahq-bench submit --record ink.json --train-data "AAHQ train" --version 2 --code https://example.org/ink
     """
     from benchmark.leaderboard.submit import TRUST_MEANS, save, with_method
-    from benchmark.record import read
+    from benchmark.run.record import read
 
     ways = [name for name, way in (("--record", record), ("--from", reproduced), ("--value", numbers)) if way]
     places = Places(data, faces, art)
@@ -126,7 +126,7 @@ def _adopted(
     as_json: bool,
     given: dict[str, Any],
 ) -> None:
-    from benchmark.leaderboard.adopt import adopt
+    from benchmark.leaderboard.publish_records import adopt
 
     if not version:
         raise SuiteError("--version: say which version of the code was reproduced", exit_code=1)
@@ -140,8 +140,8 @@ def _adopted(
 
 
 def _claimed(method: str, numbers: tuple[str, ...], like: Path | None) -> Record:
-    from benchmark.leaderboard.claim import claim, numbers_of
-    from benchmark.record import read
+    from benchmark.leaderboard.self_reported import claim, numbers_of
+    from benchmark.run.record import read
 
     if like is None:
         raise SuiteError("--like: name a record of the board that was measured under the protocol you followed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from benchmark.record import MethodInfo, Record
+from benchmark.run.record import MethodInfo, Record
 from suite.errors import SuiteError
 
 

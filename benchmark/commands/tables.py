@@ -36,8 +36,8 @@ def command(
       aahq-bench tables reproduce-demo/records --table 2 --format tex
       aahq-bench tables reproduce-demo/records --metric "true identity kept" --metric "true style followed"
     """
-    from benchmark.record import read_all
-    from benchmark.tables import FORMATS, build
+    from benchmark.report.tables import FORMATS, build
+    from benchmark.run.record import read_all
 
     if not records.is_dir():
         raise SuiteError(f"RECORDS {records}: no such folder")

@@ -34,7 +34,7 @@ def command(
     Example:
       aahq-bench train-features -o benchmark/data/factor_net.safetensors
     """
-    from benchmark.train_features import read_lessons, save, train
+    from benchmark.run.train_features import read_lessons, save, train
     from models.data.release import open_release
 
     if out.suffix != ".safetensors":

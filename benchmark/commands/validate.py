@@ -13,7 +13,7 @@ from suite.cli import emit, json_option
 from suite.errors import SuiteError
 
 if TYPE_CHECKING:
-    from benchmark.record import Record
+    from benchmark.run.record import Record
 
 BOARD = Path(__file__).resolve().parents[1] / "records"
 
@@ -87,11 +87,11 @@ def command(
 
 
 def _again(record: Record, places: Places, given: dict[str, Any]) -> list[str]:
-    from benchmark.leaderboard.elsewhere import score_folders
+    from benchmark.leaderboard.external_images import score_folders
     from benchmark.leaderboard.inputs import read_card
     from benchmark.leaderboard.rerun import score_method
     from benchmark.leaderboard.validate import differences
-    from benchmark.training import weight_digests
+    from benchmark.run.training import weight_digests
 
     made = record.provenance
     settings = settings_of(made.profile, given["overrides"])

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark.generate import check_answer, check_measurable, to_float
+from benchmark.run.generate import check_answer, check_measurable, to_float
 from models.data.pictures import nearest_uint8
 from models.method import Face, Method, Mode, seeded_normal
 from suite.errors import SuiteError

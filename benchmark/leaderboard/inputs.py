@@ -11,9 +11,9 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.leaderboard.seed import Seed
-from benchmark.protocol import Draws, draw
-from benchmark.record import Sha256
-from benchmark.settings import Reproduce
+from benchmark.run.record import Sha256
+from benchmark.tasks.protocol import Draws, draw
+from benchmark.tasks.settings import Reproduce
 from models.data.release import Release
 from suite.errors import SuiteError
 from suite.files import write_json, write_whole

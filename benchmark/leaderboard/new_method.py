@@ -9,8 +9,8 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from benchmark.methods import BUILT_IN
-from benchmark.paper import slug
+from benchmark.run.methods import BUILT_IN
+from benchmark.tasks.paper import slug
 from suite.errors import SuiteError
 from suite.files import write_whole
 

@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmark.generate import Block, Generation, check_measurable, read_rows, to_float
 from benchmark.leaderboard.inputs import pair_name
-from benchmark.paper import Guidance
-from benchmark.protocol import Draws
+from benchmark.run.generate import Block, Generation, check_measurable, read_rows, to_float
+from benchmark.tasks.paper import Guidance
+from benchmark.tasks.protocol import Draws
 from models.data.release import Release
 from models.method import Face, Mode
 from suite.errors import SuiteError

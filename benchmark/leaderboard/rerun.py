@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.cell import Bench
-from benchmark.generate import Generation
 from benchmark.leaderboard.score import Answer, open_bench, score
 from benchmark.leaderboard.seed import Seed
-from benchmark.methods import load
-from benchmark.paper import Guidance
-from benchmark.record import MethodInfo, Record
-from benchmark.training import weight_digests
-from benchmark.work import Work
+from benchmark.run.cell import Bench
+from benchmark.run.generate import Generation
+from benchmark.run.methods import load
+from benchmark.run.record import MethodInfo, Record
+from benchmark.run.reproduction import Work
+from benchmark.run.training import weight_digests
+from benchmark.tasks.paper import Guidance
 from suite.errors import SuiteError
 
 

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmark.generate import Generation, read_rows, resize
 from benchmark.leaderboard.inputs import face_name, pair_name
+from benchmark.run.generate import Generation, read_rows, resize
 from suite.files import write_whole
 
 FOLDER = "samples"

@@ -8,19 +8,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.cell import Bench, open_lens
-from benchmark.cell_records import MEASURE_VERSION, hardware
-from benchmark.controls import controls
-from benchmark.features import FeatureCache
-from benchmark.generate import Generation
 from benchmark.leaderboard.inputs import draw_for
 from benchmark.leaderboard.picture_folder import PictureFolder
 from benchmark.leaderboard.seed import Seed
-from benchmark.look import RealSet, look, scratch_folder
-from benchmark.measure import Measured, combine, measure
-from benchmark.paper import Cell, Guidance
-from benchmark.record import CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Trust
-from benchmark.work import Work
+from benchmark.metrics.extractors.features import FeatureCache
+from benchmark.run.cell import Bench, open_lens
+from benchmark.run.cell_features import RealSet, look, scratch_folder
+from benchmark.run.cell_records import MEASURE_VERSION, hardware
+from benchmark.run.controls import controls
+from benchmark.run.generate import Generation
+from benchmark.run.measure import Measured, combine, measure
+from benchmark.run.record import CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Trust
+from benchmark.run.reproduction import Work
+from benchmark.tasks.paper import Cell, Guidance
 from models.training import parallel
 from ops.dispatch import record as ran
 from suite.files import digest

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmark.paper import slug
-from benchmark.record import Record, Trust, write
+from benchmark.run.record import Record, Trust, write
+from benchmark.tasks.paper import slug
 from suite.errors import SuiteError
 
 TRUST_MEANS: dict[Trust, str] = {

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from benchmark.leaderboard.submit import lacking, name_fits
-from benchmark.protocol import VERSION, version_of
-from benchmark.record import Record, read
+from benchmark.run.record import Record, read
+from benchmark.tasks.protocol import VERSION, version_of
 from suite.errors import SuiteError
 
 NEEDED = ("guidance", "manifest", "real_set", "faces", "styles", "sampling_seeds", "draws")

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark.features import Extractor
-from benchmark.frechet import fit, frechet_distance
-from benchmark.generate import resize
-from benchmark.kernels import kernel_influence
+from benchmark.metrics.extractors.features import Extractor
+from benchmark.metrics.frechet import fit, frechet_distance
+from benchmark.metrics.mmd import kernel_influence
+from benchmark.run.generate import resize
 from models.data.sources import Pictures, decoded
 from suite.errors import SuiteError
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.intervals import Interval, ranks
 from benchmark.leaderboard.submit import name_fits
-from benchmark.paper import CITATION, Guidance, cells, published, slug
-from benchmark.protocol import VERSION, version_of
-from benchmark.record import Record, Trust, Value, limits, read
-from benchmark.tables import paper_kind
+from benchmark.metrics.confidence import Interval, ranks
+from benchmark.report.tables import paper_kind
+from benchmark.run.record import Record, Trust, Value, limits, read
+from benchmark.tasks.paper import CITATION, Guidance, cells, published, slug
+from benchmark.tasks.protocol import VERSION, version_of
 from suite.errors import SuiteError
 
 ORDER = ("FID", "FD", "LPIPS", "diversity", "true", "identity", "style", "KID", "KD", "CMMD")

@@ -33,7 +33,7 @@ METRICS = (
         "range and weights belong to the extractor and stand in the protocol.",
         "Lower is better; 0 would be the same distribution. An FD of other features is not an FID and never shares a "
         "column with one. Where there are fewer pictures than dimensions the number is shown and not ranked.",
-        "benchmark/frechet.py, benchmark/features.py",
+        "benchmark/metrics/frechet.py, benchmark/metrics/extractors/features.py",
     ),
     Metric(
         ("FID-infinity", "FD-infinity"),
@@ -41,14 +41,14 @@ METRICS = (
         "The Fréchet distance measured at several numbers of pictures and extrapolated to infinitely many, "
         "because its bias depends on the number and on the method.",
         "Lower is better. An extrapolation from one sampling seed has no interval and is not ranked.",
-        "benchmark/frechet.py",
+        "benchmark/metrics/frechet.py",
     ),
     Metric(
         ("KID", "KD"),
         "KID, and KD of other features",
         "The squared maximum mean discrepancy with the cubic polynomial kernel between the same vectors; unbiased.",
         "Lower is better; values around 0, negative ones too, cannot be told from 0.",
-        "benchmark/kernels.py",
+        "benchmark/metrics/mmd.py",
     ),
     Metric(
         ("LPIPS", "diversity"),
@@ -57,7 +57,7 @@ METRICS = (
         "then averaged over faces. 'diversity-' names the same protocol with another perceptual network.",
         "Higher is more diverse, but noise is diverse as well: read it beside the value of noise and of real pictures, "
         "which each method's page prints, and beside the distance.",
-        "benchmark/lpips_diversity.py",
+        "benchmark/metrics/lpips.py",
     ),
     Metric(
         ("true identity kept", "true style followed"),
@@ -65,7 +65,7 @@ METRICS = (
         "Painted portraits say who and how they are. A network trained to read those factors reads each generated "
         "picture; the identity is kept (the style is followed) when, of ten candidates, the true one lies nearest.",
         "Higher is better; guessing gives 0.1. The reader's own ceiling is printed on each method's page.",
-        "benchmark/truth.py, benchmark/factor_net.py",
+        "benchmark/metrics/factor_metrics.py, benchmark/metrics/extractors/factor_net.py",
     ),
     Metric(
         ("identity similarity", "style similarity"),
@@ -73,14 +73,14 @@ METRICS = (
         "The cosine between the features of a picture and those of its face, or of its style reference; averaged over "
         "a face's styles, then over faces. The extractor's name stands in brackets.",
         "Higher is better. Only for methods that restyle given faces, and for reference-guided pictures.",
-        "benchmark/look.py, benchmark/dlib_identity.py",
+        "benchmark/run/cell_features.py, benchmark/metrics/extractors/dlib_identity.py",
     ),
     Metric(
         ("precision", "recall", "density", "coverage"),
         "Precision, recall, density, coverage",
         "Nearest-neighbour estimates of how much of the generated set lies among the real one, and the reverse.",
         "Higher is better. The interval comes from leaving out one face at a time (jackknife).",
-        "benchmark/neighbours.py",
+        "benchmark/metrics/prdc.py",
     ),
     Metric(
         ("nearest-neighbour ratio", "copies"),
@@ -88,14 +88,14 @@ METRICS = (
         "How much nearer the generated pictures lie to training pictures than held-out ones do, and the share of "
         "pictures that are nearer to a training picture than any held-out one.",
         "A ratio near 1 and few copies are as it should be.",
-        "benchmark/neighbours.py",
+        "benchmark/metrics/prdc.py",
     ),
     Metric(
         ("CMMD",),
         "CMMD",
         "Maximum mean discrepancy with a Gaussian kernel between CLIP features.",
         "Lower is better.",
-        "benchmark/kernels.py",
+        "benchmark/metrics/mmd.py",
     ),
 )
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 from benchmark.leaderboard.samples import FOLDER, NAME
-from benchmark.paper import Guidance
 from benchmark.site.board import Board, Row
+from benchmark.tasks.paper import Guidance
 from suite.errors import SuiteError
 
 LARGEST_FILE = 1 << 18

@@ -3,8 +3,8 @@
 import torch
 from colour_transfer.method import load
 
-from benchmark.generate import to_float
 from benchmark.leaderboard.check import blurred, examine
+from benchmark.run.generate import to_float
 from models.method import Face
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from benchmark.cli import main
-from benchmark.metrics.lite0 import Lite0
+from benchmark.metrics.extractors.lite0 import Lite0
 from benchmark.metrics.sets import set_distance
 
 COUNT, SIZE = 24, 64

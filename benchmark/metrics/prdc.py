@@ -1,0 +1,178 @@
+"""Metrics that look at nearest neighbours: precision, recall, density, coverage, and whether pictures are copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.metrics.frechet import rows64
+from suite.errors import SuiteError
+
+Features = Tensor | np.ndarray
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How a generated set lies on a real one.
+
+    Attributes:
+        precision, recall: shares in [0, 1] (Kynkäänniemi et al. 2019, arXiv 1904.06991).
+        density: about 1 for a perfect generator, may exceed 1; coverage: share in [0, 1] (Naeem et al. 2020,
+            arXiv 2002.09797). For N = M and equal distributions the expected coverage is a known figure near
+            `1 - 2^-k`.
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def _blocks(features: Features, batch: int) -> Iterator[tuple[slice, Tensor]]:
+    """Runs of `batch` rows as float32; a memory-mapped array stays on disk."""
+    for start in range(0, len(features), batch):
+        run = slice(start, min(start + batch, len(features)))
+        yield run, rows64(features[run]).to(torch.float32)
+
+
+def kth_radius(features: Features, k: int, batch: int = 1024) -> Tensor:
+    """(N,) distance from each feature to its k-th nearest other one, float32."""
+    if len(features) <= k:
+        raise SuiteError(f"neighbours: k={k} needs more than {k} pictures, got {len(features)}")
+    out = []
+    for _, rows in _blocks(features, batch):
+        least = torch.full((len(rows), k + 1), float("inf"))
+        for _, others in _blocks(features, batch):
+            least = torch.cat([least, torch.cdist(rows, others)], 1).topk(k + 1, largest=False).values
+        out.append(least.max(1).values)
+    return torch.cat(out)
+
+
+def nearest(queries: Features, among: Features, batch: int = 1024) -> Tensor:
+    """Distance to the nearest of `among` for each query: (N,) float32."""
+    out = []
+    for _, rows in _blocks(queries, batch):
+        least = torch.full((len(rows),), float("inf"))
+        for _, others in _blocks(among, batch):
+            least = torch.minimum(least, torch.cdist(rows, others).min(1).values)
+        out.append(least)
+    return torch.cat(out)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What each picture contributes to the four shares, so that their spread can be told.
+
+    Attributes:
+        inside: (M,) int64 of generated pictures: in how many real balls each lies.
+        recalled, covered: (N, 2) int64 of real pictures: the lowest and the highest face whose pictures reach it (recall:
+            it lies in their ball; coverage: they lie in its ball), or (F, -1) where none does.
+        faces: (M,) int64, 0 .. F - 1, the face that each generated picture belongs to.
+        k: neighbours that a ball reaches to.
+    """
+
+    inside: Tensor
+    recalled: Tensor
+    covered: Tensor
+    faces: Tensor
+    k: int
+
+    def fidelity(self) -> Fidelity:
+        """The four shares."""
+        return Fidelity(
+            precision=float((self.inside > 0).double().mean()),
+            recall=float((self.recalled[:, 1] >= 0).double().mean()),
+            density=float(self.inside.double().mean()) / self.k,
+            coverage=float((self.covered[:, 1] >= 0).double().mean()),
+        )
+
+    def without_each_face(self) -> dict[str, np.ndarray]:
+        """Name -> (F,) float64: the share without the pictures of one face, all balls as they are."""
+        total = int(self.faces.max()) + 1
+        rest = len(self.faces) - torch.bincount(self.faces, minlength=total).double()
+
+        def generated(values: Tensor) -> Tensor:
+            return (values.sum() - torch.bincount(self.faces, values, minlength=total)) / rest
+
+        def real(reach: Tensor) -> Tensor:
+            alone = reach[reach[:, 0] == reach[:, 1], 0]
+            return ((reach[:, 1] >= 0).sum() - torch.bincount(alone, minlength=total)).double() / len(reach)
+
+        return {
+            "precision": generated((self.inside > 0).double()).numpy(),
+            "recall": real(self.recalled).numpy(),
+            "density": generated(self.inside.double() / self.k).numpy(),
+            "coverage": real(self.covered).numpy(),
+        }
+
+
+def count(real: Features, fake: Features, k: int = 5, faces: np.ndarray | None = None, batch: int = 1024) -> Counted:
+    """Who lies in whose balls: (M, D) generated features against (N, D) real ones, `batch` by `batch`.
+
+    Args:
+        faces: (M,) label of the face of each generated picture; without it each picture counts as a face.
+    """
+    labels = np.arange(len(fake)) if faces is None else np.unique(faces, return_inverse=True)[1]
+    index = torch.from_numpy(labels)
+    real_radius, fake_radius = kth_radius(real, k, batch), kth_radius(fake, k, batch)
+    inside = torch.zeros(len(fake), dtype=torch.int64)
+    recalled, covered = (_unreached(len(real), int(index.max()) + 1) for _ in range(2))
+    for ours, x in _blocks(real, batch):
+        for theirs, y in _blocks(fake, batch):
+            gap = torch.cdist(x, y)
+            within = gap <= real_radius[ours, None]
+            inside[theirs] += within.sum(0)
+            _reach(covered[ours], within, index[theirs])
+            _reach(recalled[ours], gap <= fake_radius[None, theirs], index[theirs])
+    return Counted(inside, recalled, covered, index, k)
+
+
+def _unreached(count: int, faces: int) -> Tensor:
+    return torch.tensor([faces, -1]).repeat(count, 1)
+
+
+def _reach(found: Tensor, hits: Tensor, faces: Tensor) -> None:
+    """Widen the (lowest, highest) face of each row in place by the faces of its hits."""
+    found[:, 0] = torch.minimum(found[:, 0], torch.where(hits, faces, torch.iinfo(torch.int64).max).amin(1))
+    found[:, 1] = torch.maximum(found[:, 1], torch.where(hits, faces, -1).amax(1))
+
+
+def fidelity(real: Features, fake: Features, k: int = 5, batch: int = 1024) -> Fidelity:
+    """Precision, recall, density and coverage of (M, D) generated features against (N, D) real ones, in blocks."""
+    return count(real, fake, k, batch=batch).fidelity()
+
+
+@dataclass(frozen=True)
+class Memorisation:
+    """Are generated pictures copies of training pictures?
+
+    Attributes:
+        ratio: median distance to the nearest training picture, over the same for held-out real pictures: 1 as far as
+            new real pictures are, near 0 copies.
+        copies: share of generated pictures nearer to a training picture than `quantile` of the held-out ones are;
+            about `quantile` where nothing is memorised.
+    """
+
+    ratio: float
+    copies: float
+
+
+def memorisation(fake: Features, train: Features, held_out: Features, quantile: float = 0.01) -> Memorisation:
+    """Nearest-neighbour memorisation of `fake` against `train`, calibrated by real pictures that were never trained on.
+
+    Raises:
+        SuiteError: no held-out picture to calibrate with.
+    """
+    if not len(held_out):
+        raise SuiteError("memorisation: no held-out real pictures to compare with; the release needs a test split")
+    fake_gap = nearest(fake, train)
+    real_gap = nearest(held_out, train)
+    limit = torch.quantile(real_gap, quantile)
+    middle = float(real_gap.median())
+    if middle == 0:
+        raise SuiteError("memorisation: held-out pictures equal training pictures; the release's splits leak")
+    return Memorisation(float(fake_gap.median()) / middle, float((fake_gap < limit).float().mean()))

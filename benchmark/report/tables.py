@@ -1,0 +1,299 @@
+"""Tables 1-3 from records alone: published, ours, difference, interval, rank. A hole says why; protocols never mix."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmark.metrics.confidence import Interval, ranks
+from benchmark.run.record import Record, Value, limits
+from benchmark.tasks.paper import CITATION, TITLES, Cell, cells, published
+from suite.errors import SuiteError
+
+PAPER_METRICS = ("FID", "LPIPS")
+NOT_COMPARABLE = "not comparable"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number in a table: measured, or missing with its reason. `published` and `difference` may be absent."""
+
+    value: Value | None
+    missing: str = ""
+    published: float | None = None
+    comparable: bool = True
+    rank: str = ""
+
+    @property
+    def difference(self) -> float | None:
+        if self.value is None or self.published is None or not self.comparable:
+            return None
+        return self.value.value - self.published
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell and its entries, one a column group."""
+
+    cell: Cell
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric of a table.
+
+    Attributes:
+        metric: as measured.
+        paper: `FID` or `LPIPS` where the paper prints a figure of this kind, else "".
+        protocols: guidance -> the id under which every number of the column with this guidance was measured.
+        controls: reference values to read beside it (real pictures, noise).
+    """
+
+    metric: str
+    paper: str
+    protocols: Mapping[str, str]
+    controls: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A finished table."""
+
+    number: int
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return TITLES[self.number]
+
+    @property
+    def holes(self) -> list[str]:
+        """`cell: why`, for every missing number."""
+        return [f"{row.cell.key}: {entry.missing}" for row in self.rows for entry in row.entries if entry.value is None]
+
+
+def paper_kind(metric: str) -> str:
+    """Which of the paper's columns a metric stands beside: `FID`, `LPIPS` or ""."""
+    if metric.startswith(("FID", "FD")) and "infinity" not in metric:
+        return "FID"
+    return "LPIPS" if metric.startswith(("LPIPS", "diversity")) else ""
+
+
+def build(
+    number: int, records: Sequence[Record], missing: Mapping[str, str] | None = None, metrics: Sequence[str] = ()
+) -> Table:
+    """Table `number` from records.
+
+    Args:
+        records: any; those of other tables are left aside.
+        missing: cell key -> why it was not measured.
+        metrics: which metrics to show, by exact name; by default the two that stand beside the paper's columns.
+
+    Raises:
+        SuiteError: two protocols in one column, or two records of one cell.
+    """
+    by_cell: dict[Cell, Record] = {}
+    for record in records:
+        cell = record.paper_cell
+        if cell is None or cell.table != number:
+            continue
+        if cell in by_cell:
+            raise SuiteError(f"{cell.key}: two records of one cell; keep one")
+        by_cell[cell] = record
+    for record in records:
+        for cell in record.same_cells:
+            if cell.table == number:
+                by_cell.setdefault(cell, record)
+    shown = list(metrics) or _default_metrics(list(by_cell.values()))
+    columns = tuple(_column(metric, list(by_cell.values())) for metric in shown)
+    wanted = cells((number,))
+    why = dict(missing or {})
+    groups: dict[str, list[Cell]] = {}
+    for cell in wanted:
+        groups.setdefault(cell.guidance, []).append(cell)
+    entries: dict[Cell, list[Entry]] = {cell: [] for cell in wanted}
+    for column in columns:
+        for group in groups.values():
+            found = [(cell, by_cell[cell].get(column.metric) if cell in by_cell else None) for cell in group]
+            for (cell, value), rank in zip(found, _ranks(column, [value for _, value in found])):
+                print_value = _published(cell, column)
+                reason = "" if value else why.get(cell.key) or "not measured"
+                comparable = column.metric == column.paper
+                entries[cell].append(Entry(value, reason, print_value, comparable, rank))
+    return Table(
+        number, columns, tuple(Row(c, tuple(entries[c])) for c in wanted), _notes(columns, list(by_cell.values()))
+    )
+
+
+def _default_metrics(records: Sequence[Record]) -> list[str]:
+    """The first metric of each paper column that the records hold; FID and LPIPS where they hold none."""
+    out = []
+    for kind in PAPER_METRICS:
+        names = dict.fromkeys(v.metric for r in records for v in r.values if paper_kind(v.metric) == kind)
+        out.append(kind if kind in names or not names else next(iter(names)))
+    return out
+
+
+def _column(metric: str, records: Sequence[Record]) -> Column:
+    protocols: dict[str, str] = {}
+    for record in records:
+        value, guidance = record.get(metric), record.cell.guidance
+        if value and protocols.setdefault(guidance, value.protocol) != value.protocol:
+            both = ", ".join(sorted((protocols[guidance], value.protocol)))
+            raise SuiteError(f"{metric}: measured under 2 protocols with {guidance} guidance ({both}); they never mix")
+    controls = {}
+    for record in records:
+        controls.update({k: v for k, v in record.controls.items() if k.startswith(f"{metric} of ")})
+    return Column(metric, paper_kind(metric), protocols, controls)
+
+
+def _published(cell: Cell, column: Column) -> float | None:
+    if not column.paper:
+        return None
+    found = published(cell)
+    return found.fid if column.paper == "FID" else found.lpips
+
+
+def _ranks(column: Column, values: Sequence[Value | None]) -> list[str]:
+    higher = limits(column.metric)[2]
+    if higher is None or sum(value is not None for value in values) < 2:
+        return [""] * len(values)
+    if any(value is not None and not value.rankable for value in values):
+        return [""] * len(values)
+    intervals = [
+        Interval(v.low, v.high, "") if v is not None and v.low is not None and v.high is not None else None
+        for v in values
+    ]
+    return ranks(intervals, higher)
+
+
+def _notes(columns: Sequence[Column], records: Sequence[Record]) -> tuple[str, ...]:
+    notes = [f"published: {CITATION}."]
+    for column in columns:
+        notes += [f"{column.metric}, {guidance}: protocol {given}." for guidance, given in column.protocols.items()]
+        if column.paper and column.metric != column.paper:
+            notes.append(f"{column.metric} is not {column.paper}: the two do not compare and no difference is shown.")
+        notes += [f"{name}: {value:.4g}." for name, value in column.controls.items()]
+        reasons = {v.why for r in records if (v := r.get(column.metric)) and not v.rankable}
+        notes += [f"{column.metric} is not ranked: {reason}." for reason in sorted(reasons)]
+    sure = {v.interval for r in records for c in columns if (v := r.get(c.metric)) and v.interval}
+    notes += [f"95% intervals: {how}." for how in sorted(sure)]
+    return tuple(notes)
+
+
+def number(value: float | None) -> str:
+    """A number as the paper prints its own: two decimals from 1 up, three below; smaller ones in three digits."""
+    if value is None:
+        return ""
+    return f"{value:.2f}" if 1 <= abs(value) < 1e6 else f"{value:.3f}" if 0.001 <= abs(value) < 1 else f"{value:.3g}"
+
+
+def header(table: Table) -> list[str]:
+    """The column heads of the flat form."""
+    heads = ["guidance", "method"]
+    for column in table.columns:
+        if column.paper:
+            heads.append(f"{column.paper} published")
+        heads += [f"{column.metric} ours", *(["difference"] if column.paper else []), "95% interval", "rank"]
+    return heads
+
+
+def flat(table: Table) -> list[list[str]]:
+    """The rows as strings under `header`; a hole reads `missing: why`."""
+    out = []
+    for row in table.rows:
+        line = [row.cell.guidance, row.cell.label]
+        for column, entry in zip(table.columns, row.entries):
+            if column.paper:
+                line.append(number(entry.published))
+            if entry.value is None:
+                line += [f"missing: {entry.missing}", *([""] if column.paper else []), "", ""]
+                continue
+            line.append(number(entry.value.value))
+            if column.paper:
+                line.append(_signed(entry.difference) if entry.comparable else NOT_COMPARABLE)
+            low, high = entry.value.low, entry.value.high
+            line += ["none" if low is None else f"{number(low)} to {number(high)}", entry.rank or "not ranked"]
+        out.append(line)
+    return out
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else ("+" if value >= 0 else "-") + number(abs(value))
+
+
+def as_text(table: Table) -> str:
+    """Aligned plain text, notes below."""
+    lines = [header(table), *flat(table)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    body = ["  ".join(part.ljust(width) for part, width in zip(line, widths)).rstrip() for line in lines]
+    rule = "-" * max(len(line) for line in body)
+    return "\n".join([table.title, rule, body[0], rule, *body[1:], rule, *table.notes]) + "\n"
+
+
+def as_csv(table: Table) -> str:
+    """CSV, one line a row; cells that a spreadsheet would run as a formula are quoted with an apostrophe."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header(table))
+    for line in flat(table):
+        writer.writerow([f"'{part}" if part.startswith(("=", "@")) else part for part in line])
+    return out.getvalue()
+
+
+_LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}"}
+_LATEX |= {"^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+
+
+def latex_escape(text: str) -> str:
+    """Text that LaTeX prints as it stands."""
+    return "".join(_LATEX.get(c, c) for c in text)
+
+
+def as_latex(table: Table) -> str:
+    """A `table` environment with booktabs rules."""
+    heads = " & ".join(latex_escape(h) for h in header(table))
+    rows = [" & ".join(latex_escape(part) for part in line) + r" \\" for line in flat(table)]
+    aligned = "ll" + "r" * (len(header(table)) - 2)
+    notes = latex_escape(" ".join(table.notes))
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"  \centering",
+            rf"  \caption{{{latex_escape(table.title)}. {notes}}}",
+            rf"  \begin{{tabular}}{{{aligned}}}",
+            r"    \toprule",
+            f"    {heads} \\\\",
+            r"    \midrule",
+            *(f"    {row}" for row in rows),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def as_html(table: Table) -> str:
+    """One `<table>` with caption and notes; every text is escaped."""
+    heads = "".join(f"<th scope=col>{html.escape(h)}</th>" for h in header(table))
+    body = []
+    for line in flat(table):
+        marks = [" class=missing" if part.startswith("missing:") else "" for part in line]
+        body.append("<tr>" + "".join(f"<td{m}>{html.escape(p)}</td>" for m, p in zip(marks, line)) + "</tr>")
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
+    caption = html.escape(table.title)
+    return (
+        f"<table>\n<caption>{caption}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"
+        + "\n".join(body)
+        + f"\n</tbody>\n</table>\n<ul class=notes>{notes}</ul>\n"
+    )
+
+
+FORMATS = {"txt": as_text, "csv": as_csv, "tex": as_latex, "html": as_html}

@@ -1,0 +1,1 @@
+"""One cell after another: generate, extract features, measure, write one record."""

@@ -1,0 +1,154 @@
+"""A cell's record: kept with a digest over everything it depends on, and measured again only where that has changed."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.run.record import CellInfo, MethodInfo, ProtocolInfo, Provenance, PublishedInfo, Record, read, write
+from benchmark.run.reproduction import Work
+from benchmark.run.training import weight_digests
+from benchmark.tasks.paper import Cell, cells, published
+from suite.errors import SuiteError
+from suite.files import digest, sha256_file
+from suite.provenance import commit, versions
+
+if TYPE_CHECKING:
+    from benchmark.run.cell import Bench
+
+# Raised when the numbers themselves change meaning, so that kept records are measured again.
+MEASURE_VERSION = 1
+
+
+class CellRecords:
+    """Records of cells, kept or measured now; heavy things are made when the first cell must really be measured."""
+
+    def __init__(self, work: Work, ready: dict[str, Path]) -> None:
+        self.work, self.ready = work, ready
+        self.manifest = work.open().digest
+        self._bench: Bench | None = None
+        self._digests: dict[str, dict[str, str]] = {}
+        self._made: dict[str, Record] = {}
+
+    def record(self, cell: Cell, say: Callable[[str], None]) -> tuple[Record, bool]:
+        """The cell's record and whether it was measured now."""
+        path = self.work.records / f"{cell.key}.json"
+        inputs = self._inputs(cell)
+        if path.is_file():
+            try:
+                kept = read(path)
+            except SuiteError:
+                kept = None  # an older schema or a damaged file is measured again
+            if kept is not None and kept.provenance.inputs == inputs:
+                return kept, False
+        twin = self._twin(cell, inputs)
+        if twin is None:
+            say(f"measuring {cell.key}")
+            twin = self._made[inputs] = self._measure(cell, inputs)
+        record = twin.model_copy(
+            update={"cell": CellInfo(table=cell.table, guidance=cell.guidance, indicator=cell.indicator)}
+            | {"published": _published(cell)}
+        )
+        if _is_first():
+            write(path, record)
+        return record, True
+
+    def _twin(self, cell: Cell, inputs: str) -> Record | None:
+        """A record of the same pictures in another table; what this process made comes before what lies on disk."""
+        if inputs in self._made:
+            return self._made[inputs]
+        for other in cells():
+            path = self.work.records / f"{other.key}.json"
+            if other != cell and other.measured_as == cell.measured_as and path.is_file():
+                kept = read(path)
+                if kept.provenance.inputs == inputs:
+                    return kept
+        return None
+
+    def _inputs(self, cell: Cell) -> str:
+        settings = self.work.settings.model_dump(exclude={"methods", "data_note", "cost_note", "batch"})
+        return digest(
+            {
+                "version": MEASURE_VERSION,
+                "pictures": cell.measured_as,
+                "weights": self._weights(cell.method),
+                "manifest": self.manifest,
+                "settings": settings,
+                "features": _feature_files(self.work),
+            }
+        )
+
+    def _weights(self, name: str) -> dict[str, str]:
+        if name not in self._digests:
+            self._digests[name] = weight_digests(self.ready[name])
+        return self._digests[name]
+
+    def _measure(self, cell: Cell, inputs: str) -> Record:
+        from benchmark.run.cell import Bench, measure_cell
+
+        if self._bench is None:
+            self._bench = Bench.open(self.work)
+        begun = time.perf_counter()
+        result = measure_cell(self._bench, cell, self.ready[cell.method])
+        return Record(
+            method=MethodInfo(name=cell.method, train_data=f"manifest {self.manifest[:12]}, split train"),
+            cell=CellInfo(table=cell.table, guidance=cell.guidance, indicator=cell.indicator),
+            values=result.values,
+            controls=result.controls,
+            protocols={
+                key: ProtocolInfo(metric=p.metric, parameters=p.parameters) for key, p in result.protocols.items()
+            },
+            published=_published(cell),
+            provenance=Provenance(
+                manifest=self.manifest,
+                release=result.release,
+                weights=self._weights(cell.method),
+                sampling_seeds=list(self.work.settings.sampling_seeds),
+                draws=result.draws,
+                commit=commit(),
+                ops=result.ops,
+                versions=versions(),
+                hardware=hardware(self.work.device),
+                processes=result.processes,
+                seconds={"total": round(time.perf_counter() - begun, 2)},
+                profile=self.work.profile,
+                inputs=inputs,
+            ),
+            trust="re-run from weights",
+            notes=result.notes,
+        )
+
+
+def _is_first() -> bool:
+    from models.training import parallel
+
+    return parallel.rank() == 0
+
+
+def _published(cell: Cell) -> PublishedInfo:
+    found = published(cell)
+    return PublishedInfo(fid=found.fid, lpips=found.lpips, citation=found.citation)
+
+
+def _feature_files(work: Work) -> dict[str, str]:
+    """Digests of the extractors' weights, without opening the networks."""
+    from models.weights.registry import entry
+
+    others = {name: entry(name).sha256 or entry(name).urls[0] for name in work.settings.others}
+    if work.settings.features == "factor":
+        from benchmark.data_files import FACTOR_NET
+
+        return others | ({FACTOR_NET.name: sha256_file(FACTOR_NET)} if FACTOR_NET.is_file() else {})
+    return others | {name: entry(name).sha256 for name in ("inception", "inception-pytorch", "alexnet")}
+
+
+def hardware(device: str) -> str:
+    """The device in words."""
+    import torch
+
+    if device.startswith("cuda"):
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
+    return f"{platform.machine()} processor, {torch.get_num_threads()} threads"

@@ -1,0 +1,90 @@
+"""Which methods there are: the tables' own, and any that an installed package brings by entry point. No fork needed.
+
+A package joins with
+
+    [project.entry-points."aahq_bench.methods"]
+    MyMethod = "my_package.method:load"
+
+where `load(weights: Path | None, device: str) -> Method`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmark.tasks.paper import slug
+from models.method import Method
+from suite.errors import SuiteError, did_you_mean
+
+GROUP = "aahq_bench.methods"
+BUILT_IN: dict[str, str] = {
+    "BlendGAN": "benchmark.run.adapters:blendgan",
+    "AdaIN": "benchmark.run.adapters:adain",
+    "MUNIT": "benchmark.run.adapters:munit",
+    "FUNIT": "benchmark.run.adapters:funit",
+    "DRIT++": "benchmark.run.adapters:drit",
+    "StarGANv2": "benchmark.run.adapters:stargan2",
+}
+# Where a reader finds them in this repository.
+CODE: dict[str, str] = {
+    "BlendGAN": "models/networks/blendgan.py",
+    "AdaIN": "baselines/adain/networks.py",
+    "MUNIT": "baselines/munit/networks.py",
+    "FUNIT": "baselines/funit/networks.py",
+    "DRIT++": "baselines/drit/networks.py",
+    "StarGANv2": "baselines/stargan2/networks.py",
+}
+Factory = Callable[..., Method]
+
+
+def known() -> dict[str, str]:
+    """Name -> `module:factory`; built-in ones first. A plug-in cannot take the name of a built-in one."""
+    found = dict(BUILT_IN)
+    for point in metadata.entry_points(group=GROUP):
+        if point.name in BUILT_IN:
+            raise SuiteError(f"entry point {point.name!r} of {point.dist and point.dist.name}: the name is taken")
+        found[point.name] = point.value
+    return found
+
+
+def load(name: str, weights: Path | None = None, device: str = "cpu", **options: Any) -> Method:
+    """The method `name` with its weights.
+
+    Args:
+        name: as the tables print it, or its slug (`dritpp`).
+        weights: a checkpoint file or a training run's folder; None where the method needs none.
+        options: further keywords of the factory, e.g. BlendGAN's `indicator`.
+
+    Raises:
+        SuiteError: an unknown name, a module that does not import, or a factory's answer that is no `Method`.
+    """
+    table = known()
+    exact = {slug(key): key for key in table} | {key: key for key in table}
+    if name not in exact:
+        raise SuiteError(f"--method: no {name!r}{did_you_mean(name, table)}")
+    module, _, attribute = table[exact[name]].partition(":")
+    try:
+        factory: Factory = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SuiteError(f"--method {name}: {table[exact[name]]} does not load: {error}") from None
+    method = factory(weights=weights, device=device, **options)
+    check(method, name)
+    return method
+
+
+def check(method: object, name: str) -> None:
+    """Refuse an object that is no `Method`, naming what it lacks."""
+    for attribute in ("name", "modes", "face", "resolution", "from_latent", "from_reference"):
+        if not hasattr(method, attribute):
+            raise SuiteError(f"--method {name}: {type(method).__name__} has no {attribute}; see models.method.Method")
+    if not isinstance(method, Method):
+        raise SuiteError(f"--method {name}: {type(method).__name__} is no Method; see models.method.Method")
+    unknown = set(method.modes) - {"latent", "reference"}
+    if unknown or not method.modes:
+        raise SuiteError(f"--method {name}: modes {sorted(method.modes)}; expected latent, reference or both")
+    if method.face not in ("image", "seed"):
+        raise SuiteError(f"--method {name}: face is {method.face!r}; expected 'image' or 'seed'")

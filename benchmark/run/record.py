@@ -1,0 +1,296 @@
+"""The record: one JSON a cell, with everything needed to trust a number or to measure it again.
+
+Records come from strangers too, so reading one is strict: bounded size, no NaN, no unknown field, names of plain
+printable characters, values inside what their metric can take, digests that match. Every refusal names the field.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from benchmark.tasks.paper import Cell, Guidance, cells
+from benchmark.tasks.protocol import Protocol, version_of
+from suite.errors import SuiteError
+from suite.files import canonical_json, digest, write_json
+
+SCHEMA = 1
+MAX_BYTES = 1 << 20
+PLAIN = re.compile(r"^[^\x00-\x1f\x7f<>&\"'`\\\u200b-\u200f\u202a-\u202e\u2066-\u2069]*$")
+PROTOCOL = re.compile(r"^aahq-[a-z0-9-]+-v\d{1,4}:[0-9a-f]{12}$")
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Trust = Literal["published", "re-run from weights", "re-scored from pictures", "self-reported"]
+
+# What each metric can take: (lowest, highest, whether higher is better). The first key that a name starts with counts.
+LIMITS: dict[str, tuple[float, float, bool | None]] = {
+    "FID": (-1e-3, 1e6, False),
+    "FD": (-1e-3, 1e9, False),
+    "KID": (-10.0, 1e6, False),
+    "KD": (-1e6, 1e9, False),
+    "CMMD": (-1e-3, 1e4, False),
+    "LPIPS": (0.0, 2.0, True),
+    "diversity": (0.0, 10.0, True),
+    "precision": (0.0, 1.0, True),
+    "recall": (0.0, 1.0, True),
+    "density": (0.0, 1e4, True),
+    "coverage": (0.0, 1.0, True),
+    "identity similarity": (-1.0, 1.0, True),
+    "style similarity": (-1.0, 1.0, True),
+    "true identity kept": (0.0, 1.0, True),
+    "true style followed": (0.0, 1.0, True),
+    "nearest-neighbour ratio": (0.0, 1e4, None),
+    "copies": (0.0, 1.0, False),
+}
+
+
+def limits(metric: str) -> tuple[float, float, bool | None]:
+    """(lowest, highest, higher is better) of a metric by its name."""
+    for start, found in LIMITS.items():
+        if metric.startswith(start):
+            return found
+    raise SuiteError(f"metric: {metric!r} is not known; known names start with {', '.join(LIMITS)}")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=2000)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _plain_text(cls, value: Any) -> Any:
+        for text in _texts(value):
+            if not PLAIN.match(text):
+                raise ValueError("holds characters that a name must not have (markup, quotes or control characters)")
+        return value
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for pair in value.items() for part in pair for text in _texts(part)]
+    if isinstance(value, list | tuple):
+        return [text for part in value for text in _texts(part)]
+    return []
+
+
+CODE = r"^(https://\S+|examples/[a-z0-9_/-]+|(models|baselines)/[a-z0-9_]+\.py)?$"
+
+
+class MethodInfo(_Strict):
+    """Who answers: its name as tables print it, its version, where its code is (https, a folder of `examples/`, or the
+    file of this repository that holds a method of the tables), what it was trained on.
+    """
+
+    name: str = Field(min_length=1, max_length=80)
+    version: str = Field(default="", max_length=80)
+    code: str = Field(default="", max_length=300, pattern=CODE)
+    train_data: str = Field(default="", max_length=500)
+    uses_test_pictures: bool = False
+
+
+class CellInfo(_Strict):
+    """Which cell of which table; `table` 0 is a measurement beside the paper's tables."""
+
+    table: int = Field(ge=0, le=3)
+    guidance: Guidance
+    indicator: int | None = Field(default=None, ge=0, le=18)
+
+
+class Value(_Strict):
+    """One measured number.
+
+    Attributes:
+        metric: its name, given by the extractor that made it.
+        protocol: id of the protocol under `protocols`.
+        low, high: 95% interval, with `interval` saying how; all three None where there is none, then `why` says why.
+        per_seed: the value of each sampling seed; `value` is their mean.
+        rankable: whether it may be ranked; `why` says why not.
+    """
+
+    metric: str = Field(min_length=1, max_length=80)
+    protocol: str = Field(pattern=PROTOCOL.pattern)
+    value: float
+    low: float | None = None
+    high: float | None = None
+    interval: str | None = Field(default=None, max_length=200)
+    per_seed: list[float] = Field(default_factory=list, max_length=100)
+    n_real: int = Field(ge=0, le=10**9)
+    n_fake: int = Field(ge=1, le=10**9)
+    rankable: bool = True
+    why: str = Field(default="", max_length=400)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Value:
+        try:
+            low, high, _ = limits(self.metric)
+        except SuiteError as error:
+            raise ValueError(str(error)) from None
+        if not low <= self.value <= high:
+            raise ValueError(f"value: {self.value:g} is impossible for {self.metric}; expected {low:g} to {high:g}")
+        ends = (self.low, self.high, self.interval)
+        if any(end is None for end in ends) != all(end is None for end in ends):
+            raise ValueError("low, high, interval: give all three or none")
+        if self.low is not None and self.high is not None and not self.low <= self.value <= self.high:
+            raise ValueError(f"low, high: [{self.low:g}, {self.high:g}] does not hold the value {self.value:g}")
+        if self.per_seed and not math.isclose(sum(self.per_seed) / len(self.per_seed), self.value, abs_tol=1e-6):
+            raise ValueError("per_seed: their mean is not the value")
+        if not self.rankable and not self.why:
+            raise ValueError("why: say why the value must not be ranked")
+        return self
+
+
+class ProtocolInfo(_Strict):
+    """A protocol in full, so that its id can be checked."""
+
+    metric: str
+    parameters: dict[str, Any]
+
+
+class PublishedInfo(_Strict):
+    """What the paper prints in this cell."""
+
+    fid: float
+    lpips: float
+    citation: str
+
+
+class Provenance(_Strict):
+    """Where and how it was measured.
+
+    Attributes:
+        weights: file name -> SHA-256 of everything the method loaded.
+        manifest: SHA-256 of the release's manifest.
+        ops: op -> implementation that ran.
+        seconds: step -> wall seconds.
+        inputs: digest over everything that the measurement depended on, for resuming.
+        pictures: digest of the pictures that were measured, where they were made elsewhere.
+    """
+
+    manifest: Sha256
+    release: str = Field(max_length=200)
+    weights: dict[str, Sha256] = Field(max_length=50)
+    sampling_seeds: list[str] = Field(min_length=1, max_length=100)
+    draws: list[Sha256] = Field(min_length=1, max_length=100)
+    commit: str = Field(max_length=60)
+    ops: dict[str, str] = Field(max_length=50)
+    versions: dict[str, str] = Field(max_length=50)
+    hardware: str = Field(max_length=300)
+    processes: int = Field(default=1, ge=1, le=100_000)
+    seconds: dict[str, float] = Field(max_length=50)
+    profile: str = Field(default="", max_length=80)
+    inputs: Sha256
+    pictures: Sha256 | None = None
+
+
+class Record(_Strict):
+    """One cell, measured."""
+
+    schema_version: Literal[1] = 1
+    method: MethodInfo
+    cell: CellInfo
+    values: list[Value] = Field(min_length=1, max_length=100)
+    controls: dict[str, float] = Field(default_factory=dict, max_length=50)
+    protocols: dict[str, ProtocolInfo] = Field(min_length=1, max_length=100)
+    published: PublishedInfo | None = None
+    provenance: Provenance
+    trust: Trust
+    notes: list[str] = Field(default_factory=list, max_length=50)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Record:
+        for key, info in self.protocols.items():
+            if not PROTOCOL.match(key) or Protocol(info.metric, info.parameters, version_of(key)).id != key:
+                raise ValueError(f"protocols.{key[:80]}: its parameters give another id; they were changed")
+        seen = set()
+        for value in self.values:
+            if value.protocol not in self.protocols:
+                raise ValueError(f"values.{value.metric}: protocol {value.protocol} is not under protocols")
+            if self.protocols[value.protocol].metric != value.metric:
+                raise ValueError(
+                    f"values.{value.metric}: its protocol is one of {self.protocols[value.protocol].metric}"
+                )
+            if value.metric in seen:
+                raise ValueError(f"values.{value.metric}: given twice")
+            seen.add(value.metric)
+        return self
+
+    def get(self, metric: str) -> Value | None:
+        """The value of a metric by its exact name, or None."""
+        return next((value for value in self.values if value.metric == metric), None)
+
+    @property
+    def paper_cell(self) -> Cell | None:
+        """The paper's cell that this measures, or None."""
+        mine = (self.cell.table, self.cell.guidance, self.method.name, self.cell.indicator)
+        return next((c for c in cells() if (c.table, c.guidance, c.method, c.indicator) == mine), None)
+
+    @property
+    def same_cells(self) -> list[Cell]:
+        """Every cell of the paper that these pictures fill: BlendGAN at i = 0 and 6 stands in two tables."""
+        mine = (self.cell.guidance, self.method.name, self.cell.indicator)
+        return [c for c in cells() if (c.guidance, c.method, c.indicator) == mine] if self.paper_cell else []
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the record's canonical JSON."""
+        return digest(self.model_dump())
+
+
+def _no_constant(text: str) -> float:
+    raise SuiteError(f"record: {text} is not a number; measured numbers are finite")
+
+
+def parse(data: bytes | str, name: str = "record") -> Record:
+    """A record from JSON, checked; nothing in it is executed or trusted.
+
+    Raises:
+        SuiteError: one line that names the field.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    if len(raw) > MAX_BYTES:
+        raise SuiteError(f"{name}: {len(raw)} bytes; a record has at most {MAX_BYTES}")
+    try:
+        content = json.loads(raw, parse_constant=_no_constant)
+    except RecursionError:
+        raise SuiteError(f"{name}: nested too deeply") from None
+    except ValueError as error:
+        raise SuiteError(f"{name}: not JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise SuiteError(f"{name}: expected one JSON object, got {type(content).__name__}")
+    if content.get("schema_version") != SCHEMA:
+        raise SuiteError(f"{name}: schema_version: {content.get('schema_version')!r}; this suite reads {SCHEMA}")
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "record"
+        raise SuiteError(f"{name}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def read(path: str | Path) -> Record:
+    """The record in a file. The size is checked before the file is read."""
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise SuiteError(f"{path}: {error.strerror}") from None
+    if size > MAX_BYTES:
+        raise SuiteError(f"{path}: {size} bytes; a record has at most {MAX_BYTES}")
+    return parse(path.read_bytes(), str(path))
+
+
+def write(path: str | Path, record: Record) -> None:
+    """Write a record as indented canonical JSON, atomically; what was written reads back."""
+    content = record.model_dump()
+    parse(canonical_json(content), str(path))
+    write_json(path, content)
+
+
+def read_all(folder: str | Path) -> list[Record]:
+    """Every `*.json` in a folder, sorted by file name."""
+    return [read(path) for path in sorted(Path(folder).glob("*.json"))]

@@ -1,0 +1,153 @@
+"""Every number of Tables 1-3: data, training, then cell by cell.
+
+A cell that cannot be measured says why in the tables; it never shows a number.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.run.cell_records import CellRecords
+from benchmark.run.record import Record
+from benchmark.run.reproduction import Work
+from benchmark.run.training import ensure_weights
+from benchmark.tasks.paper import Cell, cells
+from suite.children import run_command
+from suite.errors import SuiteError
+from suite.files import write_whole
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a reproduction did: records by cell key, and why the others are missing."""
+
+    records: dict[str, Record]
+    missing: dict[str, str]
+    measured: int
+    kept: int
+
+
+def reproduce(work: Work, wanted: Sequence[Cell], say: Callable[[str], None]) -> Outcome:
+    """Data, training, generation, measurement; resumed cell by cell.
+
+    Raises:
+        SuiteError: only what stops everything (no data); a method that fails is a missing cell with its reason.
+    """
+    first_alone(lambda: ensure_data(work))
+    check_draws(work)
+    check_features(work)
+    missing = {cell.key: "not asked for (--only)" for cell in cells() if cell not in wanted}
+    ready: dict[str, Path] = {}
+    for name in dict.fromkeys(cell.method for cell in wanted):
+        try:
+            first_alone(lambda name=name: ensure_weights(work, work.method(name), say))  # type: ignore[misc]
+            ready[name] = ensure_weights(work, work.method(name), say)
+        except SuiteError as error:
+            say(f"{name} has no weights: {error}")
+            for cell in wanted:
+                if cell.method == name:
+                    missing[cell.key] = str(error)
+    cell_records = CellRecords(work, ready)
+    records: dict[str, Record] = {}
+    counts = {"measured": 0, "kept": 0}
+    for cell in wanted:
+        if cell.key in missing:
+            continue
+        try:
+            record, fresh = cell_records.record(cell, say)
+        except SuiteError as error:
+            missing[cell.key] = str(error)
+            say(f"{cell.key} not measured: {error}")
+            continue
+        records[cell.key] = record
+        counts["measured" if fresh else "kept"] += 1
+    return Outcome(records, missing, counts["measured"], counts["kept"])
+
+
+def first_alone(action: Callable[[], object]) -> None:
+    """Run on the first process while the others wait: painting and training happen once under `torchrun`.
+
+    Raises:
+        SuiteError: the first process's refusal, on every process.
+    """
+    from models.training import parallel
+
+    told: list[str | None] = [None]
+    if parallel.rank() == 0:
+        try:
+            action()
+        except SuiteError as error:
+            told = [str(error)]
+    if parallel.world() > 1:
+        import torch.distributed as dist
+
+        dist.broadcast_object_list(told)
+    if told[0] is not None:
+        raise SuiteError(told[0])
+
+
+def ensure_data(work: Work) -> None:
+    """Paint the profile's data unless it is there.
+
+    Raises:
+        SuiteError: a profile that needs `--data` and got none, or the painter's own last words.
+    """
+    paint = work.settings.paint
+    if work.data is not None or work.release not in work.places or (work.release / "release.json").is_file():
+        return
+    if paint is None:
+        raise SuiteError(f"--data: profile {work.profile} needs {work.settings.data_note}")
+    command = [sys.executable, "-m", "aahq", "portraits", str(work.release), "--domain", "both"]
+    command += ["--count", str(paint.count), "--size", str(paint.size), "--seed", str(paint.seed)]
+    command += ["--styles", str(paint.styles)]
+    if paint.identities:
+        command += ["--identities", str(paint.identities)]
+    done = run_command(command, capture_output=True, text=True)
+    if done.returncode:
+        words = done.stderr.strip().splitlines()
+        raise SuiteError(f"data: 'aahq portraits' failed: {words[-1][:300] if words else done.returncode}")
+
+
+def check_draws(work: Work) -> None:
+    """Fail before hours of training where the release cannot serve the protocol.
+
+    Raises:
+        SuiteError: no release, a broken one, or too few pictures in its splits.
+    """
+    from benchmark.tasks.protocol import draw
+
+    settings = work.settings
+    draw(work.open(), settings.faces, settings.styles, "check", settings.face_split, settings.style_split)
+
+
+def check_features(work: Work) -> None:
+    """Fail before hours of training where what measures cannot be opened.
+
+    Raises:
+        SuiteError: an extra that is not installed, or weights that are neither here nor to be fetched.
+    """
+    if work.settings.others:
+        from benchmark.metrics.extractors.transformer_features import library
+
+        for name in work.settings.others:
+            library(name)
+    if work.settings.dlib:
+        from benchmark.metrics.extractors.dlib_identity import model_file
+
+        model_file()
+
+
+def write_tables(work: Work, outcome: Outcome, numbers: Sequence[int]) -> list[str]:
+    """Render the wanted tables in every format under `tables`; returns them as text."""
+    from benchmark.report.tables import FORMATS, as_text, build
+
+    texts = []
+    for number in numbers:
+        table = build(number, list(outcome.records.values()), outcome.missing)
+        for suffix, render in FORMATS.items():
+            write_whole(work.folder / "tables" / f"table{number}.{suffix}", render(table))
+        texts.append(as_text(table))
+    return texts

@@ -1,0 +1,172 @@
+"""A method's weights: given, published, or trained here by the profile's commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmark.run.reproduction import Work
+from benchmark.tasks.paper import slug
+from benchmark.tasks.settings import MethodSettings, Step
+from suite.children import run_command
+from suite.errors import SuiteError
+from suite.files import digest, sha256_file, write_json
+
+DONE, BEGUN = "done.json", "begun.json"
+
+
+def _command_in(marker: Path) -> str:
+    try:
+        return str(json.loads(marker.read_text())["command"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _goes_on(folder: Path, key: str) -> bool:
+    """Whether the same command was cut after a checkpoint."""
+    from models.training.checkpoint import all_checkpoints
+
+    return _command_in(folder / BEGUN) == key and bool(all_checkpoints(folder / "checkpoints"))
+
+
+def trained(work: Work, step: Step) -> bool:
+    """Whether a training step has finished: its marker is written last and names the command that ran."""
+    marker = work.run(step) / DONE
+    return marker.is_file() and _command_in(marker) == _command_key(work, step)
+
+
+def _command_key(work: Work, step: Step) -> str:
+    faces, art = (_data_key(place) for place in work.places)
+    started = {"weights": step.weights} if step.weights else {}
+    return digest({"command": step.command, "data": art if faces == art else [faces, art]} | started)
+
+
+def _data_key(place: Path) -> str:
+    """What a trained network's data is known by: a release's manifest, the path of any other form."""
+    manifest = next((p for p in (place, place / "release") if (p / "manifest.parquet").is_file()), None)
+    return sha256_file(manifest / "manifest.parquet") if manifest else str(place) if place.exists() else ""
+
+
+def find_weights(work: Work, entry: MethodSettings) -> tuple[Path | None, str]:
+    """(weights, "") of a method, or (None, why there are none)."""
+    for name, given in work.weights.items():
+        if slug(name) == slug(entry.name):
+            return (given, "") if given.exists() else (None, f"--weights {name}={given}: not there")
+    if entry.published:
+        from models.weights.download import find
+
+        local = find(entry.published, work.weights_folder)
+        if local is not None:
+            return local, ""
+    if not entry.steps:
+        return None, "no checkpoint given and none to train; give --weights NAME=PATH"
+    last = entry.steps[-1]
+    if trained(work, last):
+        made = work.run(last) / last.makes if last.makes else work.run(last)
+        return made, ""
+    return None, f"not trained yet ({' '.join(command_of(work, last))})"
+
+
+def command_of(work: Work, step: Step) -> list[str]:
+    """The command line of a training step, every place filled in, as a person would type it."""
+    faces, art = work.places
+    places = {
+        "data": str(art),
+        "run": str(work.run(step)),
+        "runs": str(work.folder / "runs"),
+        "device": work.device,
+    }
+    command = list(step.command)
+    if faces != art and "--data" in command:
+        at = command.index("--data")
+        command[at : at + 2] = ["--faces", str(faces), "--art", str(art)]
+    if step.weights:
+        from models.weights.download import cache_folder, find
+        from models.weights.registry import entry
+
+        for setting, name in step.weights.items():
+            place = find(name, work.weights_folder) or cache_folder() / entry(name).file
+            command += ["--set", f"{setting}={place}"]
+    return ["python", "-m", *(part.format(**places) for part in command)]
+
+
+def train_step(work: Work, step: Step) -> None:
+    """Run one training command in a process of its own; its output goes to `log.txt` in its run's folder.
+
+    Raises:
+        SuiteError: published weights that it starts from and that cannot be had, or the command's own last words.
+    """
+    if step.weights:
+        from models.weights.download import obtain
+
+        for name in step.weights.values():
+            obtain(name, work.weights_folder, offline=work.offline)
+    folder, key = work.run(step), _command_key(work, step)
+    # Unbuffered, so that the log has its words in the order of their saying, the reason of a failure last.
+    command = [sys.executable, "-u", *command_of(work, step)[1:]]
+    if _goes_on(folder, key):
+        command.append("--resume")
+    else:
+        # What another command left, or one that was cut before its first checkpoint; a training starts in a new folder.
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(folder / BEGUN, {"command": key})
+    begun = time.perf_counter()
+    with (folder / "log.txt").open("ab") as log:
+        done = run_command(command, stdout=log, stderr=subprocess.STDOUT)
+    if done.returncode:
+        words = (folder / "log.txt").read_text(errors="replace").strip().splitlines()
+        raise SuiteError(f"training of {step.name} failed: {words[-1][:300] if words else done.returncode}")
+    if step.makes and not (folder / step.makes).is_file():
+        raise SuiteError(f"training of {step.name} made no {step.makes}; see {folder / 'log.txt'}")
+    write_json(folder / DONE, {"command": key, "seconds": round(time.perf_counter() - begun, 1)})
+
+
+def _fetch_published(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> None:
+    """Fetch a method's published weights where that is allowed and possible; a refusal is said, and training follows."""
+    from models.weights.download import obtain
+    from models.weights.registry import entry as known
+
+    if work.offline or not entry.published or not known(entry.published).urls:
+        return
+    say(f"fetching {known(entry.published).file}")
+    try:
+        obtain(entry.published, work.weights_folder)
+    except SuiteError as error:
+        say(f"{entry.name}: {error}")
+
+
+def ensure_weights(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> Path:
+    """A method's weights: found, fetched or trained now.
+
+    Raises:
+        SuiteError: there are none, with the reason.
+    """
+    found, why = find_weights(work, entry)
+    if found is None and not any(slug(name) == slug(entry.name) for name in work.weights):
+        _fetch_published(work, entry, say)
+        found, why = find_weights(work, entry)
+    if found is None:
+        for step in entry.steps:
+            if not trained(work, step):
+                say(f"training {step.name}")
+                train_step(work, step)
+        found, why = find_weights(work, entry)
+    if found is None:
+        raise SuiteError(f"{entry.name}: {why}")
+    return found
+
+
+def weight_digests(path: Path) -> dict[str, str]:
+    """File name -> SHA-256 of a checkpoint file, or of every weights file of a folder."""
+    if path.is_file():
+        return {path.name: sha256_file(path)}
+    kinds = (".safetensors", ".pt", ".pth", ".pkl")
+    found = sorted(file for file in path.iterdir() if file.suffix in kinds)
+    if not found:
+        raise SuiteError(f"{path}: no weights in this folder")
+    return {file.name: sha256_file(file) for file in found}
