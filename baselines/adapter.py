@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.method import Face, Mode
+from models.weights.loading import check_finite
 from suite.errors import SuiteError, did_you_mean
 
 
@@ -126,6 +127,7 @@ def load_strict(network: nn.Module, state: Mapping[str, Tensor], what: str) -> N
             f"--weights: {what} of another configuration: {key!r} is {tuple(state[key].shape)}, "
             f"expected {tuple(own[key].shape)} ({len(shapes)} keys differ); set the widths with --set"
         )
+    check_finite(state, f"--weights: {what}")
     network.load_state_dict(state)
 
 

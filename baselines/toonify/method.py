@@ -95,8 +95,8 @@ def open_method(
     width: int = 32,
 ) -> Toonify:
     """Swap the face model `weights` with the art model `art`; `"random"` makes two small untrained ones (`size`, `width`)."""
-    from models.weights import read_checkpoint
-    from models.weights.layouts import STYLEGAN2, configuration
+    from models.weights import load_state, read_checkpoint
+    from models.weights.layouts import STYLEGAN2, settled_configuration
 
     if str(weights) == "random":
         nets = []
@@ -115,8 +115,10 @@ def open_method(
         if state_dict is None:
             raise SuiteError(f"{found}: a StyleGAN2 generator is expected")
         states.append(state_dict)
-    shape = configuration(states[0])
+    shape = settled_configuration(states[0], str(weights))
     table = {int(side): channels for side, channels in shape["widths"].items()}
     generator = Generator(shape["size"], shape["style_dim"], shape["n_mlp"], table)
+    for source, state in zip((weights, art), states):
+        load_state(generator, state, str(source))
     generator.load_state_dict(swapped(states[0], states[1], from_side, blend))
     return Toonify(generator.to(device).eval().requires_grad_(False), shape["size"], truncation)

@@ -15,7 +15,7 @@ from models.networks.style_encoder import StyleEncoder, unfold_weight
 from models.networks.stylegan2 import channel_table
 from models.weights import load_state, read_checkpoint
 from models.weights.download import find, obtain
-from models.weights.layouts import BLENDGAN, PSP, STYLE_ENCODER, configuration
+from models.weights.layouts import BLENDGAN, PSP, STYLE_ENCODER, settled_configuration
 from suite.errors import SuiteError
 from suite.files import sha256_file
 
@@ -70,30 +70,50 @@ def load_blendgan(weights: Path | None, *, offline: bool = False, device: str = 
     Raises:
         SuiteError: nothing there, or no BlendGAN generator in it.
     """
-    if weights == Path(PAINTED) and not weights.exists():
-        weights = obtain(PAINTED, offline=True)
-    folder = weights if weights and weights.is_dir() and not any(weights.glob("g_ema*.safetensors")) else None
-    path = weights if weights and folder is None else obtain("blendgan", folder, offline=offline or folder is not None)
+    path = _weights_file(weights, offline)
     checkpoint = read_checkpoint(path)
     state = checkpoint.part(BLENDGAN)
     if state is None:
         raise SuiteError(f"--weights {checkpoint}: a BlendGAN generator is expected")
-    known = configuration(state)
+    known = settled_configuration(state, path.name)
     inside = {key[len("embedder.") :]: value for key, value in state.items() if key.startswith("embedder.")}
     style_state = inside or checkpoint.part(STYLE_ENCODER)
     encoder = None
     if style_state:
-        shape = configuration(style_state)
+        shape = settled_configuration(style_state, path.name)
         encoder = StyleEncoder(shape["style_dim"], shape["n_mlp"], tuple(shape["trunk"]))
         load_state(encoder, style_state, path.name)
     widths = {int(size): int(width) for size, width in known["widths"].items()}
-    code = int(state["embedding.1.weight"].shape[1])
+    first = state.get("embedding.1.weight")
+    if first is None or first.dim() != 2:
+        raise SuiteError(f"{path.name}: a damaged BlendGAN generator: no embedding.1.weight of two axes")
+    code = int(first.shape[1])
     generator = BlendGAN(known["size"], known["style_dim"], known["n_mlp"], widths, code)
     alone = {key: value for key, value in state.items() if not key.startswith("embedder.")}
     load_state(generator, alone, path.name)
     generator.heed(checkpoint.facts)
     origin = {"weights": path.name, "sha256": sha256_file(path) if path.is_file() else "", "trained": True}
     return _ready(generator, encoder, checkpoint.latent_avg, checkpoint.truncation, origin, device)
+
+
+def _weights_file(weights: Path | None, offline: bool) -> Path:
+    """The file, or the training checkpoint's folder, that `load_blendgan` reads."""
+    if weights is None:
+        return obtain("blendgan", offline=offline)
+    if weights.is_dir():
+        if any(weights.glob("g_ema*.safetensors")):
+            return weights
+        inside = [weights / name for name in ("blendgan.safetensors", "blendgan.pt") if (weights / name).is_file()]
+        if inside:
+            return inside[0]
+    # A folder of portraits may have the model's name (README makes one).
+    if weights == Path(PAINTED):
+        return obtain(PAINTED, offline=True)
+    if weights.is_dir():
+        raise SuiteError(
+            f"--weights {weights}: a folder without blendgan.pt, blendgan.safetensors or g_ema.safetensors"
+        )
+    return weights
 
 
 def random_blendgan(size: int, seed: int, *, width: int = 512, device: str = "cpu") -> Pretrained:
@@ -135,7 +155,7 @@ def load_psp(path: Path | None, generator: BlendGAN, *, folder: Path | None = No
     state = checkpoint.part(PSP)
     if state is None:
         raise SuiteError(f"--psp {checkpoint}: a pSp encoder is expected")
-    known = configuration(state)
+    known = settled_configuration(state, path.name)
     styles, style_dim = known["n_styles"], known["style_dim"]
     if styles != generator.n_latent:
         raise SuiteError(
@@ -145,6 +165,13 @@ def load_psp(path: Path | None, generator: BlendGAN, *, folder: Path | None = No
         raise SuiteError(f"--psp {path.name}: has no latent_avg, without which its codes mean nothing")
     encoder = PSPEncoder(styles, style_dim, tuple(known["trunk"]))
     load_state(encoder.encoder, state, path.name)
+    if checkpoint.latent_avg.numel() % style_dim or checkpoint.latent_avg.numel() not in (
+        style_dim,
+        styles * style_dim,
+    ):
+        raise SuiteError(
+            f"--psp {path.name}: latent_avg has {checkpoint.latent_avg.numel()} numbers, {style_dim} expected"
+        )
     encoder.latent_avg.copy_(checkpoint.latent_avg.reshape(-1, style_dim).expand(styles, style_dim))
     return encoder.to(generator.input.input.device).eval().requires_grad_(False)
 
@@ -157,6 +184,10 @@ def _ready(
     origin: dict[str, Any],
     device: str,
 ) -> Pretrained:
+    if centre is not None and centre.numel() != generator.style_dim:
+        raise SuiteError(
+            f"{origin['weights']}: latent_avg has {centre.numel()} numbers, {generator.style_dim} expected"
+        )
     generator.to(device).eval().requires_grad_(False)
     if encoder is not None:
         encoder.to(device).eval().requires_grad_(False)

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from models.training import rng
 from models.training.trainee import Trainee
+from models.weights.loading import check_finite
 from models.weights.writing import write_tensors, write_torch
 from suite.errors import SuiteError
 from suite.files import write_json
@@ -105,6 +106,7 @@ def load_network(checkpoint: Path, name: str, network: torch.nn.Module) -> None:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
         raise SuiteError(f"--resume {path}: damaged ({error}); {_INSTEAD}") from None
+    check_finite(state, f"--resume {path}")
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

@@ -20,7 +20,7 @@ from models.training.settings import LoopSettings
 from models.training.trainee import Batch
 from models.weights import load_checkpoint, read_checkpoint, save_weights
 from models.weights.download import obtain
-from models.weights.layouts import STYLE_ENCODER, configuration
+from models.weights.layouts import STYLE_ENCODER, settled_configuration
 from suite.errors import SuiteError
 
 WEIGHTS = "style_encoder.safetensors"
@@ -192,7 +192,7 @@ def load_encoder(path: str | Path, device: torch.device | str = "cpu") -> StyleE
     state = read_checkpoint(path).part(STYLE_ENCODER)
     if state is None:
         raise SuiteError(f"--set encoder={path}: holds no style encoder; make one with `blendgan train-encoder`")
-    known = configuration(state)
+    known = settled_configuration(state, f"--set encoder={path}")
     encoder = StyleEncoder(known["style_dim"], known["n_mlp"], tuple(known["trunk"]))
     load_checkpoint(path, encoder)
     return encoder.to(device).eval().requires_grad_(False)

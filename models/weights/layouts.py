@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from suite.errors import SuiteError
+
 BLENDGAN = "BlendGAN generator"
 STYLEGAN2 = "StyleGAN2 generator"
 DISCRIMINATOR = "discriminator"
@@ -70,6 +72,25 @@ def configuration(state: Mapping[str, Tensor]) -> dict[str, Any]:
         code = _axis(state, "styles.0.linear.weight", 0)
         return {"n_styles": styles, "size": 2 ** ((styles + 2) // 2), "style_dim": code, "trunk": trunk_widths}
     return {}
+
+
+def settled_configuration(state: Mapping[str, Tensor], name: str) -> dict[str, Any]:
+    """`configuration` of a network that is to be built.
+
+    Args:
+        state: the network's weights.
+        name: of their file, for the message.
+
+    Raises:
+        SuiteError: a tensor that decides the shape is missing or has too few axes.
+    """
+    known = configuration(state)
+    values = [*known.values(), *known.get("widths", {}).values(), *known.get("trunk", [])]
+    if any(value in (None, 0) for value in values):
+        raise SuiteError(f"{name}: a damaged {network_of(state)}: tensors that say its shape are missing or misshapen")
+    if not 8 <= known.get("size", 8) <= 1024:
+        raise SuiteError(f"{name}: a {network_of(state)} of {known['size']} px; 8 to 1024 are read")
+    return known
 
 
 def say(state: Mapping[str, Tensor]) -> str:

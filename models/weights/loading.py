@@ -6,9 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import click
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.rng import generator_at
 from models.weights import layouts
 from models.weights.reading import Checkpoint, State, read_checkpoint
 from models.weights.writing import write_tensors
@@ -16,6 +19,7 @@ from suite.errors import SuiteError
 from suite.files import canonical_json, whole_file
 
 FORMAT = "aahq-blendgan/1"
+NOISES = "noises."
 
 
 @runtime_checkable
@@ -62,8 +66,15 @@ def load_checkpoint(path: str | Path, into: nn.Module, *, keep: tuple[str, ...] 
 
 
 def load_state(into: nn.Module, state: Mapping[str, Tensor], name: str, *, keep: tuple[str, ...] = ()) -> None:
-    """Load a state dict strictly; `name` stands for its source in messages. See `load_checkpoint`."""
+    """Load a state dict strictly; `name` stands for its source in messages. See `load_checkpoint`.
+
+    A generator's noise maps are not learnt, and some files leave all of them out: then they are drawn, the same each time.
+    """
     shapes = dict(_shapes(into))
+    noises = [key for key in shapes if key.startswith(NOISES)]
+    if noises and not any(key.startswith(NOISES) for key in state):
+        state = dict(state) | {key: _drawn_noise(key, shapes[key][0]) for key in noises}
+        click.echo(f"{name}: holds no noise maps ({noises[0]}, ...); they are drawn from a fixed seed", err=True)
     missing = [key for key in shapes if key not in state and not key.startswith(keep or ("\0",))]
     unexpected = [key for key in state if key not in shapes]
     misshapen = [
@@ -78,12 +89,30 @@ def load_state(into: nn.Module, state: Mapping[str, Tensor], name: str, *, keep:
     ]
     if faults:
         raise SuiteError(f"{name}: does not fit {type(into).__name__}; {'; '.join(faults)}")
+    check_finite(state, name)
     whole = dict(state)
     if keep:
         present = dict(into.named_parameters()) | dict(into.named_buffers())
         kept = [key for key in shapes if key not in whole]
         whole |= {key: present[key] for key in kept}
     into.load_state_dict(whole)
+
+
+def _drawn_noise(key: str, shape: tuple[int, ...]) -> Tensor:
+    return torch.from_numpy(generator_at("weights", key).standard_normal(shape, np.float32))
+
+
+def check_finite(state: Mapping[str, Tensor], name: str) -> None:
+    """SuiteError where a weight is NaN or infinite: such networks make black pictures without a word."""
+    foreign = [key for key, value in state.items() if value.layout != torch.strided or value.is_complex()]
+    if foreign:
+        raise SuiteError(f"{name}: {foreign[0]} is sparse or complex; plain numbers are expected")
+    broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise SuiteError(
+            f"{name}: NaN or infinite weights in {', '.join(broken[:3])}{' ...' if len(broken) > 3 else ''}; "
+            "take an earlier checkpoint, or fetch the file again"
+        )
 
 
 def save_weights(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from models.weights.unpickle import Record
@@ -51,7 +52,7 @@ def generator_state(network: Record, name: str) -> tuple[State, Tensor | None, d
         block = f"synthesis.b{size}"
         for conv in ("conv0", "conv1") if size > 4 else ("conv1",):
             target = "conv1" if size == 4 else f"convs.{layer - 1}"
-            out |= _styled(given, f"{block}.{conv}", target, layer, blur=conv == "conv0")
+            out |= _styled(given, f"{block}.{conv}", target, layer, size, blur=conv == "conv0")
             layer += 1
         if f"{block}.torgb.weight" not in given:
             raise SuiteError(f"{name}: its generator has no output at {size} px; only the 'skip' architecture is read")
@@ -96,21 +97,23 @@ def _attribute(network: Record, path: str, fact: str) -> dict[str, Any]:
     """{fact: the value at `path`}, or nothing where there is none. All layers of a network share their limit."""
     *modules, name = path.split(".")
     for module in modules:
-        if module not in network.state["_modules"]:
+        below = network.children("_modules").get(module)
+        if not isinstance(below, Record):
             return {}
-        network = network.state["_modules"][module]
+        network = below
     value = network.state.get(name)
     return {} if value is None else {fact: value}
 
 
-def _styled(given: State, source: str, target: str, layer: int, blur: bool) -> State:
+def _styled(given: State, source: str, target: str, layer: int, size: int, blur: bool) -> State:
     out = {
         f"{target}.conv.weight": given.pop(f"{source}.weight")[None],
         f"{target}.conv.modulation.weight": given.pop(f"{source}.affine.weight"),
         f"{target}.conv.modulation.bias": given.pop(f"{source}.affine.bias"),
-        f"{target}.noise.weight": given.pop(f"{source}.noise_strength").reshape(1),
+        # A generator that was made without noise has neither.
+        f"{target}.noise.weight": given.pop(f"{source}.noise_strength", torch.zeros(1)).reshape(1),
         f"{target}.activate.bias": given.pop(f"{source}.bias"),
-        f"noises.noise_{layer}": given.pop(f"{source}.noise_const")[None, None],
+        f"noises.noise_{layer}": given.pop(f"{source}.noise_const", torch.zeros(size, size))[None, None],
     }
     kernel = given.pop(f"{source}.resample_filter")
     if blur:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import pickle
 import re
 from collections.abc import Mapping
@@ -118,10 +119,9 @@ def _from_safetensors(path: Path) -> Checkpoint:
     except (SafetensorError, ValueError) as error:
         raise SuiteError(f"{path}: a truncated or damaged safetensors file ({error}); fetch it again") from None
     extra = parts.pop("extra", {})
-    truncation = extra.get("truncation")
-    return Checkpoint(
-        path, parts, extra.get("latent_avg"), None if truncation is None else float(truncation), _decoded(facts)
-    )
+    parts = {name: _bare(state) for name, state in parts.items()}
+    average, truncation = _extras(extra, path)
+    return Checkpoint(path, parts, average, truncation, _decoded(facts))
 
 
 def _from_folder(path: Path) -> Checkpoint:
@@ -158,14 +158,23 @@ def _from_value(path: Path, value: Any) -> Checkpoint:
             parts |= _split(str(name), dict(entry))
     if not parts:
         raise SuiteError(f"{path}: holds no network (found {', '.join(map(str, list(value)[:8])) or 'nothing'})")
-    average, truncation = (value.get(key) for key in _EXTRAS)
-    return Checkpoint(
-        path,
-        parts,
-        average if isinstance(average, Tensor) else None,
-        float(truncation) if isinstance(truncation, (int, float, Tensor)) else None,
-        {key: value[key] for key in nvidia.FACTS if isinstance(value.get(key), (int, float))},
-    )
+    facts = {key: value[key] for key in nvidia.FACTS if isinstance(value.get(key), (int, float))}
+    return Checkpoint(path, parts, *_extras(value, path), facts)
+
+
+def _extras(held: Mapping[str, Any], path: Path) -> tuple[Tensor | None, float | None]:
+    """`latent_avg` and `truncation`, where they are there."""
+    average, truncation = (held.get(key) for key in _EXTRAS)
+    average = average if isinstance(average, Tensor) else None
+    if average is not None and (average.dim() not in (1, 2) or not average.isfinite().all()):
+        raise SuiteError(f"{path}: latent_avg is no row of finite numbers; fetch the file again")
+    if isinstance(truncation, Tensor):
+        truncation = truncation.item() if truncation.numel() == 1 else math.nan
+    if not isinstance(truncation, (int, float)):
+        return average, None
+    if not 0 <= truncation <= 1:
+        raise SuiteError(f"{path}: truncation is {truncation}; from 0 to 1 is expected")
+    return average, float(truncation)
 
 
 def _is_state(entry: object) -> bool:
@@ -178,6 +187,7 @@ def _is_state(entry: object) -> bool:
 
 def _split(name: str, state: State) -> dict[str, State]:
     """The networks inside one state dict: pSp's file keeps two in one, torchvision's VGG-19 has a classifier besides."""
+    state = _bare(state)
     if any(key.startswith("encoder.input_layer.") for key in state):
         inner = {prefix: _under(state, prefix + ".") for prefix in ("encoder", "decoder")}
         rest = {key: value for key, value in state.items() if key.partition(".")[0] not in inner}
@@ -187,6 +197,14 @@ def _split(name: str, state: State) -> dict[str, State]:
             "vgg19": {f"vgg_layers.{key[9:]}": value for key, value in state.items() if key.startswith("features.")}
         }
     return {name: state}
+
+
+def _bare(state: State) -> State:
+    """Without the prefixes that DataParallel and torch.compile put before every key."""
+    for prefix in ("module.", "_orig_mod."):
+        if state and all(key.startswith(prefix) for key in state):
+            return _bare({key[len(prefix) :]: value for key, value in state.items()})
+    return state
 
 
 def _under(state: State, prefix: str) -> State:
@@ -201,13 +219,15 @@ def _from_nvidia(path: Path, value: Mapping[str, Any]) -> Checkpoint:
         network = value.get(theirs)
         if not isinstance(network, Record):
             continue
-        if ours == "d":
-            parts[ours], told = nvidia.discriminator_state(network, str(path))
-            facts |= told
-            continue
-        parts[ours], mean, told = nvidia.generator_state(network, str(path))
+        try:
+            if ours == "d":
+                parts[ours], told = nvidia.discriminator_state(network, str(path))
+            else:
+                parts[ours], mean, told = nvidia.generator_state(network, str(path))
+                average = mean if average is None else average
+        except (KeyError, IndexError, RuntimeError, pickle.UnpicklingError) as error:
+            raise SuiteError(f"{path}: its {theirs} is no StyleGAN2 network as NVIDIA writes it ({error})") from None
         facts |= told
-        average = mean if average is None else average
     if not parts:
         raise SuiteError(f"{path}: holds none of G_ema, G and D; NVIDIA's StyleGAN2 files have them")
     return Checkpoint(path, parts, average, None, facts)

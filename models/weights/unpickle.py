@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,6 +18,9 @@ import torch
 from torch import Tensor
 
 from suite.errors import SuiteError
+
+# Modules in modules; StyleGAN2 has four levels.
+DEEPEST = 32
 
 
 class RefusedName(pickle.UnpicklingError):
@@ -43,16 +46,29 @@ class Record:
         self.state = state
 
     def tensors(self, prefix: str = "") -> dict[str, Tensor]:
-        """Parameters and buffers of this module and those below it, under their dotted names."""
+        """Parameters and buffers of this module and those below it, under their dotted names.
+
+        Raises:
+            UnpicklingError: modules that hold each other, or attributes that are no module's.
+        """
         found: dict[str, Tensor] = {}
         for group in ("_parameters", "_buffers"):
-            for name, value in self.state.get(group, {}).items():
+            for name, value in self.children(group).items():
                 if isinstance(value, Tensor):
-                    found[prefix + name] = value.detach()
-        for name, below in self.state.get("_modules", {}).items():
+                    found[prefix + str(name)] = value.detach()
+        if prefix.count(".") > DEEPEST:
+            raise pickle.UnpicklingError("modules that hold each other")
+        for name, below in self.children("_modules").items():
             if isinstance(below, Record):
                 found |= below.tensors(f"{prefix}{name}.")
         return found
+
+    def children(self, group: str) -> Mapping[str, Any]:
+        """The entries of `_parameters`, `_buffers` or `_modules`."""
+        held = self.state.get(group, {})
+        if not isinstance(held, Mapping):
+            raise pickle.UnpicklingError(f"{group} is a {type(held).__name__}")
+        return held
 
 
 class _Inert:
@@ -118,7 +134,11 @@ def _tensor(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int,
 
 
 def _storage(data: bytes) -> Any:
-    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    try:
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        # PyTorch's message recommends to run the code after all.
+        raise RefusedName("a storage that is more than numbers") from None
 
 
 def _persistent(meta: dict[str, Any]) -> Record:
