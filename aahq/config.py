@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from aahq.sources import SourceOptions
 from suite.files import canonical_json
 
+# Their names in the ledger's `meta`, the same in folders of every version.
+SOURCE_KEY, POLICY_KEY, RELEASE_KEY = "ask", "manners", "shape"
+
 
 @dataclass(frozen=True)
-class Ask:
-    """Where to crawl, as the command line gave it; kept in the ledger, so that the same folder goes on without it.
+class SourceConfig:
+    """The source, as the command line gave it; kept in the ledger, so that the same folder goes on without it.
 
     Attributes:
         source: a key of `aahq.sources.SOURCES`.
@@ -43,14 +46,14 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Manners:
-    """Who asks and how.
+class CrawlPolicy:
+    """Who crawls, how fast, and what binds them.
 
     Attributes:
         contact: an e-mail address or page of the person who crawls; needed for the real web.
-        per_second: requests a second to one host; 0 for no limit.
-        connections: pictures taken at the same time.
-        processes: processes that ask at the same time, sharing the pace.
+        per_second: requests per second to one host; 0 for no limit.
+        connections: pictures fetched at the same time.
+        processes: fetching processes, which share one rate limit.
         optouts, permissions: files; None where there is none.
         allow: `host:port` of a gallery on this machine.
     """
@@ -65,8 +68,8 @@ class Manners:
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What the release is: its name, the pictures' side, the domain, the seed of the splits. Fixed for a folder."""
+class ReleaseConfig:
+    """The release: name, side of the pictures in pixels, domain ("art" or "photo"), seed of the splits. Fixed per folder."""
 
     name: str = "aahq"
     size: int = 1024

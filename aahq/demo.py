@@ -34,7 +34,7 @@ class Demo:
 
 
 def run_demo(
-    folder: Path, count: int, size: int, seed: int, workers: int | None, said: Callable[[Tally], None]
+    folder: Path, count: int, size: int, seed: int, workers: int | None, on_stage: Callable[[Tally], None]
 ) -> Demo:
     """Paint, serve, build, report.
 
@@ -44,7 +44,7 @@ def run_demo(
         size: side of the aligned faces in pixels.
         seed: of the gallery and of the splits.
         workers: processes; one a core where None.
-        said: hears of each stage as it ends.
+        on_stage: called after each stage.
 
     Raises:
         SuiteError: the folder holds something else than a demo.
@@ -56,15 +56,15 @@ def run_demo(
         serve(gallery) as base_url,
         open_build(
             folder,
-            ask={"source": "artstation", "base_url": base_url},
-            manners={"per_second": 0.0, "allow": [urlsplit(base_url).netloc]},
-            shape={"name": "demo", "size": size, "seed": seed},
+            source={"source": "artstation", "base_url": base_url},
+            policy={"per_second": 0.0, "allow": [urlsplit(base_url).netloc]},
+            release={"name": "demo", "size": size, "seed": seed},
             workers=workers,
             create=True,
         ) as build,
     ):
         build.ledger.put("demo", True)
-        tallies = run_all(build, said)
+        tallies = run_all(build, on_stage)
         return Demo(
             build.ledger.count("pictures"),
             build.ledger.count("faces", "kept"),

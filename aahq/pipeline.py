@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aahq.config import Ask, Manners, Shape
+from aahq.config import POLICY_KEY, RELEASE_KEY, SOURCE_KEY, CrawlPolicy, ReleaseConfig, SourceConfig
 from aahq.folder import disk_faults, only_writer, sweep_parts
 from aahq.ledger import Ledger
 from aahq.remove.remove import finish_removal
@@ -29,49 +29,64 @@ class Build:
 
     ledger: Ledger
     engine: Engine
-    ask: Ask | None
-    manners: Manners
-    shape: Shape
+    source: SourceConfig | None
+    policy: CrawlPolicy
+    release: ReleaseConfig
+
+
+@contextmanager
+def open_folder(out: Path, *, create: bool = False) -> Iterator[Ledger]:
+    """Open a build's folder for writing: lock it, and end what a killed process left unfinished in it.
+
+    Args:
+        out: the build's folder.
+        create: make it where there is none.
+
+    Raises:
+        SuiteError: another process works there, there is no ledger, or the disk refuses, now or inside the `with`.
+    """
+    if not create and not out.is_dir():
+        raise SuiteError(f"OUT {out}: no such folder; start with 'aahq build {out} --source ...'")
+    with disk_faults(out), only_writer(out), Ledger(out, create=create) as ledger:
+        sweep_parts(out)
+        finish_removal(ledger)
+        yield ledger
 
 
 @contextmanager
 def open_build(
     out: Path,
     *,
-    ask: Mapping[str, Any] | None = None,
-    manners: Mapping[str, Any] | None = None,
-    shape: Mapping[str, Any] | None = None,
+    source: Mapping[str, Any] | None = None,
+    policy: Mapping[str, Any] | None = None,
+    release: Mapping[str, Any] | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
     create: bool = False,
 ) -> Iterator[Build]:
-    """Lock `out`, open its ledger and a pool of workers; what is not given is what an earlier run kept.
+    """Open `out` and a pool of workers; what is not given is what an earlier run kept.
 
     Args:
         out: the build's folder.
-        ask: given fields of `Ask`; None values count as not given, here and below.
-        manners: given fields of `Manners`.
-        shape: given fields of `Shape`; size and domain of a folder that has faces already cannot change.
+        source: given fields of `SourceConfig`; None values count as not given, here and below.
+        policy: given fields of `CrawlPolicy`.
+        release: given fields of `ReleaseConfig`; size and domain of a folder that has faces already cannot change.
         workers: processes; one a core where None.
         scheduler: the address of a Dask cluster that works instead; it has to see `out` under the same path.
         create: start a build where there is none.
 
     Raises:
-        SuiteError: another process works there, there is nothing to go on from, or the shape differs.
+        SuiteError: another process works there, there is nothing to go on from, or the release's size or domain differs.
     """
     if scheduler is not None:
         out = out.absolute()
-    if not create and not out.is_dir():
-        raise SuiteError(f"OUT {out}: no such folder; start with 'aahq build {out} --source ...'")
-    with disk_faults(out), only_writer(out), Ledger(out, create=create) as ledger:
-        sweep_parts(out)
-        finish_removal(ledger)
+    with open_folder(out, create=create) as ledger:
         wanted = Build(
             ledger,
             Engine(SerialExecutor(), 1),
-            _ask(ledger, _given(ask)),
-            Manners(**_merged(ledger, "manners", _given(manners))),
-            _shape(ledger, _given(shape)),
+            _source_config(ledger, _given(source)),
+            CrawlPolicy(**_merged(ledger, POLICY_KEY, _given(policy))),
+            _release_config(ledger, _given(release)),
         )
         with choose_engine(workers, scheduler) as engine:
             yield replace(wanted, engine=engine)
@@ -87,26 +102,26 @@ def _merged(ledger: Ledger, name: str, given: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _ask(ledger: Ledger, given: dict[str, Any]) -> Ask | None:
+def _source_config(ledger: Ledger, given: dict[str, Any]) -> SourceConfig | None:
     if "source" in given:
         if given["source"] not in SOURCES:
             raise SuiteError(f"--source: no {given['source']!r}{did_you_mean(given['source'], SOURCES)}")
-        ledger.put("ask", given)
-    values = _merged(ledger, "ask", given)
-    return Ask(**values) if "source" in values else None
+        ledger.put(SOURCE_KEY, given)
+    values = _merged(ledger, SOURCE_KEY, given)
+    return SourceConfig(**values) if "source" in values else None
 
 
-def _shape(ledger: Ledger, given: dict[str, Any]) -> Shape:
-    kept = ledger.get("shape") or {}
+def _release_config(ledger: Ledger, given: dict[str, Any]) -> ReleaseConfig:
+    stored = ledger.get(RELEASE_KEY) or {}
     if ledger.count("faces"):
         for key, value in given.items():
-            if key in ("size", "domain") and kept[key] != value:
-                raise SuiteError(f"--{key} {value}: {ledger.folder} was begun with {kept[key]}; give another folder")
-    shape = Shape(**{**kept, **given})
-    if not 16 <= shape.size <= 4096:
-        raise SuiteError(f"--size {shape.size}: expected 16 to 4096 pixels")
-    ledger.put("shape", vars(shape))
-    return shape
+            if key in ("size", "domain") and stored[key] != value:
+                raise SuiteError(f"--{key} {value}: {ledger.folder} was begun with {stored[key]}; give another folder")
+    config = ReleaseConfig(**{**stored, **given})
+    if not 16 <= config.size <= 4096:
+        raise SuiteError(f"--size {config.size}: expected 16 to 4096 pixels")
+    ledger.put(RELEASE_KEY, vars(config))
+    return config
 
 
 def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
@@ -117,28 +132,28 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     from aahq.sources import open_source
     from aahq.web.client import Http, Limits
 
-    ask, manners = build.ask, build.manners
-    if ask is None:
+    source, policy = build.source, build.policy
+    if source is None:
         raise SuiteError(f"--source: this folder has none yet; expected one of {', '.join(SOURCES)}")
-    limits = Limits(per_second=manners.per_second, processes=manners.processes)
-    with Http(manners.contact, allow=manners.allow, limits=limits) as http:
-        terms = Terms(http, _optouts(build), Permissions(_path(manners.permissions)))
+    limits = Limits(per_second=policy.per_second, processes=policy.processes)
+    with Http(policy.contact, allow=policy.allow, limits=limits) as http:
+        terms = Terms(http, _optouts(build), Permissions(_path(policy.permissions)))
         if again:
             stage.forget_cursors(build.ledger)
         if retry:
             stage.offer_again(build.ledger)
 
         def reopen(left: int | None) -> Source:
-            return open_source(ask.source, ask.options(left))
+            return open_source(source.source, source.options(left))
 
-        where = stage.Where(ask.source, ask.cursor_key(), reopen, ask.limit)
-        return stage.run(build.ledger, where, terms, manners.connections)
+        where = stage.Where(source.source, source.cursor_key(), reopen, source.limit)
+        return stage.run(build.ledger, where, terms, policy.connections)
 
 
 def _optouts(build: Build) -> OptOuts:
     from aahq.remove.forget import with_tombstones
 
-    return with_tombstones(build.ledger.folder, _path(build.manners.optouts))
+    return with_tombstones(build.ledger.folder, _path(build.policy.optouts))
 
 
 def _path(file: str | None) -> Path | None:
@@ -163,14 +178,14 @@ def align(build: Build) -> Tally:
     """Cut every face by the recipe, and measure it."""
     from aahq.stages import align as stage
 
-    return stage.run(build.ledger, build.engine, build.shape.size, _optouts(build).tombstones)
+    return stage.run(build.ledger, build.engine, build.release.size, _optouts(build).tombstones)
 
 
 def dedup(build: Build) -> Tally:
     """Cluster the whole set and choose keepers and splits."""
     from aahq.stages import dedup as stage
 
-    return stage.run(build.ledger, build.shape.seed)
+    return stage.run(build.ledger, build.release.seed)
 
 
 def quality(build: Build, thresholds: Path | None = None) -> Tally:
@@ -191,21 +206,21 @@ def review(build: Build) -> Tally:
     return stage.run(build.ledger, judge_again)
 
 
-def release(build: Build, **how: Any) -> Tally:
+def release(build: Build, **options: Any) -> Tally:
     """Write the release; the tally counts its faces."""
     from aahq.remove.remove import remember_release
     from aahq.stages import release as stage
     from aahq.stages.engine import stage_run
 
-    shape = build.shape
+    config = build.release
     with stage_run(build.ledger, "release", 0, "faces") as (tally, _):
         written = stage.run(
             build.ledger,
-            name=shape.name,
-            size=shape.size,
-            domain=shape.domain,
+            name=config.name,
+            size=config.size,
+            domain=config.domain,
             optouts=_optouts(build),
-            **how,
+            **options,
         )
         remember_release(build.ledger, written.folder)
         tally.keep(written.count)
@@ -229,11 +244,13 @@ RUN: dict[str, Callable[..., Tally]] = {
 }
 
 
-def run_all(build: Build, said: Callable[[Tally], None] = lambda tally: None, **how: Any) -> list[Tally]:
-    """Every stage in order; `said` hears of each as it ends, `how` is for the release."""
+def run_all(
+    build: Build, on_stage: Callable[[Tally], None] = lambda tally: None, **release_options: Any
+) -> list[Tally]:
+    """Run every stage in order, calling `on_stage` after each; `release_options` are for `release`."""
     tallies = []
     for name in STAGES:
-        tally = RUN[name](build, **(how if name == "release" else {}))
+        tally = RUN[name](build, **(release_options if name == "release" else {}))
         tallies.append(tally)
-        said(tally)
+        on_stage(tally)
     return tallies

@@ -16,6 +16,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
+from aahq.config import RELEASE_KEY
 from aahq.consent.decide import is_open
 from aahq.images import decode
 from aahq.ledger import Ledger
@@ -68,10 +69,10 @@ def write_report(ledger: Ledger, path: Path | None = None) -> Path:
 
 def gather(ledger: Ledger) -> dict[str, Any]:
     """Everything that the page shows, as plain values."""
-    shape = ledger.get("shape") or {}
+    release = ledger.get(RELEASE_KEY) or {}
     return {
-        "name": shape.get("name", "aahq"),
-        "size": shape.get("size", 0),
+        "name": release.get("name", "aahq"),
+        "size": release.get("size", 0),
         "funnel": funnel(ledger),
         "kept": list(_kept(ledger)),
         "kept_total": ledger.count("faces", "kept"),

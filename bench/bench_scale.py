@@ -95,7 +95,7 @@ def stage_rows() -> list[Row]:
         source, out = ART if ART.is_dir() else _painted(Path(name) / "painted"), Path(name) / "out"
         ask = {"source": "folder", "target": str(source)}
         made = []
-        with open_build(out, ask=ask, workers=1, create=True) as build:
+        with open_build(out, source=ask, workers=1, create=True) as build:
             for stage in STAGES:
                 start = time.process_time()
                 RUN[stage](build)

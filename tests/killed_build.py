@@ -68,7 +68,7 @@ def build(
 
     Path.replace, ledger.Ledger.transaction = replace_or_die, transaction_or_die  # type: ignore[method-assign, assignment]
     ask = {"source": "folder", "target": source}
-    with pipeline.open_build(out, ask=ask, shape={"size": SIZE}, workers=1, create=True) as opened:
+    with pipeline.open_build(out, source=ask, release={"size": SIZE}, workers=1, create=True) as opened:
         for now in pipeline.STAGES:
             events, start = 0, time.monotonic()
             told(now)

@@ -8,33 +8,36 @@ from typing import Any
 import click
 
 from aahq.commands.shared import (
-    ask_of,
-    ask_options,
-    json_option,
     line,
-    manners_of,
-    manners_options,
     out_argument,
+    policy_options,
+    release_config_options,
     release_options,
     scheduler_option,
-    shape_of,
-    shape_options,
+    source_options,
     workers_option,
 )
-from suite.cli import emit
+from suite.cli import emit, json_option
 
 
 @click.command()
 @out_argument
-@ask_options
-@manners_options
-@shape_options
+@source_options
+@policy_options
+@release_config_options
 @release_options
 @workers_option
 @scheduler_option
 @json_option
 def command(
-    out: Path, workers: int | None, scheduler: str | None, form: str, public: bool, as_json: bool, **given: Any
+    out: Path,
+    source: dict[str, Any],
+    policy: dict[str, Any],
+    release: dict[str, Any],
+    layout: dict[str, Any],
+    workers: int | None,
+    scheduler: str | None,
+    as_json: bool,
 ) -> None:
     """Build a release in OUT from a source: crawl, screen, faces, align, dedup, quality, review, release, report.
 
@@ -52,19 +55,19 @@ def command(
 
     with open_build(
         out,
-        ask=ask_of(given),
-        manners=manners_of(given),
-        shape=shape_of(given),
+        source=source,
+        policy=policy,
+        release=release,
         workers=workers,
         scheduler=scheduler,
-        create=given["source"] is not None,
+        create=source["source"] is not None,
     ) as build:
-        tallies = run_all(build, lambda tally: None if as_json else click.echo(line(tally)), form=form, public=public)
+        tallies = run_all(build, lambda tally: None if as_json else click.echo(line(tally)), **layout)
         report = write_report(build.ledger)
-    release = tallies[-1].notes
+    written = tallies[-1].notes
     emit(
-        {"out": str(out), "stages": [tally.as_dict() for tally in tallies], "release": release, "report": str(report)},
-        f"release  {release['folder']}  ({tallies[-1].kept} faces, manifest {release['manifest_sha256'][:16]})\n"
+        {"out": str(out), "stages": [tally.as_dict() for tally in tallies], "release": written, "report": str(report)},
+        f"release  {written['folder']}  ({tallies[-1].kept} faces, manifest {written['manifest_sha256'][:16]})\n"
         f"report   {report}",
         as_json,
     )

@@ -7,28 +7,20 @@ from typing import Any
 
 import click
 
-from aahq.commands.shared import (
-    ask_of,
-    ask_options,
-    json_option,
-    line,
-    manners_of,
-    manners_options,
-    out_argument,
-)
-from suite.cli import emit
+from aahq.commands.shared import line, out_argument, policy_options, source_options
+from suite.cli import emit, json_option
 
 
 @click.command()
 @out_argument
-@ask_options
-@manners_options
+@source_options
+@policy_options
 @click.option("--again", is_flag=True, help="List the source from its start; known pictures are not taken twice.")
 @click.option(
     "--retry", is_flag=True, help="Offer again what failed for a passing reason, or on which the program failed."
 )
 @json_option
-def command(out: Path, again: bool, retry: bool, as_json: bool, **given: Any) -> None:
+def command(out: Path, source: dict[str, Any], policy: dict[str, Any], again: bool, retry: bool, as_json: bool) -> None:
     """List a source's works into OUT and fetch the pictures that may be taken.
 
     \b
@@ -42,8 +34,7 @@ def command(out: Path, again: bool, retry: bool, as_json: bool, **given: Any) ->
     """
     from aahq import pipeline
 
-    with pipeline.open_build(
-        out, ask=ask_of(given), manners=manners_of(given), workers=1, create=given["source"] is not None
-    ) as build:
+    create = source["source"] is not None
+    with pipeline.open_build(out, source=source, policy=policy, workers=1, create=create) as build:
         tally = pipeline.crawl(build, again=again, retry=retry)
     emit(tally.as_dict(), line(tally), as_json)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from aahq.commands.shared import manners_of, manners_options, workers_option
+from aahq.commands.shared import policy_options, workers_option
 from suite.cli import emit, json_option
 
 
@@ -16,6 +16,7 @@ from suite.cli import emit, json_option
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
     "--policy",
+    "match",
     default="exact",
     show_default=True,
     metavar="NAME",
@@ -31,18 +32,18 @@ from suite.cli import emit, json_option
     show_default=True,
     help="PNG files or tar shards.",
 )
-@manners_options
+@policy_options
 @workers_option
 @json_option
 def command(
     manifest: Path,
     out: Path,
-    policy: str,
+    match: str,
     folder: Path | None,
     form: str,
+    policy: dict[str, Any],
     workers: int | None,
     as_json: bool,
-    **given: Any,
 ) -> None:
     """Fetch what MANIFEST names, asking for consent anew, align it, and write the release of what is still the same.
 
@@ -53,36 +54,35 @@ def command(
       aahq rebuild art-links art --policy pixel --contact me@example.org
       aahq rebuild art/release copy --folder ~/paintings
     """
+    from aahq.config import CrawlPolicy
     from aahq.consent.optouts import OptOuts
     from aahq.consent.permissions import Permissions
     from aahq.crawl.process import Terms
-    from aahq.folder import only_writer
-    from aahq.ledger import Ledger
+    from aahq.pipeline import open_folder
     from aahq.rebuild import rebuild
     from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
     from aahq.stages.engine import open_engine
     from aahq.web.client import Http, Limits
 
-    manners = {key: value for key, value in manners_of(given).items() if value is not None}
-    limits = Limits(**{key: manners[key] for key in ("per_second", "processes") if key in manners})
-    files = [Path(manners[key]) if key in manners else None for key in ("optouts", "permissions")]
+    crawl = CrawlPolicy(**{key: value for key, value in policy.items() if value is not None})
+    limits = Limits(per_second=crawl.per_second, processes=crawl.processes)
+    optouts, permissions = (None if file is None else Path(file) for file in (crawl.optouts, crawl.permissions))
     # What the release itself, or this folder, has taken out stays out.
     beside = (manifest if manifest.is_dir() else manifest.parent) / REMOVALS
     buried = Tombstones.read(out / TOMBSTONES if (out / TOMBSTONES).exists() else beside)
     with (
-        only_writer(out),
-        Ledger(out, create=True) as ledger,
+        open_folder(out, create=True) as ledger,
         open_engine(workers) as engine,
-        Http(manners.get("contact"), allow=manners.get("allow", ()), limits=limits) as http,
+        Http(crawl.contact, allow=crawl.allow, limits=limits) as http,
     ):
         survival = rebuild(
             manifest,
             ledger,
             engine,
-            Terms(http, OptOuts(files[0], buried if buried else None), Permissions(files[1])),
-            policy=policy,
+            Terms(http, OptOuts(optouts, buried if buried else None), Permissions(permissions)),
+            policy=match,
             folder=folder,
-            connections=manners.get("connections", 8),
+            connections=crawl.connections,
             form=form,
         )
     told = survival.as_dict()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from aahq.commands.shared import json_option, out_argument, release_options
-from suite.cli import emit
+from aahq.commands.shared import out_argument, release_options
+from suite.cli import emit, json_option
 
 
 @click.command()
@@ -19,9 +20,7 @@ from suite.cli import emit
 )
 @release_options
 @json_option
-def command(
-    out: Path, to: Path | None, name: str | None, shard_mb: int, form: str, public: bool, as_json: bool
-) -> None:
+def command(out: Path, to: Path | None, name: str | None, shard_mb: int, layout: dict[str, Any], as_json: bool) -> None:
     """Write the release of what OUT keeps: pictures, manifest, rejects, checksums. Twice gives the same bytes.
 
     What people decided with 'aahq review' holds: dropped faces go out, kept ones and those they placed come in.
@@ -33,9 +32,9 @@ def command(
     """
     from aahq import pipeline
 
-    with pipeline.open_build(out, shape={"name": name}, workers=1) as build:
+    with pipeline.open_build(out, release={"name": name}, workers=1) as build:
         pipeline.review(build)
-        tally = pipeline.release(build, out=to, form=form, public=public, shard_bytes=shard_mb << 20)
+        tally = pipeline.release(build, out=to, shard_bytes=shard_mb << 20, **layout)
     emit(
         tally.as_dict(),
         f"{tally.notes['folder']}: {tally.kept} faces, {tally.notes['pictures']} with pictures, "

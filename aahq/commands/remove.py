@@ -8,7 +8,6 @@ import click
 
 from aahq.commands.shared import out_argument
 from suite.cli import emit, json_option
-from suite.errors import SuiteError
 
 
 @click.command()
@@ -45,8 +44,7 @@ def command(
       aahq remove art --work https://www.artstation.com/artwork/aB3dE --dry-run
       aahq remove art --picture 51b3f0a2c9-00 --sha256 9f86d081...
     """
-    from aahq.folder import disk_faults, only_writer
-    from aahq.ledger import Ledger
+    from aahq.pipeline import open_folder
     from aahq.remove.lookup import picture_question
     from aahq.remove.remove import Wanted, check, find, remove
 
@@ -54,9 +52,7 @@ def command(
         digests = (*digests, *picture_question(image).digests)
     wanted = Wanted(artists, works, urls, pictures, digests)
     check(wanted)
-    if not out.is_dir():
-        raise SuiteError(f"OUT {out}: no such folder")
-    with disk_faults(out), only_writer(out), Ledger(out) as ledger:
+    with open_folder(out) as ledger:
         if dry_run:
             named, copies = find(ledger, wanted)
             told = {"named": named, "copies": copies, "pictures": len(named) + len(copies), "dry_run": True}

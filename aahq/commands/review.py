@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from aahq.commands.shared import json_option, out_argument
-from suite.cli import emit
+from aahq.commands.shared import out_argument
+from suite.cli import emit, json_option
 from suite.errors import SuiteError
 
 

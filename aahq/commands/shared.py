@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from aahq.stages.engine import Tally
 from suite.cli import emit, json_option
 
 F = Callable[..., Any]
+Decorator = Callable[[F], F]
 
 out_argument = click.argument("out", type=click.Path(path_type=Path))
 workers_option = click.option(
@@ -24,108 +26,84 @@ scheduler_option = click.option(
 )
 
 
-def ask_options(command: F) -> F:
-    """`--source` and what the sources take; `ask_of` collects them."""
-    for option in reversed(
-        (
-            click.argument("target", required=False),
-            click.option(
-                "--source",
-                metavar="NAME",
-                help="artstation, met, aahq-list FILE, urls FILE or folder DIR; the folder's own when it goes on.",
-            ),
-            click.option("--channel", metavar="NAME", help="artstation: the channel.  [portraits]"),
-            click.option("--sorting", metavar="NAME", help="artstation: latest, trending or rising.  [latest]"),
-            click.option("--query", metavar="WORDS", help="met: search words.  [portrait]"),
-            click.option("--limit", type=click.IntRange(1), metavar="N", help="Pictures in all, at most."),
-            click.option("--base-url", metavar="URL", help="Another server with the same answers, as 'aahq gallery'."),
-        )
-    ):
-        command = option(command)
-    return command
+def _group(name: str, *options: Decorator, absolute: tuple[str, ...] = ()) -> Decorator:
+    """Several options that a command receives as one dictionary: parameter `name`, option -> value, None if not given.
+
+    Args:
+        name: the command's parameter.
+        options: click's decorators, in the order of the help.
+        absolute: options that hold local paths, made absolute so that the folder goes on from anywhere.
+    """
+
+    def decorate(command: F) -> F:
+        def packed(**values: Any) -> Any:
+            group = {key: values.pop(key) for key in keys}
+            # Of an option that may be repeated, none at all is "not given".
+            group = {key: list(value) or None if isinstance(value, tuple) else value for key, value in group.items()}
+            for key in absolute:
+                if group[key] is not None:
+                    group[key] = str(Path(group[key]).absolute())
+            return command(**values, **{name: group})
+
+        functools.update_wrapper(packed, command)
+        before = len(getattr(packed, "__click_params__", ()))
+        for option in reversed(options):
+            packed = option(packed)
+        keys = [param.name for param in packed.__click_params__[before:]]  # type: ignore[attr-defined]
+        return packed
+
+    return decorate
 
 
-def manners_options(command: F) -> F:
-    """Who asks, how gently, and what binds them; `manners_of` collects them."""
-    for option in reversed(
-        (
-            click.option("--contact", metavar="WHO", help="E-mail or page of the person who crawls; for the real web."),
-            click.option("--per-second", type=click.FloatRange(0), metavar="X", help="Requests to a host.  [1]"),
-            click.option("--connections", type=click.IntRange(1, 64), metavar="N", help="Pictures at a time.  [8]"),
-            click.option(
-                "--processes",
-                type=click.IntRange(1, 32),
-                metavar="N",
-                help="Processes that share the pace, for a server that nothing slows; one lists, the others fetch.  [1]",
-            ),
-            click.option(
-                "--opt-outs", "optouts", type=click.Path(exists=True, dir_okay=False), help="File of who opted out."
-            ),
-            click.option("--permissions", type=click.Path(exists=True, dir_okay=False), help="File of permissions."),
-            click.option(
-                "--allow", multiple=True, metavar="HOST:PORT", help="A gallery on this machine that may be asked."
-            ),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def shape_options(command: F) -> F:
-    """What the release is."""
-    for option in reversed(
-        (
-            click.option("--name", metavar="NAME", help="The release's name.  [aahq]"),
-            click.option("--size", type=int, metavar="PIXELS", help="Side of the aligned pictures.  [1024]"),
-            click.option("--domain", type=click.Choice(("art", "photo")), help="What the pictures are.  [art]"),
-            click.option("--seed", type=int, metavar="K", help="Of the splits.  [0]"),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def release_options(command: F) -> F:
-    """How the release is laid out."""
-    for option in reversed(
-        (
-            click.option(
-                "--form",
-                type=click.Choice(("folder", "shards", "links")),
-                default="folder",
-                show_default=True,
-                help="PNG files, tar shards, or links without pictures.",
-            ),
-            click.option("--public", is_flag=True, help="For handing on: no picture whose licence does not allow it."),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def ask_of(given: dict[str, Any]) -> dict[str, Any]:
-    """The values of `ask_options`; local paths are made absolute, so that the folder goes on from anywhere."""
-    ask: dict[str, Any] = {
-        key: given.get(key) for key in ("source", "target", "channel", "sorting", "query", "limit", "base_url")
-    }
-    if ask["target"] is not None and ask["source"] is not None:
-        ask["target"] = str(Path(ask["target"]).absolute())
-    return ask
-
-
-def manners_of(given: dict[str, Any]) -> dict[str, Any]:
-    """The values of `manners_options`."""
-    names = ("contact", "per_second", "connections", "processes", "optouts", "permissions")
-    manners: dict[str, Any] = {key: given.get(key) for key in names}
-    for key in ("optouts", "permissions"):
-        if manners[key] is not None:
-            manners[key] = str(Path(manners[key]).absolute())
-    return {**manners, "allow": list(given["allow"]) if given.get("allow") else None}
-
-
-def shape_of(given: dict[str, Any]) -> dict[str, Any]:
-    """The values of `shape_options`."""
-    return {key: given.get(key) for key in ("name", "size", "domain", "seed")}
+source_options = _group(
+    "source",
+    click.argument("target", required=False),
+    click.option(
+        "--source",
+        metavar="NAME",
+        help="artstation, met, aahq-list FILE, urls FILE or folder DIR; the folder's own when it goes on.",
+    ),
+    click.option("--channel", metavar="NAME", help="artstation: the channel.  [portraits]"),
+    click.option("--sorting", metavar="NAME", help="artstation: latest, trending or rising.  [latest]"),
+    click.option("--query", metavar="WORDS", help="met: search words.  [portrait]"),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="Pictures in all, at most."),
+    click.option("--base-url", metavar="URL", help="Another server with the same answers, as 'aahq gallery'."),
+    absolute=("target",),
+)
+policy_options = _group(
+    "policy",
+    click.option("--contact", metavar="WHO", help="E-mail or page of the person who crawls; for the real web."),
+    click.option("--per-second", type=click.FloatRange(0), metavar="X", help="Requests per second to one host.  [1]"),
+    click.option("--connections", type=click.IntRange(1, 64), metavar="N", help="Pictures fetched at a time.  [8]"),
+    click.option(
+        "--processes",
+        type=click.IntRange(1, 32),
+        metavar="N",
+        help="Fetching processes; they share one rate limit.  [1]",
+    ),
+    click.option("--opt-outs", "optouts", type=click.Path(exists=True, dir_okay=False), help="File of who opted out."),
+    click.option("--permissions", type=click.Path(exists=True, dir_okay=False), help="File of permissions."),
+    click.option("--allow", multiple=True, metavar="HOST:PORT", help="A gallery on this machine that may be asked."),
+    absolute=("optouts", "permissions"),
+)
+release_config_options = _group(
+    "release",
+    click.option("--name", metavar="NAME", help="The release's name.  [aahq]"),
+    click.option("--size", type=int, metavar="PIXELS", help="Side of the aligned pictures.  [1024]"),
+    click.option("--domain", type=click.Choice(("art", "photo")), help="What the pictures are.  [art]"),
+    click.option("--seed", type=int, metavar="K", help="Of the splits.  [0]"),
+)
+release_options = _group(
+    "layout",
+    click.option(
+        "--form",
+        type=click.Choice(("folder", "shards", "links")),
+        default="folder",
+        show_default=True,
+        help="PNG files, tar shards, or links without pictures.",
+    ),
+    click.option("--public", is_flag=True, help="For handing on: no picture whose licence does not allow it."),
+)
 
 
 def line(tally: Tally) -> str:
@@ -156,20 +134,3 @@ def stage_command(stage: str, help: str) -> click.Command:
         emit(tally.as_dict(), line(tally), as_json)
 
     return command
-
-
-__all__ = [
-    "ask_of",
-    "ask_options",
-    "json_option",
-    "line",
-    "manners_of",
-    "manners_options",
-    "out_argument",
-    "release_options",
-    "scheduler_option",
-    "shape_of",
-    "shape_options",
-    "stage_command",
-    "workers_option",
-]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from aahq.commands.shared import json_option, line, out_argument, stage_command
-from suite.cli import emit
+from aahq.commands.shared import line, out_argument, stage_command
+from suite.cli import emit, json_option
 
 screen = stage_command(
     "screen",

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from aahq.commands.shared import json_option
-from suite.cli import emit
+from suite.cli import emit, json_option
 from suite.files import write_whole
 from suite.progress import progress
 

@@ -40,7 +40,7 @@ def built(painted_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
     out = tmp_path_factory.mktemp("built") / "out"
     with open_build(
-        out, ask={"source": "folder", "target": str(painted_folder)}, shape={"size": SIZE}, workers=1, create=True
+        out, source={"source": "folder", "target": str(painted_folder)}, release={"size": SIZE}, workers=1, create=True
     ) as build:
         run_all(build)
     return out

@@ -34,7 +34,7 @@ def few(painted_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
         shutil.copy(painted_folder / name, source / name)
     out = tmp_path_factory.mktemp("truth") / "out"
     ask = {"source": "folder", "target": str(source)}
-    with open_build(out, ask=ask, shape={"size": SIZE}, workers=1, create=True) as build:
+    with open_build(out, source=ask, release={"size": SIZE}, workers=1, create=True) as build:
         run_all(build)
     return source, out
 
@@ -190,7 +190,7 @@ def test_a_clock_that_jumps_changes_nothing(
     for module in ("aahq.stages.engine", "aahq.web.client"):
         monkeypatch.setattr(f"{module}.datetime", Jumping, raising=False)
     ask = {"source": "folder", "target": str(source)}
-    with open_build(tmp_path / "out", ask=ask, shape={"size": SIZE}, workers=1, create=True) as build:
+    with open_build(tmp_path / "out", source=ask, release={"size": SIZE}, workers=1, create=True) as build:
         run_all(build)
     assert files_of(tmp_path / "out" / "release") == files_of(truth / "release")
 

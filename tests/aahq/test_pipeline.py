@@ -62,7 +62,7 @@ def test_the_same_ledger_gives_the_same_bytes(built: Path, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_workers_do_not_change_the_release(built: Path, painted_folder: Path, tmp_path: Path) -> None:
     ask = {"source": "folder", "target": str(painted_folder)}
-    with open_build(tmp_path / "two", ask=ask, shape={"size": SIZE}, workers=2, create=True) as build:
+    with open_build(tmp_path / "two", source=ask, release={"size": SIZE}, workers=2, create=True) as build:
         run_all(build)
     assert files_of(tmp_path / "two" / "release") == files_of(built / "release")
 
@@ -128,7 +128,7 @@ def test_an_opted_out_row_stops_the_release_until_the_crawl_has_dropped_it(built
     manifest = pd.read_parquet(out / "release" / "manifest.parquet")
     row = manifest.iloc[0]
     (tmp_path / "optouts.txt").write_text(f"sha256: {row['source_pixel_sha256']}\n")
-    with open_build(out, manners={"optouts": str(tmp_path / "optouts.txt")}, workers=1) as build:
+    with open_build(out, policy={"optouts": str(tmp_path / "optouts.txt")}, workers=1) as build:
         with pytest.raises(SuiteError, match="opted out") as refused:
             pipeline.release(build)
         assert refused.value.exit_code == 1
@@ -155,7 +155,7 @@ def test_size_of_a_begun_folder_cannot_change(built: Path, tmp_path: Path) -> No
     shutil.copytree(built, tmp_path / "out")
     with (
         pytest.raises(SuiteError, match=r"--size 128: .* begun with 64"),
-        open_build(tmp_path / "out", shape={"size": 128}, workers=1),
+        open_build(tmp_path / "out", release={"size": 128}, workers=1),
     ):
         pass
 

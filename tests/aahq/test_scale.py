@@ -93,8 +93,8 @@ def test_a_cluster_that_loses_a_worker_writes_the_same_release(
         killer.start()
         with open_build(
             out,
-            ask={"source": "folder", "target": str(painted_folder)},
-            shape={"size": 64},
+            source={"source": "folder", "target": str(painted_folder)},
+            release={"size": 64},
             scheduler=address,
             create=True,
         ) as build:

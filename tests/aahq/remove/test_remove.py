@@ -149,7 +149,7 @@ def test_no_crawl_brings_it_back(out: Path, painted_folder: Path, tmp_path: Path
     original.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(source / "mirror.png")
     shutil.copy(painted_folder / "p3.png", source / "innocent.png")
     for ask in (None, {"source": "folder", "target": str(source)}):
-        with open_build(out, ask=ask, workers=1) as build:
+        with open_build(out, source=ask, workers=1) as build:
             crawled = pipeline.crawl(build, again=True)
             tallies = [pipeline.screen(build), pipeline.faces(build), pipeline.align(build)]
             for stage in ("dedup", "quality", "review", "release"):
