@@ -44,7 +44,7 @@ format: $(STAMP) ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 bench: $(STAMP)  ## speed and memory as ratios in one run, written to docs/speed.md
-	$(BIN)/python -m bench.run
+	$(BIN)/python -m speed.run
 
 docs: $(STAMP)   ## draw again the pages that scripts write: commands, symbols, costs, tables, scale
 	$(BIN)/python docs/make_commands.py

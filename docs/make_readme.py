@@ -2,7 +2,7 @@
 
     <!-- begin NAME -->  ...written here...  <!-- end NAME -->
 
-Everything comes from files of this repository: `docs/outputs/*.txt`, `benchmark/records/*.json`, `bench/results/costs.json`,
+Everything comes from files of this repository: `docs/outputs/*.txt`, `benchmark/records/*.json`, `speed/results/costs.json`,
 `aahq/release/schema.py`.
 """
 
@@ -16,10 +16,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from aahq.release.schema import COLUMNS
-from bench.costs import COMMANDS
 from benchmark.report.tables import number, paper_kind
 from benchmark.run.record import Record, Value, read_all
 from benchmark.tasks.paper import TITLES, Cell, cells, published
+from speed.costs import COMMANDS
 from suite.errors import SuiteError
 from suite.files import write_whole
 
@@ -102,9 +102,9 @@ def tables() -> str:
 
 
 def costs() -> str:
-    """What commands cost, as `python -m bench.costs` measured it."""
+    """What commands cost, as `python -m speed.costs` measured it."""
     if not COSTS.is_file():
-        return "`python -m bench.costs` measures them into `bench/results/costs.json`; no measurement is kept yet."
+        return "`python -m speed.costs` measures them into `speed/results/costs.json`; no measurement is kept yet."
     kept = json.loads(COSTS.read_text())["rows"]
     rows = [kept[name] | {"note": command.note} for name, command in COMMANDS.items() if name in kept]
     out = ["| command | time | processor time | peak memory | disk |", "|---|--:|--:|--:|--:|"]

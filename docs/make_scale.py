@@ -1,4 +1,4 @@
-"""`python docs/make_scale.py`: writes docs/scale.md from the measured rates in bench/results/scale.json."""
+"""`python docs/make_scale.py`: writes docs/scale.md from the measured rates in speed/results/scale.json."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> None:
     lines = [
         "# What it costs to make AAHQ larger",
         "",
-        f"Computed by `python docs/make_scale.py` from rates measured on {kept['machine']} (`bench/bench_scale.py`), with "
+        f"Computed by `python docs/make_scale.py` from rates measured on {kept['machine']} (`speed/scale.py`), with "
         f"{CORE_HOUR} a core and hour and {GB_MONTH} a gigabyte and month, in the currency of your choice: assumptions, and "
         "constants at the top of the script. Everything beyond the measured sizes is multiplied, not measured.",
         *picture(stages, disk),
@@ -117,7 +117,7 @@ def dedup(rows: Rows, machine: str) -> list[str]:
     return [
         *lines,
         "",
-        "`python -m bench.bench_scale ten-million` measures the join of ten million. "
+        "`python -m speed.scale ten-million` measures the join of ten million. "
         "Beyond that the join has to be cut into ranges and spread, which this program does not do: what 100 "
         "million cost above is without it. "
         "The dedup stage also compares embeddings, every one with every one: that is fine for a "

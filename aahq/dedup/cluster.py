@@ -16,7 +16,7 @@ from suite.files import sha256_bytes
 
 __all__ = ["DedupIndex", "Entry", "Link", "assign_splits", "embed", "keeper_order"]
 
-# Measured on real paintings with planted copies (bench/bench_dedup.py shows the table) and on painted portraits: copies,
+# Measured on real paintings with planted copies (speed/dedup.py shows the table) and on painted portraits: copies,
 # mirrored and recoloured ones and most steps of one work lie inside; one person painted in two styles, with the same pose
 # nearly, reaches 0.85 and lies outside.
 DISTANCE = 8

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aahq.faces.align import align, crop_quad, is_aligned
 from aahq.faces.warp import warp_reduce
-from bench.ffhq_recipe import straightforward_align
+from speed.ffhq_recipe import straightforward_align
 
 
 def synthetic(width: int, height: int, seed: int) -> np.ndarray:

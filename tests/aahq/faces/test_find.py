@@ -127,7 +127,7 @@ def test_all_portraits_and_no_scene(finder: FaceFinder, pictures: Path) -> None:
 
 @pytest.mark.slow
 def test_landmarks_against_hand_made_ones(finder: FaceFinder, pictures: Path) -> None:
-    from bench.bench_faces import error, hand_made, nearest
+    from speed.faces import error, hand_made, nearest
 
     errors, wanted = [], 0
     for name, faces in hand_made().items():

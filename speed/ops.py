@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from bench.run import Row, ratio
 from ops.bias_act import bias_act
 from ops.dispatch import layout, use
 from ops.modulated_conv import modulated_conv2d
 from ops.upfirdn2d import fir_kernel, upfirdn2d
+from speed.run import Row, ratio
 
 
 def rows() -> list[Row]:

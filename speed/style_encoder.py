@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.run import Row, ratio
 from models.data.pictures import read_picture
 from models.networks.style_encoder import SIDE, StyleEncoder
+from speed.run import Row, ratio
 
 PICTURES = Path(__file__).resolve().parents[2] / "shared" / "data" / "art"
 

@@ -19,7 +19,7 @@ from aahq.ledger import Ledger
 from aahq.painted.gallery import Gallery, serve
 from aahq.sources import Source, SourceOptions, open_source
 from aahq.web.client import Http, Limits
-from bench.run import Row
+from speed.run import Row
 from suite.progress import set_quiet
 
 WORKS = 2400

@@ -11,7 +11,7 @@ from PIL import Image
 
 from aahq.faces.dlib_models import load_dlib, model_file
 from aahq.faces.find import FaceFinder
-from bench.run import Row
+from speed.run import Row
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

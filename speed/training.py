@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.run import Row, ratio
 from models.data.prepared import Prepared
 from models.networks.style_encoder import StyleEncoder
 from models.training import estimate, updates
@@ -20,6 +19,7 @@ from models.training.losses import d_logistic, g_nonsaturating, path_length, r1
 from models.training.rng import StepRNG
 from models.training.trainee import Batch
 from ops.dispatch import use
+from speed.run import Row, ratio
 
 SIZE, BATCH, ROUNDS = 64, 8, 3
 CPU = torch.device("cpu")

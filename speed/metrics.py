@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from bench.run import Row, ratio, seconds
 from benchmark.metrics.extractors.features import FeatureCache, Inception
 from benchmark.metrics.frechet import Gaussian, Moments, fit, frechet_distance
 from benchmark.metrics.lpips import alex, embed, pair_distances
+from speed.run import Row, ratio, seconds
 from suite.files import sha256_file
 
 # Of clean-fid's twenty calls one is timed, of our twenty cells four, of LPIPS's 45 pairs nine: they are alike.

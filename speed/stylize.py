@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from bench.run import Row
 from models.networks.blendgan import BlendGAN
 from models.networks.style_encoder import StyleEncoder
 from models.networks.stylegan2 import channel_table
 from models.weights import save_weights
+from speed.run import Row
 
 SIZE, FACES, STYLES = 256, 8, 2
 # Prints the peak of the command's own memory: `ru_maxrss` would begin at that of the process that started it.

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.run import Row
+from speed.run import Row
 
 SMALL, LARGE = 1_000, 100_000
 # Fewer rows with faces: writing a release of so many shards takes minutes, and its memory shows at this size too.

@@ -1,7 +1,7 @@
 """Scale: a Dask cluster of two workers against the local pool of two, stages' costs, and near pairs among millions of hashes.
 
-`python -m bench.bench_scale [PART ...]` measures parts by name and puts their rows in the place of the earlier ones in
-bench/results/scale.json; each row says on which machine and day it was measured. `python -m bench.run scale` measures all
+`python -m speed.scale [PART ...]` measures parts by name and puts their rows in the place of the earlier ones in
+speed/results/scale.json; each row says on which machine and day it was measured. `python -m speed.run scale` measures all
 but the long one, whose rows it keeps.
 """
 
@@ -31,7 +31,7 @@ from aahq.pipeline import RUN, STAGES, open_build
 from aahq.stages import screen
 from aahq.stages.dask_engine import choose_engine
 from aahq.stages.engine import BATCH, Engine, run_batches
-from bench.run import RESULTS, Row, machine, ratio
+from speed.run import RESULTS, Row, machine, ratio
 from suite.errors import SuiteError, did_you_mean
 from suite.files import write_json
 

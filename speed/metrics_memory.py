@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.run import Row
 from benchmark.metrics.extractors.features import Extractor
 from benchmark.metrics.frechet import Gaussian, fit
 from benchmark.run.cell_features import Lens, RealSet, look
 from benchmark.run.generate import Block, Generation
 from benchmark.run.measure import measure
 from benchmark.tasks.protocol import Draws
+from speed.run import Row
 
 FACES, STYLES, DIM, REAL = 120, 10, 128, 2500
 
@@ -39,7 +39,7 @@ def rows() -> list[Row]:
 
 
 def _child(faces: int) -> float:
-    command = [sys.executable, "-m", "bench.bench_metrics_memory", str(faces)]
+    command = [sys.executable, "-m", "speed.metrics_memory", str(faces)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 from aahq.candidates import Candidate
 from aahq.ledger import Ledger, face_id, picture_id
 from aahq.painted.portraits.paint import paint
-from bench.run import Row
+from speed.run import Row
 from suite.errors import SuiteError
 from suite.files import sha256_bytes
 

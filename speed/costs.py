@@ -1,6 +1,6 @@
-"""`python -m bench.costs [NAME ...]`: what a command costs: wall time, peak memory and disk, each in a process of its own.
+"""`python -m speed.costs [NAME ...]`: what a command costs: wall time, peak memory and disk, each in a process of its own.
 
-Writes `bench/results/costs.json`, from which `python docs/make_readme.py` draws the README's table. A kept row of a
+Writes `speed/results/costs.json`, from which `python docs/make_readme.py` draws the README's table. A kept row of a
 command that is not measured again stays as it was.
 """
 
@@ -19,7 +19,7 @@ from json import loads
 from pathlib import Path
 from typing import Any
 
-from bench.run import RESULTS, machine
+from speed.run import RESULTS, machine
 from suite.errors import SuiteError, did_you_mean
 from suite.files import write_json
 

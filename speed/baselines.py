@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from baselines import blocks, folds
 from baselines.drit import blocks as drit_blocks
-from bench.run import Row, ratio
+from speed.run import Row, ratio
 
 SIDE, WIDE, COUNT = 64, 128, 2
 Layer = Callable[[Tensor], Tensor]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bench.run import Row, ratio
 from models.networks.blendgan import BlendGAN
 from models.networks.discriminators import Discriminator
 from models.training.losses import d_logistic, g_nonsaturating, r1
 from ops.dispatch import use
+from speed.run import Row, ratio
 
 STEP_SIZE, STEP_BATCH = 256, 1
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from aahq.faces.align import align
 from aahq.faces.find import FaceFinder
-from bench.ffhq_recipe import straightforward_align
-from bench.run import Row
+from speed.ffhq_recipe import straightforward_align
+from speed.run import Row
 
 PICTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
 Work = tuple[str, np.ndarray, np.ndarray]

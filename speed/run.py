@@ -1,6 +1,6 @@
-"""`python -m bench.run [NAME ...]`: run every `bench/bench_*.py` and write `docs/speed.md` from the rows.
+"""`python -m speed.run [NAME ...]`: run every file that measures and write `docs/speed.md` from the rows.
 
-A bench file has `rows() -> list[Row]`. A row compares two ways to do the same work in one run, in turn, so that a noisy
+Each has `rows() -> list[Row]`. A row compares two ways to do the same work in one run, in turn, so that a noisy
 machine slows both; the median of the pairwise ratios is what counts.
 """
 
@@ -20,6 +20,8 @@ from suite.errors import SuiteError, did_you_mean
 from suite.files import write_json, write_whole
 
 HERE = Path(__file__).parent
+# What stands beside the files that measure.
+HELPERS = ("__init__", "run", "costs", "ffhq_recipe")
 RESULTS = HERE / "results"
 SPEED_PAGE = HERE.parent / "docs" / "speed.md"
 
@@ -84,8 +86,8 @@ def machine() -> str:
 
 
 def names() -> list[str]:
-    """The bench files' names, without `bench_`."""
-    return sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
+    """The names of the files that measure."""
+    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in HELPERS)
 
 
 def main(wanted: list[str]) -> None:
@@ -96,7 +98,7 @@ def main(wanted: list[str]) -> None:
             raise SuiteError(f"bench: no {name!r}{did_you_mean(name, known)}")
     for name in wanted or known:
         print(f"== {name}", flush=True)
-        rows = importlib.import_module(f"bench.bench_{name}").rows()
+        rows = importlib.import_module(f"speed.{name}").rows()
         for row in rows:
             mark = {True: "met", False: "NOT MET", None: ""}[row.met]
             print(f"{row.what:60} {row.value:10.3g} {row.unit:14} {row.target:16} {mark}", flush=True)

@@ -17,8 +17,8 @@ from aahq.dedup.hamming import near_pairs
 from aahq.faces.align import align
 from aahq.faces.find import FaceFinder
 from aahq.images.hashes import phash64, pixel_sha256
-from bench.bench_align import _high_water
-from bench.run import Row
+from speed.align import _high_water
+from speed.run import Row
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MILLION = 1_000_000
