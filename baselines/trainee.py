@@ -32,6 +32,10 @@ class BaselineTrainee:
     """
 
     sheet_columns = 4
+    # Pictures of each domain that a sample of the batch needs: one for every role it is drawn for.
+    roles = 1
+    # Optimiser -> the most that its gradients' norm may be, once they are averaged over ranks.
+    clips: Mapping[str, float] = {}
 
     def __init__(
         self, settings: BaselineSettings, networks: Networks, device: torch.device, frozen: Sequence[str] = ()
@@ -57,8 +61,8 @@ class BaselineTrainee:
                 network.compile()
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.memory: dict[str, Any] = {}
-        share = max(1, settings.batch // parallel.world())
-        self.wants = {"photo": share, "art": share}
+        self.share = settings.share(parallel.world())
+        self.wants = dict.fromkeys(("photo", "art"), self.roles * self.share)
 
     def rate(self, step: int) -> float:
         """What the learning rates are multiplied by at `step`; 1 unless the paper's schedule says otherwise."""
@@ -66,14 +70,37 @@ class BaselineTrainee:
 
     def begin(self, batch: Batch, draws: StepRNG) -> Batch:
         """Set the learning rates of this step; returns the batch as the authors' loader would crop it."""
-        factor = self.rate(draws.step)
+        self.set_rates(draws.step)
+        images = {name: self.augmented(rows, draws, name) for name, rows in batch.images.items()}
+        return Batch(images, batch.labels)
+
+    def set_rates(self, step: int) -> None:
+        """Set every learning rate to that of `step`."""
+        factor = self.rate(step)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])
                 group["lr"] = group["initial_lr"] * factor
-        s = self.settings
-        images = {name: augmented(rows, s.size, s.resized_crop, draws, name) for name, rows in batch.images.items()}
-        return Batch(images, batch.labels)
+
+    def augmented(self, images: Tensor, draws: StepRNG, name: str) -> Tensor:
+        """Pictures as the authors' loader would crop them, by the draws of `name`."""
+        return augmented(images, self.settings.size, self.settings.resized_crop, draws, name)
+
+    def from_all_domains(
+        self, batch: Batch, art_domain: Tensor, draws: StepRNG, role: int, photographs: float
+    ) -> tuple[Tensor, Tensor]:
+        """A picture a sample from photographs and art, and its domain (0 is photo): ((B, 3, L, L), (B,) int64).
+
+        As a loader over all domains gives them: each role has draws and pictures of its own.
+
+        Args:
+            role: 0 .. `roles` - 1, whose pictures are taken.
+            photographs: the chance of a photograph.
+        """
+        rows = slice(role * self.share, (role + 1) * self.share)
+        photo = draws.uniform(f"domain/{role}", self.share, (1,), self.device)[:, 0] < photographs
+        images = torch.where(photo[:, None, None, None], batch.images["photo"][rows], batch.images["art"][rows])
+        return images, torch.where(photo, 0, art_domain[rows])
 
     def update(
         self, names: Sequence[str], tensors: Tensors, loss: Callable[[Tensors], tuple[Tensor, Scalars]]
@@ -105,10 +132,8 @@ class BaselineTrainee:
         return seen
 
     def apply(self, name: str) -> None:
-        """Average the gradients over ranks and step one optimiser."""
-        optimizer = self.optimizers[name]
-        parallel.sync_gradients([p for group in optimizer.param_groups for p in group["params"]])
-        optimizer.step()
+        """Average the gradients over ranks, clip their norm where `clips` says so, and step one optimiser."""
+        updates.apply(self.optimizers[name], self.clips.get(name, 0.0))
 
     def parts(self, tensors: Tensors) -> Iterator[tuple[float, Tensors]]:
         """The batch in parts of at most `micro_batch` rows, each with its share of the whole."""
@@ -166,18 +191,6 @@ class BaselineTrainee:
         if "art" not in batch.labels:
             raise SuiteError("--set art_labels=style: these pictures have no column `style`; use art_labels=kmeans")
         return 1 + batch.labels["art"] % self.settings.art_domains
-
-
-def pool(batch: Batch, art_domain: Tensor) -> tuple[Tensor, Tensor]:
-    """Photographs and art in one batch, with domain numbers (0 is photo): ((2B, 3, S, S), (2B,))."""
-    photo, art = batch.images["photo"], batch.images["art"]
-    labels = torch.cat((torch.zeros(len(photo), dtype=torch.long, device=photo.device), art_domain))
-    return torch.cat((photo, art)), labels
-
-
-def shuffled(draws: StepRNG, name: str, count: int) -> Tensor:
-    """A permutation of `count` rows by a named draw."""
-    return draws.permutation(name, count, draws.rank)
 
 
 def adam(settings: Any, parameters: Any, lr: float | None = None, betas: tuple[float, float] = (0.5, 0.999)) -> Any:

@@ -15,7 +15,7 @@ from models.training import estimate, updates
 from models.training.blendgan import BlendGANTrainee
 from models.training.blendgan_settings import BlendGANSettings
 from models.training.loop import Loop
-from models.training.losses import d_logistic, g_nonsaturating, path_length, r1
+from models.training.losses import d_logistic, g_nonsaturating, path_lengths, path_penalty, r1
 from models.training.rng import StepRNG
 from models.training.trainee import Batch
 from ops.dispatch import use
@@ -84,7 +84,8 @@ class Plain:
             updates.apply(it.optimizers["g"])
             if draws.step % it.settings.path_every == 0:
                 pictures, latents = it.g(z[: count // 2], noise=[layer[: count // 2] for layer in noise])
-                penalty, _, it.memory["path_mean"] = path_length(pictures, latents, it.memory["path_mean"])
+                lengths = path_lengths(pictures, latents, torch.randn_like(pictures))
+                penalty, it.memory["path_mean"] = path_penalty(lengths, it.memory["path_mean"])
                 (2 * it.settings.path_every * penalty).backward()
                 updates.apply(it.optimizers["g"])
         updates.update_ema(nets["g_ema"], it.g, it.settings.ema_decay)

@@ -14,6 +14,7 @@ from baselines.registry import TRAINABLE, known, settings_of
 from baselines.settings import BaselineSettings
 from baselines.trainee import BaselineTrainee
 from models.data.prepared import prepare
+from models.training import parallel
 from models.training.command import TrainOptions, resolve, train, training_options
 from models.training.trainee import Trainee
 from suite.errors import SuiteError
@@ -60,9 +61,8 @@ def _find_clusters(trainee: BaselineTrainee, options: TrainOptions) -> None:
     size, art = trainee.settings.load_size, options.art or options.data
     if art is None:
         raise SuiteError("--art: give the art pictures, or --data with a release that holds them")
-    # Pictures of a plain folder have no domain and no split.
-    domain, split = ("art", "train") if options.art is None else (None, None)
-    pixels = prepare(art, size, domain, split, workers=options.workers).pixels
+    place = art
+    pixels = parallel.once_a_machine(lambda: prepare(place, size, "art", "train", workers=options.workers)).pixels
     rows = torch.linspace(0, len(pixels) - 1, min(len(pixels), CLUSTERED)).long().numpy()
     if len(rows) < trainee.settings.art_domains:
         raise SuiteError(f"--set art_domains={trainee.settings.art_domains}: only {len(rows)} art pictures")

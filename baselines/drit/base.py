@@ -12,10 +12,8 @@ from baselines.blocks import gaussian_init, kaiming_init
 from baselines.drit.blocks import check_content_side
 from baselines.drit.settings import DritSettings
 from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
-from models.training import parallel
 from models.training.rng import StepRNG
 
-CLIP_CONTENT = 5.0
 # Deviation of the first pictures before their tanh, with features of unit size.
 START_CONTRAST = 0.3
 Picture = dict[str, Tensor]
@@ -63,6 +61,7 @@ class TwoPathTrainee(BaselineTrainee):
     """
 
     settings: DritSettings
+    clips = {"disContent": 5.0}
 
     def __init__(self, settings: DritSettings, device: torch.device, nets: Networks, roles: int) -> None:
         check_content_side(settings.size, settings.content_layers)
@@ -70,7 +69,7 @@ class TwoPathTrainee(BaselineTrainee):
         super().__init__(settings, nets, device)
         rates = {"disContent": settings.lr_content}
         self.optimizers = {name: adam(settings, [net], rates.get(name)) for name, net in nets.items()}
-        self.half = max(1, settings.batch // 2 // parallel.world())
+        self.half = self.share // 2
         self.wants = {"photo": self.half * roles, "art": self.half * roles}
 
     def content_loss(self, part: Tensors) -> Tensor:
@@ -101,11 +100,6 @@ class TwoPathTrainee(BaselineTrainee):
         """What training adds to contents: N(0, 1) in the shape of their feature maps, by a named draw."""
         side = like.shape[-1] // 4
         return draws.normal(name, len(like), (4 * self.settings.dim, side, side), like.device)
-
-    def apply(self, name: str) -> None:
-        if name == "disContent":
-            nn.utils.clip_grad_norm_(self.networks[name].parameters(), CLIP_CONTENT)
-        super().apply(name)
 
     def content_step(self, rows: Tensors) -> None:
         """One update of the content discriminator alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,9 @@ class DritSettings(BaselineSettings):
     sides of 209 or more). `init` "normal" is the published N(0, 0.02); "he" starts with codes that differ, where there are
     no hundred thousand steps to grow them in.
     """
+
+    # Half of the batch is shown in each role.
+    batch_unit: ClassVar[int] = 2
 
     crop_from: float = Field(default=256 / 216, ge=1, le=4)
     dim: int = Field(default=64, ge=4)

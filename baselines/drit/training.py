@@ -16,6 +16,7 @@ from baselines.drit.method import Drit
 from baselines.drit.networks import attribute, discriminators, networks
 from baselines.drit.settings import DritSettings
 from baselines.trainee import Networks, Scalars, Tensors
+from models.training import parallel
 from models.training.rng import StepRNG
 from models.training.trainee import Batch
 
@@ -112,7 +113,9 @@ def random_losses(nets: Networks, part: Tensors, made: Picture) -> Scalars:
         judged = responses(nets[f"dis{x.upper()}2"], *drawn)
         adversarial = torch.stack([to_target(response, 1) for response in judged]).sum()
         if f"random2_{x}" in made:
-            moved = l1(made[f"random2_{x}"], made[f"random_{x}"]) / l1(part["z2"], part["z"])
+            # A ratio of means over the batch, all ranks' shares of it.
+            pictures, codes = l1(made[f"random2_{x}"], made[f"random_{x}"]), l1(part["z2"], part["z"])
+            moved = parallel.average(pictures) / parallel.average(codes)
             out[f"lz_{direction}"] = 1 / (moved + TINY)  # Eq. 6, minimised as its inverse
         out[f"gan2_loss_{x}"] = adversarial
         out[f"l1_recon_z_loss_{x}"] = 10 * l1(made[f"regressed_{x}"], part["z"])  # Eq. 5, latent regression

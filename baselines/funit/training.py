@@ -13,7 +13,7 @@ from baselines.blocks import kaiming_init, l1
 from baselines.funit.method import Funit
 from baselines.funit.networks import ClassDis, networks
 from baselines.funit.settings import FunitSettings
-from baselines.trainee import BaselineTrainee, Scalars, Tensors, pool, shuffled
+from baselines.trainee import BaselineTrainee, Scalars, Tensors
 from models.training.losses import r1
 from models.training.rng import StepRNG
 from models.training.trainee import Batch
@@ -66,9 +66,10 @@ def discriminator_losses(gen: Any, dis: Any, part: Tensors) -> Scalars:
 
 
 class FunitTrainee(BaselineTrainee):
-    """D step, G step, moving average; RMSprop 1e-4. Content and class pictures come from all classes alike, as published."""
+    """D step, G step, moving average; RMSprop 1e-4. Content and class pictures come from two loaders over all classes."""
 
     settings: FunitSettings
+    roles = 2
 
     def __init__(self, settings: FunitSettings, device: torch.device) -> None:
         settings = settings.model_copy(update={"classes": 1 + settings.art_domains})
@@ -84,17 +85,18 @@ class FunitTrainee(BaselineTrainee):
         }
 
     def step(self, batch: Batch, draws: StepRNG) -> Scalars:
-        batch = self.begin(batch, draws)
+        self.set_rates(draws.step)
         s, gen, dis = self.settings, self.networks["gen"], self.networks["dis"]
-        images, labels = pool(batch, self.art_domain(batch))
-        half = len(images) // 2
-        first, second = (shuffled(draws, name, len(images))[:half].to(images.device) for name in ("content", "class"))
-        tensors = {"xa": images[first], "la": labels[first], "xb": images[second], "lb": labels[second]}
+        domains = self.art_domain(batch)
+        tensors: dict[str, Tensor] = {}
+        for role, name in enumerate("ab"):
+            images, labels = self.from_all_domains(batch, domains, draws, role, photographs=0.5)
+            tensors |= {f"x{name}": self.augmented(images, draws, name), f"l{name}": labels}
 
         def on_dis(part: Tensors) -> tuple[Tensor, Scalars]:
             d = discriminator_losses(gen, dis, part)
             # The penalty is on the gradient of the *batch's* mean, so a part's is larger by the square of its share.
-            d["reg"] = d["reg"] * (len(part["xa"]) / half) ** 2
+            d["reg"] = d["reg"] * (len(part["xa"]) / s.batch) ** 2
             return s.gan_w * (d["fake"] + d["real"]) + s.penalty_w * d["reg"], {f"d_{k}": v for k, v in d.items()}
 
         def on_gen(part: Tensors) -> tuple[Tensor, Scalars]:

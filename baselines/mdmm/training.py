@@ -92,8 +92,8 @@ class MdmmTrainee(TwoPathTrainee):
         super().__init__(settings, device, nets, roles=settings.content_steps)
 
     def step(self, batch: Batch, draws: StepRNG) -> Scalars:
-        batch = self.begin(batch, draws)
         labels = self.art_domain(batch)
+        batch = self.begin(batch, draws)
         turns = zip(*(rows.split(self.half) for rows in (batch.images["photo"], batch.images["art"], labels)))
         *content_turns, last = (
             self._rows(draws, turn, photo, art, label) for turn, (photo, art, label) in enumerate(turns)

@@ -14,7 +14,8 @@ from baselines.stargan2.fan import Fan, load_landmarks
 from baselines.stargan2.method import StarGan2
 from baselines.stargan2.networks import Discriminator, Masks, masks_of, networks
 from baselines.stargan2.settings import StarGan2Settings
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam, pool, shuffled
+from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
+from models.training import parallel
 from models.training.losses import r1
 from models.training.rng import StepRNG
 from models.training.trainee import Batch
@@ -69,10 +70,12 @@ def generator_losses(nets: Networks, part: Tensors, masks: Masks | None = None) 
 class StarGan2Trainee(BaselineTrainee):
     """D by latent, D by reference, G by latent (with F and E), G by reference (G alone); then the averages.
 
-    Sources and references come from all domains alike; domain 0 is photo.
+    Sources and references come from loaders of their own, from all domains with the same chance; domain 0 is photo. The
+    second reference is another picture of the first one's domain.
     """
 
     settings: StarGan2Settings
+    roles = 3
 
     def __init__(self, settings: StarGan2Settings, device: torch.device, fan: nn.Module | None = None) -> None:
         settings = settings.model_copy(update={"domains": 1 + settings.art_domains})
@@ -94,7 +97,7 @@ class StarGan2Trainee(BaselineTrainee):
         }
 
     def step(self, batch: Batch, draws: StepRNG) -> Scalars:
-        batch = self.begin(batch, draws)
+        self.set_rates(draws.step)
         s = self.settings
         by_latent, by_reference = self._tensors(batch, draws)
         diversity = s.lambda_ds * max(0.0, 1 - draws.step / s.ds_steps)
@@ -121,21 +124,24 @@ class StarGan2Trainee(BaselineTrainee):
         return seen
 
     def _tensors(self, batch: Batch, draws: StepRNG) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        images, labels = pool(batch, self.art_domain(batch))
-        half, device = len(images) // 2, images.device
-        source = shuffled(draws, "source", len(images))[:half].to(device)
-        chosen = shuffled(draws, "reference", len(images))[:half].to(device)
-        other = self._partners(labels, draws)[chosen]
-        base = {"x": images[source], "y_org": labels[source], "y_trg": labels[chosen]}
-        latents = {name: draws.normal(name, half, (self.settings.latent,), device) for name in ("z", "z2")}
-        return base | latents, base | {"ref": images[chosen], "ref2": images[other]}
+        domains, even = self.art_domain(batch), 1 / self.settings.domains
+        x, y_org = self.from_all_domains(batch, domains, draws, 0, even)
+        ref, y_trg = self.from_all_domains(batch, domains, draws, 1, even)
+        base = {"x": self.augmented(x, draws, "source"), "y_org": y_org, "y_trg": y_trg}
+        references = {"ref": ref, "ref2": self._second(batch, ref, y_trg, domains, draws)}
+        latents = {name: draws.normal(name, len(x), (self.settings.latent,), x.device) for name in ("z", "z2")}
+        return base | latents, base | {name: self.augmented(rows, draws, name) for name, rows in references.items()}
 
-    @staticmethod
-    def _partners(labels: Tensor, draws: StepRNG) -> Tensor:
-        """For each picture a random other one of its domain in the batch (itself if alone)."""
-        scores = draws.uniform("partner", len(labels), (len(labels) * draws.world,), labels.device)[:, : len(labels)]
-        scores = torch.where(labels[:, None] == labels[None], scores, -2.0)
-        return (scores - torch.eye(len(labels), device=labels.device)).argmax(1)
+    def _second(self, batch: Batch, ref: Tensor, y_trg: Tensor, domains: Tensor, draws: StepRNG) -> Tensor:
+        """Another picture of each reference's domain. Of an art style that no other picture of the batch has: itself."""
+        photo, art = (batch.images[name][2 * self.share :] for name in ("photo", "art"))
+        if self.settings.domains > 2:
+            everyone, styles = parallel.gather(art), parallel.gather(domains[2 * self.share :])
+            scores = draws.uniform("partner", len(art), (len(everyone),), art.device)
+            scores = scores.masked_fill(y_trg[:, None] != styles[None], -1.0)
+            best, chosen = scores.max(1)
+            art = torch.where(best[:, None, None, None] < 0, ref, everyone[chosen])
+        return torch.where((y_trg == 0)[:, None, None, None], photo, art)
 
     def method(self) -> StarGan2:
         parts = {name: self.networks[f"{name}_ema"] for name in AVERAGED}

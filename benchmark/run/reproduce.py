@@ -36,6 +36,8 @@ def reproduce(work: Work, wanted: Sequence[Cell], say: Callable[[str], None]) ->
     Raises:
         SuiteError: only what stops everything (no data); a method that fails is a missing cell with its reason.
     """
+    from models.training.parallel import first_alone
+
     first_alone(lambda: ensure_data(work))
     check_draws(work)
     check_features(work)
@@ -65,28 +67,6 @@ def reproduce(work: Work, wanted: Sequence[Cell], say: Callable[[str], None]) ->
         records[cell.key] = record
         counts["measured" if fresh else "kept"] += 1
     return Outcome(records, missing, counts["measured"], counts["kept"])
-
-
-def first_alone(action: Callable[[], object]) -> None:
-    """Run on the first process while the others wait: painting and training happen once under `torchrun`.
-
-    Raises:
-        SuiteError: the first process's refusal, on every process.
-    """
-    from models.training import parallel
-
-    told: list[str | None] = [None]
-    if parallel.rank() == 0:
-        try:
-            action()
-        except SuiteError as error:
-            told = [str(error)]
-    if parallel.world() > 1:
-        import torch.distributed as dist
-
-        dist.broadcast_object_list(told)
-    if told[0] is not None:
-        raise SuiteError(told[0])
 
 
 def ensure_data(work: Work) -> None:

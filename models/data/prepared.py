@@ -156,8 +156,12 @@ def _fill(place: Path, pictures: Pictures, size: int, workers: int, shown: str) 
         pixels.flush()
         index = {"kept": kept, "broken": broken, "cropped": cropped, "enlarged": enlarged}
         write_json(part / "index.json", index)
-        if not place.exists():
+        try:
             part.rename(place)
+        except OSError:
+            # Another process was faster, and its pictures are the same.
+            if not (place / "index.json").is_file():
+                raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

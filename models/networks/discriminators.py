@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from models.networks.layers import BLUR, EqualConv2d, EqualLinear, FusedLeakyReLU, Resample, ScaledLeakyReLU
 from models.networks.stylegan2 import channel_table, check_size
+from models.training import parallel
 from ops.bias_act.reference import ROOT_2
 from ops.checks import check_shape
 from ops.dispatch import layout
@@ -57,20 +58,32 @@ class ResBlock(nn.Module):
         return self.conv2(self.conv1(x)) + self.skip(x)
 
 
-def minibatch_stddev(x: Tensor, group: int = STDDEV_GROUP) -> Tensor:
+def minibatch_stddev(x: Tensor, group: int = STDDEV_GROUP, shared: bool = False) -> Tensor:
     """(N, C, H, W) -> (N, C + 1, H, W): how much samples j, j + N / g, ... differ, g = min(N, group), as one more channel.
 
     Karras et al. 2017, section 3. In half precision the statistic is taken in float32.
+
+    Args:
+        group: the most samples that are compared.
+        shared: `x` is this rank's share of a batch. The groups are those of the whole batch: a share that is no
+            multiple of `group` is compared with the other ranks' features, to which gradients flow back.
     """
-    batch, channels, height, width = x.shape
-    group = min(batch, group)
-    if group == 0:
+    count, channels, height, width = x.shape
+    if count == 0:
         return torch.cat([x, x.new_zeros(0, 1, height, width)], 1)
+    ranks = parallel.world() if shared else 1
+    group = min(count * ranks, group)
+    # Rank r has samples r, r + W, ...: where its share is a multiple of g, its groups are groups of the whole batch.
+    together = count % group != 0
+    everyone = parallel.gather(x) if together and ranks > 1 else x
+    batch = len(everyone)
     if batch % group:
         raise ValueError(f"discriminator x: given a batch of {batch}; expected 1 to {group} or a multiple of {group}")
-    rows = x.reshape(group, batch // group, channels, height, width).to(torch.promote_types(x.dtype, torch.float32))
-    spread = (rows.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3)).to(x.dtype)  # (N / g,)
-    return torch.cat([x, spread.repeat(group)[:, None, None, None].expand(-1, 1, height, width)], 1)
+    rows = everyone.reshape(group, batch // group, channels, height, width)
+    rows = rows.to(torch.promote_types(x.dtype, torch.float32))
+    spread = (rows.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3)).to(x.dtype).repeat(group)  # (N,)
+    spread = parallel.own(spread) if together else spread
+    return torch.cat([x, spread[:, None, None, None].expand(-1, 1, height, width)], 1)
 
 
 class _Trunk(nn.Module):
@@ -90,6 +103,7 @@ class _Trunk(nn.Module):
         self.final_conv = ConvLayer(table[4] + 1, table[4], 3)
         self._conv_clamp: float | None = None
         self.stddev_group = STDDEV_GROUP
+        self.shared = False  # True in training: a batch is this rank's share of one
 
     @property
     def conv_clamp(self) -> float | None:
@@ -119,7 +133,7 @@ class _Trunk(nn.Module):
         for k, layer in enumerate(self.convs):
             resolution = self.size if k == 0 else self.size >> (k - 1)
             x = layer(x.to(half if half is not None and resolution >= half_from else weight.dtype))
-        return self.final_conv(minibatch_stddev(x.to(weight.dtype), self.stddev_group))
+        return self.final_conv(minibatch_stddev(x.to(weight.dtype), self.stddev_group, self.shared))
 
 
 class Discriminator(_Trunk):

@@ -21,7 +21,7 @@ from models.training import parallel, updates
 from models.training.augment import adapted, augment, plan
 from models.training.blendgan_settings import BlendGANSettings
 from models.training.checkpoint import all_checkpoints, load_network
-from models.training.losses import d_logistic, g_nonsaturating, path_length, r1
+from models.training.losses import d_logistic, g_nonsaturating, path_lengths, path_penalty, r1
 from models.training.rng import StepRNG
 from models.training.style_encoder import load_encoder
 from models.training.trainee import Batch
@@ -85,6 +85,8 @@ class BlendGANTrainee:
         self.networks = nets
         self.g = g
         self.discriminators = [nets[name] for name in self.games]
+        for network in self.discriminators:
+            network.shared = True  # type: ignore[assignment]
         self.trained = [g, *self.discriminators]
         self.optimizers = self._optimizers()
         queue = torch.randn(settings.queue, code, device=device)
@@ -94,7 +96,7 @@ class BlendGANTrainee:
             "path_mean": torch.zeros((), device=device),
             "p": 0.0,
         }
-        share = settings.batch // parallel.world()
+        share = settings.share(parallel.world())
         self.styled = bool(settings.style_weight or settings.style_latent_weight)
         self.wants = {"photo": share, "art": share} if self.styled else {"photo": share}
 
@@ -153,7 +155,7 @@ class BlendGANTrainee:
             said["g_loss"] = updates.accumulate(count, settings.micro_batch, g_loss)
             updates.apply(self.optimizers["g"])
             if settings.path_weight and draws.step % settings.path_every == 0:
-                said |= self._path(z, noise, draws)
+                said |= self._path(z, z2, mix, noise, draws)
         self.g.clamp_blend()
         updates.update_ema(self.networks["g_ema"], self.g, settings.ema_decay)
         if self.styled:
@@ -285,23 +287,38 @@ class BlendGANTrainee:
             total = total + self.games["d_style_latent"] * value
         return total
 
-    def _path(self, z: Tensor, noise: list[Tensor], draws: StepRNG) -> dict[str, Tensor]:
-        """Lazy path-length regularisation of the natural face's W+, an update of its own."""
-        settings = self.settings
-        count = max(1, len(z) // settings.path_shrink)
-        if settings.micro_batch:
-            count = min(count, settings.micro_batch)
-        latents = self.g.broadcast(self.g.map_face(z[:count]))
-        pictures = self._synthesise(latents, [layer[:count] for layer in noise])
-        y = draws.normal("path", count, pictures.shape[1:], self.device)
-        _, lengths, _ = path_length(pictures.float(), latents, self.memory["path_mean"], y)
-        # The running mean is over every rank's pictures, and stays in the graph as path_length has it for one rank.
-        moved = torch.lerp(self.memory["path_mean"], parallel.gather(lengths).mean(), 0.01)
-        penalty = (lengths - moved).square().mean()
-        (settings.path_weight * settings.path_every * penalty).backward()
+    def _path(self, z: Tensor, z2: Tensor, mix: int | None, noise: list[Tensor], draws: StepRNG) -> dict[str, Tensor]:
+        """Lazy path-length regularisation of the natural face's W+, an update of its own.
+
+        It sees the first `batch / path_shrink` pictures of the step, mixed as its faces are, however many processes and
+        parts there are: a process whose share holds none of them repeats work that no gradient comes from.
+        """
+        settings, world = self.settings, parallel.world()
+        count = max(1, settings.batch // settings.path_shrink)
+        share = -(-count // world)
+        y = draws.normal("path", share, (3, settings.size, settings.size), self.device)
+
+        def lengths_of(part: slice) -> Tensor:
+            rows = range(share)[part]
+            take = slice(rows.start, rows.stop, rows.step)
+            latents = self.g.face_latents(z[take], None, None if mix is None else z2[take], mix)
+            pictures = self._synthesise(latents, [layer[take] for layer in noise])
+            return path_lengths(pictures.float(), latents, y[take])
+
+        parts = updates.parts(share, settings.micro_batch)
+        kept = lengths_of(parts[0]) if len(parts) == 1 else None
+        own = torch.zeros(share, device=self.device)
+        for part in parts:
+            own[part] = lengths_of(part).detach() if kept is None else kept.detach()
+        own.requires_grad_(True)
+        everyone = parallel.gather(own)[:count]
+        penalty, self.memory["path_mean"] = path_penalty(everyone, self.memory["path_mean"])
+        (weights,) = torch.autograd.grad(settings.path_weight * settings.path_every * penalty, own)
+        for part in parts:
+            # Every rank has the whole penalty, so `weights` holds it once a rank; the update averages over ranks.
+            (weights[part] @ (lengths_of(part) if kept is None else kept)).backward()
         updates.apply(self.optimizers["g"])
-        self.memory["path_mean"] = moved.detach()
-        return {"path_penalty": penalty.detach(), "path_length": lengths.detach().mean()}
+        return {"path_penalty": penalty.detach(), "path_length": everyone.detach().mean()}
 
     @torch.no_grad()
     def sample(self, batch: Batch, draws: StepRNG) -> Tensor:

@@ -105,18 +105,21 @@ def train(
     """
     device = parallel.start(options.device)
     try:
+        parallel.first_alone(lambda: settings.share(parallel.world()))
         if options.dry_run:
             _dry_run(name, options, settings, build, device, period)
             return
         torch.manual_seed(settings.seed)
         trainee = build(settings, device)
-        pictures = _pictures(options, settings, trainee, given or {})
+        pictures = parallel.once_a_machine(lambda: _pictures(options, settings, trainee, given or {}))
         finish = (lambda folder: at_end(folder, trainee)) if at_end else None
         loop = Loop(name, trainee, settings, pictures, options.run, device, label, finish)
         steps = loop.run(options.resume)
         if parallel.rank() == 0:
             text = f"{name}: {steps} steps done; weights, sheets and log are in {options.run}"
             emit({"run": str(options.run), "steps": steps}, text, options.as_json)
+    except parallel.SaidByFirst as error:
+        raise SystemExit(error.exit_code) from None
     finally:
         parallel.stop()
 

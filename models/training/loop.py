@@ -128,7 +128,7 @@ class Loop:
         while done < settings.steps:
             began, waited = time.perf_counter(), sum(stream.waited for stream in streams.values())
             batch, draws = self._batch(streams, done), self._draws(done)
-            scalars = {name: float(value) for name, value in sorted(self.trainee.step(batch, draws).items())}
+            scalars = parallel.means(self.trainee.step(batch, draws))
             if broken := self.health.broken(scalars):
                 done = self._roll_back(config, done, broken)
                 out.rewind(done)

@@ -39,26 +39,29 @@ def r1(logits: Tensor, pictures: Tensor) -> Tensor:
     return slope.square().flatten(1).sum(1).mean()
 
 
-def path_length(
-    pictures: Tensor, latents: Tensor, mean: Tensor, noise: Tensor | None = None, decay: float = 0.01
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Path-length penalty (Karras et al. 2020, section 3.2) without its weight.
+def path_lengths(pictures: Tensor, latents: Tensor, noise: Tensor) -> Tensor:
+    """(N,) path lengths |J^T y| (Karras et al. 2020, section 3.2), root mean square over the rows of W+.
 
     Args:
         pictures: (N, 3, H, W), generated from `latents`.
         latents: (N, n_latent, style_dim) W+ that require a gradient.
-        mean: scalar, the running mean so far.
-        noise: N(0, 1) of the pictures' shape; drawn afresh if None.
-        decay: of the running mean.
-
-    Returns:
-        (penalty, lengths (N,), new running mean). The mean inside the penalty is the new one, with its gradient, as the
-        implementation that BlendGAN builds on has it; the mean returned is detached.
+        noise: N(0, 1) of the pictures' shape.
     """
-    y = torch.randn_like(pictures) if noise is None else noise
-    y = y / math.sqrt(pictures.shape[2] * pictures.shape[3])
+    y = noise / math.sqrt(pictures.shape[2] * pictures.shape[3])
     with input_gradients_only():
         (slope,) = torch.autograd.grad((pictures * y).sum(), latents, create_graph=True)
-    lengths = slope.square().sum(2).mean(1).sqrt()
+    return slope.square().sum(2).mean(1).sqrt()
+
+
+def path_penalty(lengths: Tensor, mean: Tensor, decay: float = 0.01) -> tuple[Tensor, Tensor]:
+    """Path-length penalty (Karras et al. 2020, section 3.2) without its weight, and the new running mean, detached.
+
+    The mean inside the penalty is the new one, with its gradient, as the implementation that BlendGAN builds on has it.
+
+    Args:
+        lengths: (N,) of `path_lengths`.
+        mean: scalar, the running mean so far.
+        decay: of the running mean.
+    """
     moved = mean + decay * (lengths.mean() - mean)
-    return (lengths - moved).square().mean(), lengths, moved.detach()
+    return (lengths - moved).square().mean(), moved.detach()

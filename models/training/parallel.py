@@ -7,12 +7,25 @@ passes of R1 and path length: its first-step gradients are silently wrong there.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
+from torch.distributed.nn.functional import all_gather, all_reduce
+
+from suite.errors import SuiteError
+
+T = TypeVar("T")
+# Longer than anything that one process does while the others wait: preparing pictures, or training before scoring.
+# `torchrun` ends every process when one of them dies, so that nobody waits in vain.
+LONGEST_WAIT = timedelta(days=30)
+
+
+class SaidByFirst(SuiteError):
+    """Rank 0's refusal on another rank: rank 0 prints it, so nobody else needs to."""
 
 
 def start(device: str) -> torch.device:
@@ -24,7 +37,7 @@ def start(device: str) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if device == "cuda" else "gloo")
+        dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=LONGEST_WAIT)
     if device == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         return torch.device("cuda", torch.cuda.current_device())
@@ -51,6 +64,45 @@ def barrier() -> None:
     """Wait for every rank."""
     if dist.is_initialized():
         dist.barrier()
+
+
+def first_alone(action: Callable[[], object]) -> None:
+    """Run `action` on rank 0 while the others wait: what must happen once, however many processes there are.
+
+    Raises:
+        SuiteError: rank 0's refusal, on every rank (as `SaidByFirst` on the others).
+    """
+    told: list[tuple[str, int] | None] = [None]
+    if rank() == 0:
+        try:
+            action()
+        except SuiteError as error:
+            told = [(str(error), error.exit_code)]
+            if world() == 1:
+                raise
+            dist.broadcast_object_list(told)
+            raise
+    if world() > 1:
+        dist.broadcast_object_list(told)
+    if told[0] is not None:
+        raise SaidByFirst(*told[0])
+
+
+def once_a_machine(action: Callable[[], T]) -> T:
+    """`action()` on every rank, but first on rank 0 alone, then on one rank of every other machine, then on the rest.
+
+    For work whose result is kept on disk: who comes later finds it there.
+
+    Raises:
+        SuiteError: rank 0's refusal, on every rank.
+    """
+    if world() == 1:
+        return action()
+    first_alone(action)
+    if rank() != 0 and int(os.environ.get("LOCAL_RANK", "0")) == 0:
+        action()
+    barrier()
+    return action()
 
 
 def agree(flag: bool, device: torch.device) -> bool:
@@ -94,6 +146,29 @@ def gather(rows: Tensor) -> Tensor:
         return rows
     parts = torch.stack(list(all_gather(rows.contiguous())), dim=1)  # (B, W, ...): global sample = l * W + r
     return parts.flatten(0, 1)
+
+
+def own(rows: Tensor) -> Tensor:
+    """(W * B, ...) in global sample order -> this rank's (B, ...): the other way round than `gather`."""
+    return rows[rank() :: world()]
+
+
+def average(value: Tensor) -> Tensor:
+    """The mean over ranks, with gradients: a loss made of it is the same on every rank, and so is its gradient."""
+    return value if world() == 1 else all_reduce(value.contiguous()) / world()
+
+
+def means(scalars: Mapping[str, Tensor | float]) -> dict[str, float]:
+    """The means over ranks of a step's numbers, by sorted name: one reduction, and one wait for the device, for all.
+
+    A number that is not finite on one rank is so on all, which then agree on what to do about it.
+    """
+    names = sorted(scalars)
+    if not names:
+        return {}
+    values = [torch.as_tensor(scalars[name], dtype=torch.float32) for name in names]
+    device = max((value.device for value in values), key=lambda found: found.type != "cpu")
+    return dict(zip(names, mean(torch.stack([value.detach().to(device) for value in values])).tolist()))
 
 
 def mean(value: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ class PSPTrainee:
             "adam": torch.optim.Adam(self.encoder.parameters(), settings.lr)
         }
         self.memory: dict[str, Any] = {}
-        self.wants = {"photo": settings.batch // parallel.world()}
+        self.wants = {"photo": settings.share(parallel.world())}
         self.perceptual = _frozen(LearnedDistance(Path(settings.alexnet)), device) if settings.lpips_weight else None
         self.face = _frozen(_arcface(settings.arcface), device) if settings.identity_weight else None
         self.pyramid = PixelPyramid()

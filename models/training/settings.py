@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from suite.errors import SuiteError
 from suite.profiles import Settings
 
 
@@ -29,6 +30,9 @@ class LoopSettings(Settings):
         log_every: steps between log lines.
     """
 
+    # What a process's share must be a multiple of: a method that splits it into roles asks for more.
+    batch_unit: ClassVar[int] = 1
+
     size: int = Field(ge=32, le=1024)
     steps: int = Field(ge=1)
     batch: int = Field(ge=1)
@@ -48,3 +52,18 @@ class LoopSettings(Settings):
     def load_size(self) -> int:
         """Side at which the pictures are read; a method that cuts random crops of `size` asks for more."""
         return self.size
+
+    def share(self, processes: int) -> int:
+        """Pictures of each domain that every one of `processes` takes in a step.
+
+        Raises:
+            SuiteError: the batch cannot be shared out evenly.
+        """
+        unit = self.batch_unit * processes
+        if self.batch % unit:
+            below = self.batch // unit * unit
+            offers = " or ".join(f"--set batch={n}" for n in (below, below + unit) if n)
+            among = f"{processes} processes" if processes > 1 else "one process"
+            each = f" in multiples of {self.batch_unit}" if self.batch_unit > 1 else ""
+            raise SuiteError(f"--set batch={self.batch}: cannot be shared among {among}{each}; give {offers}")
+        return self.batch // processes

@@ -95,7 +95,7 @@ class StyleEncoderTrainee:
             "adam": torch.optim.Adam(trained, settings.lr, (0.0, 0.99))
         }
         self.memory: dict[str, Any] = {}
-        self.wants = {"art": settings.batch // parallel.world()}
+        self.wants = {"art": settings.share(parallel.world())}
         self.encoder, self._projector = encoder, projector
 
     def step(self, batch: Batch, draws: StepRNG) -> dict[str, Tensor]:

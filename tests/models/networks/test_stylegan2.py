@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.networks.discriminators import Discriminator
 from models.networks.stylegan2 import Generator, channel_table
-from models.training.losses import d_logistic, g_nonsaturating, path_length, r1
+from models.training.losses import d_logistic, g_nonsaturating, path_lengths, path_penalty, r1
 
 
 @pytest.fixture
@@ -72,7 +72,8 @@ def test_losses_and_their_gradients_in_float64(golden: Path) -> None:
     pictures, latents = g(given["z"])
     close(pictures, due["g_img"])
     mean = torch.tensor(meta["ctor"]["mean_path_length"], dtype=torch.float64)
-    penalty, lengths, mean = path_length(pictures, latents, mean, given["path_noise"], meta["ctor"]["decay"])
+    lengths = path_lengths(pictures, latents, given["path_noise"])
+    penalty, mean = path_penalty(lengths, mean, meta["ctor"]["decay"])
     close(penalty, due["path_penalty"])
     close(lengths, due["path_lengths"])
     close(mean, due["path_mean"])
@@ -90,7 +91,8 @@ def test_path_length_of_a_linear_generator() -> None:
     w = normal("w", (3, 1, 8)).requires_grad_()
     pictures = torch.einsum("nkd,dc->nc", w, torch.eye(8)[:, :3]).reshape(3, 3, 1, 1)
     y = normal("y", (3, 3, 1, 1))
-    penalty, lengths, mean = path_length(pictures, w, torch.tensor(2.0), y, decay=0.25)
+    lengths = path_lengths(pictures, w, y)
+    penalty, mean = path_penalty(lengths, torch.tensor(2.0), decay=0.25)
     norms = y.flatten(1).norm(dim=1)
     torch.testing.assert_close(lengths, norms)
     torch.testing.assert_close(mean, 2.0 + 0.25 * (norms.mean() - 2.0))
@@ -102,7 +104,8 @@ def test_recomputing_feature_maps_changes_nothing(small: Generator) -> None:
     for checkpointed in (False, True):
         small.zero_grad()
         pictures, latents = small(normal("z", (2, 16)), checkpointed=checkpointed)
-        penalty, _, _ = path_length(pictures, latents, torch.tensor(0.0), normal("y", (2, 3, 32, 32)))
+        lengths = path_lengths(pictures, latents, normal("y", (2, 3, 32, 32)))
+        penalty, _ = path_penalty(lengths, torch.tensor(0.0))
         (penalty + pictures.square().mean()).backward()
         results.append([pictures.detach(), *(p.grad for p in small.parameters() if p.grad is not None)])
     for plain, again in zip(*results):
