@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class BaselineTrainee:
     # Pictures of each domain that a sample of the batch needs: one for every role it is drawn for.
     roles = 1
     # Optimiser -> the most that its gradients' norm may be, once they are averaged over ranks.
-    clips: Mapping[str, float] = {}
+    clips: ClassVar[Mapping[str, float]] = {}
 
     def __init__(
         self, settings: BaselineSettings, networks: Networks, device: torch.device, frozen: Sequence[str] = ()

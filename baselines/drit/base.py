@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import chain
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +63,7 @@ class TwoPathTrainee(BaselineTrainee):
     """
 
     settings: DritSettings
-    clips = {"disContent": 5.0}
+    clips: ClassVar[Mapping[str, float]] = {"disContent": 5.0}
 
     def __init__(self, settings: DritSettings, device: torch.device, nets: Networks, roles: int) -> None:
         check_content_side(settings.size, settings.content_layers)

@@ -77,7 +77,7 @@ class BlendGANSettings(LoopSettings):
             offers = ", ".join(str(n) for n in fits) + " or 0" if fits else "0"
             raise SuiteError(
                 f"--set micro_batch={self.micro_batch}: parts of {share // cut} pictures, but the discriminators compare "
-                f"them in groups of {group} (minibatch standard deviation); a process's share of {share} takes {offers}; "
+                f"them in groups of {group} (minibatch standard deviation); a share of {share} takes {offers}; "
                 "--set checkpointing=true saves memory too"
             )
         return share

@@ -184,7 +184,8 @@ def _dry_run(
         )
     else:
         lines.append(f"speed: {rate:.2f} images/s, {settings.steps} steps take {hours:.2f} hours")
-    emit(said, "\n".join(lines), options.as_json)
+    if parallel.rank() == 0:
+        emit(said, "\n".join(lines), options.as_json)
 
 
 def memory_bytes(device: torch.device) -> int:

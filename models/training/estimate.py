@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
+from models.training import parallel
 from models.training.rng import StepRNG
 from models.training.trainee import Batch, Trainee
 
@@ -58,18 +59,18 @@ def tensor_peak(build: Callable[[torch.device], Trainee], size: int) -> int:
     with LiveBytes() as counter:
         trainee = build(meta)
         for step in (0, 1):
-            trainee.step(_blank(trainee, size, meta), StepRNG(0, step))
+            trainee.step(_blank(trainee, size, meta), _rng(step))
     return counter.peak
 
 
 def timed(trainee: Trainee, size: int, device: torch.device, period: int) -> float:
     """Mean seconds of a step over one period of the lazy regularisers, or as many steps as fit into 20 seconds."""
     batch = _blank(trainee, size, device)
-    trainee.step(batch, StepRNG(0, 0))
+    trainee.step(batch, _rng(0))
     _wait(device)
     start, done = time.perf_counter(), 0
-    while done < period and time.perf_counter() - start < TIMED_SECONDS:
-        trainee.step(batch, StepRNG(0, done))
+    while done < period and not parallel.agree(time.perf_counter() - start >= TIMED_SECONDS, device):
+        trainee.step(batch, _rng(done))
         _wait(device)
         done += 1
     return (time.perf_counter() - start) / done
@@ -88,6 +89,10 @@ def _blank(trainee: Trainee, size: int, device: torch.device) -> Batch:
     images = {domain: torch.zeros(count, 3, size, size, device=device) for domain, count in trainee.wants.items()}
     labels = {domain: torch.zeros(count, dtype=torch.long, device=device) for domain, count in trainee.wants.items()}
     return Batch(images, labels)
+
+
+def _rng(step: int) -> StepRNG:
+    return StepRNG(0, step, parallel.rank(), parallel.world())
 
 
 def _wait(device: torch.device) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather, all_reduce
 
 from suite.errors import SuiteError
 
@@ -122,7 +121,7 @@ def sync_gradients(parameters: Iterable[nn.Parameter]) -> None:
     if not grads:
         return
     flat = torch.cat([grad.reshape(-1).float() for grad in grads])
-    dist.all_reduce(flat)
+    _add_up(flat)
     flat /= world()
     offset = 0
     for grad in grads:
@@ -140,12 +139,37 @@ def sync_weights(modules: Iterable[nn.Module]) -> None:
                 dist.broadcast(tensor, src=0)
 
 
+def _add_up(tensor: Tensor) -> None:
+    """The sum over ranks, in place; a shape that is traced on `meta` stays one."""
+    if tensor.device.type != "meta":
+        dist.all_reduce(tensor)
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over ranks, to any order of derivatives: every rank's result hangs on every rank's value, alike."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.detach().clone(memory_format=torch.contiguous_format)
+        _add_up(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return summed(gradient)
+
+
+def summed(value: Tensor) -> Tensor:
+    """The sum over ranks, with gradients."""
+    return value if world() == 1 else cast(Tensor, _Sum.apply(value))
+
+
 def gather(rows: Tensor) -> Tensor:
     """(B, ...) on each rank -> (W * B, ...) of all, in global sample order, gradients flowing back to each rank's rows."""
     if world() == 1:
         return rows
-    parts = torch.stack(list(all_gather(rows.contiguous())), dim=1)  # (B, W, ...): global sample = l * W + r
-    return parts.flatten(0, 1)
+    places = torch.nn.functional.one_hot(torch.tensor(rank()), world()).to(rows)  # global sample = l * W + r
+    return summed(rows[:, None] * places.view(1, -1, *[1] * (rows.ndim - 1))).flatten(0, 1)
 
 
 def own(rows: Tensor) -> Tensor:
@@ -155,7 +179,7 @@ def own(rows: Tensor) -> Tensor:
 
 def average(value: Tensor) -> Tensor:
     """The mean over ranks, with gradients: a loss made of it is the same on every rank, and so is its gradient."""
-    return value if world() == 1 else all_reduce(value.contiguous()) / world()
+    return summed(value) / world()
 
 
 def means(scalars: Mapping[str, Tensor | float]) -> dict[str, float]:
@@ -176,5 +200,5 @@ def mean(value: Tensor) -> Tensor:
     if world() == 1:
         return value.detach()
     total = value.detach().clone()
-    dist.all_reduce(total)
+    _add_up(total)
     return total / world()

@@ -16,6 +16,7 @@ from models.inference.pretrained import load_blendgan
 from models.networks.arcface import ArcFace
 from models.networks.psp import WIDTHS, GradualStyleEncoder
 from models.training import parallel, updates
+from models.training.batch_norm import share_batch_norms
 from models.training.rng import StepRNG
 from models.training.settings import LoopSettings
 from models.training.trainee import Batch
@@ -69,6 +70,7 @@ class PSPTrainee:
             encoder.input_layer.load_state_dict(start.input_layer.state_dict())
             encoder.body.load_state_dict(start.body.state_dict())
         self.encoder = encoder.to(device)
+        share_batch_norms(self.encoder)
         if settings.compile:
             self.encoder.compile()
         self.networks: dict[str, nn.Module] = {"psp": self.encoder}

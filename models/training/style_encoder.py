@@ -109,7 +109,7 @@ class StyleEncoderTrainee:
         loss.backward()
         updates.apply(self.optimizers["adam"])
         with torch.no_grad():
-            spread = F.normalize(codes.float(), dim=1).std(0).norm()
+            spread = F.normalize(parallel.gather(codes.float()), dim=1).std(0).norm()
         return {"loss": loss.detach(), "code_spread": spread}
 
     def sample(self, batch: Batch, draws: StepRNG) -> Tensor:

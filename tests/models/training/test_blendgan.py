@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -245,54 +242,6 @@ def test_the_dry_run_knows_the_memory(encoder: Path) -> None:
         for step in (0, 1):
             trainee.step(estimate._blank(trainee, 32, CPU), StepRNG(0, step))
     assert real.peak == pytest.approx(peak, rel=0.05)
-
-
-SCRIPT = """
-import sys, torch
-sys.path[:0] = {paths!r}
-from pathlib import Path
-from test_blendgan import loop, flat
-from models.training import parallel
-parallel.start("cpu")
-run = loop(Path(sys.argv[1]), encoder={encoder!r}, batch=8, steps=1, lr=1e-30, path_shrink=1)
-grads = {{}}
-for name, optimizer in run.trainee.optimizers.items():
-    step = optimizer.step
-    def spy(closure=None, name=name, optimizer=optimizer, step=step):
-        flat = torch.cat([p.grad.flatten() for g in optimizer.param_groups for p in g["params"] if p.grad is not None])
-        grads[f"{{name}}{{len(grads)}}"] = flat.double()
-        return step()
-    optimizer.step = spy
-run.run()
-torch.save(grads, sys.argv[1] + f"/grads-{{parallel.rank()}}.pt")
-parallel.stop()
-"""
-
-
-@pytest.mark.slow
-def test_two_ranks_give_the_gradients_of_one_doubled_batch(tmp_path: Path, encoder: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(paths=[str(HERE), str(HERE.parents[1])], encoder=str(encoder)))
-    one, two = tmp_path / "one", tmp_path / "two"
-    one.mkdir()
-    two.mkdir()
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, str(script), str(one)], check=True, env=environment)
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        str(script),
-        str(two),
-    ]
-    subprocess.run(launch, check=True, env=environment)
-    alone, together = torch.load(one / "grads-0.pt"), torch.load(two / "grads-0.pt")
-    # d: logistic; d: R1; g: adversarial; g: path length. Relative to each update's largest gradient.
-    assert list(alone) == list(together) == ["d0", "d1", "g2", "g3"]
-    for name in alone:
-        assert (alone[name] - together[name]).abs().max() <= 1e-5 * alone[name].abs().max(), name
 
 
 @pytest.mark.slow

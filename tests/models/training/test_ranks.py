@@ -1,0 +1,83 @@
+"""A step is the same on any number of processes that its batch can be shared among: losses, gradients, memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import ranks
+import torch
+from click.testing import CliRunner
+
+from baselines.settings import DritSettings
+from models.cli import main
+from models.training.blendgan_settings import BlendGANSettings
+from models.training.settings import LoopSettings
+from suite.errors import SuiteError
+
+# Gradients are averaged in float32; an update is measured by its largest gradient.
+RELATIVE = 1e-5
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    ranks.prepare(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("alone") / "1"
+    ranks.run(1, ranks.METHODS, inputs, out)
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", [2, 4, 8])
+def test_many_processes_take_the_step_of_one(world: int, inputs: Path, alone: Path, tmp_path: Path) -> None:
+    out = tmp_path / str(world)
+    ranks.run(world, ranks.METHODS, inputs, out)
+    wrong = {}
+    for name in ranks.METHODS:
+        one = torch.load(alone / f"{name}-0.pt")
+        for rank in (0, world - 1):
+            many = torch.load(out / f"{name}-{rank}.pt")
+            assert list(many) == list(one)
+            for key, value in one.items():
+                scale = value.abs().max().clamp_min(1e-12)
+                error = float((many[key] - value).abs().max() / scale)
+                if not error <= RELATIVE:
+                    wrong[f"{name} {key} on rank {rank}"] = error
+    assert not wrong, "\n".join(f"{name}: {error:.1e}" for name, error in wrong.items())
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_with_the_ones_that_can() -> None:
+    given = [
+        (LoopSettings(size=32, steps=1, batch=8), 3, "give --set batch=6 or --set batch=9"),
+        (LoopSettings(size=32, steps=1, batch=8), 16, "among 16 processes; give --set batch=16"),
+        (DritSettings(size=32, steps=1, batch=8), 8, "in multiples of 2; give --set batch=16"),
+        (DritSettings(size=32, steps=1, batch=3), 1, "give --set batch=2 or --set batch=4"),
+        (BlendGANSettings(size=32, steps=1, batch=6), 1, "groups of 4 .* give --set batch=4 or --set batch=8"),
+        (BlendGANSettings(size=32, steps=1, batch=16, micro_batch=2), 2, "parts of 2 .* takes 4 or 0"),
+        (BlendGANSettings(size=32, steps=1, batch=8, micro_batch=1), 2, "a share of 4 takes 0"),
+    ]
+    for settings, processes, said in given:
+        with pytest.raises(SuiteError, match=said):
+            settings.share(processes)
+    for settings, processes, share in [
+        (BlendGANSettings(size=32, steps=1, batch=8, micro_batch=4), 8, 1),
+        (BlendGANSettings(size=32, steps=1, batch=16, micro_batch=4), 2, 8),
+        (BlendGANSettings(size=32, steps=1, batch=2), 2, 1),
+        (DritSettings(size=32, steps=1, batch=16), 8, 2),
+    ]:
+        assert settings.share(processes) == share
+
+
+def test_a_refused_batch_ends_before_anything_is_read(tmp_path: Path) -> None:
+    given = ["train", "--set", "batch=6", "--data", str(tmp_path / "nothing"), "-o", str(tmp_path / "run")]
+    done = CliRunner().invoke(main, given)
+    assert done.exit_code == 2
+    assert done.output.startswith("error: --set batch=6: the discriminators compare pictures in groups of 4")
+    assert done.output.count("\n") == 1
+    assert not (tmp_path / "run").exists()

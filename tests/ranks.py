@@ -1,0 +1,164 @@
+"""One step of every training on one process or on several gloo processes, to be compared.
+
+In float64, because a rounding error of float32 that moves a value over the kink of a ReLU or of |x| changes a gradient by
+far more than itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.training import parallel
+from models.training.rng import StepRNG
+from models.training.trainee import Batch
+from suite.profiles import load_profile
+
+CPU = torch.device("cpu")
+# Rates that change nothing, so that every update of a step is compared at the same weights.
+STILL = 1e-30
+TRUNK = (4, 4, 8, 8, 8)
+# Batch, and settings that make a step of the demo small; two art domains where a batch of several styles has code of its own.
+BASELINES = {
+    "adain": (8, ["width=32", "size=32", "crop_from=1.25"]),
+    "munit": (8, ["dim=4", "dis_dim=4"]),
+    "funit": (8, ["dim=4", "dis_dim=4", "art_domains=2", "ema=0.5"]),
+    "drit": (16, ["dim=4", "mode_seeking=true", "content_steps=2", "concat=true"]),
+    "mdmm": (16, ["dim=4"]),
+    "stargan2": (8, ["base=4", "widest=8", "hidden=8", "resized_crop=0.5"]),
+    "stargan2-styles": (8, ["base=4", "widest=8", "hidden=8", "art_domains=2"]),
+}
+METHODS = ("blendgan", "style-encoder", "psp", *BASELINES)
+
+
+class WideRNG(StepRNG):
+    """The same numbers in float64."""
+
+    def normal(self, *args: Any, **kwargs: Any) -> Tensor:
+        return super().normal(*args, **kwargs).double()
+
+    def uniform(self, *args: Any, **kwargs: Any) -> Tensor:
+        return super().uniform(*args, **kwargs).double()
+
+    def noise(self, *args: Any, **kwargs: Any) -> list[Tensor]:
+        return [rows.double() for rows in super().noise(*args, **kwargs)]
+
+
+def trainee(name: str, inputs: Path) -> Any:
+    """The small trainee of `name`, the same weights on every process. `inputs` holds what `prepare` made."""
+    torch.manual_seed(0)
+    if name == "blendgan":
+        from models.training.blendgan import BlendGANTrainee
+        from models.training.blendgan_settings import BlendGANSettings
+
+        small = {
+            "style_dim": 16,
+            "n_mlp": 2,
+            "widest": 8,
+            "queue": 16,
+            "augment": "ada",
+            "mixing": 1.0,
+            "path_weight": 2.0,
+        }
+        return BlendGANTrainee(
+            BlendGANSettings(size=32, steps=1, batch=8, lr=STILL, encoder=str(inputs / "encoder.safetensors"), **small),
+            CPU,
+        )
+    if name == "style-encoder":
+        from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee
+
+        narrow = {"style_dim": 16, "trunk": "seeded", "trunk_widths": TRUNK}
+        return StyleEncoderTrainee(StyleEncoderSettings(size=32, steps=1, batch=8, lr=STILL, **narrow), CPU)
+    if name == "psp":
+        from models.training.psp import PSPSettings, PSPTrainee
+
+        losses = {"lpips_weight": 0.0, "identity_weight": 0.0, "pyramid_weight": 1.0, "widths": (16, 16, 16, 16)}
+        generator = str(inputs / "blendgan.safetensors")
+        return PSPTrainee(PSPSettings(size=32, steps=1, batch=8, lr=STILL, generator=generator, **losses), CPU)
+    from baselines.registry import TRAINING
+    from baselines.settings import MODELS
+
+    batch, overrides = BASELINES[name]
+    name = name.partition("-")[0]
+    settings = load_profile(
+        MODELS[name], "baselines", f"{name}-demo", [f"batch={batch}", f"lr={STILL}", "channels_last=false", *overrides]
+    )
+    return importlib.import_module(TRAINING[name]).build(settings, CPU)
+
+
+def prepare(folder: Path) -> None:
+    """What BlendGAN's and pSp's steps start from: random weights of a style encoder and of a generator."""
+    from models.networks.style_encoder import StyleEncoder
+    from models.training import blendgan, style_encoder
+
+    torch.manual_seed(0)
+    style_encoder.save(StyleEncoder(16, widths=TRUNK), folder, {}).rename(folder / "encoder.safetensors")
+    blendgan.save(trainee("blendgan", folder), folder, {}).rename(folder / "blendgan.safetensors")
+
+
+def pictures(domain: str, count: int, size: int) -> Tensor:
+    """(count, 3, size, size) in [-1, 1], smooth enough to differ in style."""
+    generator = torch.Generator().manual_seed(len(domain))
+    small = torch.rand(count, 3, 8, 8, generator=generator) * 2 - 1
+    return torch.nn.functional.interpolate(small, size).double()
+
+
+def one_step(name: str, inputs: Path) -> dict[str, Tensor]:
+    """The gradients that each optimiser saw, in their order, the losses, and what the trainee remembers."""
+    subject = trainee(name, inputs)
+    seen: dict[str, Tensor] = {}
+    for key, optimizer in subject.optimizers.items():
+        _watch(key, optimizer, seen)
+    size = subject.settings.load_size
+    images = {
+        domain: pictures(domain, count * parallel.world(), size)[parallel.rank() :: parallel.world()]
+        for domain, count in subject.wants.items()
+    }
+    losses = parallel.means(subject.step(Batch(images), WideRNG(3, 0, parallel.rank(), parallel.world())))
+    seen |= {f"loss {key}": torch.tensor(value, dtype=torch.double) for key, value in losses.items()}
+    return seen | {f"kept {key}": torch.as_tensor(value, dtype=torch.double) for key, value in subject.memory.items()}
+
+
+def _watch(key: str, optimizer: torch.optim.Optimizer, seen: dict[str, Tensor]) -> None:
+    step = optimizer.step
+
+    def watched(closure: Any = None) -> Any:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        number = sum(name.startswith(f"gradient {key} ") for name in seen)
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        seen[f"gradient {key} {number}"] = torch.cat([g.double().flatten() for g in gradients])
+        return step()
+
+    optimizer.step = watched  # type: ignore[method-assign]
+
+
+def process(rank: int, world: int, names: tuple[str, ...], inputs: Path, out: Path) -> None:
+    """One of `world` processes: steps of all `names`, written to `out/<name>-<rank>.pt`."""
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world), MASTER_ADDR="127.0.0.1")
+    if world > 1:
+        store = torch.distributed.FileStore(str(out / "store"), world)
+        torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=world)
+    for name in names:
+        torch.save(one_step(name, inputs), out / f"{name}-{rank}.pt")
+    parallel.stop()
+
+
+def run(world: int, names: tuple[str, ...], inputs: Path, out: Path) -> None:
+    """Steps of `names` on `world` processes."""
+    out.mkdir()
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["ranks", "models.training.blendgan", "models.training.psp", "baselines.registry"])
+    workers = [context.Process(target=process, args=(rank, world, names, inputs, out)) for rank in range(world)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * world
