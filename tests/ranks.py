@@ -6,7 +6,6 @@ far more than itself.
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 from pathlib import Path
@@ -81,15 +80,12 @@ def trainee(name: str, inputs: Path) -> Any:
         losses = {"lpips_weight": 0.0, "identity_weight": 0.0, "pyramid_weight": 1.0, "widths": (16, 16, 16, 16)}
         generator = str(inputs / "blendgan.safetensors")
         return PSPTrainee(PSPSettings(size=32, steps=1, batch=8, lr=STILL, generator=generator, **losses), CPU)
-    from baselines.registry import TRAINING
-    from baselines.settings import MODELS
+    from baselines.registry import TRAINABLE
 
     batch, overrides = BASELINES[name]
-    name = name.partition("-")[0]
-    settings = load_profile(
-        MODELS[name], "baselines", f"{name}-demo", [f"batch={batch}", f"lr={STILL}", "channels_last=false", *overrides]
-    )
-    return importlib.import_module(TRAINING[name]).build(settings, CPU)
+    row = TRAINABLE[name.partition("-")[0]]
+    overrides = [f"batch={batch}", f"lr={STILL}", "channels_last=false", *overrides]
+    return row.module("training").build(load_profile(row.settings, row.package, "demo", overrides), CPU)
 
 
 def prepare(folder: Path) -> None:

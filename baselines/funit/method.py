@@ -16,7 +16,7 @@ class Funit(ImageMethod):
     """Reference-guided with K pictures a face, (N, 3, S, S) or (N, K, 3, S, S); latent-guided by random class codes.
 
     FUNIT has no prior over codes: the latent mode feeds N(0, I) codes to its decoder, as the BlendGAN paper did for
-    Table 3.
+    Table 2.
 
     Args:
         networks: `gen_test`, the moving average.

@@ -9,7 +9,7 @@ import ranks
 import torch
 from click.testing import CliRunner
 
-from baselines.settings import DritSettings
+from baselines.drit.settings import DritSettings
 from models.cli import main
 from models.training.blendgan_settings import BlendGANSettings
 from models.training.settings import LoopSettings
