@@ -28,7 +28,7 @@ README = ROOT / "README.md"
 FORMATS = ROOT / "docs" / "formats.md"
 OUTPUTS = ROOT / "docs" / "outputs"
 RECORDS = ROOT / "benchmark" / "records"
-COSTS = ROOT / "bench" / "results" / "costs.json"
+COSTS = ROOT / "speed" / "results" / "costs.json"
 PROFILES = ("paper", "small", "demo")
 WIDEST = 118
 

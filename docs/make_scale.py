@@ -23,7 +23,7 @@ CORES = {33_000: 2, 1_000_000: 32, 100_000_000: 1000}
 
 def main() -> None:
     """Write the page."""
-    kept = json.loads((HERE.parent / "bench" / "results" / "scale.json").read_text())
+    kept = json.loads((HERE.parent / "speed" / "results" / "scale.json").read_text())
     rows = {row["what"]: row for row in kept["rows"]}
     stages, disk = named(rows, "stage "), named(rows, "disk ")
     lines = [
