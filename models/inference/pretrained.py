@@ -81,7 +81,7 @@ def load_blendgan(weights: Path | None, *, offline: bool = False, device: str = 
     encoder = None
     if style_state:
         shape = settled_configuration(style_state, path.name)
-        encoder = StyleEncoder(shape["style_dim"], shape["n_mlp"], shape["widths"], shape["trunk"])
+        encoder = StyleEncoder(shape["style_dim"], shape["n_mlp"], shape["trunk_widths"], shape["trunk"])
         load_state(encoder, style_state, path.name)
     widths = {int(size): int(width) for size, width in known["widths"].items()}
     first = state.get("embedding.1.weight")
@@ -163,7 +163,7 @@ def load_psp(path: Path | None, generator: BlendGAN, *, folder: Path | None = No
         )
     if checkpoint.latent_avg is None:
         raise SuiteError(f"--psp {path.name}: has no latent_avg, without which its codes mean nothing")
-    encoder = PSPEncoder(styles, style_dim, tuple(known["trunk"]))
+    encoder = PSPEncoder(styles, style_dim, tuple(known["trunk_widths"]))
     load_state(encoder.encoder, state, path.name)
     if checkpoint.latent_avg.numel() % style_dim or checkpoint.latent_avg.numel() not in (
         style_dim,

@@ -201,6 +201,6 @@ def load_encoder(path: str | Path, device: torch.device | str = "cpu") -> StyleE
     if state is None:
         raise SuiteError(f"--set encoder={path}: holds no style encoder; make one with `blendgan train-encoder`")
     known = settled_configuration(state, f"--set encoder={path}")
-    encoder = StyleEncoder(known["style_dim"], known["n_mlp"], known["widths"], known["trunk"])
+    encoder = StyleEncoder(known["style_dim"], known["n_mlp"], known["trunk_widths"], known["trunk"])
     load_checkpoint(path, encoder)
     return encoder.to(device).eval().requires_grad_(False)

@@ -67,9 +67,9 @@ def configuration(state: Mapping[str, Tensor]) -> dict[str, Any]:
         if "embedder.feature_extractor.stem.weight" in state:
             groups = _count(state, "embedder.feature_extractor.groups.{}.0.project.weight")
             maps = tuple(LITE0_MAPS[group] for group in LITE0_MAPS if group < groups)
-            return {"style_dim": code, "n_mlp": layers, "trunk": "lite0", "widths": maps}
+            return {"style_dim": code, "n_mlp": layers, "trunk": "lite0", "trunk_widths": maps}
         widths = [_axis(state, f"embedder.feature_extractor.vgg_layers.{index}.weight", 0) for index in VGG_STAGES]
-        return {"style_dim": code, "n_mlp": layers, "trunk": "vgg19", "widths": tuple(widths)}
+        return {"style_dim": code, "n_mlp": layers, "trunk": "vgg19", "trunk_widths": tuple(widths)}
     if network == PROJECTOR:
         return {"style_dim": _axis(state, "projector.0.weight", 0), "n_mlp": _count(state, "projector.{}.weight")}
     if network == PSP:
@@ -77,7 +77,7 @@ def configuration(state: Mapping[str, Tensor]) -> dict[str, Any]:
         # The first block of each stage: 0, 3, 7 and 21 of the body.
         trunk_widths = [_axis(state, f"body.{block}.res_layer.1.weight", 0) for block in (0, 3, 7, 21)]
         code = _axis(state, "styles.0.linear.weight", 0)
-        return {"n_styles": styles, "size": 2 ** ((styles + 2) // 2), "style_dim": code, "trunk": trunk_widths}
+        return {"n_styles": styles, "size": 2 ** ((styles + 2) // 2), "style_dim": code, "trunk_widths": trunk_widths}
     return {}
 
 
@@ -92,7 +92,7 @@ def settled_configuration(state: Mapping[str, Tensor], name: str) -> dict[str, A
         SuiteError: a tensor that decides the shape is missing or has too few axes.
     """
     known = configuration(state)
-    values = [*known.values(), *known.get("widths", {}).values(), *known.get("trunk", [])]
+    values = [*known.values(), *known.get("widths", {}).values(), *known.get("trunk_widths", [])]
     if any(value in (None, 0) for value in values):
         raise SuiteError(f"{name}: a damaged {network_of(state)}: tensors that say its shape are missing or misshapen")
     if not 8 <= known.get("size", 8) <= 1024:
