@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "inputs": "benchmark.commands.inputs:command",
     "score-images": "benchmark.commands.score_images:command",
     "distance": "benchmark.commands.distance:command",
+    "watch": "benchmark.commands.watch:command",
     "submit": "benchmark.commands.submit:command",
     "validate": "benchmark.commands.validate:command",
     "site": "benchmark.commands.site:command",
