@@ -1,10 +1,11 @@
-"""A build's folder: one writer, what its disk does in one line, names of files by content, half-written parts."""
+"""A build's folder: one writer, what its disk does in one line, names of files by content."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +15,15 @@ from aahq.ledger import LOCKED
 from suite.errors import SuiteError
 
 LOCK = "build.lock"
+# Nothing, or the number of the process that held it last.
+_OURS = re.compile(rb"\d{0,20}\n?")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 _AGAIN = "run the same command again to go on: what was done stands"
+
+
+class FolderBusyError(SuiteError):
+    """Another process works in the folder."""
 
 
 @contextmanager
@@ -24,7 +31,8 @@ def only_writer(folder: Path) -> Iterator[None]:
     """Hold `folder`'s lock. The file names the holder's process; it stays, the lock on it does not.
 
     Raises:
-        SuiteError: another process holds it, or the folder cannot be written.
+        FolderBusyError: another process holds it.
+        SuiteError: the folder cannot be written, or the lock's name is another file's.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,9 +44,11 @@ def only_writer(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            raise SuiteError(
+            raise FolderBusyError(
                 f"OUT {folder}: process {holder} is working on it; wait for it, or give another folder"
             ) from None
+        if not _OURS.fullmatch(os.pread(handle, 64, 0)):
+            raise SuiteError(f"OUT {folder}: its {LOCK} is another program's file; give another folder")
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
@@ -86,10 +96,3 @@ def disk_faults(out: Path) -> Iterator[None]:
 def content_path(kind: str, digest: str, suffix: str) -> str:
     """Relative path of a file named by its content: `<kind>/<2 hex>/<digest><suffix>`."""
     return f"{kind}/{digest[:2]}/{digest}{suffix}"
-
-
-def sweep_parts(folder: Path) -> None:
-    """Remove what a killed process left half-written; only for the holder of the folder's lock."""
-    places = ((folder, ".*.part"), (folder / "pictures", ".*.part"), (folder / "faces", "*/.*.part"))
-    for part in (part for place, names in places for part in place.glob(names)):
-        part.unlink(missing_ok=True)

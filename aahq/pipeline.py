@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aahq.candidates import FOLDER
 from aahq.config import POLICY_KEY, RELEASE_KEY, SOURCE_KEY, CrawlPolicy, ReleaseConfig, SourceConfig
-from aahq.folder import disk_faults, only_writer, sweep_parts
 from aahq.ledger import Ledger
-from aahq.remove.remove import finish_removal
+from aahq.open_folder import open_folder
+from aahq.own import refuse_source
 from aahq.sources import SOURCES, Source
 from aahq.stages.dask_engine import choose_engine
 from aahq.stages.engine import Engine, SerialExecutor, Tally
@@ -32,25 +33,6 @@ class Build:
     source: SourceConfig | None
     policy: CrawlPolicy
     release: ReleaseConfig
-
-
-@contextmanager
-def open_folder(out: Path, *, create: bool = False) -> Iterator[Ledger]:
-    """Open a build's folder for writing: lock it, and end what a killed process left unfinished in it.
-
-    Args:
-        out: the build's folder.
-        create: make it where there is none.
-
-    Raises:
-        SuiteError: another process works there, there is no ledger, or the disk refuses, now or inside the `with`.
-    """
-    if not create and not out.is_dir():
-        raise SuiteError(f"OUT {out}: no such folder; start with 'aahq build {out} --source ...'")
-    with disk_faults(out), only_writer(out), Ledger(out, create=create) as ledger:
-        sweep_parts(out)
-        finish_removal(ledger)
-        yield ledger
 
 
 @contextmanager
@@ -80,6 +62,8 @@ def open_build(
     """
     if scheduler is not None:
         out = out.absolute()
+    if source is not None and source.get("source") == FOLDER and source.get("target"):
+        refuse_source(out, Path(source["target"]))
     with open_folder(out, create=create) as ledger:
         wanted = Build(
             ledger,
@@ -208,7 +192,7 @@ def review(build: Build) -> Tally:
 
 def release(build: Build, **options: Any) -> Tally:
     """Write the release; the tally counts its faces."""
-    from aahq.remove.remove import remember_release
+    from aahq.remove.releases import remember_release
     from aahq.stages import release as stage
     from aahq.stages.engine import stage_run
 

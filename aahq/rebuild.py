@@ -21,17 +21,22 @@ from aahq.crawl.stage import run as crawl
 from aahq.images import decode
 from aahq.images.hashes import hamming, phash64, pixel_sha256
 from aahq.ledger import Ledger, picture_id
+from aahq.own import RELEASE, claim_build, refuse_source
 from aahq.reasons import Rejected
+from aahq.release.own import claim_release
 from aahq.release.schema import CARD, MANIFEST, REJECT_COLUMNS
 from aahq.release.store import encode_png
 from aahq.release.tables import read_rows
 from aahq.release.write import Written, write
+from aahq.remove.shrink import kept_extras
+from aahq.remove.tombstones import Tombstones
 from aahq.sources import SourcePage
 from aahq.stages.align import cut
 from aahq.stages.engine import BATCH, Engine, Refusal
 from aahq.web.client import Http
 from suite.errors import SuiteError, did_you_mean
 from suite.files import write_json
+from suite.ownership import real, refuse_overlap
 from suite.progress import progress
 
 POLICIES = ("exact", "pixel", "perceptual")
@@ -94,6 +99,7 @@ def rebuild(
     folder: Path | None = None,
     connections: int = 8,
     form: str = "folder",
+    removed: Tombstones | None = None,
 ) -> Survival:
     """Fetch what the manifest names, align it by the stored landmarks, and write the release of what is still the same.
 
@@ -107,22 +113,25 @@ def rebuild(
         folder: where the files of rows of the source `folder` lie now.
         connections: pictures fetched at the same time.
         form: of the new release.
+        removed: what was taken out of the release since, which stays out.
 
     Raises:
-        SuiteError: no manifest, or a policy that is not known.
+        SuiteError: no manifest, a policy that is not known, or a folder that holds another build.
         Stop: a site ended it; the same call goes on.
     """
     if policy not in POLICIES:
         raise SuiteError(f"--policy: no {policy!r}{did_you_mean(policy, POLICIES)}")
-    manifest = manifest / MANIFEST if manifest.is_dir() else manifest
+    manifest = find_manifest(manifest)
     card = _card(manifest)
+    _refuse_other_build(ledger, str(card["manifest_sha256"]))
+    buried = removed or Tombstones()
     where = Where("manifest", str(card["manifest_sha256"]), lambda left: _Manifest(manifest, folder))
     crawl(ledger, where, terms, connections)
     survival = Survival()
     lost: list[dict[str, str]] = []
 
     def rows() -> Iterator[tuple[dict[str, Any], bytes]]:
-        tasks = (_task(ledger, row) for row in read_rows(manifest))
+        tasks = (_task(ledger, row, buried) for row in read_rows(manifest))
         batches = iter(lambda: list(islice(tasks, BATCH)), [])
         work = partial(_work, ledger.folder, policy)
         with progress(what="rebuild", total=card.get("count"), unit="faces") as bar:
@@ -144,6 +153,7 @@ def rebuild(
         form=form,
         rejects=lost,
         card={"rebuilt_from": card["manifest_sha256"], "policy": policy},
+        extras=kept_extras(ledger.folder),
     )
     write_json(ledger.folder / "rebuild.json", {"policy": policy, **survival.as_dict()})
     return survival
@@ -164,6 +174,36 @@ class _Manifest:
         while batch := list(islice(rows, _PAGE)):
             done += len(batch)
             yield SourcePage([_candidate(row, self.folder) for row in batch], str(done))
+
+
+def find_manifest(given: Path) -> Path:
+    """The manifest's file, given it, its release's folder, or the build's around that."""
+    if given.is_dir() and not (given / MANIFEST).exists() and (given / RELEASE / MANIFEST).exists():
+        return given / RELEASE / MANIFEST
+    return given / MANIFEST if given.is_dir() else given
+
+
+def refuse_places(manifest: Path, out: Path, folder: Path | None) -> None:
+    """Refuse to write over the release that is read, or over the pictures that it was made of; before any work.
+
+    Raises:
+        SuiteError: naming both; or there is no manifest.
+    """
+    _card(manifest)
+    refuse_overlap("OUT", out / RELEASE, "MANIFEST's release", manifest.parent)
+    if real(manifest.parent) in (real(out), *real(out).parents):
+        refuse_overlap("OUT", out, "MANIFEST's release", manifest.parent)
+    if folder is not None:
+        refuse_source(out, folder, "--folder")
+    claim_build(out)
+    claim_release("OUT", out / RELEASE)
+
+
+def _refuse_other_build(ledger: Ledger, digest: str) -> None:
+    rebuilt = {row["query"] for row in ledger.rows("SELECT query FROM cursors WHERE source = ?", (_Manifest.name,))}
+    if (ledger.count("pictures") and not rebuilt) or rebuilt - {digest}:
+        what = "another manifest's rebuild" if rebuilt else "a build of its own"
+        raise SuiteError(f"OUT {ledger.folder}: holds {what}; give another folder")
 
 
 def _card(manifest: Path) -> dict[str, Any]:
@@ -205,8 +245,10 @@ def _candidate(row: dict[str, Any], folder: Path | None) -> Candidate:
     )
 
 
-def _task(ledger: Ledger, row: dict[str, Any]) -> Task:
+def _task(ledger: Ledger, row: dict[str, Any], buried: Tombstones) -> Task:
     """A row with its fetched file and that file's digest, or with the refusal."""
+    if buried.buries_row(row):
+        return row, Refusal("removed", "taken out on request"), ""
     found = ledger.db.execute(
         "SELECT state, reason, detail, file, response_sha256 FROM pictures WHERE id = ?",
         (picture_id(row["source"], row["key"]),),

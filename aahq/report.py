@@ -20,9 +20,12 @@ from aahq.config import RELEASE_KEY
 from aahq.consent.decide import is_open
 from aahq.images import decode
 from aahq.ledger import Ledger
+from aahq.own import REPORT, is_report
 from aahq.reasons import REASONS, Rejected
+from aahq.remove.forget import remember_report
 from aahq.sources.survival import met_by_crawl
 from suite.files import write_whole
+from suite.ownership import claim_file
 
 KEPT_SHOWN = 120
 REASON_SHOWN = 12
@@ -49,6 +52,11 @@ class Tile:
     strong: bool = False
 
 
+def claim_report(out: Path, path: Path | None) -> None:
+    """Refuse a page that is there already and that this command did not draw. Raises SuiteError."""
+    claim_file("--to" if path else "OUT", path or out / REPORT, is_report)
+
+
 def write_report(ledger: Ledger, path: Path | None = None) -> Path:
     """Draw the report of a build.
 
@@ -62,7 +70,10 @@ def write_report(ledger: Ledger, path: Path | None = None) -> Path:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((resources.files("aahq") / "templates" / "report.html.jinja").read_text())
     page = template.render(**gather(ledger))
-    target = path or ledger.folder / "report.html"
+    target = path or ledger.folder / REPORT
+    claim_report(ledger.folder, path)
+    if path is not None:
+        remember_report(ledger, path)
     write_whole(target, page)
     return target
 

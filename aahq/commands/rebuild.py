@@ -58,8 +58,8 @@ def command(
     from aahq.consent.optouts import OptOuts
     from aahq.consent.permissions import Permissions
     from aahq.crawl.process import Terms
-    from aahq.pipeline import open_folder
-    from aahq.rebuild import rebuild
+    from aahq.open_folder import open_folder
+    from aahq.rebuild import find_manifest, rebuild, refuse_places
     from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
     from aahq.stages.engine import open_engine
     from aahq.web.client import Http, Limits
@@ -67,9 +67,9 @@ def command(
     crawl = CrawlPolicy(**{key: value for key, value in policy.items() if value is not None})
     limits = Limits(per_second=crawl.per_second, processes=crawl.processes)
     optouts, permissions = (None if file is None else Path(file) for file in (crawl.optouts, crawl.permissions))
-    # What the release itself, or this folder, has taken out stays out.
-    beside = (manifest if manifest.is_dir() else manifest.parent) / REMOVALS
-    buried = Tombstones.read(out / TOMBSTONES if (out / TOMBSTONES).exists() else beside)
+    manifest = find_manifest(manifest)
+    refuse_places(manifest, out, folder)
+    buried = Tombstones.read(out / TOMBSTONES)
     with (
         open_folder(out, create=True) as ledger,
         open_engine(workers) as engine,
@@ -84,6 +84,7 @@ def command(
             folder=folder,
             connections=crawl.connections,
             form=form,
+            removed=Tombstones.read(manifest.parent / REMOVALS),
         )
     told = survival.as_dict()
     lines = [f"{state:8} {told[state]:7}" for state in ("alive", "changed", "gone", "refused")]

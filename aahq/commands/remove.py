@@ -44,9 +44,10 @@ def command(
       aahq remove art --work https://www.artstation.com/artwork/aB3dE --dry-run
       aahq remove art --picture 51b3f0a2c9-00 --sha256 9f86d081...
     """
-    from aahq.pipeline import open_folder
+    from aahq.open_folder import open_folder
     from aahq.remove.lookup import picture_question
     from aahq.remove.remove import Wanted, check, find, remove
+    from aahq.remove.tombstones import TOMBSTONES
 
     if image is not None:
         digests = (*digests, *picture_question(image).digests)
@@ -66,6 +67,11 @@ def command(
         f"{release['folder']}: {release['rows']} rows fewer, manifest {release['manifest_sha256'][:16]}"
         + (f" supersedes {release['superseded'][:16]}" if release["superseded"] else "")
         for release in done.releases
+    ]
+    lines += [
+        f"{place}: no release there now, so what it holds is still in it; this is finished when it is back, or by "
+        f"'aahq sync PLACE --from {out / TOMBSTONES}' where it is"
+        for place in done.owed
     ]
     if not done.named:
         lines.append("nothing here has that name, address or digest; it is kept out from now on")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -21,10 +22,18 @@ def command(out: Path, to: Path | None, as_json: bool) -> None:
     Example:
       aahq report art
     """
+    from aahq.folder import FolderBusyError
     from aahq.ledger import Ledger
-    from aahq.report import funnel, write_report
+    from aahq.open_folder import open_folder
+    from aahq.report import claim_report, funnel, write_report
 
-    with Ledger(out) as ledger:
+    claim_report(out, to)
+    with ExitStack() as stack:
+        try:
+            ledger = stack.enter_context(open_folder(out))
+        except FolderBusyError:
+            # A build under way is looked at as it stands.
+            ledger = stack.enter_context(Ledger(out))
         path = write_report(ledger, to)
         steps = funnel(ledger)
     emit({"report": str(path), "funnel": {step["what"]: step["count"] for step in steps}}, str(path), as_json)

@@ -25,12 +25,15 @@ def command(release: Path, as_json: bool) -> None:
     from aahq.release.verify import verify
 
     root = release / "release" if not (release / "manifest.parquet").exists() else release
-    verdict = verify(root if root.exists() else release)
+    root = root if root.exists() else release
+    verdict = verify(root)
     lines = [f"{kind:8} {path}" for kind in ("missing", "changed", "extra") for path in getattr(verdict, kind)]
     lines += [
         f"{'; '.join(f'{kind} {count}' for kind, count in verdict.counts.items())}; links {verdict.links}",
         f"effective N = {verdict.effective} of {verdict.rows} rows, manifest {verdict.manifest_sha256}",
-        "whole" if verdict.ok else "NOT whole; get the files above again, or run 'aahq rebuild'",
+        "whole"
+        if verdict.ok
+        else f"NOT whole; get the files above again, or make the release anew: aahq rebuild {root} OUT",
     ]
     emit(verdict.as_dict(), "\n".join(lines), as_json)
     sys.exit(0 if verdict.ok else 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Protocol
@@ -42,15 +43,26 @@ class FolderStore:
 
     Thousands of small files are not flushed one by one: `close` flushes them all before the manifest gets its name,
     and until then no reader takes the folder for a release.
+
+    Args:
+        root: the release's folder.
+        announce: told of each file before it is written.
+        link_from: another release, whose pictures are linked where they are the same.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, announce: Callable[[str], None], link_from: Path | None = None) -> None:
+        self.root, self.announce, self.link_from = root, announce, link_from
         self.sums: dict[str, str] = {}
 
     def put(self, id: str, png: bytes, sha256: str) -> Place:
         file = f"images/{id[:2]}/{id}.png"
         path = self.root / file
+        self.announce(file)
+        if self.link_from is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Some file systems have no links; the bytes are written then.
+            with suppress(OSError):
+                os.link(self.link_from / file, path)
         if not (path.is_file() and path.stat().st_size == len(png) and sha256_file(path) == sha256):
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f".{id}{PART_SUFFIX}")
@@ -66,8 +78,8 @@ class FolderStore:
 class ShardStore(AbstractContextManager["ShardStore"]):
     """`shards/<name>-00000.tar` and on: plain tar with names, sizes and nothing that time or machine could change."""
 
-    def __init__(self, root: Path, name: str, shard_bytes: int = SHARD_BYTES) -> None:
-        self.root = root
+    def __init__(self, root: Path, announce: Callable[[str], None], name: str, shard_bytes: int = SHARD_BYTES) -> None:
+        self.root, self.announce = root, announce
         self.name = name
         self.shard_bytes = shard_bytes
         self.sums: dict[str, str] = {}
@@ -95,6 +107,7 @@ class ShardStore(AbstractContextManager["ShardStore"]):
         self.close()
         self._number += 1
         self._open = ExitStack()
+        self.announce(self._file())
         self._part = self._open.enter_context(whole_file(self.root / self._file()))
         self._tar = self._open.enter_context(tarfile.TarFile(self._part, "w", format=tarfile.USTAR_FORMAT))
 

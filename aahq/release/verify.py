@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aahq.release.schema import CARD, CARD_FILES, COLUMNS, EXTRAS, MANIFEST, REJECTS, SCHEMA_VERSION, SUMS
+from aahq.release.schema import CARD, CARD_FILES, COLUMNS, EXTRAS, MANIFEST, REJECTS, SCHEMA_VERSION, SUMS, UNFINISHED
 from aahq.release.store import Pictures
 from aahq.release.tables import read_rows
 from suite.errors import SuiteError
@@ -161,7 +161,7 @@ def _check_sums(root: Path, wanted: set[str], verdict: Verdict) -> None:
 
 def _find_extra(root: Path, known: set[str], verdict: Verdict) -> None:
     """Files that no row and no checksum names; half-written parts of a writer at work are none."""
-    named = {path for _, path in _sums(root)} if (root / SUMS).is_file() else set()
+    named = {UNFINISHED, *(path for _, path in _sums(root))} if (root / SUMS).is_file() else {UNFINISHED}
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root).as_posix()
         if path.is_file() and relative not in known and relative not in named and path.suffix != PART_SUFFIX:

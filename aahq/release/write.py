@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from aahq.images.hashes import phash64, phash_hex, pixel_sha256
+from aahq.release.own import NAME, OwnList, claim_release, only_release_writer
 from aahq.release.schema import (
     CARD,
     CARD_FILES,
@@ -30,13 +28,11 @@ from aahq.release.schema import (
     SUMS,
 )
 from aahq.release.store import SHARD_BYTES, FolderStore, NoStore, ShardStore, Store, decode_png, encode_png
-from aahq.release.tables import TableWriter, read_rows, table_writer
+from aahq.release.tables import TableWriter, table_writer
 from suite.errors import SuiteError, did_you_mean
-from suite.files import PART_SUFFIX, canonical_json, sha256_bytes, sha256_file, whole_file, write_json, write_whole
+from suite.files import canonical_json, sha256_bytes, sha256_file, whole_file, write_json, write_whole
 
 Picture = np.ndarray | bytes | None
-# Of rows and of releases: both become names of files.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,89}")
 
 
 @dataclass(frozen=True)
@@ -62,11 +58,13 @@ def write(
     shard_bytes: int = SHARD_BYTES,
     card: Mapping[str, Any] | None = None,
     extras: Mapping[str, bytes] | None = None,
+    link_from: Path | None = None,
 ) -> Written:
     """Write a release into `out` from a stream of rows and pictures, holding a few thousand rows at most in memory.
 
     The same rows make the same bytes. An earlier release in `out` loses its manifest first, so that a folder with a
-    manifest is always whole; files of an earlier release that the new one does not have are removed at the end.
+    manifest is always whole; its files that the new one does not have are removed at the end. A folder that holds anything
+    but a release is refused (see `aahq.release.own`).
 
     Args:
         out: the release's folder.
@@ -81,21 +79,27 @@ def write(
         shard_bytes: a shard is closed before it would grow beyond this.
         card: more entries for `release.json`; JSON values that do not change from run to run.
         extras: more files beside the manifest, by name (one of `EXTRAS`).
+        link_from: another release with some of the same pictures, which are linked where that can be done.
 
     Raises:
-        SuiteError: a name, form or row that cannot be; the folder then has no manifest.
+        SuiteError: a folder, name or form that cannot be; or a row, and the folder then has no manifest.
     """
     if form not in FORMS:
         raise SuiteError(f"--form: no {form!r}{did_you_mean(form, FORMS)}")
     if not NAME.fullmatch(name):
         raise SuiteError(f"--name {name!r}: expected letters, digits, '.', '_' and '-', at most 90 of them")
     root = Path(out)
-    _take_down(root)
-    with ExitStack() as stack:
+    claim_release("RELEASE", root)
+    root.mkdir(parents=True, exist_ok=True)
+    with only_release_writer(root), closing(OwnList(root)) as own, ExitStack() as stack:
+        # What is left of an earlier release is none, from here on.
+        (root / MANIFEST).unlink(missing_ok=True)
+        # Called last of all, when manifest and checksums have their names.
+        stack.push(lambda kind, error, trace: own.done() if kind is None else None)
         manifest_part = stack.enter_context(whole_file(root / MANIFEST))
         sums_part = stack.enter_context(whole_file(root / SUMS))
         sums = stack.enter_context(sums_part.open("w", encoding="utf-8", newline="\n"))
-        store = _store(stack, root, name, form, shard_bytes)
+        store = _store(stack, root, name, form, shard_bytes, own, link_from)
         with table_writer(manifest_part, COLUMNS) as manifest:
             counts = _write_rows(rows, manifest, store, sums if form == "folder" else None, recipe)
             store.close()
@@ -124,7 +128,6 @@ def write(
             sums.write(f"{sha256_file(root / file)}  {file}\n")
         sums.write(f"{digest}  {MANIFEST}\n")
         sums.flush()
-        _sweep(root, set(store.sums), manifest_part if form == "folder" else None)
     return Written(root, counts.rows, counts.pictures, rejected, digest)
 
 
@@ -138,19 +141,12 @@ class _Counts:
     domains: set[str] = field(default_factory=set)
 
 
-def _take_down(root: Path) -> None:
-    """An earlier release loses its manifest before anything of it changes; what a killed writer left goes too."""
-    root.mkdir(parents=True, exist_ok=True)
-    (root / MANIFEST).unlink(missing_ok=True)
-    for part in root.glob(f".*{PART_SUFFIX}"):
-        # One folder has one writer.
-        part.unlink(missing_ok=True)
-
-
-def _store(stack: ExitStack, root: Path, name: str, form: str, shard_bytes: int) -> Store:
+def _store(
+    stack: ExitStack, root: Path, name: str, form: str, shard_bytes: int, own: OwnList, link_from: Path | None
+) -> Store:
     if form == "shards":
-        return stack.enter_context(ShardStore(root, name, shard_bytes))
-    return FolderStore(root) if form == "folder" else NoStore()
+        return stack.enter_context(ShardStore(root, own.add, name, shard_bytes))
+    return FolderStore(root, own.add, link_from) if form == "folder" else NoStore()
 
 
 def complete_row(row: Mapping[str, Any], picture: Picture, recipe: str) -> tuple[dict[str, Any], bytes | None]:
@@ -236,24 +232,3 @@ def _write_beside(
         else:
             (root / file).unlink(missing_ok=True)
     return [REJECTS, CARD, *sorted(beside)]
-
-
-def _sweep(root: Path, shards: set[str], manifest: Path | None) -> None:
-    """Remove pictures of an earlier release that this one does not have, one folder's names in memory at a time."""
-    _keep_only(root / "shards", {Path(shard).name for shard in shards})
-    images = root / "images"
-    wanted: set[str] = set()
-    for prefix, rows in groupby(read_rows(manifest, ("id", "file")) if manifest else (), key=lambda row: row["id"][:2]):
-        wanted.add(prefix)
-        _keep_only(images / prefix, {f"{row['id']}.png" for row in rows if row["file"]})
-    _keep_only(images, wanted)
-
-
-def _keep_only(folder: Path, names: set[str]) -> None:
-    if not folder.is_dir():
-        return
-    for path in folder.iterdir():
-        if path.name not in names:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if not any(folder.iterdir()):
-        folder.rmdir()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from aahq.candidates import Candidate
 from aahq.consent.optouts import OptOuts
 from aahq.ledger import Ledger
+from aahq.own import FACES, PICTURES, REPORT, content_files, is_report
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
+from suite.ownership import real
 
-PENDING = "sweep pending"
+PENDING, REPORTS = "sweep pending", "reports"
+_TILE = re.compile(r"[A-Za-z0-9]+-\d{2}-[0-9a-f]+\.jpg")
 # Where `aahq.review.pictures` keeps them, which needs more libraries than a removal.
 TILES = Path("review", "tiles")
 
@@ -42,15 +47,18 @@ def bury(ledger: Ledger, id: str, tombstones: Tombstones) -> None:
 def drop_rows(ledger: Ledger, ids: Iterable[str]) -> None:
     """Delete pictures with their faces; inside a transaction. `sweep` must follow, and follows after a kill too."""
     for id in ids:
-        key = ledger.one("SELECT key FROM pictures WHERE id = ?", (id,))
-        # A folder's cursor is the name of its last file.
-        ledger.db.execute("UPDATE cursors SET cursor = NULL WHERE cursor = ?", (key,))
-        ledger.db.execute("DELETE FROM pictures WHERE id = ?", (id,))
+        gone = ledger.db.execute("DELETE FROM pictures WHERE id = ? RETURNING key", (id,)).fetchone()
+        if gone is not None:
+            # A folder's cursor is the name of its last file.
+            ledger.db.execute("UPDATE cursors SET cursor = NULL WHERE cursor = ?", (gone["key"],))
     ledger.put(PENDING, True)
 
 
 def returned(ledger: Ledger, ids: list[str], tombstones: Tombstones) -> None:
-    """Forget works that came back under another address, which gets its tombstone too; outside of a transaction."""
+    """Forget works that came back under another address, which gets its tombstone too; outside of a transaction.
+
+    Only at the end of a stage: a file that is being written has no row yet.
+    """
     if not ids:
         return
     for id in ids:
@@ -60,34 +68,46 @@ def returned(ledger: Ledger, ids: list[str], tombstones: Tombstones) -> None:
         drop_rows(ledger, ids)
     forget_tiles(ledger.folder, ids)
     sweep(ledger)
+    scrub(ledger)
 
 
 def forget_tiles(folder: Path, ids: Iterable[str]) -> None:
     """Remove the review page's small pictures of these pictures' faces."""
     for id in ids:
         for tile in (folder / TILES / id[:2]).glob(f"{id}-*"):
-            tile.unlink(missing_ok=True)
+            if _TILE.fullmatch(tile.name):
+                tile.unlink(missing_ok=True)
+
+
+def remember_report(ledger: Ledger, path: Path) -> None:
+    """Keep where a report was drawn: it shows pictures."""
+    ledger.put(REPORTS, sorted({*(ledger.get(REPORTS) or ()), str(real(path))}))
+
+
+def forget_drawn(ledger: Ledger) -> None:
+    """Remove the pages that were drawn from pictures; they are drawn again when asked for."""
+    for path in {str(ledger.folder / REPORT), *(ledger.get(REPORTS) or ())}:
+        with suppress(OSError):
+            if is_report(Path(path)):
+                Path(path).unlink()
 
 
 def sweep(ledger: Ledger) -> int:
-    """Remove the files that no row names, and what deleted rows left in the database's pages; returns how many files.
+    """Remove the build's files that no row names; returns how many. `scrub` is to follow.
 
     Does nothing unless rows were dropped since the last sweep.
     """
     if not ledger.get(PENDING):
         return 0
     removed = 0
-    for kind, query in (
-        ("pictures", "SELECT 1 FROM pictures WHERE file = ?"),
-        ("faces", "SELECT 1 FROM faces WHERE file = ?"),
-    ):
-        for path in (ledger.folder / kind).glob("*/*"):
-            if not ledger.one(query, (path.relative_to(ledger.folder).as_posix(),)):
+    for kind in (PICTURES, FACES):
+        for path in content_files(ledger.folder, kind):
+            # By the index over `file`: a folder may hold a million.
+            if not ledger.one(f"SELECT 1 FROM {kind} WHERE file = ?", (path.relative_to(ledger.folder).as_posix(),)):
                 path.unlink(missing_ok=True)
                 removed += 1
     with ledger.transaction():
         ledger.db.execute("DELETE FROM meta WHERE name = ?", (PENDING,))
-    scrub(ledger)
     return removed
 
 

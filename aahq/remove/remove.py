@@ -1,8 +1,8 @@
 """Remove: what is asked for goes out of the whole build, whatever moment the process is killed at.
 
 First the intent is written down in the ledger; then, each step doing nothing where it is done already: tombstones, rows,
-files, the review's lines, the releases that were written from this folder. The next command on the folder ends
-what a killed one began.
+files, the review's lines, the releases that were written from this folder (`aahq.remove.releases`). The next command on
+the folder ends what a killed one began.
 """
 
 from __future__ import annotations
@@ -16,27 +16,14 @@ from typing import Any
 
 from aahq.candidates import Candidate
 from aahq.ledger import Ledger
-from aahq.release.schema import MANIFEST, REJECTS
-from aahq.release.tables import read_rows
-from aahq.remove.forget import PENDING, bury, drop_rows, forget_tiles, scrub, sweep
-from aahq.remove.shrink import (
-    SUPERSEDED,
-    digest_of,
-    extra_files,
-    find_release,
-    read_superseded,
-    refuse_extra,
-    shrink,
-    superseded_json,
-)
+from aahq.remove.forget import PENDING, bury, drop_rows, forget_drawn, forget_tiles, scrub, sweep
+from aahq.remove.releases import locate, owed, refuse_broken, settle_owed, take_out
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
 from aahq.web.addresses import AddressPattern, address_keys, address_pattern, name_key
 from suite.errors import SuiteError
 from suite.files import write_whole
 
-INTENT, RELEASES = "removal", "releases"
-# Pages and sheets that are drawn from pictures; they are drawn again when asked for.
-DRAWN = ("report.html",)
+INTENT = "removal"
 
 
 @dataclass(frozen=True)
@@ -74,23 +61,21 @@ class Wanted:
 
 @dataclass
 class Removed:
-    """What went: pictures that were named, copies of them, faces, files, and per release (folder, rows, new digest)."""
+    """What went: pictures that were named, copies of them, faces, files, and per release (folder, rows, new digest).
+
+    `owed` are releases that were not found where they were written: they still hold it, until they are back.
+    """
 
     named: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
     faces: int = 0
     files: int = 0
     releases: list[dict[str, Any]] = field(default_factory=list)
+    owed: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
         return {**vars(self), "pictures": len(self.named) + len(self.copies)}
-
-
-def remember_release(ledger: Ledger, folder: Path) -> None:
-    """Keep where a release of the build was written: a removal rewrites it there."""
-    known = set(ledger.get(RELEASES) or ())
-    ledger.put(RELEASES, sorted(known | {str(folder.absolute())}))
 
 
 def check(wanted: Wanted) -> None:
@@ -171,8 +156,7 @@ def remove(ledger: Ledger, wanted: Wanted) -> Removed:
     """
     finish_removal(ledger)
     named, copies = find(ledger, wanted)
-    for root in _releases(ledger):
-        refuse_extra(root)
+    refuse_broken(locate(ledger))
     stones = [*wanted.stones(), *_names_to_come(ledger, wanted)]
     intent = {"named": named, "copies": copies, "stones": [list(stone) for stone in stones]}
     with ledger.transaction():
@@ -181,11 +165,13 @@ def remove(ledger: Ledger, wanted: Wanted) -> Removed:
 
 
 def finish_removal(ledger: Ledger) -> Removed | None:
-    """End a removal that was killed; None where there is none to end."""
+    """End a removal that was killed, and those that a release missed while it was away; None where none was killed."""
     intent = ledger.get(INTENT)
     if intent is not None:
         return _carry_out(ledger, intent)
-    sweep(ledger)
+    settle_owed(ledger)
+    if sweep(ledger):
+        scrub(ledger)
     return None
 
 
@@ -202,58 +188,15 @@ def _carry_out(ledger: Ledger, intent: dict[str, Any]) -> Removed:
     with ledger.transaction():
         drop_rows(ledger, ids)
     done.files = sweep(ledger)
-    for name in DRAWN:
-        (ledger.folder / name).unlink(missing_ok=True)
+    forget_drawn(ledger)
     forget_tiles(ledger.folder, ids)
     _forget_decisions(ledger.folder, set(ids))
-    affected = {root: _affected(root, set(ids)) for root in _releases(ledger)}
-    # Written before any release changes: after a kill in between, the old digests are known still.
-    listed = _supersede(ledger.folder, [digest_of(root) for root, (gone, _) in affected.items() if gone])
-    for root, (gone, rejects) in affected.items():
-        before = digest_of(root)
-        after = _rewrite(root, set(ids), extra_files(listed, tombstones)) if gone or rejects else before
-        done.releases.append(
-            {"folder": str(root), "rows": gone, "superseded": before if gone else None, "manifest_sha256": after}
-        )
+    done.releases = take_out(ledger, set(ids), tombstones)
+    done.owed = owed(ledger)
     with ledger.transaction():
         ledger.db.execute("DELETE FROM meta WHERE name IN (?, ?)", (INTENT, PENDING))
     scrub(ledger)
     return done
-
-
-def _releases(ledger: Ledger) -> list[Path]:
-    """Folders of releases that are still there."""
-    found = []
-    for name in {*(ledger.get(RELEASES) or ()), str((ledger.folder / "release").absolute())}:
-        try:
-            found.append(find_release(Path(name)))
-        except SuiteError:
-            continue
-    return sorted(found)
-
-
-def _goes(row: dict[str, Any], ids: set[str]) -> bool:
-    return row["id"] in ids or row["id"].rpartition("-")[0] in ids
-
-
-def _affected(root: Path, ids: set[str]) -> tuple[int, int]:
-    """Rows of a release's manifest and of its rejects that go."""
-    gone, rejects = (sum(_goes(row, ids) for row in read_rows(root / name)) for name in (MANIFEST, REJECTS))
-    return gone, rejects
-
-
-def _supersede(folder: Path, digests: list[str]) -> list[str]:
-    """Add manifests' digests to the build's `superseded.json`; returns all that it lists."""
-    listed = read_superseded(folder / SUPERSEDED)
-    if new := [digest for digest in dict.fromkeys(digests) if digest not in listed]:
-        listed += new
-        write_whole(folder / SUPERSEDED, superseded_json(listed))
-    return listed
-
-
-def _rewrite(root: Path, ids: set[str], extras: dict[str, bytes]) -> str:
-    written = shrink(root, lambda row: None if _goes(row, ids) else row, lambda row: not _goes(row, ids), extras)
-    return written.manifest_sha256
 
 
 def _forget_decisions(folder: Path, ids: set[str]) -> None:

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from aahq.release.schema import CARD, MANIFEST, OWN_FILES, REJECTS
+from aahq.release.own import only_release_writer, refuse_foreign, take_away
+from aahq.release.schema import CARD, MANIFEST, REJECTS
 from aahq.release.store import Pictures
 from aahq.release.tables import read_rows
 from aahq.release.write import Written, write
 from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
 from suite.errors import SuiteError
 from suite.files import canonical_json, sha256_file
+from suite.ownership import real
 
 SUPERSEDED = "superseded.json"
 Row = dict[str, Any]
@@ -29,16 +31,39 @@ Change = Callable[[Row], Row | None]
 
 
 def find_release(folder: Path, flag: str = "RELEASE") -> Path:
-    """The release's folder, given that folder, the build's folder around it, or its manifest.
+    """The release's folder, given that folder, the build's folder around it, or its manifest. Changes nothing.
 
     Raises:
         SuiteError: there is none.
     """
-    for root in (folder, folder / "release", folder.parent if folder.name == MANIFEST else folder):
-        _settle(root)
+    for root in _roots(folder):
         if (root / MANIFEST).is_file():
             return root
+    for root in _roots(folder):
+        if any(place.exists() for place in _beside(root)):
+            raise SuiteError(
+                f"{flag} {root}: a removal was stopped half-way; run 'aahq remove' or 'aahq sync' again to end it"
+            )
     raise SuiteError(f"{flag} {folder}: no {MANIFEST} there; expected the folder of a finished release")
+
+
+@contextmanager
+def open_release(folder: Path, flag: str = "RELEASE") -> Iterator[Path]:
+    """The same for one who will change it: the place itself behind every link, locked, and whole after a killed call.
+
+    Raises:
+        SuiteError: there is none, another process changes it, or it holds files that are not its own.
+    """
+    for root in _roots(folder):
+        settle(real(root))
+    root = real(find_release(folder, flag))
+    with only_release_writer(root, flag):
+        refuse_foreign(root)
+        yield root
+
+
+def _roots(folder: Path) -> tuple[Path, ...]:
+    return folder, folder / "release", folder.parent if folder.name == MANIFEST else folder
 
 
 def read_card(root: Path) -> dict[str, Any]:
@@ -90,33 +115,32 @@ def kept_extras(folder: Path) -> dict[str, bytes]:
     return extra_files(read_superseded(folder / SUPERSEDED), Tombstones.read(folder / TOMBSTONES))
 
 
-def refuse_extra(root: Path) -> None:
-    """A file of the person's own in the release would be lost, or show what is taken out.
+def refuse_fixed(root: Path) -> None:
+    """Refuse a release whose folder cannot be put in another one's place, before anything is taken out.
 
     Raises:
-        SuiteError: there is one.
+        SuiteError: a disk is mounted there, or the folder around it may not be written.
     """
-    for path in sorted(root.iterdir()):
-        if path.name not in OWN_FILES and path.suffix != ".part":
-            raise SuiteError(
-                f"RELEASE {root}: {path.name} is not part of the release and may show what is to go; move it elsewhere"
-            )
+    if os.path.ismount(root) or not os.access(root.parent, os.W_OK | os.X_OK):
+        why = "a disk is mounted there" if os.path.ismount(root) else f"{root.parent} may not be written"
+        raise SuiteError(
+            f"RELEASE {root}: cannot be rewritten, {why}; move the release into a folder of a disk that can"
+        )
 
 
 def shrink(root: Path, change: Change, rejects: Callable[[Row], bool], extras: Mapping[str, bytes]) -> Written:
-    """Rewrite the release in `root`.
+    """Rewrite the release in `root`, which the caller holds (`open_release`).
 
     Args:
-        root: a release's folder.
+        root: a release's folder, as it is behind all links.
         change: what becomes of each row of the manifest.
         rejects: whether a row of `rejects.parquet` stays.
         extras: files beside the pictures: see `extra_files`.
 
     Raises:
-        SuiteError: no release there, or it holds files that are not its own, or lost pictures of its own.
+        SuiteError: the release lost pictures of its own, or cannot be put in its place.
     """
-    _settle(root)
-    refuse_extra(root)
+    refuse_fixed(root)
     card = read_card(root)
     fresh, old = _beside(root)
     with Pictures(root) as pictures:
@@ -127,8 +151,6 @@ def shrink(root: Path, change: Change, rejects: Callable[[Row], bool], extras: M
                 if changed is None:
                     continue
                 png = _png(root, pictures, row)
-                if png is not None and "#" not in row["file"]:
-                    _link(root / row["file"], fresh / row["file"])
                 yield {key: value for key, value in changed.items() if key not in ("file", "offset")}, png
 
         computed = ("count", "domains", "manifest_sha256", "pictures", "rejects", "schema", "splits")
@@ -144,11 +166,12 @@ def shrink(root: Path, change: Change, rejects: Callable[[Row], bool], extras: M
             rejects=(row for row in read_rows(root / REJECTS) if rejects(row)) if (root / REJECTS).is_file() else (),
             card=kept,
             extras=extras,
+            link_from=root,
             **limit,
         )
     os.rename(root, old)
     os.rename(fresh, root)
-    shutil.rmtree(old)
+    take_away(old)
     return Written(root, written.count, written.pictures, written.rejects, written.manifest_sha256)
 
 
@@ -166,26 +189,18 @@ def _png(root: Path, pictures: Pictures, row: Row) -> bytes | None:
     return data
 
 
-def _link(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        # Some file systems have no links; the writer then writes the bytes.
-        return
-
-
 def _beside(root: Path) -> tuple[Path, Path]:
-    return root.with_name(f".{root.name}.smaller"), root.with_name(f".{root.name}.larger")
+    place = real(root)
+    return place.with_name(f".{place.name}.smaller"), place.with_name(f".{place.name}.larger")
 
 
-def _settle(root: Path) -> None:
-    """End what a killed call began."""
+def settle(root: Path) -> None:
+    """End what a killed call began; only for one who may change the release."""
     fresh, old = _beside(root)
     if not root.exists() and old.exists():
         # The new one was whole before the old one moved.
-        os.rename(fresh, root)
+        os.rename(fresh if fresh.exists() else old, root)
     for path in (old, fresh):
         if path.exists():
-            shutil.rmtree(path)
+            with only_release_writer(path):
+                take_away(path)

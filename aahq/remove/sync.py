@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from aahq.release.schema import MANIFEST, REJECTS
 from aahq.release.tables import read_rows
-from aahq.remove.shrink import SUPERSEDED, digest_of, extra_files, find_release, read_superseded, shrink
+from aahq.remove.shrink import SUPERSEDED, digest_of, extra_files, find_release, open_release, read_superseded, shrink
 from aahq.remove.tombstones import REMOVALS, Tombstones
 from suite.errors import SuiteError
+from suite.ownership import refuse_overlap
 
 Row = dict[str, Any]
 
@@ -43,12 +45,14 @@ def sync(copy: Path, source: Path) -> Synced:
         source: the new release, its `manifest.parquet`, or `removals.json` (`tombstones.json` of a build serves as well).
 
     Raises:
-        SuiteError: one of them is not what it should be.
+        SuiteError: one of them is not what it should be, the source is not of the release that was copied, or they overlap.
     """
-    root = find_release(copy)
-    if source.suffix == ".json":
-        return _by_tombstones(root, source)
-    return _by_manifest(root, find_release(source, "--from"))
+    with open_release(copy) as root:
+        if source.suffix == ".json":
+            return _by_tombstones(root, source)
+        new = find_release(source, "--from")
+        refuse_overlap("RELEASE", root, "--from", new)
+        return _by_manifest(root, new)
 
 
 def _by_tombstones(root: Path, file: Path) -> Synced:
@@ -58,7 +62,7 @@ def _by_tombstones(root: Path, file: Path) -> Synced:
     before = digest_of(root)
     removed = sum(buried.buries_row(row) for row in read_rows(root / MANIFEST))
     left = sum(1 for _ in read_rows(root / MANIFEST)) - removed
-    if not removed and not any(_reject_goes(buried, row) for row in read_rows(root / REJECTS)):
+    if not removed and not any(_reject_goes(buried, row) for row in _rejects(root)):
         return Synced(root, 0, left, 0, None, before)
     listed = read_superseded(root / SUPERSEDED) + ([before] if removed else [])
     written = shrink(
@@ -70,6 +74,10 @@ def _by_tombstones(root: Path, file: Path) -> Synced:
     return Synced(root, removed, left, 0, before if removed else None, written.manifest_sha256)
 
 
+def _rejects(root: Path) -> Iterator[Row]:
+    return read_rows(root / REJECTS) if (root / REJECTS).is_file() else iter(())
+
+
 def _reject_goes(buried: Tombstones, row: Row) -> bool:
     same = dict.fromkeys(("sha256", "pixel_sha256", "response_sha256", "source_pixel_sha256", "source_phash", "phash"))
     return buried.buries_row({**same, **row})
@@ -77,18 +85,27 @@ def _reject_goes(buried: Tombstones, row: Row) -> bool:
 
 def _by_manifest(root: Path, new: Path) -> Synced:
     before = digest_of(root)
+    here = {row["id"]: row["sha256"] for row in read_rows(root / MANIFEST, ("id", "sha256"))}
     if before == digest_of(new):
-        return Synced(root, 0, sum(1 for _ in read_rows(root / MANIFEST)), 0, None, before)
-    wanted = {row["id"]: row["sha256"] for row in read_rows(new / MANIFEST)}
-    here = {row["id"]: row["sha256"] for row in read_rows(root / MANIFEST)}
+        return Synced(root, 0, len(here), 0, None, before)
+    wanted = {row["id"]: row["sha256"] for row in read_rows(new / MANIFEST, ("id", "sha256"))}
     stay = {id for id, digest in here.items() if wanted.get(id) == digest}
     listed = read_superseded(new / SUPERSEDED)
-    rejects = {row["id"] for row in read_rows(new / REJECTS)} if (new / REJECTS).is_file() else set()
+    if before not in listed:
+        # Not what a removal began with: perhaps an older copy. Its rows say whether the two are one set, and the tombstones
+        # what was taken out; rows that the new manifest lacks for another reason stay.
+        if not stay or not (new / REMOVALS).is_file():
+            raise SuiteError(
+                f"--from {new}: does not supersede {root} (manifest {before[:16]}); give the release that works were taken "
+                "out of since, or its removals.json"
+            )
+        return replace(_by_tombstones(root, new / REMOVALS), missing=len(wanted.keys() - here.keys()))
+    rejects = {row["id"] for row in _rejects(new)}
     written = shrink(
         root,
         lambda row: row if row["id"] in stay else None,
         lambda row: row["id"] in rejects,
-        extra_files(listed if before in listed else [*listed, before], Tombstones.read(new / REMOVALS)),
+        extra_files(listed, Tombstones.read(new / REMOVALS)),
     )
     missing = len(wanted.keys() - stay)
     return Synced(root, len(here) - len(stay), len(stay), missing, before, written.manifest_sha256)

@@ -25,6 +25,7 @@ from aahq.remove.lookup import Question, lookup, picture_question
 from aahq.remove.remove import Removed, Wanted, remove
 from aahq.remove.sync import sync
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
+from aahq.report import write_report
 from aahq.review.log import log_path
 from suite.errors import SuiteError
 
@@ -98,13 +99,17 @@ def test_nothing_of_a_removed_work_is_left(out: Path) -> None:
         {"act": "keep", "nonce": "nonce-a3", "reviewer": "ann", "id": "other-00", "time": "2026-01-01T00:00:00"},
     ]
     log_path(out).write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (out / "report.html").write_text(f"<img alt='{TITLE}'>")
+    with Ledger(out) as ledger:
+        write_report(ledger)
+        write_report(ledger, out.parent / "elsewhere.html")
+    assert TITLE in (out.parent / "elsewhere.html").read_text()
     tiles = [out / "review" / "tiles" / id[:2] / f"{id}-0123456789ab.jpg" for id in (gone[0]["id"], "zz-other-00")]
     for tile in tiles:
         tile.parent.mkdir(parents=True, exist_ok=True)
         tile.write_bytes(b"small")
 
     done = take_out(out, Wanted(artists=(ARTIST.upper(),)))
+    assert not (out.parent / "elsewhere.html").exists()
     assert (len(done.named), len(done.copies), done.faces) == (1, 2, 3)
     for path, data in files_of(out).items():
         for name in (ARTIST, TITLE, "works/4711", *(row["id"] for row in gone)):

@@ -1,0 +1,36 @@
+"""The one way to work in a build's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aahq.folder import disk_faults, only_writer
+from aahq.ledger import LEDGER, Ledger
+from aahq.own import claim_build, sweep_parts
+from aahq.remove.remove import finish_removal
+from suite.errors import SuiteError
+
+
+@contextmanager
+def open_folder(out: Path, create: bool = False) -> Iterator[Ledger]:
+    """The one way to work in a build's folder: ours, locked, its disk's failures in one line, killed removals ended.
+
+    Args:
+        out: the folder.
+        create: begin a build where there is none.
+
+    Raises:
+        SuiteError: another process works there, there is nothing to go on from, or something foreign is in the way.
+    """
+    if not create and not out.is_dir():
+        raise SuiteError(f"OUT {out}: no such folder; start with 'aahq build {out} --source ...'")
+    if not create and not (out / LEDGER).is_file():
+        raise SuiteError(f"OUT {out}: no {LEDGER} there; start with 'aahq build {out} --source ...'")
+    with disk_faults(out):
+        claim_build(out)
+        with only_writer(out), Ledger(out, create=create) as ledger:
+            sweep_parts(out)
+            finish_removal(ledger)
+            yield ledger

@@ -1,0 +1,140 @@
+"""What in a build's folder is the build's own.
+
+Own are the ledger, the lock and the files that only a build makes; in `pictures` and `faces`, files named by SHA-256. Whoever
+begins a build in a folder of their own keeps everything else: where something else has one of these names, nothing begins.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+from aahq.ledger import LEDGER
+from aahq.release.own import foreign_files, is_release
+from suite.errors import SuiteError
+from suite.ownership import claim_file, part_of, real, refuse_overlap, refuse_unwritable
+
+PICTURES, FACES, REVIEW, RELEASE, REPORT = "pictures", "faces", "review", "release", "report.html"
+# Written whole beside the ledger.
+NOTES = ("tombstones.json", "superseded.json", "rebuild.json")
+_CONTENT = {PICTURES: re.compile(r"([0-9a-f]{2})[0-9a-f]{62}"), FACES: re.compile(r"([0-9a-f]{2})[0-9a-f]{62}\.png")}
+_FETCHING = re.compile(r"\.fetch-\d+-\d+\.part")
+_REVIEWED = re.compile(r"decisions\.jsonl|tiles/[^/]{2}/[A-Za-z0-9._-]+-[0-9a-f]+\.jpg")
+_TABLES = {"meta", "cursors", "pictures", "faces", "runs"}
+# The second is how the page began before it had a mark.
+_REPORT_MARKS = (b'<meta name="generator" content="aahq report">', b"what was kept, what was dropped and why</title>")
+
+
+def content_files(out: Path, kind: str) -> Iterator[Path]:
+    """The files of `pictures` or `faces` that a build names so; nothing else that lies there."""
+    for path in _files(out / kind):
+        found = _CONTENT[kind].fullmatch(path.name)
+        if found is not None and path.parent.name == found[1] and path.parent.parent == out / kind:
+            yield path
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is a page that `aahq report` drew."""
+    with path.open("rb") as page:
+        head = page.read(4096)
+    return any(mark in head for mark in _REPORT_MARKS)
+
+
+def claim_build(out: Path) -> None:
+    """Refuse a folder in which a build would touch what is not its own; before any work.
+
+    Raises:
+        SuiteError: naming the first such file, or that nothing can be written there.
+    """
+    refuse_unwritable("OUT", out)
+    if not out.is_dir():
+        return
+    if (out / LEDGER).exists():
+        _refuse_foreign_ledger(out / LEDGER)
+        return
+    for name in _foreign_names(out):
+        raise SuiteError(
+            f"OUT {out}: holds {name!r}, where a build would keep files of its own; give another folder, as {out / 'set'}"
+        )
+
+
+def claim_results(out: Path) -> None:
+    """Refuse, before the stages begin, a release or a report in `out` that are not this program's."""
+    claim_file("OUT", out / REPORT, is_report)
+    place = out / RELEASE
+    if place.is_dir() and any(place.iterdir()) and not is_release(place):
+        raise SuiteError(f"OUT {out}: its {RELEASE!r} is no release of this program; move it, or give another folder")
+
+
+def refuse_source(out: Path, source: Path, flag: str = "--source folder") -> None:
+    """Refuse to read from where a build writes.
+
+    Raises:
+        SuiteError: the source lies in one of the folders that the build keeps.
+    """
+    for name in (PICTURES, FACES, RELEASE, REVIEW):
+        if real(out / name) == real(source) or real(out / name) in real(source).parents:
+            refuse_overlap(flag, source, "the build's own", out / name)
+
+
+def _foreign_names(out: Path) -> Iterator[str]:
+    for kind in (PICTURES, FACES):
+        own = set(content_files(out, kind))
+        yield from _shown(
+            out, (path for path in _files(out / kind) if path not in own and not _is_content_part(kind, path))
+        )
+    if (out / RELEASE).is_dir() and not is_release(out / RELEASE):
+        yield from _shown(out, _files(out / RELEASE))
+    elif (out / RELEASE).is_dir():
+        yield from (f"{RELEASE}/{path}" for path in foreign_files(out / RELEASE))
+    yield from _shown(
+        out,
+        (path for path in _files(out / REVIEW) if not _REVIEWED.fullmatch(path.relative_to(out / REVIEW).as_posix())),
+    )
+    if (out / REPORT).exists() and not ((out / REPORT).is_file() and is_report(out / REPORT)):
+        yield REPORT
+    for name in (PICTURES, FACES, RELEASE, REVIEW):
+        if os.path.lexists(out / name) and not (out / name).is_dir():
+            yield name
+
+
+def _shown(out: Path, paths: Iterator[Path]) -> Iterator[str]:
+    return (path.relative_to(out).as_posix() for path in paths)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file and link under a folder, which itself may be a link."""
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        yield from (Path(place, name) for name in sorted((*files, *links)))
+
+
+def _refuse_foreign_ledger(path: Path) -> None:
+    """Opening a database would change it: whether it is ours is read first. A damaged one is the ledger's to explain."""
+    with (
+        suppress(sqlite3.DatabaseError),
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db,
+    ):
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and not tables >= _TABLES:
+            raise SuiteError(f"OUT {path}: is a database of another program; give another folder")
+
+
+def _is_content_part(kind: str, path: Path) -> bool:
+    if kind == PICTURES and _FETCHING.fullmatch(path.name):
+        return True
+    whole = part_of(path.name)
+    return whole is not None and _CONTENT[kind].fullmatch(whole) is not None
+
+
+def sweep_parts(out: Path) -> None:
+    """Remove what a killed build left half-written; only for the holder of the folder's lock."""
+    beside = [path for path in out.glob(".*.part") if part_of(path.name) in (*NOTES, REPORT)]
+    fetching = [path for path in (out / PICTURES).glob(".fetch-*.part") if _is_content_part(PICTURES, path)]
+    aligning = [path for path in (out / FACES).glob("*/.*.part") if _is_content_part(FACES, path)]
+    for part in (*beside, *fetching, *aligning):
+        part.unlink(missing_ok=True)

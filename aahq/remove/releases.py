@@ -1,0 +1,184 @@
+"""The releases that a build wrote, wherever they lie: what is taken out goes out of each, also of one that is away for now.
+
+The ledger keeps where each was written. One that is not there, because it was moved or its disk is not mounted, is owed:
+it is named, and the first command that finds it again takes out of it what was taken out meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aahq.ledger import Ledger
+from aahq.release.own import is_release, only_release_writer, own_files
+from aahq.release.schema import MANIFEST, REJECTS, UNFINISHED
+from aahq.release.tables import read_rows
+from aahq.remove.shrink import (
+    SUPERSEDED,
+    digest_of,
+    extra_files,
+    open_release,
+    read_superseded,
+    refuse_fixed,
+    settle,
+    shrink,
+    superseded_json,
+)
+from aahq.remove.tombstones import TOMBSTONES, Tombstones
+from suite.files import write_whole
+from suite.ownership import real
+
+RELEASES, OWED = "releases", "releases owed a removal"
+DEFAULT = "release"
+
+
+@dataclass
+class Releases:
+    """Where a build's releases are.
+
+    Attributes:
+        found: folders of finished ones, behind all links.
+        unfinished: folders in which one was being written; no manifest names what is in them.
+        missing: places where there is none now.
+    """
+
+    found: list[Path] = field(default_factory=list)
+    unfinished: list[Path] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def remember_release(ledger: Ledger, folder: Path) -> None:
+    """Keep where a release of the build was written, by name and behind its links: a removal rewrites it there."""
+    places = {_place(ledger, folder.absolute()), _place(ledger, real(folder))}
+    ledger.put(RELEASES, sorted({*(ledger.get(RELEASES) or ()), *places}))
+    if owed := ledger.get(OWED):
+        # Written anew from a ledger that lost the works already.
+        ledger.put(OWED, sorted(set(owed) - places))
+
+
+def _place(ledger: Ledger, folder: Path) -> str:
+    """Relative to the build's folder where it lies in it, so that both may be moved together."""
+    for home in (ledger.folder.absolute(), real(ledger.folder)):
+        if folder.is_relative_to(home):
+            return folder.relative_to(home).as_posix()
+    return str(folder)
+
+
+def locate(ledger: Ledger) -> Releases:
+    """Find the releases; what killed calls left of them is settled, so only for one who holds the build's folder."""
+    out, written = Releases(), set(ledger.get(RELEASES) or ())
+    for name in sorted(written | {DEFAULT}):
+        place = real(ledger.folder / name)
+        settle(place)
+        if (place / MANIFEST).is_file() and is_release(place):
+            out.found.append(place)
+        elif (place / UNFINISHED).is_file():
+            out.unfinished.append(place)
+        elif name in written:
+            out.missing.append(name)
+    out.found, out.unfinished = sorted(set(out.found)), sorted(set(out.unfinished))
+    # A link that is gone, or another name of the same place, is none that is missing.
+    seen = {*out.found, *out.unfinished}
+    out.missing = [name for name in out.missing if real(ledger.folder / name) not in seen]
+    return out
+
+
+def refuse_broken(known: Releases) -> None:
+    """Refuse, before anything is taken out, releases that could not be rewritten.
+
+    Raises:
+        SuiteError: one holds files of the person's own, is being changed, or cannot be put in its place.
+    """
+    with ExitStack() as stack:
+        for root in known.found:
+            refuse_fixed(stack.enter_context(open_release(root)))
+
+
+def take_out(ledger: Ledger, ids: set[str], tombstones: Tombstones) -> list[dict[str, Any]]:
+    """Take the faces of pictures out of every release that is there; note the ones that are not."""
+    known = locate(ledger)
+    for root in known.unfinished:
+        _clear(root)
+    affected = {root: _affected(root, ids) for root in known.found}
+    # Written before any release changes: after a kill in between, the old digests are known still.
+    listed = _supersede(ledger.folder, [digest_of(root) for root, (gone, _) in affected.items() if gone])
+    done = []
+    for root, (gone, rejects) in affected.items():
+        before = after = digest_of(root)
+        if gone or rejects:
+            after = _rewrite(root, ids, extra_files(listed, tombstones))
+        done.append(
+            {"folder": str(root), "rows": gone, "superseded": before if gone else None, "manifest_sha256": after}
+        )
+    if ids and known.missing:
+        ledger.put(OWED, sorted({*(ledger.get(OWED) or ()), *known.missing}))
+    return done
+
+
+def owed(ledger: Ledger) -> list[str]:
+    """The releases that still hold what was taken out, as full paths."""
+    return [os.path.abspath(ledger.folder / name) for name in ledger.get(OWED) or ()]
+
+
+def settle_owed(ledger: Ledger) -> list[Path]:
+    """Take out of releases that are back what was taken out while they were away; returns which were."""
+    names = ledger.get(OWED)
+    if not names:
+        return []
+    tombstones = Tombstones.read(ledger.folder / TOMBSTONES)
+    opted_out = {row["id"] for row in ledger.rows("SELECT id FROM pictures WHERE reason = 'opted_out'")}
+    back = [name for name in names if (real(ledger.folder / name) / MANIFEST).is_file()]
+    done = []
+    for name in back:
+        with open_release(real(ledger.folder / name)) as root:
+            ids = {row["id"] for row in read_rows(root / MANIFEST) if tombstones.buries_row(row)} | opted_out
+            gone, rejects = _affected(root, ids)
+            if gone or rejects:
+                listed = _supersede(ledger.folder, [digest_of(root)] if gone else [])
+                _shrink(root, ids, extra_files(listed, tombstones))
+            done.append(root)
+    ledger.put(OWED, sorted(set(names) - set(back)))
+    return done
+
+
+def _goes(row: dict[str, Any], ids: set[str]) -> bool:
+    return row["id"] in ids or row["id"].rpartition("-")[0] in ids
+
+
+def _affected(root: Path, ids: set[str]) -> tuple[int, int]:
+    """Rows of a release's manifest and of its rejects that go."""
+    gone, rejects = (
+        sum(_goes(row, ids) for row in read_rows(root / name, ("id",))) if (root / name).is_file() else 0
+        for name in (MANIFEST, REJECTS)
+    )
+    return gone, rejects
+
+
+def _supersede(folder: Path, digests: list[str]) -> list[str]:
+    """Add manifests' digests to the build's `superseded.json`; returns all that it lists."""
+    listed = read_superseded(folder / SUPERSEDED)
+    if new := [digest for digest in dict.fromkeys(digests) if digest not in listed]:
+        listed += new
+        write_whole(folder / SUPERSEDED, superseded_json(listed))
+    return listed
+
+
+def _rewrite(root: Path, ids: set[str], extras: dict[str, bytes]) -> str:
+    with open_release(root) as place:
+        return _shrink(place, ids, extras)
+
+
+def _shrink(root: Path, ids: set[str], extras: dict[str, bytes]) -> str:
+    return shrink(
+        root, lambda row: None if _goes(row, ids) else row, lambda row: not _goes(row, ids), extras
+    ).manifest_sha256
+
+
+def _clear(root: Path) -> None:
+    """Remove the pictures of a release that was never finished: nothing says which of them may stay."""
+    with only_release_writer(root):
+        for path in own_files(root):
+            (root / path).unlink(missing_ok=True)
