@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -50,7 +49,17 @@ class Fetched:
     fetched_at: str
 
 
-def download(candidate: Candidate, http: Http | None, folder: Path, start: str | None = None) -> Fetched:
+# Told a file and its SHA-256 before the file gets its name; raises what keeps it from it.
+Inspect = Callable[[Path, str], None]
+
+
+def download(
+    candidate: Candidate,
+    http: Http | None,
+    folder: Path,
+    start: str | None = None,
+    inspect: Inspect = lambda file, sha256: None,
+) -> Fetched:
     """Fetch the first of the candidate's addresses that gives a picture; a local file is copied.
 
     Args:
@@ -59,6 +68,8 @@ def download(candidate: Candidate, http: Http | None, folder: Path, start: str |
         folder: where pictures are kept by digest; `settle` them before a ledger says so. A killed run
             leaves `.part` files there, which the next one's `sweep_parts` removes.
         start: begin with this one of the addresses (`Decision.image_url`), where the ones before it are known to fail.
+        inspect: asked before the file gets its name: a name of content may be another work's file too, so that it can
+            never be taken back.
 
     Raises:
         Rejected: the reason of the last address tried.
@@ -66,7 +77,7 @@ def download(candidate: Candidate, http: Http | None, folder: Path, start: str |
     """
     local = candidate.local_path
     if local is not None:
-        return _copied(local, folder)
+        return _copied(local, folder, inspect)
     assert http is not None, "only local files are fetched without a client"
     urls = candidate.image_urls
     if start in urls:
@@ -76,7 +87,7 @@ def download(candidate: Candidate, http: Http | None, folder: Path, start: str |
         try:
             # Asked for as it is: pictures are packed already, and a packed one may be a bomb.
             return http.request(
-                "GET", url, lambda incoming: _save(incoming, http, folder), {"Accept-Encoding": "identity"}
+                "GET", url, lambda incoming: _save(incoming, http, folder, inspect), {"Accept-Encoding": "identity"}
             )
         except Rejected as refused:
             if refused.reason in _FINAL or refused.reason in UNREACHED:
@@ -91,12 +102,11 @@ def settle(files: Iterable[Path]) -> None:
     For several at once: the first one's flush takes the others' with it.
     """
     for path in files:
-        # Gone again: the same picture under another name was refused for what its file says.
-        with contextlib.suppress(FileNotFoundError), disk_faults(path), path.open("rb") as done:
+        with disk_faults(path), path.open("rb") as done:
             os.fsync(done.fileno())
 
 
-def _save(incoming: Incoming, http: Http, folder: Path) -> Fetched:
+def _save(incoming: Incoming, http: Http, folder: Path, inspect: Inspect) -> Fetched:
     check_status(incoming.status, incoming.url)
     reserved = header_reservation(incoming.headers)
     if reserved:
@@ -105,18 +115,18 @@ def _save(incoming: Incoming, http: Http, folder: Path) -> Fetched:
     stated = incoming.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if not stated.startswith("image/") and stated not in _VAGUE:
         raise Rejected("not_an_image", f"{incoming.url}: Content-Type {stated[:80]!r}")
-    return _store(incoming.chunks(http.limits.image_bytes), incoming.url, folder)
+    return _store(incoming.chunks(http.limits.image_bytes), incoming.url, folder, inspect)
 
 
-def _copied(path: Path, folder: Path) -> Fetched:
+def _copied(path: Path, folder: Path, inspect: Inspect) -> Fetched:
     try:
         with path.open("rb") as source:
-            return _store(iter(lambda: source.read(CHUNK), b""), path.as_uri(), folder)
+            return _store(iter(lambda: source.read(CHUNK), b""), path.as_uri(), folder, inspect)
     except OSError as error:
         raise Rejected("gone", f"{path}: {error.strerror}") from None
 
 
-def _store(chunks: Iterable[bytes], url: str, folder: Path) -> Fetched:
+def _store(chunks: Iterable[bytes], url: str, folder: Path, inspect: Inspect) -> Fetched:
     """Write the chunks beside, and rename to their digest; refuse at the first block what is no picture."""
     digest, size, head = hashlib.sha256(), 0, b""
     with _part(folder) as (part, beside):
@@ -139,6 +149,7 @@ def _store(chunks: Iterable[bytes], url: str, folder: Path) -> Fetched:
         if kind is None:
             raise Rejected("not_an_image", f"{url}: begins with {head!r}")
         name = digest.hexdigest()
+        inspect(beside, name)
         target = folder / name[:2] / name
         with disk_faults(folder):
             try:

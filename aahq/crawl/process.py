@@ -74,21 +74,41 @@ def take(id: str, candidate: Candidate, terms: Terms, folder: Path) -> Taken:
         decision = decide(candidate, terms.http, terms.optouts, terms.permissions)
         if not decision.allowed:
             return Taken(id, decision, _no(decision))
-        fetched = download(candidate, terms.http, folder, decision.image_url)
-        hashes = (fetched.response_sha256,)
-        if terms.optouts.forgotten(candidate, hashes):
-            fetched.path.unlink(missing_ok=True)
-            return Taken(id, None, Refusal("removed", ""))
-        said = decide_file(candidate, fetched.path, hashes, terms.optouts, terms.permissions)
-        decision = Decision(
-            said.allowed, said.reason, [*decision.evidence, *said.evidence], said.decided_at or decision.decided_at
-        )
-        if not said.allowed:
-            fetched.path.unlink(missing_ok=True)
-            return Taken(id, decision, _no(decision))
+        rights = _Rights(candidate, terms, decision)
+        fetched = download(candidate, terms.http, folder, decision.image_url, rights.inspect)
+        decision = rights.decision
+    except _Withheld as withheld:
+        return Taken(id, withheld.decision, withheld.refusal)
     except Rejected as refused:
         return Taken(id, decision, Refusal(refused.reason, refused.detail))
     return Taken(id, decision, fetched)
+
+
+class _Withheld(Exception):
+    """The file itself says no: it never gets its name, which another work's row may point to."""
+
+    def __init__(self, decision: Decision | None, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.decision, self.refusal = decision, refusal
+
+
+class _Rights:
+    """What a downloaded file says, asked while it lies beside the place that its name would give it."""
+
+    def __init__(self, candidate: Candidate, terms: Terms, decision: Decision) -> None:
+        self.candidate, self.terms, self.decision = candidate, terms, decision
+
+    def inspect(self, file: Path, sha256: str) -> None:
+        """Raises `_Withheld` where the file may not be kept."""
+        hashes = (sha256,)
+        if self.terms.optouts.forgotten(self.candidate, hashes):
+            raise _Withheld(None, Refusal("removed", ""))
+        said = decide_file(self.candidate, file, hashes, self.terms.optouts, self.terms.permissions)
+        evidence = [*self.decision.evidence, *said.evidence]
+        both = Decision(said.allowed, said.reason, evidence, said.decided_at or self.decision.decided_at)
+        if not said.allowed:
+            raise _Withheld(both, _no(both))
+        self.decision = both
 
 
 def _no(decision: Decision) -> Refusal:

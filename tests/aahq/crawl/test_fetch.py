@@ -22,8 +22,8 @@ from aahq.consent.decide import decide
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.crawl.fetch import download
-from aahq.folder import sweep_parts
 from aahq.images.decode import canonical
+from aahq.own import sweep_parts
 from aahq.painted.gallery import FAULTS, Gallery, serve
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, open_source
@@ -175,7 +175,7 @@ from aahq.candidates import Candidate
 from aahq.crawl.fetch import download
 from aahq.web.client import Http, Limits
 http = Http(None, allow=["{httpserver.host}:{httpserver.port}"], limits=Limits(per_second=0))
-download(Candidate("x", "a", None, ("{httpserver.url_for("/a")}",)), http, Path({str(tmp_path)!r}))
+download(Candidate("x", "a", None, ("{httpserver.url_for("/a")}",)), http, Path({str(tmp_path / "pictures")!r}))
 """
     httpserver.expect_request("/robots.txt").respond_with_data("", status=404)
     child = subprocess.Popen([sys.executable, "-c", code])
