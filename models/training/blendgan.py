@@ -24,6 +24,14 @@ from models.training.checkpoint import all_checkpoints, load_network
 from models.training.losses import d_logistic, g_nonsaturating, path_lengths, path_penalty, r1
 from models.training.rng import StepRNG
 from models.training.style_encoder import load_encoder
+from models.training.style_latent import (
+    Styles,
+    consistency_d,
+    consistency_g,
+    no_styles,
+    projection_d,
+    projection_g,
+)
 from models.training.trainee import Batch
 from models.weights import load_checkpoint, load_state, save_weights
 from suite.errors import SuiteError
@@ -68,13 +76,17 @@ class BlendGANTrainee:
         if settings.face_weight:
             nets["d_face"] = Discriminator(settings.size, table)
             self.games["d_face"] = settings.face_weight
+        self.on_pairs = settings.style_latent_game == "projection" and settings.style_latent_weight > 0
         if settings.style_weight:
-            nets["d_style"] = Discriminator(settings.size, table)
             self.games["d_style"] = settings.style_weight
+            if not self.on_pairs:
+                nets["d_style"] = Discriminator(settings.size, table)
         if settings.style_latent_weight:
             self.judge = ProjectionDiscriminator(settings.size, code, table)
             nets["d_style_latent"] = self.judge
             self.games["d_style_latent"] = settings.style_latent_weight
+        if self.on_pairs and encoder is None:
+            raise SuiteError("--set style_latent_game=projection: real pairs need --set encoder=")
         if settings.stylegan2 and device.type != "meta":
             start_from_faces(Path(settings.stylegan2), g, nets.get("d_face"))
         for network in nets.values():
@@ -84,7 +96,7 @@ class BlendGANTrainee:
             nets["style_encoder"] = encoder
         self.networks = nets
         self.g = g
-        self.discriminators = [nets[name] for name in self.games]
+        self.discriminators = [nets[name] for name in self.games if name in nets]
         for network in self.discriminators:
             network.shared = True  # type: ignore[assignment]
         self.trained = [g, *self.discriminators]
@@ -128,10 +140,7 @@ class BlendGANTrainee:
         """One step of all games; see the class."""
         settings = self.settings
         count = len(next(iter(batch.images.values())))
-        positive = negative = torch.empty((count, 0), device=self.device)
-        if self.styled:
-            positive = self._styles(batch.images["art"], draws)
-            negative = self._negatives(draws, count)
+        styles = self._styles(batch.images["art"], draws) if self.styled else no_styles(count, self.device)
         z, z2 = (draws.normal(name, count, (settings.style_dim,), self.device) for name in ("z", "z2"))
         mix = (
             draws.shared_integer("mix_at", 1, self.g.n_latent)
@@ -139,17 +148,17 @@ class BlendGANTrainee:
             else None
         )
         noise = draws.noise(self.g.noise_shapes(), count, self.device)
-        fake = partial(self._fakes, z, z2, mix, positive, noise)
+        fake = partial(self._fakes, z, z2, mix, styles.positive, noise)
         keep_graph = len(updates.parts(count, settings.micro_batch)) == 1
         kept = fake(slice(0, count)) if keep_graph else None
 
         plans = {name: plan(draws, name, count, self.device) for name in ("real", "fake")}
-        said = self._discriminate(batch, fake, kept, positive, negative, plans)
+        said = self._discriminate(batch, fake, kept, styles, plans)
         if settings.r1_gamma and draws.step % settings.r1_every == 0:
             said["r1"] = self._regularise(batch)
 
         def g_loss(part: slice) -> Tensor:
-            return self._g_loss(kept or fake(part), positive[part], negative[part], plans["fake"][part])
+            return self._g_loss(kept or fake(part), styles[part], plans["fake"][part])
 
         with updates.only(self.g, among=self.trained):
             said["g_loss"] = updates.accumulate(count, settings.micro_batch, g_loss)
@@ -159,18 +168,19 @@ class BlendGANTrainee:
         self.g.clamp_blend()
         updates.update_ema(self.networks["g_ema"], self.g, settings.ema_decay)
         if self.styled:
-            self._remember(positive)
+            self._remember(styles.own if self.on_pairs else styles.positive)
         return said
 
-    def _styles(self, art: Tensor, draws: StepRNG) -> Tensor:
-        """z_s+ (N, code): of the art pictures, or drawn from N(0, I) for the share `latent_style` of them."""
+    def _styles(self, art: Tensor, draws: StepRNG) -> Styles:
+        """Codes of the art pictures; z_s+ is drawn from N(0, I) for the share `latent_style` of them."""
         count = len(art)
         drawn = draws.normal("z_style", count, (self.code,), self.device)
+        negative = self._negatives(draws, count)
         if self.encoder is None:
-            return drawn
-        encoded = torch.cat([self.codes(part) for part in art.split(self.settings.micro_batch or count)])
-        latent = draws.uniform("latent_style", count, (1,), self.device) < self.settings.latent_style
-        return torch.where(latent, drawn, encoded)
+            return Styles(drawn, negative, drawn, torch.zeros_like(drawn[:, :1], dtype=torch.bool))
+        own = torch.cat([self.codes(part) for part in art.split(self.settings.micro_batch or count)])
+        encoded = draws.uniform("latent_style", count, (1,), self.device) >= self.settings.latent_style
+        return Styles(torch.where(encoded, own, drawn), negative, own, encoded)
 
     def _negatives(self, draws: StepRNG, count: int) -> Tensor:
         """z_s- (N, code) from the queue of earlier codes; before any is queued, N(0, I)."""
@@ -204,8 +214,7 @@ class BlendGANTrainee:
         batch: Batch,
         fake: Callable[[slice], tuple[Tensor, Tensor]],
         kept: tuple[Tensor, Tensor] | None,
-        positive: Tensor,
-        negative: Tensor,
+        styles: Styles,
         plans: dict[str, Tensor],
     ) -> dict[str, Tensor]:
         """One update of all discriminators (Eq. 6-8, their halves)."""
@@ -226,10 +235,16 @@ class BlendGANTrainee:
                 real = nets["d_style"](self._augmented(art[part], plans["real"][part]), half)
                 losses["d_style"] = d_logistic(real, nets["d_style"](stylised, half))
                 said.setdefault("d_style_real_sign", []).append(real.detach().sign().mean())
-            if self.judge is not None:  # Eq. 8
-                h = self.judge.hidden(stylised, half)
-                consistent, other = (self.judge.score(h, code[part]) for code in (positive, negative))
-                losses["d_style_latent"] = d_logistic(consistent, other)
+            if self.judge is not None and not self.on_pairs:  # Eq. 8
+                losses["d_style_latent"] = consistency_d(self.judge, self.judge.hidden(stylised, half), styles[part])
+            if self.judge is not None and self.on_pairs:
+                works = self._augmented(art[part], plans["real"][part])
+                real, generated = (self.judge.hidden(pictures, half) for pictures in (works, stylised))
+                losses["d_style_latent"] = projection_d(self.judge, real, generated, styles[part])
+                if "d_style" in self.games:
+                    alone = self.judge.l_out(real)
+                    losses["d_style"] = d_logistic(alone, self.judge.l_out(generated))
+                    said.setdefault("d_style_real_sign", []).append(alone.detach().sign().mean())
             for name, value in losses.items():
                 said.setdefault(f"{name}_loss", []).append(value.detach())
             return sum(
@@ -263,6 +278,10 @@ class BlendGANTrainee:
             for name, domain in games:
                 real = batch.images[domain][part].detach().requires_grad_(True)
                 total = total + r1(self.networks[name](real, self.half), real)
+            if self.judge is not None and self.on_pairs:
+                real = batch.images["art"][part].detach()
+                own = self.codes(real)
+                total = total + r1(self.judge(real.requires_grad_(True), own, self.half), real)
             return weight * total
 
         with updates.only(*self.discriminators, among=self.trained):
@@ -270,7 +289,7 @@ class BlendGANTrainee:
             updates.apply(self.optimizers["d"])
         return value / weight
 
-    def _g_loss(self, pair: tuple[Tensor, Tensor], positive: Tensor, negative: Tensor, augmentation: Tensor) -> Tensor:
+    def _g_loss(self, pair: tuple[Tensor, Tensor], styles: Styles, augmentation: Tensor) -> Tensor:
         """The generator's half of Eq. 6-8, weighted as in Eq. 9-10."""
         nets, half = self.networks, self.half
         natural, stylised = (self._augmented(picture, augmentation) for picture in pair)
@@ -281,9 +300,11 @@ class BlendGANTrainee:
             total = total + self.games["d_style"] * g_nonsaturating(nets["d_style"](stylised, half))
         if self.judge is not None:
             h = self.judge.hidden(stylised, half)
-            value = g_nonsaturating(self.judge.score(h, positive))
-            if self.settings.sees_negative:
-                value = value + g_nonsaturating(-self.judge.score(h, negative))
+            if self.on_pairs:
+                value = projection_g(self.judge, h, styles)
+                total = total + self.games.get("d_style", 0.0) * g_nonsaturating(self.judge.l_out(h))
+            else:
+                value = consistency_g(self.judge, h, styles, self.settings.sees_negative)
             total = total + self.games["d_style_latent"] * value
         return total
 

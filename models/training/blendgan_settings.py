@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from models.networks.discriminators import STDDEV_GROUP
@@ -26,6 +28,9 @@ class BlendGANSettings(LoopSettings):
         face_weight, style_weight, style_latent_weight: of the three games in Eq. 9-10 (open: 1 each); 0 switches a
             discriminator off (the ablation).
         sees_negative: the generator also plays against inconsistent codes in Eq. 8 (open: no).
+        style_latent_game: "consistency" is Eq. 8 as printed. In "projection", D_style_latent also sees works with their own
+            and with other codes (`models.training.style_latent`), and its logit without a code is D_style's, so that one
+            discriminator plays both games.
         queue: how many earlier style codes negatives are drawn from (open: 4096).
         latent_style: share of stylised samples whose code is drawn from N(0, I) instead of encoded, in D_style's and
             D_style_latent's games (open: 0, as Eq. 7-8 are written).
@@ -50,6 +55,7 @@ class BlendGANSettings(LoopSettings):
     style_weight: float = Field(default=1.0, ge=0)
     style_latent_weight: float = Field(default=1.0, ge=0)
     sees_negative: bool = False
+    style_latent_game: Literal["consistency", "projection"] = "consistency"
     queue: int = Field(default=4096, ge=1)
     latent_style: float = Field(default=0.0, ge=0, le=1)
     mixing: float = Field(default=0.9, ge=0, le=1)

@@ -155,6 +155,21 @@ def test_gram_codes_are_the_full_matrices(tmp_path: Path, encoder: Path) -> None
     run.run()
 
 
+def test_the_game_on_real_pairs_is_one_discriminator_for_both_styles(tmp_path: Path, encoder: Path) -> None:
+    chosen = {"encoder": str(encoder), "style_latent_game": "projection", "batch": 8, "steps": 2, "latent_style": 0.5}
+    whole = loop(tmp_path / "a", **chosen)
+    parts = loop(tmp_path / "b", **chosen, micro_batch=4)
+    assert [name for name in whole.trainee.networks if name.startswith("d_")] == ["d_face", "d_style_latent"]
+    whole.run()
+    parts.run()
+    torch.testing.assert_close(flat(whole.trainee.networks), flat(parts.trainee.networks), rtol=1e-3, atol=2e-4)
+
+
+def test_real_pairs_without_an_encoder_are_refused() -> None:
+    with pytest.raises(SuiteError, match="style_latent_game=projection: real pairs need --set encoder="):
+        BlendGANTrainee(settings(style_latent_game="projection"), CPU)
+
+
 def test_gram_codes_without_an_encoder_are_refused() -> None:
     with pytest.raises(SuiteError, match="--set encoder="):
         BlendGANTrainee(settings(gram_codes=True), CPU)
