@@ -14,11 +14,11 @@ from typing import IO
 from aahq.candidates import Candidate
 from aahq.consent.reservations import header_reservation
 from aahq.folder import disk_faults
-from aahq.images.magic import HEAD, picture_type
 from aahq.reasons import Rejected
 from aahq.web.client import UNREACHED, Http, utc_now
 from aahq.web.response import CHUNK, Incoming, check_status
 from suite.files import PART_SUFFIX
+from suite.pictures.magic import HEAD, picture_type
 
 # Types that say nothing of the content: the first bytes decide.
 _VAGUE = ("", "application/octet-stream", "binary/octet-stream")

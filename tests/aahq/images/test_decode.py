@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from aahq.images.decode import ScreenLimits, canonical
+from aahq.images.decode import canonical
 from aahq.reasons import Rejected
+from suite.pictures import DecodeLimits as ScreenLimits
 
 SIDE = 96
 

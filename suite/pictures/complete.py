@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from aahq.reasons import Rejected
+from suite.pictures.errors import PictureError
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Adam7 (PNG specification, section 8.2): first column, first row, column step, row step of each pass.
@@ -18,7 +18,7 @@ def check_whole(data: bytes) -> None:
     """Refuse a file that ends before its format says so.
 
     Raises:
-        Rejected: "truncated", or "corrupt" where a PNG chunk's checksum is wrong.
+        PictureError: "truncated", or "corrupt" where a PNG chunk's checksum is wrong.
     """
     if data.startswith(b"\xff\xd8"):
         _check_jpeg(data)
@@ -27,9 +27,9 @@ def check_whole(data: bytes) -> None:
     elif data.startswith(b"RIFF"):
         (size,) = struct.unpack("<I", data[4:8])
         if size + 8 > len(data):
-            raise Rejected("truncated", f"RIFF announces {size + 8} bytes, the file has {len(data)}")
-    elif data.startswith(b"GIF8") and not data.rstrip(b"\0").endswith(b";"):
-        raise Rejected("truncated", "the GIF's trailer is missing")
+            raise PictureError("truncated", f"RIFF announces {size + 8} bytes, the file has {len(data)}")
+    elif data.startswith(b"GIF8"):
+        _check_gif(data)
 
 
 def _check_jpeg(data: bytes) -> None:
@@ -38,7 +38,29 @@ def _check_jpeg(data: bytes) -> None:
         # 0xFF may be repeated as filling before a marker.
         at += 1 if data[at + 1] == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     if data.find(b"\xff\xd9", at) < 0:
-        raise Rejected("truncated", "the JPEG's end marker is missing")
+        raise PictureError("truncated", "the JPEG's end marker is missing")
+
+
+def _check_gif(data: bytes) -> None:
+    """Walk the blocks (GIF89a, appendix A) to the trailer; whatever stands behind it is nobody's."""
+    at = 13 + _gif_table(data, 10)
+    while at < len(data) and data[at] in b"!,":
+        if data[at : at + 1] == b",":
+            # Descriptor 10 with its table of colours, then the code size before the pixels.
+            at += 10 + _gif_table(data, at + 9) + 1
+        else:
+            at += 2
+        while at < len(data) and data[at]:
+            at += 1 + data[at]
+        at += 1
+    if data[at : at + 1] != b";":
+        raise PictureError("truncated", "the GIF's trailer is missing")
+
+
+def _gif_table(data: bytes, at: int) -> int:
+    """Bytes of the table of colours that the packed field there announces."""
+    packed = data[at] if at < len(data) else 0
+    return 3 << (packed & 7) + 1 if packed & 0x80 else 0
 
 
 def _check_png(data: bytes) -> None:
@@ -50,11 +72,11 @@ def _check_png(data: bytes) -> None:
         if end > len(data):
             break
         if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            raise Rejected("corrupt", f"wrong checksum in PNG chunk {kind!r}")
+            raise PictureError("corrupt", f"wrong checksum in PNG chunk {kind!r}")
         if kind == b"IEND":
             return
         at = end
-    raise Rejected("truncated", "the PNG's last chunk is missing")
+    raise PictureError("truncated", "the PNG's last chunk is missing")
 
 
 def check_png_rows(data: bytes) -> None:
@@ -64,7 +86,7 @@ def check_png_rows(data: bytes) -> None:
         data: a file that `check_whole` has passed.
 
     Raises:
-        Rejected: "truncated", or "corrupt" where the packed stream is broken.
+        PictureError: "truncated", or "corrupt" where the packed stream is broken.
     """
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", data[16:29])
     bits = depth * _CHANNELS.get(colour, 1)
@@ -80,9 +102,9 @@ def check_png_rows(data: bytes) -> None:
                 count += len(unpack.decompress(body, _BLOCK))
                 body = unpack.unconsumed_tail
     except zlib.error as error:
-        raise Rejected("corrupt", f"PNG pixels: {error}") from None
+        raise PictureError("corrupt", f"PNG pixels: {error}") from None
     if count < wanted:
-        raise Rejected("truncated", f"the PNG's pixels end after {count} of {wanted} bytes")
+        raise PictureError("truncated", f"the PNG's pixels end after {count} of {wanted} bytes")
 
 
 def _png_pixels(data: bytes) -> Iterator[bytes]:
