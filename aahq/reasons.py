@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from suite.errors import did_you_mean
+import errno
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from suite.errors import SuiteError, did_you_mean
+
+R = TypeVar("R")
+# What the disk says to one row it says to all.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 # reason -> what it means, for reports and cards. Each stage's reasons stand together.
 REASONS: dict[str, str] = {
@@ -82,3 +92,32 @@ class Rejected(Exception):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A worker's answer for a row that it refuses; `trace` is the traceback where the program failed on it."""
+
+    reason: str
+    detail: str
+    trace: str = ""
+
+
+def guarded(work: Callable[..., R], *arguments: Any) -> R | Refusal:
+    """What `work` answers for one row; what it raises becomes the row's refusal.
+
+    Raises:
+        SuiteError, ImportError, OSError: what concerns every row: a missing model or package, a full or failing disk.
+    """
+    try:
+        return work(*arguments)
+    except Rejected as refused:
+        return Refusal(refused.reason, refused.detail)
+    except (SuiteError, ImportError):
+        raise
+    # The one place that catches everything: no list of types is complete for what foreign files do to decoders.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        return Refusal("fault", what, traceback.format_exc())

@@ -22,7 +22,7 @@ from aahq.images import decode
 from aahq.images.hashes import hamming, phash64, pixel_sha256
 from aahq.ledger import Ledger, picture_id
 from aahq.own import RELEASE, claim_build, refuse_source
-from aahq.reasons import Rejected
+from aahq.reasons import Refusal, Rejected
 from aahq.release.own import claim_release
 from aahq.release.schema import CARD, MANIFEST, REJECT_COLUMNS
 from aahq.release.store import encode_png
@@ -32,7 +32,7 @@ from aahq.remove.shrink import kept_extras
 from aahq.remove.tombstones import Tombstones
 from aahq.sources import SourcePage
 from aahq.stages.align import cut
-from aahq.stages.engine import BATCH, Engine, Refusal
+from aahq.stages.engine import BATCH, Engine
 from aahq.web.client import Http
 from suite.errors import SuiteError, did_you_mean
 from suite.files import write_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,16 +27,15 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=PART_SUFFIX, dir=target.parent)
-    os.close(handle)
-    part = Path(name)
+    # The limit of names is one of bytes, and a letter may take four.
+    short = os.fsdecode(os.fsencode(target.name)[:100].decode("utf-8", "ignore").encode())
+    part = target.parent / f".{short}.{secrets.token_hex(4)}{PART_SUFFIX}"
+    # With the mode of any new file: asking for the umask means setting it, which every thread would feel.
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
     try:
         yield part
         with part.open("rb") as done:
             os.fsync(done.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from aahq.stages.engine import Refusal
+from aahq.reasons import Refusal
 
 
 def work(rows: list[int]) -> list[tuple[int, int | Refusal]]:

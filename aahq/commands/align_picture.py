@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from suite.errors import SuiteError
 @json_option
 def align_picture(pictures: tuple[str, ...], out: Path, size: int, largest: bool, as_json: bool) -> None:
     """Align the one face of each of PICTURES into OUT/<stem>.png; a picture that already is aligned is only scaled.
+    Where two have one stem, the second becomes <stem>-2.png.
 
     PICTURES `-` serves: requests are read from standard input, one JSON object a line ({"picture": ..., "out": ...}, or
     {"picture": ..., "landmarks": [[x, y], ...]} for a face's 128-number descriptor), one JSON answer a line is printed.
@@ -30,6 +33,7 @@ def align_picture(pictures: tuple[str, ...], out: Path, size: int, largest: bool
     Example:
       aahq align-picture party.jpg -o aligned --size 256 --largest
     """
+    targets = {} if pictures == ("-",) else _targets(pictures, out)
     from aahq.faces.picture_aligner import PictureAligner
 
     aligner = PictureAligner(size, largest)
@@ -39,16 +43,41 @@ def align_picture(pictures: tuple[str, ...], out: Path, size: int, largest: bool
             sys.stdout.flush()
         return
     failed = 0
-    for picture in pictures:
-        answer = aligner.answer({"picture": picture, "out": str(out / f"{Path(picture).stem}.png")})
+    for picture, target in targets.items():
+        answer = aligner.answer({"picture": picture, "out": str(target)})
         failed += "error" in answer
-        said = answer.get("error") or f"{picture}: {'already aligned' if answer['aligned'] else 'aligned'}"
+        said = answer.get("error") or f"{picture}: {'already aligned' if answer['aligned'] else 'aligned'}: {target}"
         click.echo(json.dumps(answer) if as_json else said, err=not as_json and "error" in answer)
     if failed:
         raise SuiteError(f"align-picture: {failed} of {len(pictures)} pictures were not aligned")
 
 
-def _requests() -> Iterator[dict[str, Any]]:
-    for line in sys.stdin:
+def _targets(pictures: tuple[str, ...], out: Path) -> dict[str, Path]:
+    """Picture -> the file that its face becomes: its stem, with a number where an earlier picture has that name.
+
+    Raises:
+        SuiteError: a picture itself would be overwritten.
+    """
+    own = {os.path.realpath(picture) for picture in pictures}
+    targets: dict[str, Path] = {}
+    taken: set[str] = set()
+    for picture in dict.fromkeys(pictures):
+        stem = Path(picture).stem
+        names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+        # Some disks hold FACE.png and face.png for one.
+        name = next(name for name in names if name.casefold() not in taken)
+        taken.add(name.casefold())
+        targets[picture] = out / f"{name}.png"
+        if os.path.realpath(targets[picture]) in own:
+            raise SuiteError(f"-o {out}: {targets[picture].name} there is one of PICTURES; give another folder")
+    return targets
+
+
+def _requests() -> Iterator[Any]:
+    for line in sys.stdin.buffer:
         if line.strip():
-            yield json.loads(line)
+            try:
+                yield json.loads(line)
+            except (ValueError, RecursionError):
+                # No request: the answer says what one is.
+                yield None

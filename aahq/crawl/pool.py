@@ -14,8 +14,9 @@ from aahq.consent.permissions import Permissions
 from aahq.crawl.process import FOLDER, Batch, Desk, Taken, Task, Terms
 from aahq.folder import content_path
 from aahq.ledger import Ledger
+from aahq.reasons import Refusal
 from aahq.remove.forget import returned
-from aahq.stages.engine import Engine, Flow, Refusal, Tally, open_pool
+from aahq.stages.engine import Engine, Flow, Tally, open_pool
 from aahq.web.client import Http, Limits
 from aahq.web.interrupts import Stop
 from suite.files import canonical_json

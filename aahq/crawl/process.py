@@ -11,8 +11,7 @@ from aahq.consent.decide import Decision, decide, decide_file
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.crawl.fetch import Fetched, download, settle
-from aahq.reasons import Rejected
-from aahq.stages.engine import Refusal, guarded
+from aahq.reasons import Refusal, Rejected, guarded
 from aahq.web.client import Http
 from aahq.web.interrupts import Stop
 

@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from aahq.faces.align import align, crop_quad, is_aligned
+from aahq.faces.align import FARTHEST, align, crop_quad, is_aligned
 from aahq.faces.dlib_models import load_dlib, model_file
 from aahq.faces.find import FaceFinder, FoundFace
+from aahq.reasons import REASONS, Refusal, guarded
 from suite.errors import SuiteError
 from suite.files import whole_file
+from suite.pictures import DecodeLimits, PictureError, decode
 
 # Weaker finds beside a strong one are usually shadows and patterns; alone, even a weak one is taken.
 SURE = 0.3
+# A person chose the picture: any size, any transparency.
+_LIMITS = DecodeLimits(min_side=1, max_transparent=1.0, first_of_several=True)
 DESCRIPTOR = "dlib_face_recognition_resnet_model_v1.dat"
 
 
@@ -37,31 +41,47 @@ class PictureAligner:
     def _recogniser(self) -> Any:
         return load_dlib().face_recognition_model_v1(str(model_file(DESCRIPTOR)))
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Serve one request; a mistake becomes `{"error": one line}`.
+    def answer(self, request: Any) -> dict[str, Any]:
+        """Serve one request, whatever it is; a mistake becomes `{"error": one line}`.
 
         `{"picture", "out"}` aligns: `out` is written, the answer has `aligned` (the picture was already), `faces`, `quad`
         (corners in pixels of the picture, 0 the outer
         corner of its first pixel: top left, bottom left, bottom right, top right) and `landmarks` (68 points in
         pixels of `out`). `{"picture", "landmarks"}` describes: `descriptor`, 128 numbers.
         """
+        answer = guarded(self._serve, request)
+        if not isinstance(answer, Refusal):
+            return answer
+        picture = request.get("picture") if isinstance(request, dict) else None
+        what = REASONS[answer.reason] if answer.reason != "fault" else "the program failed on it"
+        return {"picture": picture, "error": f"{picture}: {what} ({answer.detail})"}
+
+    def _serve(self, request: Any) -> dict[str, Any]:
+        picture = request.get("picture") if isinstance(request, dict) else None
         try:
+            if not isinstance(picture, str) or not picture:
+                raise SuiteError(
+                    'request: expected {"picture": FILE, "out": FILE} or {"picture": FILE, "landmarks": [...]}'
+                )
             if "landmarks" in request:
-                return {"descriptor": self.describe(Path(request["picture"]), np.array(request["landmarks"]))}
-            return self.align(Path(request["picture"]), Path(request["out"]))
+                return {"descriptor": self.describe(Path(picture), _points(request["landmarks"]))}
+            if not isinstance(request.get("out"), str) or not request["out"]:
+                raise SuiteError(f'request: "out" for {picture}: expected the file to write')
+            return self.align(Path(picture), Path(request["out"]))
         except SuiteError as error:
-            return {"picture": request.get("picture"), "error": str(error)}
+            return {"picture": picture, "error": str(error)}
+        except OSError as error:
+            return {"picture": picture, "error": f"{error.filename or request.get('out')}: {error.strerror or error}"}
 
     def align(self, picture: Path, out: Path) -> dict[str, Any]:
         """Write the aligned face of `picture` to `out`; see `answer`. Raises SuiteError without exactly one face."""
-        image = _read(picture)
-        rgb = np.asarray(image)
+        rgb = _read(picture)
         face = self._one_face(rgb, picture)
         already = is_aligned(rgb, face.landmarks)
         h, w = rgb.shape[:2]
         quad = np.array([[0, 0], [0, h], [w, h], [w, 0]], float) if already else crop_quad(face.landmarks)[0] + 0.5
         if already:
-            result = image.resize((self.size, self.size), Image.Resampling.LANCZOS)
+            result = Image.fromarray(rgb).resize((self.size, self.size), Image.Resampling.LANCZOS)
         else:
             result = Image.fromarray(align(rgb, face.landmarks, self.size))
         with whole_file(out) as part:
@@ -81,7 +101,7 @@ class PictureAligner:
         (left, top), (right, bottom) = landmarks.min(0), landmarks.max(0)
         box = dlib.rectangle(round(left), round(top), round(right), round(bottom))
         shape = dlib.full_object_detection(box, points)
-        return list(self._recogniser.compute_face_descriptor(np.array(_read(picture)), shape))
+        return list(self._recogniser.compute_face_descriptor(_read(picture), shape))
 
     def _one_face(self, rgb: np.ndarray, picture: Path) -> FoundFace:
         faces = self.finder.find(rgb)
@@ -93,14 +113,24 @@ class PictureAligner:
         return sure[0]
 
 
-def _read(path: Path) -> Image.Image:
+def _read(path: Path) -> np.ndarray:
+    """uint8 (H, W, 3) as every other part of the suite sees the picture; of several frames the first."""
+    if not path.is_file():
+        raise SuiteError(f"{path}: no such file")
     try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except FileNotFoundError:
-        raise SuiteError(f"{path}: no such file") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise SuiteError(f"{path}: not a readable picture ({error})") from None
+        return decode(path, _LIMITS).rgb
+    except PictureError as error:
+        raise SuiteError(f"{path}: {error.sentence()}") from None
+
+
+def _points(given: Any) -> np.ndarray:
+    try:
+        points = np.array(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        points = np.empty(0)
+    if points.shape != (68, 2) or not np.isfinite(points).all() or np.abs(points).max() > FARTHEST:
+        raise SuiteError('request: "landmarks": expected 68 points [x, y] in pixels of the picture')
+    return points
 
 
 def _into_quad(points: np.ndarray, quad: np.ndarray, size: int) -> np.ndarray:

@@ -7,12 +7,10 @@ does to a worker (an exception, a crash of the whole process) is that row's refu
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import os
 import signal
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -23,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from aahq.ledger import Ledger
-from aahq.reasons import Rejected
+from aahq.reasons import Refusal
 from suite.children import end_with_pool
 from suite.errors import SuiteError
 from suite.progress import progress
@@ -32,40 +30,10 @@ from suite.progress import progress
 BATCH = 16
 # Rows that may end their worker's process, each alone in it, before the machine is taken for the culprit.
 DEATHS = 8
-# What the disk says to one row it says to all.
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A worker's answer for a row that it refuses; `trace` is the traceback where the program failed on it."""
-
-    reason: str
-    detail: str
-    trace: str = ""
-
-
-def guarded(work: Callable[..., R], *arguments: Any) -> R | Refusal:
-    """What `work` answers for one row; what it raises becomes the row's refusal.
-
-    Raises:
-        SuiteError, ImportError, OSError: what concerns every row: a missing model or package, a full or failing disk.
-    """
-    try:
-        return work(*arguments)
-    except Rejected as refused:
-        return Refusal(refused.reason, refused.detail)
-    except (SuiteError, ImportError):
-        raise
-    # The one place that catches everything: no list of types is complete for what foreign files do to decoders.
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in _DISK:
-            raise
-        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        return Refusal("fault", what, traceback.format_exc())
 
 
 @dataclass

@@ -14,8 +14,8 @@ from aahq.faces.align import checked_quad
 from aahq.faces.find import FaceFinder
 from aahq.images import decode
 from aahq.ledger import Ledger, face_id
-from aahq.reasons import Rejected
-from aahq.stages.engine import BATCH, Engine, Refusal, Tally, guarded, run_batches, stage_run
+from aahq.reasons import Refusal, Rejected, guarded
+from aahq.stages.engine import BATCH, Engine, Tally, run_batches, stage_run
 
 NAME = "faces"
 # id, file, candidate as JSON

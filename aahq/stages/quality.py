@@ -10,8 +10,9 @@ from pathlib import Path
 
 from aahq.ledger import Ledger
 from aahq.quality import Scores, Thresholds, Verdict, judge, load_thresholds
+from aahq.reasons import Refusal, guarded
 from aahq.stages.dedup import QUAD_SIDE, TAKES_PART
-from aahq.stages.engine import Refusal, Tally, guarded, stage_run
+from aahq.stages.engine import Tally, stage_run
 
 NAME = "quality"
 # The faces of the next clusters, best first. By name of the index: going by states, each query would sort all the rest.

@@ -11,9 +11,10 @@ from aahq.consent.optouts import OptOuts
 from aahq.images import decode
 from aahq.images.hashes import phash64, phash_hex, pixel_sha256
 from aahq.ledger import Ledger
+from aahq.reasons import Refusal, guarded
 from aahq.remove.forget import returned
 from aahq.remove.tombstones import Tombstones
-from aahq.stages.engine import BATCH, Engine, Refusal, Tally, guarded, run_batches, stage_run
+from aahq.stages.engine import BATCH, Engine, Tally, run_batches, stage_run
 from suite.files import canonical_json
 
 NAME = "screen"

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import struct
-import warnings
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from threading import Lock
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin
 from torch import Tensor
 
 from suite.errors import SuiteError
 from suite.files import whole_file
+from suite.pictures import DecodeLimits, PictureError, decode
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 
 
-# `warnings` is shared by all threads, and loaders decode in several.
-_opening = Lock()
+# Any size and any transparency: a person chose the picture.
+_LIMITS = DecodeLimits(min_side=1, max_transparent=1.0, first_of_several=True)
 
 
 def read_rgb(path: str | Path) -> Image.Image:
@@ -32,61 +29,30 @@ def read_rgb(path: str | Path) -> Image.Image:
         SuiteError: no such file, not a picture, cut short, or too large to be one (a decompression bomb).
     """
     path = Path(path)
+    if path.is_dir():
+        raise SuiteError(f"{path}: is a folder; a picture is expected")
+    if not path.exists():
+        raise SuiteError(f"{path}: no such file; a picture is expected")
     try:
         return decode_rgb(path)
-    except FileNotFoundError:
-        raise SuiteError(f"{path}: no such file; a picture is expected") from None
-    except IsADirectoryError:
-        raise SuiteError(f"{path}: is a folder; a picture is expected") from None
-    except UnidentifiedImageError:
-        raise SuiteError(f"{path}: not a picture; PNG, JPEG, WebP, BMP, TIFF and GIF are read") from None
     except PICTURE_ERRORS as error:
         raise SuiteError(f"{path}: {' '.join(str(error).split())[:200]}") from None
 
 
-def decode_rgb(source: Path | BinaryIO) -> Image.Image:
-    """The one way from a picture's bytes to RGB, for commands and training: turned as its EXIF says, transparency on white,
-    16-bit greys scaled, the first frame of several.
+def decode_rgb(source: Path | bytes) -> Image.Image:
+    """The one way from a picture's bytes to RGB, for commands and training: `suite.pictures.decode`, the first of several.
 
     Raises:
         PICTURE_ERRORS: not a picture, damaged, too large to be one, or of a kind that has no range (32 bits, floats).
     """
-    with _opening, warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            image = Image.open(source)
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-            raise ValueError(f"more than {Image.MAX_IMAGE_PIXELS} pixels; make it smaller first") from None
-    with image:
-        try:
-            return _to_rgb(ImageOps.exif_transpose(image))
-        except _DAMAGE as error:
-            raise ValueError(f"a damaged or foreign picture ({error})") from error
+    try:
+        return Image.fromarray(decode(source, _LIMITS).rgb)
+    except PictureError as error:
+        raise ValueError(error.sentence()) from None
 
 
-# What `decode_rgb` raises; `UnidentifiedImageError` is an OSError.
+# What `decode_rgb` raises.
 PICTURE_ERRORS = (OSError, ValueError)
-# What Pillow's plug-ins raise on damaged bytes.
-_DAMAGE = (
-    *(OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, EOFError),
-    *(RuntimeError, struct.error, zlib.error, Image.DecompressionBombError),
-)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # Pillow would clip 16-bit greys instead of scaling them.
-        grey = np.asarray(image).astype(np.int64)
-        if grey.min() < 0 or grey.max() > 65535:
-            raise ValueError("32 bits a pixel; 8 or 16 are read")
-        image = Image.fromarray((grey >> 8).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("floating-point pixels; 8 or 16 bits are read")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(ground, image).convert("RGB")
-    return image.convert("RGB")
 
 
 def to_tensor(image: Image.Image | np.ndarray) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import lzma
 import os
@@ -234,4 +233,4 @@ def _picture_column(schema: object, path: Path) -> str:
 
 def decoded(data: bytes) -> np.ndarray:
     """Encoded bytes -> (H, W, 3) uint8 RGB by the rules of `decode_rgb`; raises its PICTURE_ERRORS."""
-    return np.asarray(decode_rgb(io.BytesIO(data)))
+    return np.asarray(decode_rgb(data))

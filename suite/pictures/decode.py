@@ -2,9 +2,9 @@
 
 What is decided here, once: EXIF rotation is applied; an embedded ICC profile is converted to sRGB (relative colorimetric
 with black-point compensation) unless it already says sRGB, and so is a PNG's gAMA; transparency is laid on white, and a mostly
-transparent picture is refused; CMYK, 12 and 16 bits, white-is-zero, palette, grey and bilevel become RGB; of a TIFF with reduced
-copies the full picture is taken, several pictures or frames are refused. Size is checked in the header, before anything is
-decoded.
+transparent picture is refused; CMYK, 12 and 16 bits, white-is-zero, palette, grey and bilevel become RGB; of a TIFF with
+reduced copies the full picture is taken, and several frames are refused unless the first is asked for. Size is checked in
+the header, before anything is decoded.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
 
 from suite.pictures.colour import gamma_to_srgb, to_srgb
 from suite.pictures.complete import check_png_rows, check_whole
@@ -30,7 +31,10 @@ from suite.pictures.magic import HEAD, looks_like_text, picture_type
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 # What Pillow's decoders and plugins raise on malformed files; anything else is a fault of this program.
-_DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, struct.error, zlib.error)
+_DECODER_ERRORS = (
+    *(OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(RuntimeError, struct.error, zlib.error),
+)
 # TIFF 6.0, section 8: BitsPerSample, NewSubfileType and PhotometricInterpretation; SubfileType of section 8, deprecated.
 _BITS, _SUBFILE, _PHOTOMETRIC, _OLD_SUBFILE = 258, 254, 262, 255
 # Bit 0: a reduced copy of another picture of the file; bit 2: a mask of one.
@@ -59,12 +63,14 @@ class DecodeLimits:
         min_side: the shorter side in pixels.
         max_transparent: the largest share of pixels that are more than half transparent.
         max_bytes: the file's size.
+        first_of_several: of an animation, or several pictures in one file, take the first instead of refusing.
     """
 
     max_pixels: int = 64_000_000
     min_side: int = 64
     max_transparent: float = 0.5
     max_bytes: int = 200_000_000
+    first_of_several: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,12 +99,11 @@ def decode(source: Path | bytes, limits: DecodeLimits | None = None) -> Decoded:
     """
     limits = limits or DecodeLimits()
     data = _read(source, limits)
-    with warnings.catch_warnings():
-        # The limit on pixels is ours and typed; Pillow's warning at its own limit is not.
-        warnings.simplefilter("ignore")
-        picture = _open(data)
+    with _no_warnings():
+        black_is_zero = _black_is_zero(data)
+        picture = _open(black_is_zero or data)
         with _typed_decoding():
-            _choose_page(picture)
+            _choose_page(picture, limits.first_of_several)
         _check_header(picture, limits)
         check_whole(data)
         notes: dict[str, Any] = {
@@ -116,6 +121,8 @@ def decode(source: Path | bytes, limits: DecodeLimits | None = None) -> Decoded:
         notes["orientation"] = orientation = _orientation(picture)
         info = picture.info
         colour, alpha = _split_alpha(picture, data)
+        if black_is_zero is not None:
+            colour = ImageChops.invert(colour)
         del picture
         rgb, notes["icc"] = to_srgb(colour, info.get("icc_profile"))
         if notes["icc"] == "none" and "gamma" in info and "srgb" not in info:
@@ -138,6 +145,30 @@ def _read(source: Path | bytes, limits: DecodeLimits) -> bytes:
         return source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
         raise PictureError("corrupt", f"cannot read the file: {error.strerror}") from None
+
+
+_decoding = 0
+_counting = Lock()
+_caught = warnings.catch_warnings()
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Pillow's warnings say nothing that is not typed here. The filters belong to all threads: the last one restores them."""
+    global _decoding, _caught
+    with _counting:
+        if _decoding == 0:
+            _caught = warnings.catch_warnings()
+            _caught.__enter__()
+            warnings.simplefilter("ignore")
+        _decoding += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _decoding -= 1
+            if _decoding == 0:
+                _caught.__exit__(None, None, None)
 
 
 @contextmanager
@@ -169,16 +200,40 @@ def _open(data: bytes) -> Image.Image:
         raise PictureError("unknown_format", f"first bytes {data[:8].hex()}; read are {', '.join(FORMATS)}") from None
 
 
-def _choose_page(picture: Image.Image) -> None:
+def _black_is_zero(data: bytes) -> bytes | None:
+    """A TIFF of 12 or 16-bit greys whose zero is white, said to be one whose zero is black: Pillow reads only such.
+
+    Its pixels are to be inverted. None for anything else.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is None or len(data) < 8:
+        return None
+    (at,) = struct.unpack(order + "I", data[4:8])
+    (count,) = struct.unpack(order + "H", data[at : at + 2].ljust(2, b"\0"))
+    places: dict[int, int] = {}
+    shorts: dict[int, int] = {}
+    for entry in range(at + 2, min(at + 2 + 12 * count, len(data) - 11), 12):
+        tag, kind, number, value, _ = struct.unpack(order + "HHIHH", data[entry : entry + 12])
+        if kind == 3 and number == 1:
+            places[tag], shorts[tag] = entry + 8, value
+    if shorts.get(_PHOTOMETRIC) != 0 or shorts.get(_BITS) not in (12, 16):
+        return None
+    place = places[_PHOTOMETRIC]
+    return data[:place] + struct.pack(order + "H", 1) + data[place + 2 :]
+
+
+def _choose_page(picture: Image.Image, first_of_several: bool) -> None:
     """Go to the one picture of a file; its reduced copies (the pyramids of museums) and masks are none.
 
     Raises:
-        PictureError: "animated": frames of an animation, or several pictures.
+        PictureError: "animated": frames of an animation, or several pictures, of which the first is not asked for.
     """
     # A JPEG of several pictures (stereo, thumbnails) is an MPO for Pillow; its first frame is the picture.
     if picture.format == "MPO" or not getattr(picture, "is_animated", False):
         return
     if picture.format != "TIFF":
+        if first_of_several:
+            return
         raise PictureError("animated", f"{picture.format} of several frames")
     pages = []
     for page in range(_PAGES + 1):
@@ -189,6 +244,8 @@ def _choose_page(picture: Image.Image) -> None:
         tags = picture.tag_v2  # type: ignore[attr-defined]
         if not int(tags.get(_SUBFILE, 0)) & _NO_PICTURE and tags.get(_OLD_SUBFILE) != 2:
             pages.append(page)
+        if pages and first_of_several:
+            break
         if len(pages) > 1 or page == _PAGES:
             raise PictureError("animated", "TIFF of several pictures")
     picture.seek(pages[0] if pages else 0)
@@ -228,7 +285,7 @@ def _split_alpha(picture: Image.Image, data: bytes) -> tuple[Image.Image, Image.
         return picture.convert("L"), None
     if picture.mode in ("P", "RGBX", "YCbCr", "RGBA", "LA", "PA"):
         return picture.convert("RGB"), None
-    raise PictureError("unsupported_mode", picture.mode)
+    raise PictureError("unsupported_mode", "floating-point pixels" if picture.mode == "F" else picture.mode)
 
 
 def _as_decoded(transparent: Any, depth: int, colour: int) -> Any:
@@ -250,10 +307,8 @@ def _from_deep_grey(picture: Image.Image) -> tuple[Image.Image, Image.Image | No
         tags = picture.tag_v2  # type: ignore[attr-defined]
         if tags.get(_BITS) == (12,):
             largest = 4095
-        if tags.get(_PHOTOMETRIC) == 0 and picture.mode.startswith("I;16"):
-            values = largest - values
     if values.min() < 0 or values.max() > largest:
-        raise PictureError("unsupported_mode", f"{picture.mode} with values {values.min()} to {values.max()}")
+        raise PictureError("unsupported_mode", f"32 bits a pixel, from {values.min()} to {values.max()}")
     transparent, alpha = picture.info.get("transparency"), None
     if picture.format == "PNG" and isinstance(transparent, int):
         alpha = Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8))

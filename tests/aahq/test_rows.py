@@ -18,10 +18,10 @@ from aahq.crawl.stage import offer_again
 from aahq.faces.align import align, crop_quad
 from aahq.ledger import Ledger
 from aahq.pipeline import RUN, open_build
-from aahq.reasons import REASONS, Rejected
+from aahq.reasons import REASONS, Refusal, Rejected, guarded
 from aahq.stages import align as align_stage
 from aahq.stages import quality
-from aahq.stages.engine import Refusal, WorkerDiedError, guarded, open_pool, run_batches
+from aahq.stages.engine import WorkerDiedError, open_pool, run_batches
 from suite.progress import set_quiet
 
 RGB = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,19 @@ def test_a_bad_setting_is_one_line(tmp_path: Path, pair: str, said: str) -> None
 
 def test_suggestion() -> None:
     assert did_you_mean("stargan", ["stargan2", "munit"]) == "; did you mean 'stargan2'?"
+
+
+def test_a_new_file_has_the_mode_of_any_new_file_and_nobody_elses_umask_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plain").touch()
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("the umask is every thread's"))
+    write_whole(tmp_path / "whole", "x")
+    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "肖", "🖼"])
+def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path: Path, letter: str) -> None:
+    name = letter * (250 // len(letter.encode())) + ".png"
+    write_whole(tmp_path / name, "x")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
