@@ -21,7 +21,7 @@ from ops.bias_act import bias_act
 from ops.gram import gram_triangle, triangle_of, triangle_size
 
 Trunk = Literal["vgg19", "lite0"]
-SIDE, LITE0_SIDE = 256, 128
+SIDE = 256
 GRAM_VALUES = sum(width**2 for width in WIDTHS)
 TRIANGLE_VALUES = sum(triangle_size(width) for width in WIDTHS)
 
@@ -104,7 +104,8 @@ class StyleFeatures(nn.Module):
 
     Args:
         widths: of the trunk's maps.
-        trunk: "vgg19", as the paper has it, or "lite0": the first maps of EfficientNet-Lite0, at 128 x 128.
+        trunk: "vgg19", as the paper has it, or "lite0": the first maps of EfficientNet-Lite0, from a picture at the side that
+            makes the last of them 8 x 8 (64 px for three maps, 256 for all five).
     """
 
     def __init__(self, widths: Sequence[int] = WIDTHS, trunk: Trunk = "vgg19") -> None:
@@ -113,7 +114,7 @@ class StyleFeatures(nn.Module):
         if trunk == "lite0":
             if self.widths != TAP_WIDTHS[: len(self.widths)]:
                 raise ValueError(f"widths: given {self.widths}; expected the first of {TAP_WIDTHS}")
-            self.side = LITE0_SIDE
+            self.side = 8 * 2 ** len(self.widths)
             self.feature_extractor: nn.Module = Lite0Trunk(len(self.widths))
         else:
             self.side = SIDE * widths[0] // WIDTHS[0]
