@@ -13,8 +13,7 @@ from baselines.blocks import kaiming_init
 from baselines.checkpoints import read
 from baselines.registry import METHODS, UNTRAINED, Baseline, known
 from baselines.stargan2.fan import load_landmarks
-from suite.errors import SuiteError
-from suite.profiles import load_profile
+from suite.profiles import Settings, checked, load_profile
 
 
 def open_method(
@@ -39,6 +38,8 @@ def open_method(
         SuiteError: an unknown method, a checkpoint of another method or configuration, an unknown option.
     """
     row = METHODS[known(name)]
+    model = getattr(row.module("method"), "Options", Settings)
+    options = checked(model, options, f"--option, of {name}").model_dump(exclude_unset=True)
     if row.settings is None:
         return row.module("method").open_method(weights=weights, device=device, **options)
     return _open_trainable(name, row, weights, device, profile, overrides, options)
@@ -73,7 +74,4 @@ def _open_trainable(
             load_strict(network, pick(found, part, name), f"{name} {part}")
         # Convolutions are faster in this layout, and it carries over from weights to activations.
         network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-    try:
-        return row.module("method").method(parts, settings, trained=trained, **options)
-    except TypeError as error:
-        raise SuiteError(f"--option: {name}: {error}") from None
+    return row.module("method").method(parts, settings, trained=trained, **options)

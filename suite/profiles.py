@@ -42,13 +42,19 @@ def load_profile(
         if not eq:
             raise SuiteError(f"--set {pair}: expected key=value")
         _put(values, key.strip().split("."), _value(text.strip()))
+    return checked(model, values, f"--set / profile {name}")
+
+
+def checked(model: type[S], values: Mapping[str, Any], where: str) -> S:
+    """`values` as `model`; SuiteError with the first that does not fit, `where` before it."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        hint = did_you_mean(key, model.model_fields) if first["type"] == "extra_forbidden" else ""
-        raise SuiteError(f"--set / profile {name}: {key}: {first['msg']}{hint}") from None
+        known = list(model.model_fields)
+        hint = (did_you_mean(key, known) if known else "; it has none") if first["type"] == "extra_forbidden" else ""
+        raise SuiteError(f"{where}: {f'{key}: ' if key else ''}{first['msg']}{hint}") from None
 
 
 def profile_names(package: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from baselines.adain.networks import RELU_1, adain, coral, interpolate
@@ -13,6 +14,15 @@ from baselines.adain.settings import AdaInSettings
 from baselines.adapter import ImageMethod
 from baselines.trainee import Networks
 from suite.errors import SuiteError
+from suite.profiles import Settings
+
+
+class Options(Settings):
+    """What `--option` takes; see `AdaIn`."""
+
+    alpha: float = 1.0
+    preserve_colour: bool = False
+    mix: list[float] | None = Field(default=None, min_length=1)
 
 
 class AdaIn(ImageMethod):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
+from PIL import Image
 from torch import Tensor
 
 from baselines.load import open_method
 from baselines.registry import METHODS, UNTRAINED, known
-from models.data.pictures import picture_files, read_picture, save_png, to_uint8
+from models.data.pictures import UniqueNames, nearest_uint8, picture_files, read_picture, save_png, to_uint8
+from models.inference.sheets import SheetFiles, Tile
 from models.method import Face
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
@@ -29,7 +31,7 @@ from suite.progress import progress
 @click.option(
     "--latent", "seeds", multiple=True, type=seed_range, metavar="SEED", help="A seed of a random style; repeat."
 )
-@click.option("-o", "--out", type=output_folder, required=True, help="Folder for the pictures and sheet.png.")
+@click.option("-o", "--out", type=output_folder, required=True, help="Folder for pictures and sheets.")
 @click.option("--weights", default=UNTRAINED, show_default=True, help="A run, a checkpoint, or 'random' (untrained).")
 @click.option("--size", type=click.IntRange(32, 2048), help="Side of the pictures; the method's own by default.")
 @click.option("--shots", is_flag=True, help="Use all style pictures as one style (FUNIT's K shots, AdaIN's mix).")
@@ -60,8 +62,8 @@ def command(
     """Restyle each FACE (picture or folder) in every --style and with every --latent seed.
 
     METHOD is adain, munit, funit, drit, mdmm, stargan2, gatys or toonify. Faces should be aligned squares. Writes
-    <face>--<style>.png or <face>--seed<n>.png, and a contact sheet. Without --weights the networks are untrained and
-    the sheet says so.
+    <face>--<style>.png or <face>--seed<n>.png, and sheets of 8 faces; memory does not grow with the faces. Without --weights
+    the networks are untrained and the sheets say so. A face that cannot be read is named and skipped; then the exit code is 2.
 
     \b
     Example:
@@ -71,6 +73,8 @@ def command(
     known(method, METHODS)
     if not styles and not seeds:
         raise SuiteError("--style: give style pictures, or --latent SEED for random styles")
+    files = list(picture_files(faces, "FACE"))
+    art = list(picture_files(styles, "--style"))
     extra = {key: _value(key, text) for key, text in (_pair(option) for option in options)}
     found = open_method(method, weights, device, profile, overrides, **extra)
     for mode, given, flag in (("reference", styles, "--style"), ("latent", seeds, "--latent")):
@@ -78,49 +82,86 @@ def command(
             raise SuiteError(
                 f"{flag}: {found.name} has no {mode}-guided mode; it has {' and '.join(sorted(found.modes))}"
             )
-    side = size or found.resolution
-    files = list(picture_files(faces, "FACE"))
-    pictures = [read_picture(file, side) for file in files]
-    art_files = list(picture_files(styles, "--style"))
-    art = torch.stack([read_picture(file, side) for file in art_files]) if art_files else None
-    looks = _looks(art, [file.stem for file in art_files], seeds, shots)
-    made: dict[str, list[Tensor]] = {}
-    total = len(files) * len(looks)
-    with progress(None, found.name, total, "picture") as bar:
-        for name, style, seed in looks:
-            rows = []
-            for start in range(0, len(files), batch):
-                part = torch.stack(pictures[start : start + batch]).to(device)
-                rows.append(_made(found, part, files[start : start + batch], style, seed, device).cpu())
-                bar.update(len(part))
-            made[name] = list(torch.cat(rows))
+    look = _Looks(art, seeds, shots, size or found.resolution)
     note = f"{found.name}, weights {weights}"
-    written = []
-    for name, results in made.items():
-        for file, picture in zip(files, results):
-            path = out / f"{file.stem}--{name}.png"
-            save_png(path, picture, {"method": note})
-            written.append(str(path))
-    sheet = _sheet(
-        out / "sheet.png", note, files, pictures, dict(zip((n for n, _, _ in looks), (s for _, s, _ in looks))), made
-    )
+    sheets = SheetFiles(out, look.head())
+    face_names, result_names = UniqueNames(), UniqueNames()
+    written: list[str] = []
+    failures: list[str] = []
+    with progress(None, found.name, len(files) * len(look), "picture") as bar:
+        for start in range(0, len(files), batch):
+            part = _readable(files[start : start + batch], look.side, failures)
+            stems = [face_names(file.stem) for file, _ in part]
+            rows = [[_tile(picture, stem)] for stem, (_, picture) in zip(stems, part)]
+            for name, style, seed in look if part else ():
+                images = torch.stack([picture for _, picture in part]).to(device)
+                made = _made(found, images, [file for file, _ in part], style, seed, device).cpu()
+                for stem, picture, row in zip(stems, made, rows):
+                    path = out / f"{result_names(f'{stem}--{name}')}.png"
+                    save_png(path, picture, {"method": note})
+                    written.append(str(path))
+                    row.append(_tile(picture, name))
+                bar.update(len(part))
+            for row in rows:
+                sheets.add(row, note)
+    sheets.write()
+    if failures:
+        raise SuiteError(f"stylize: {len(failures)} of {len(files)} faces could not be used")
     emit(
-        {"method": found.name, "weights": weights, "pictures": written, "sheet": str(sheet)},
-        f"{found.name}: {total} pictures in {out}; look at {sheet}",
+        {"method": found.name, "weights": weights, "pictures": written, "sheets": [str(file) for file in sheets.files]},
+        f"{found.name}: {len(written)} pictures in {out}; look at {sheets.files[0]}",
         as_json,
     )
 
 
-def _looks(
-    art: Tensor | None, names: Sequence[str], seeds: Sequence[int], shots: bool
-) -> list[tuple[str, Tensor | None, int]]:
-    """(name, style picture or stack, seed) of each look."""
-    looks: list[tuple[str, Tensor | None, int]] = [(f"seed{seed}", None, seed) for seed in seeds]
-    if art is None:
-        return looks
-    if shots:
-        return [*looks, (f"{len(art)}-shots", art, 0)]
-    return looks + [(name, picture, 0) for name, picture in zip(names, art)]
+def _readable(files: Sequence[Path], side: int, failures: list[str]) -> list[tuple[Path, Tensor]]:
+    """The faces that can be read; the others are named and added to `failures`."""
+    found = []
+    for file in files:
+        try:
+            found.append((file, read_picture(file, side)))
+        except SuiteError as error:
+            failures.append(str(error))
+            click.echo(f"error: {error}", err=True)
+    return found
+
+
+class _Looks:
+    """What every face is shown in: (name, style picture or stack of them, seed).
+
+    Style pictures are kept as bytes at the method's side; faces come and go.
+    """
+
+    def __init__(self, files: Sequence[Path], seeds: Sequence[int], shots: bool, side: int) -> None:
+        self.side = side
+        pictures = [nearest_uint8(read_picture(file, side)) for file in files]
+        self._looks: list[tuple[str, Tensor | None, int]] = [
+            (f"seed{seed}", None, seed) for seed in dict.fromkeys(seeds)
+        ]
+        unique = UniqueNames()
+        if shots and pictures:
+            self._looks.append((f"{len(pictures)}-shots", torch.stack(pictures), 0))
+        else:
+            self._looks += [(unique(file.stem), picture, 0) for file, picture in zip(files, pictures)]
+
+    def __len__(self) -> int:
+        return len(self._looks)
+
+    def __iter__(self) -> Iterator[tuple[str, Tensor | None, int]]:
+        """Style pictures as (3, S, S), or (K, 3, S, S), float32 in [-1, 1]."""
+        for name, style, seed in self._looks:
+            yield name, None if style is None else style.float() / 127.5 - 1, seed
+
+    def head(self) -> list[Tile]:
+        """The first row of a sheet."""
+        head = [Tile()]
+        for name, style, _ in self:
+            head.append(Tile(None, name) if style is None else _tile(style if style.ndim == 3 else style[0], name))
+        return head
+
+
+def _tile(picture: Tensor, caption: str) -> Tile:
+    return Tile(Image.fromarray(to_uint8(picture)), caption).small()
 
 
 def _made(method: Any, images: Tensor, files: Sequence[Path], style: Tensor | None, seed: int, device: str) -> Tensor:
@@ -136,31 +177,6 @@ def _seed(file: Path) -> int:
     import zlib
 
     return zlib.crc32(file.stem.encode())
-
-
-def _sheet(
-    path: Path,
-    note: str,
-    files: Sequence[Path],
-    pictures: Sequence[Tensor],
-    styles: dict[str, Tensor | None],
-    made: dict[str, list[Tensor]],
-) -> Path:
-    from PIL import Image
-
-    from models.inference.sheets import Tile, draw_sheet
-
-    def tile(picture: Tensor, caption: str) -> Tile:
-        return Tile(Image.fromarray(to_uint8(picture)), caption)
-
-    head = [Tile()]
-    for name, style in styles.items():
-        head.append(Tile(None, name) if style is None else tile(style if style.ndim == 3 else style[0], name))
-    rows = [head]
-    for i, (file, picture) in enumerate(zip(files, pictures)):
-        rows.append([tile(picture, file.stem), *(tile(results[i], name) for name, results in made.items())])
-    save_png(path, draw_sheet(rows, note))
-    return path
 
 
 def _pair(option: str) -> tuple[str, str]:

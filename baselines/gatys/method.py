@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from baselines.adapter import ImageMethod
 from baselines.blocks import kaiming_init
 from models.networks.vgg import VGG19Trunk
-from suite.errors import SuiteError
+from suite.params import LARGEST_SEED
+from suite.profiles import Settings
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CONTENT_TAP = 3
@@ -40,6 +43,16 @@ def style_loss(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
         energy = target.square().sum((1, 2)).clamp_min(1e-12)
         total = total + (gram(ours) - target).square().sum((1, 2)) / energy
     return total / len(wanted)
+
+
+class Options(Settings):
+    """What `--option` takes; see `Gatys` and `open_method`."""
+
+    steps: int = Field(default=200, ge=1)
+    style_weight: float = Field(default=10.0, ge=0)
+    lr: float = Field(default=0.03, gt=0)
+    size: int = Field(default=256, ge=32, le=2048, multiple_of=4)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
 
 
 class Gatys(ImageMethod):
@@ -66,8 +79,6 @@ class Gatys(ImageMethod):
         lr: float = 0.03,
         trained: bool = True,
     ) -> None:
-        if steps < 1:
-            raise SuiteError(f"--option steps={steps}: expected at least 1")
         self.trunk, self.resolution, self.steps = trunk, resolution, steps
         self.style_weight, self.lr = style_weight, lr
         self.name = "Gatys" if trained else "Gatys (random features)"
@@ -100,7 +111,7 @@ class Gatys(ImageMethod):
 
 
 def open_method(
-    weights: str | Path = "random", device: str = "cpu", seed: int = 0, size: int = 256, **options: float
+    weights: str | Path = "random", device: str = "cpu", seed: int = 0, size: int = 256, **options: Any
 ) -> Gatys:
     """Gatys' method on the VGG-19 of `weights` (torchvision's file or BlendGAN's), or on random features."""
     from models.weights import load_checkpoint
@@ -113,7 +124,4 @@ def open_method(
     else:
         kaiming_init(trunk)
     trunk.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    try:
-        return Gatys(trunk, size, trained=trained, **options)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise SuiteError(f"--option: gatys: {error}; known: steps, style_weight, lr, size, seed") from None
+    return Gatys(trunk, size, trained=trained, **options)

@@ -16,6 +16,13 @@ from baselines.mdmm.settings import MdmmSettings
 from baselines.trainee import Networks
 from models.rng import seeded_normal
 from suite.errors import SuiteError
+from suite.profiles import Settings
+
+
+class Options(Settings):
+    """What `--option` takes; see `Mdmm`."""
+
+    target: int = 1
 
 
 class Mdmm(ImageMethod):

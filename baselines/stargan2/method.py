@@ -13,6 +13,13 @@ from baselines.stargan2.settings import StarGan2Settings
 from baselines.trainee import Networks
 from models.rng import seeded_normal
 from suite.errors import SuiteError
+from suite.profiles import Settings
+
+
+class Options(Settings):
+    """What `--option` takes; see `StarGan2`."""
+
+    target: int = 1
 
 
 class StarGan2(ImageMethod):

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from models.method import Face, Mode
 from models.networks.stylegan2 import Generator, channel_table
 from models.rng import seeded_normal
 from suite.errors import SuiteError
+from suite.profiles import Settings
 
 
 def layer_side(key: str) -> int:
@@ -50,6 +52,17 @@ def swapped(
         )
     share = {key: blend if layer_side(key) >= from_side else 0.0 for key in base}
     return {key: torch.lerp(value, art[key], share[key]) if share[key] else value for key, value in base.items()}
+
+
+class Options(Settings):
+    """What `--option` takes; see `open_method` and `swapped`."""
+
+    art: str = ""
+    from_side: int = Field(default=16, ge=4, le=2048)
+    blend: float = Field(default=1.0, ge=0, le=1)
+    truncation: float = Field(default=0.7, ge=0, le=1)
+    size: Literal[32, 64, 128, 256, 512, 1024] = 64
+    width: int = Field(default=32, ge=4, le=512)
 
 
 class Toonify:

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from models.inference.pretrained import Pretrained
+    from models.inference.sheets import Tile
     from models.inference.stylise import Inverter, Settings, Style, Stylised
     from models.networks.psp import PSPEncoder
-
-ROWS = 8
 
 
 @click.command()
@@ -70,6 +69,7 @@ def stylize(
       blendgan stylize me.jpg --style art/ --strength 0.7 --paste-back -o out
     """
     from models.data.pictures import picture_files
+    from models.inference.sheets import SheetFiles
     from models.inference.stylise import Settings, Stylist, read_styles
     from suite.progress import progress
 
@@ -92,21 +92,23 @@ def stylize(
         click.echo(f"error: {error}", err=True)
 
     stylist = Stylist(model, settings, psp, distance)
-    sheets = _Sheets(out, known, model, settings)
+    sheets = SheetFiles(out, _head(known))
     done: list[dict[str, Any]] = []
     count = 0
     for one in progress(stylist.run(photographs, known, out, failed), "faces", unit="face"):
         count += 1
         if as_json:
             done.append(_told(one))
-        sheets.add(one)
+        sheets.add(_row(one), _note(one, model, settings))
     sheets.write()
     if failures:
         raise SuiteError(
             f"stylize: {len(failures)} of {count + len(failures)} faces could not be used" if count else failures[0]
         ) from None
     told = {"faces": done, "i": i, "theta": theta, **model.origin}
-    text = f"{count} faces in {len(known)} styles, {sheets.written} sheets in {out}; weights: {model.origin['weights']}"
+    text = (
+        f"{count} faces in {len(known)} styles, {len(sheets.files)} sheets in {out}; weights: {model.origin['weights']}"
+    )
     emit(told, text, as_json)
 
 
@@ -145,63 +147,33 @@ def _told(one: Stylised) -> dict[str, Any]:
     return {"face": str(one.source), "inverted": one.how, "results": results}
 
 
-class _Sheets:
-    """Sheets of eight faces, each written as soon as it is full."""
+def _head(styles: list[Style]) -> list[Tile]:
+    from PIL import ImageOps
 
-    def __init__(self, out: Path, styles: list[Style], model: Pretrained, settings: Settings) -> None:
-        self.out, self.styles, self.model, self.settings = out, styles, model, settings
-        self.rows: list[Stylised] = []
-        self.written = 0
+    from models.data.pictures import read_rgb
+    from models.inference.sheets import SIDE, Tile
 
-    def add(self, one: Stylised) -> None:
-        self.rows.append(_small(one))
-        if len(self.rows) == ROWS:
-            self.write()
-
-    def write(self) -> None:
-        """Write the faces that wait for a sheet, if any do."""
-        if self.rows:
-            self.written += 1
-            _sheet(self.out / f"sheet-{self.written:04d}.png", self.rows, self.styles, self.model, self.settings)
-            self.rows = []
+    return [Tile(), Tile(), *(Tile(ImageOps.fit(read_rgb(style.path), (SIDE, SIDE)), style.name) for style in styles)]
 
 
-def _small(one: Stylised) -> Stylised:
-    """Only what a sheet shows: full pictures of eight faces in many styles would fill the memory."""
-    from dataclasses import replace
-
-    import numpy as np
+def _row(one: Stylised) -> list[Tile]:
     from PIL import Image
 
-    def shrink(pixels: Any) -> Any:
-        return np.asarray(Image.fromarray(pixels).resize((160, 160), Image.Resampling.LANCZOS))
+    from models.inference.sheets import Tile
 
-    results = [replace(result, picture=shrink(result.picture)) for result in one.results]
-    return replace(one, face=shrink(one.face), natural=shrink(one.natural), results=results)
+    line = [Tile(Image.fromarray(one.face), one.source.stem), Tile(Image.fromarray(one.natural), "inverted")]
+    for result in one.results:
+        measured = [("face", result.face_similarity), ("style", result.style_similarity)]
+        caption = "  ".join(f"{name} {value:.2f}" for name, value in measured if value is not None)
+        line.append(Tile(Image.fromarray(result.picture), caption))
+    return line
 
 
-def _sheet(path: Path, rows: list[Stylised], styles: list[Style], model: Pretrained, settings: Settings) -> None:
-    from PIL import Image, ImageOps
-
-    from models.data.pictures import read_rgb, save_png
-    from models.inference.sheets import Tile, draw_sheet
-
-    head = [Tile(), Tile()]
-    head += [Tile(ImageOps.fit(read_rgb(style.path), (160, 160)), style.name) for style in styles]
-    grid = [head]
-    for one in rows:
-        line = [Tile(Image.fromarray(one.face), one.source.stem), Tile(Image.fromarray(one.natural), "inverted")]
-        for result in one.results:
-            measured = [("face", result.face_similarity), ("style", result.style_similarity)]
-            caption = "  ".join(f"{name} {value:.2f}" for name, value in measured if value is not None)
-            line.append(Tile(Image.fromarray(result.picture), caption))
-        grid.append(line)
-    note = (
-        f"Weights: {model.origin['weights']}. i = {settings.i}, theta = {settings.theta:.2f}. Inverted: {rows[0].how}."
-    )
+def _note(one: Stylised, model: Pretrained, settings: Settings) -> str:
+    note = f"Weights: {model.origin['weights']}. i = {settings.i}, theta = {settings.theta:.2f}. Inverted: {one.how}."
     if settings.similarity:
         note += (
             " face: 1 - distance of dlib's 128-d descriptors of photograph and result, both read at the photograph's"
             " landmarks (0.4 and more: the same person, say its authors). style: cosine of the style codes."
         )
-    save_png(path, draw_sheet(grid, note))
+    return note

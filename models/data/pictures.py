@@ -132,6 +132,22 @@ def picture_files(paths: tuple[Path, ...], flag: str) -> Iterator[Path]:
             raise SuiteError(f"{flag} {path}: no such file or folder; a picture, or a folder of pictures, is expected")
 
 
+class UniqueNames:
+    """Names that are given once: "art", then "art-2", so that two inputs of one name are two results."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def __call__(self, name: str) -> str:
+        """`name`, or with the smallest number that makes it new; case does not make it so (some disks ignore it)."""
+        new, count = name, 1
+        while new.casefold() in self._given:
+            count += 1
+            new = f"{name}-{count}"
+        self._given.add(new.casefold())
+        return new
+
+
 def check_pictures(pictures: Tensor, name: str) -> Tensor:
     """Return `pictures` if they are (N, 3, H, W) float in [-1, 1].
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.data.pictures import read_picture, read_rgb, save_png, to_tensor, to_uint8
+from models.data.pictures import UniqueNames, read_picture, read_rgb, save_png, to_tensor, to_uint8
 from models.inference.aligner import AlignedFace, Aligner, face_similarity
 from models.inference.invert import invert
 from models.inference.paste_back import paste_back
@@ -122,7 +122,8 @@ class Stylised:
 
 def read_styles(model: Pretrained, paths: Iterator[Path]) -> list[Style]:
     """Encode style pictures one at a time, at their own size (the encoder pools)."""
-    return [Style(path.stem, path, model.style_codes(read_picture(path)[None])) for path in paths]
+    unique = UniqueNames()
+    return [Style(unique(path.stem), path, model.style_codes(read_picture(path)[None])) for path in paths]
 
 
 class Stylist:
@@ -142,7 +143,7 @@ class Stylist:
         self.settings = settings
         self.psp = psp
         self.distance = distance
-        self._names: set[str] = set()
+        self._face_names, self._result_names = UniqueNames(), UniqueNames()
 
     def run(
         self, faces: Iterator[Path], styles: Sequence[Style], out: Path, failed: Callable[[SuiteError], None]
@@ -170,13 +171,12 @@ class Stylist:
         with torch.inference_mode():
             natural = to_uint8(self.model.generator.synthesis(latents, half=self.settings.half)[0])
         done = Stylised(source, to_uint8(face), natural, how)
-        stem = self._unused(source.stem)
+        stem = self._face_names(source.stem)
         for start in range(0, len(styles), self.settings.batch):
             part = styles[start : start + self.settings.batch]
             for style, picture in zip(part, self.blend(latents, part), strict=True):
-                done.results.append(
-                    self._write(picture, style, source, out / f"{stem}__{style.name}.png", aligned, aligner)
-                )
+                file = out / f"{self._result_names(f'{stem}__{style.name}')}.png"
+                done.results.append(self._write(picture, style, source, file, aligned, aligner))
         return done
 
     @torch.inference_mode()
@@ -222,7 +222,7 @@ class Stylist:
         pixels = to_uint8(picture)
         pasted = None
         if settings.paste and aligned:
-            pasted = file.with_name(f"{file.stem}.pasted.png")
+            pasted = file.with_name(f"{self._result_names(f'{file.stem}.pasted')}.png")
             save_png(pasted, paste_back(read_rgb(source), Image.fromarray(pixels), aligned.quad), text)
         alike: tuple[float | None, float | None] = (None, None)
         if settings.similarity:
@@ -234,11 +234,3 @@ class Stylist:
                 same = face_similarity(before, after)
             alike = (same, near)
         return Result(style, file, pixels, pasted, *alike)
-
-    def _unused(self, stem: str) -> str:
-        name, count = stem, 1
-        while name in self._names:
-            count += 1
-            name = f"{stem}-{count}"
-        self._names.add(name)
-        return name

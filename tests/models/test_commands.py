@@ -101,6 +101,20 @@ def test_stylize_streams_a_folder_and_names_what_it_skips(tiny: None, tmp_path: 
     assert {face["inverted"] for face in json.loads(again.output)["faces"]} == {"kept codes"}
 
 
+def test_stylize_gives_two_inputs_of_one_name_two_results(tiny: None, tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("f1", "f2", "s1", "s2")]
+    files = []
+    for number, place in enumerate(places):
+        place.mkdir()
+        files.append(painted(place / "x.png", number))
+    words = ["stylize", *files[:2], "--style", files[2], "--style", files[3], "--aligned", "--random-weights", "0"]
+    done = blendgan(*words, "--steps", "1", "-o", tmp_path / "out", "--json")
+    assert done.exit_code == 0, done.output
+    told = [result["file"] for face in json.loads(done.stdout)["faces"] for result in face["results"]]
+    assert sorted(Path(file).name for file in told) == ["x-2__x-2.png", "x-2__x.png", "x__x-2.png", "x__x.png"]
+    assert len({Path(file).read_bytes() for file in told}) == 4
+
+
 def test_stylize_holds_the_pictures_of_two_faces_at_most(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
