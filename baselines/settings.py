@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,6 +21,9 @@ class BaselineSettings(LoopSettings):
         art_labels: where several art domains come from: the release's own `style` column, or k-means over colour and
             texture statistics of the pictures. The choice is part of the run's record.
     """
+
+    # Setting -> short name of the published weights that it takes (`models/weights/registry.toml`).
+    starts: ClassVar[Mapping[str, str]] = {}
 
     channels_last: bool = True
     crop_from: float = Field(default=1.0, ge=1, le=4)

@@ -14,11 +14,17 @@ from typing import Any
 
 _STARTED_BY = "AAHQ_STARTED_BY"
 _LOOK_SECONDS = 1.0
+# What torchrun tells its processes about each other.
+_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_", "ROLE_", "MASTER_", "TORCHELASTIC_")
 
 
 def run_command(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[Any]:
-    """`subprocess.run` of one of the suite's own commands, which is told to stop when this process is gone."""
-    return subprocess.run(command, check=False, env={**os.environ, _STARTED_BY: str(os.getpid())}, **options)
+    """`subprocess.run` of one of the suite's own commands, which is told to stop when this process is gone.
+
+    It is one process, also where this one is one of many under `torchrun`: it would wait for the others for ever.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_TORCHRUN)}
+    return subprocess.run(command, check=False, env={**kept, _STARTED_BY: str(os.getpid())}, **options)
 
 
 def stop_with_starter() -> None:

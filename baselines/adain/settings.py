@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,13 +13,17 @@ from baselines.settings import BaselineSettings
 class AdaInSettings(BaselineSettings):
     """github.com/naoto0804/pytorch-AdaIN, train.py: crops of 256 from 512 px, no mirroring.
 
-    `width` is the VGG's widest layer (512 in the normalised VGG). `init` "torch" starts the decoder as published; "he"
-    starts it at the scale of its features, for runs of minutes.
+    `encoder` "normalised" is the published VGG, from `vgg_weights` or the weights folder; "random" trains a decoder for
+    features that nobody trained, without any download. `width` is the VGG's widest layer (512 in the normalised VGG).
+    `init` "torch" starts the decoder as published; "he" starts it at the scale of its features, for runs of minutes.
     """
+
+    starts: ClassVar[Mapping[str, str]] = {"vgg_weights": "adain-vgg"}
 
     crop_from: float = Field(default=2.0, ge=1, le=4)
     flip: bool = False
     width: int = Field(default=512, ge=32, multiple_of=8)
+    encoder: Literal["normalised", "random"] = "normalised"
     vgg_weights: str = ""
     init: Literal["torch", "he"] = "torch"
     content_weight: float = Field(default=1.0, ge=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,9 @@ from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors
 from models.training.rng import StepRNG
 from models.training.trainee import Batch
 from models.weights import read_checkpoint
+from models.weights.download import obtain
+from models.weights.registry import entry
+from suite.errors import SuiteError
 
 
 def losses(vgg: Any, dec: Any, content: Tensor, style: Tensor, alpha: float = 1.0) -> Scalars:
@@ -70,12 +74,25 @@ class AdaInTrainee(BaselineTrainee):
         return AdaIn(self.networks, self.settings.size, self.settings.alpha)
 
 
-def build(settings: AdaInSettings, device: torch.device) -> Any:
+def build(settings: AdaInSettings, device: torch.device) -> AdaInTrainee:
     """Networks, losses and schedule for the training loop.
 
-    `vgg_weights` names the published encoder; without it the encoder stays random, which trains a decoder for random
-    features: enough for the demo, not for the paper's figures.
+    Raises:
+        SuiteError: the normalised VGG is wanted and not there, or the file is another network's.
     """
-    if not settings.vgg_weights:
-        return AdaInTrainee(settings, device)
-    return AdaInTrainee(settings, device, next(iter(read_checkpoint(settings.vgg_weights).parts.values())))
+    return AdaInTrainee(settings, device, _normalised_vgg(settings))
+
+
+def _normalised_vgg(settings: AdaInSettings) -> Mapping[str, Tensor] | None:
+    if settings.encoder == "random":
+        if settings.vgg_weights:
+            raise SuiteError("--set vgg_weights: not read with encoder=random; give one of them")
+        return None
+    place = Path(settings.vgg_weights) if settings.vgg_weights else obtain("adain-vgg", offline=True)
+    weights = next(iter(read_checkpoint(place).parts.values()))
+    if entry("adain-vgg").holds not in weights:
+        raise SuiteError(
+            f"--set vgg_weights={place}: another network; AdaIN's encoder is the normalised VGG-19, vgg_normalised.pth, "
+            "which torchvision's is not; 'blendgan weights adain-vgg' fetches it"
+        )
+    return weights

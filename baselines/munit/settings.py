@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +15,8 @@ class MunitSettings(BaselineSettings):
 
     Its crop of 256 from a short side of 256 cuts nothing from square pictures.
     """
+
+    starts: ClassVar[Mapping[str, str]] = {"vgg_weights": "vgg19"}
 
     dim: int = Field(default=64, ge=4)
     mlp_dim: int = Field(default=256, ge=8)

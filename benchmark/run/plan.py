@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,16 +84,33 @@ def _plan_starts(work: Work, names: set[str]) -> list[PlanStep]:
     entries = [
         entry for entry in work.settings.methods if slug(entry.name) in names and not find_weights(work, entry)[0]
     ]
-    steps = [step for entry in entries for step in entry.steps if not trained(work, step)]
-    wanted = dict.fromkeys(name for step in steps for name in step.weights.values())
-    return [_plan_file(work, "training starts from", name) for name in wanted]
+    steps = [(entry, step) for entry in entries for step in entry.steps if not trained(work, step)]
+    wanted = dict.fromkeys(name for _, step in steps for name in step.weights.values())
+    files = [_plan_file(work, "training starts from", name) for name in wanted]
+    return files + [
+        PlanStep(f"{entry.name}: train {step.name}: {setting}", "missing", f"{name} is given; it takes {fits}")
+        for entry, step in steps
+        for setting, name in step.weights.items()
+        if (fits := _starts(entry).get(setting, name)) != name
+    ]
+
+
+def _starts(entry: MethodSettings) -> Mapping[str, str]:
+    """Which published weights the settings of a baseline take."""
+    from baselines.registry import METHODS
+
+    models = (row.settings for row in METHODS.values() if row.title and slug(row.title) == slug(entry.name))
+    return next((model.starts for model in models if model is not None), {})
 
 
 def _plan_file(work: Work, what: str, name: str) -> PlanStep:
-    from models.weights.download import cache_folder, find
+    from models.weights.download import cache_folder, find, is_another
     from models.weights.registry import entry
 
     known, local = entry(name), find(name, work.weights_folder)
+    if local is not None and is_another(name, local):
+        fix = f"get {known.file} from {known.page}"
+        return PlanStep(f"{what}: {known.file}", "missing", f"{local} is another network (no {known.holds!r}); {fix}")
     if local is not None:
         return PlanStep(f"{what}: {known.file}", "have", str(local))
     fetch = f"{known.urls[0] if known.urls else known.page} -> {cache_folder() / known.file}; {known.license}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmark.run.cell_records import CellRecords
 from benchmark.run.record import Record
 from benchmark.run.reproduction import Work
-from benchmark.run.training import ensure_weights
+from benchmark.run.training import ensure_starts, ensure_weights
 from benchmark.tasks.paper import Cell, cells
 from suite.children import run_command
 from suite.errors import SuiteError
@@ -43,15 +43,17 @@ def reproduce(work: Work, wanted: Sequence[Cell], say: Callable[[str], None]) ->
     check_features(work)
     missing = {cell.key: "not asked for (--only)" for cell in cells() if cell not in wanted}
     ready: dict[str, Path] = {}
-    for name in dict.fromkeys(cell.method for cell in wanted):
-        try:
-            first_alone(lambda name=name: ensure_weights(work, work.method(name), say))  # type: ignore[misc]
-            ready[name] = ensure_weights(work, work.method(name), say)
-        except SuiteError as error:
-            say(f"{name} has no weights: {error}")
-            for cell in wanted:
-                if cell.method == name:
-                    missing[cell.key] = str(error)
+    names = list(dict.fromkeys(cell.method for cell in wanted))
+    # What a training starts from is asked for before the first one begins: a later refusal would come after days.
+    for get in (ensure_starts, ensure_weights):
+        for name in list(names):
+            try:
+                first_alone(lambda name=name, get=get: get(work, work.method(name), say))  # type: ignore[misc]
+                ready[name] = get(work, work.method(name), say) or Path()
+            except SuiteError as error:
+                say(f"{name} has no weights: {error}")
+                names.remove(name)
+                missing |= {cell.key: str(error) for cell in wanted if cell.method == name}
     cell_records = CellRecords(work, ready)
     records: dict[str, Record] = {}
     counts = {"measured": 0, "kept": 0}

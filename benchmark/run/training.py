@@ -101,11 +101,7 @@ def train_step(work: Work, step: Step) -> None:
     Raises:
         SuiteError: published weights that it starts from and that cannot be had, or the command's own last words.
     """
-    if step.weights:
-        from models.weights.download import obtain
-
-        for name in step.weights.values():
-            obtain(name, work.weights_folder, offline=work.offline)
+    _obtain_starts(work, step)
     folder, key = work.run(step), _command_key(work, step)
     # Unbuffered, so that the log has its words in the order of their saying, the reason of a failure last.
     command = [sys.executable, "-u", *command_of(work, step)[1:]]
@@ -140,16 +136,45 @@ def _fetch_published(work: Work, entry: MethodSettings, say: Callable[[str], Non
         say(f"{entry.name}: {error}")
 
 
+def _found_or_fetched(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> tuple[Path | None, str]:
+    found, why = find_weights(work, entry)
+    if found is None and not any(slug(name) == slug(entry.name) for name in work.weights):
+        _fetch_published(work, entry, say)
+        found, why = find_weights(work, entry)
+    return found, why
+
+
+def ensure_starts(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> None:
+    """The published weights that a method's trainings start from, where it has to be trained.
+
+    Raises:
+        SuiteError: they cannot be had, or a file is another network's.
+    """
+    if _found_or_fetched(work, entry, say)[0] is None:
+        for step in entry.steps:
+            if not trained(work, step):
+                _obtain_starts(work, step)
+
+
+def _obtain_starts(work: Work, step: Step) -> None:
+    if not step.weights:
+        return
+    from models.weights.download import is_another, obtain
+    from models.weights.registry import entry
+
+    for name in step.weights.values():
+        place = obtain(name, work.weights_folder, offline=work.offline)
+        if is_another(name, place):
+            raise SuiteError(f"{place}: not {entry(name).what}; get {entry(name).file} from {entry(name).page}")
+
+
 def ensure_weights(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> Path:
     """A method's weights: found, fetched or trained now.
 
     Raises:
         SuiteError: there are none, with the reason.
     """
-    found, why = find_weights(work, entry)
-    if found is None and not any(slug(name) == slug(entry.name) for name in work.weights):
-        _fetch_published(work, entry, say)
-        found, why = find_weights(work, entry)
+    found, why = _found_or_fetched(work, entry, say)
     if found is None:
         for step in entry.steps:
             if not trained(work, step):

@@ -22,6 +22,8 @@ SHIPPED = Path(__file__).parents[1] / "shipped"
 # What a cut connection loses at most: a block that did not arrive whole is not kept.
 _BLOCK = 1 << 16
 _TIMEOUT = (10, 60)
+# Pickles and safetensors name their tensors before the first of them, in some kilobytes.
+_NAMES = 1 << 20
 
 
 def cache_folder() -> Path:
@@ -38,6 +40,15 @@ def find(name: str, folder: str | Path | None = None) -> Path | None:
             if (place / candidate).is_file():
                 return place / candidate
     return _packaged(entry(name))
+
+
+def is_another(name: str, path: Path) -> bool:
+    """Whether `path` cannot be the published file `name`: its beginning, where tensors' names stand, lacks one of them."""
+    holds = entry(name).holds
+    if not holds:
+        return False
+    with path.open("rb") as file:
+        return holds.encode() not in file.read(_NAMES)
 
 
 def _packaged(wanted: Published) -> Path | None:

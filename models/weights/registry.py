@@ -24,6 +24,7 @@ class Published(Settings):
         urls: direct downloads, tried in turn; empty when a person or `pip` has to fetch it.
         sha256: its whole digest, or the first digits where its publishers give only those; empty when none is known.
         size: in bytes; 0 when not known.
+        holds: name of a tensor that files easily taken for this one lack; empty where nobody would.
     """
 
     file: str
@@ -34,6 +35,7 @@ class Published(Settings):
     urls: tuple[str, ...] = ()
     sha256: str = Field(default="", pattern=r"^[0-9a-f]{0,64}$")
     size: int = 0
+    holds: str = ""
 
 
 @cache

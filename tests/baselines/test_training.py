@@ -158,6 +158,28 @@ def test_unfit_settings_are_one_line():
         trainee("munit", "vgg_w=1")
 
 
+def test_adain_wants_the_normalised_vgg_and_names_it(tmp_path, monkeypatch):
+    from baselines.adain.networks import encoder
+
+    monkeypatch.setenv("AAHQ_WEIGHTS", str(tmp_path))
+    paper = ["encoder=normalised", "width=32", "size=32"]
+    with pytest.raises(SuiteError, match=r"vgg_normalised\.pth from"):
+        trainee("adain", *paper)
+    with pytest.raises(SuiteError, match="encoder=random"):
+        trainee("adain", "vgg_weights=x.pth")
+    torchvision = tmp_path / "vgg19.pth"
+    convolutions = [
+        f"features.{place}.weight" for place in (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
+    ]
+    torch.save({name: torch.ones(4, 4, 3, 3) for name in convolutions}, torchvision)
+    with pytest.raises(SuiteError, match=r"vgg19\.pth: another network; .*vgg_normalised\.pth"):
+        trainee("adain", *paper, f"vgg_weights={torchvision}")
+    vgg = encoder(32)
+    torch.save(vgg.state_dict(), tmp_path / "vgg_normalised.pth", _use_new_zipfile_serialization=False)
+    subject = trainee("adain", *paper)
+    assert torch.equal(subject.networks["vgg"][51].weight, vgg[51].weight)
+
+
 def paint(folder, count, hue):
     folder.mkdir()
     generator = np.random.default_rng(hue)

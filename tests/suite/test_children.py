@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from suite.children import run_command
+
 STARTER = """
 import sys
 from suite.children import run_command
@@ -64,3 +66,12 @@ def test_a_killed_starter_leaves_nobody_behind(tmp_path: Path) -> None:
         starter.kill()
         for process in filter(_alive, left):
             os.kill(process, signal.SIGKILL)
+
+
+def test_a_command_is_one_process_also_under_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID"):
+        monkeypatch.setenv(name, "8")
+    monkeypatch.setenv("AAHQ_CACHE", "kept")
+    code = "import os; print([k for k in os.environ if k.startswith(('RANK', 'WORLD', 'LOCAL_', 'MASTER', 'TORCHE', 'AAHQ_C'))])"
+    done = run_command([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "['AAHQ_CACHE']"

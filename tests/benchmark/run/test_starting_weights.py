@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
-from benchmark.run.plan import plan
+from benchmark.run.plan import PlanStep, plan
 from benchmark.run.reproduction import Work, wanted_cells
-from benchmark.run.training import ensure_weights, train_step
+from benchmark.run.training import ensure_starts, ensure_weights, train_step
 from benchmark.tasks.settings import MethodSettings, Reproduce, Step
 from models.weights.registry import published
 from suite.errors import SuiteError
@@ -21,18 +22,52 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+def paper(tmp_path: Path) -> Work:
+    return Work(load_profile(Reproduce, "benchmark", "paper"), "paper", tmp_path / "out", offline=True)
+
+
+def planned(work: Work) -> dict[str, PlanStep]:
+    return {step.what: step for step in plan(work, wanted_cells(["BlendGAN", "AdaIN"]))}
+
+
+def keep(place: Path, *tensors: str) -> Path:
+    """A file as PyTorch saves it, of tensors by these names."""
+    place.parent.mkdir(exist_ok=True)
+    torch.save({name: torch.zeros(1) for name in tensors}, place)
+    return place
+
+
 def test_paper_names_what_training_starts_from(tmp_path: Path, cache: Path) -> None:
-    work = Work(load_profile(Reproduce, "benchmark", "paper"), "paper", tmp_path / "out", offline=True)
-    cache.mkdir()
-    (cache / published()["vgg19"].file).write_bytes(b"vgg")
-    steps = {step.what: step for step in plan(work, wanted_cells(["BlendGAN", "AdaIN"]))}
-    assert steps[f"training starts from: {published()['vgg19'].file}"].state == "have"
+    keep(cache / published()["vgg19"].file, "features.0.weight")
+    keep(cache / published()["adain-vgg"].file, "0.weight", "51.weight")
+    steps = planned(paper(tmp_path))
+    for name in ("vgg19", "adain-vgg"):
+        assert steps[f"training starts from: {published()[name].file}"].state == "have"
     missing = steps[f"training starts from: {published()['stylegan2-ffhq'].file}"]
     assert missing.state == "missing"
     assert str(cache) in missing.detail
     assert f"--set stylegan2={cache}/" in steps["BlendGAN: train blendgan"].detail
     assert f"--set vgg={cache}/" in steps["BlendGAN: train style-encoder"].detail
-    assert f"--set vgg_weights={cache}/" in steps["AdaIN: train adain"].detail
+    assert f"--set vgg_weights={cache}/vgg_normalised.pth" in steps["AdaIN: train adain"].detail
+
+
+def test_the_plan_refuses_another_vgg_under_the_name_of_the_normalised_one(tmp_path: Path, cache: Path) -> None:
+    keep(cache / "vgg_normalised.pth", "features.0.weight", "features.34.weight")
+    work = paper(tmp_path)
+    step = planned(work)["training starts from: vgg_normalised.pth"]
+    assert step.state == "missing"
+    assert "is another network (no '51.weight')" in step.detail
+    with pytest.raises(SuiteError, match=r"vgg_normalised.pth: not VGG-19 with mean activations of 1"):
+        ensure_starts(work, work.method("AdaIN"), lambda _: None)
+
+
+def test_the_plan_refuses_a_profile_that_gives_adain_the_vgg_of_torchvision(tmp_path: Path, cache: Path) -> None:
+    keep(cache / published()["vgg19"].file, "features.0.weight")
+    step = Step(name="adain", command=("baselines", "train", "adain"), weights={"vgg_weights": "vgg19"})
+    settings = Reproduce(faces=4, styles=3, methods=(MethodSettings(name="AdaIN", steps=(step,)),))
+    steps = planned(Work(settings, "x", tmp_path / "out", offline=True))
+    assert steps["AdaIN: train adain: vgg_weights"].state == "missing"
+    assert steps["AdaIN: train adain: vgg_weights"].detail == "vgg19 is given; it takes adain-vgg"
 
 
 def test_training_does_not_begin_without_them(tmp_path: Path) -> None:
