@@ -72,6 +72,7 @@ def test_a_command_is_one_process_also_under_torchrun(monkeypatch: pytest.Monkey
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID"):
         monkeypatch.setenv(name, "8")
     monkeypatch.setenv("AAHQ_CACHE", "kept")
-    code = "import os; print([k for k in os.environ if k.startswith(('RANK', 'WORLD', 'LOCAL_', 'MASTER', 'TORCHE', 'AAHQ_C'))])"
+    names = ("RANK", "WORLD", "LOCAL_", "MASTER", "TORCHELASTIC", "AAHQ_C")
+    code = f"import os; print([name for name in os.environ if name.startswith({names})])"
     done = run_command([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "['AAHQ_CACHE']"
