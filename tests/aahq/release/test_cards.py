@@ -143,9 +143,7 @@ def test_no_embedding_leaves_the_working_folder(built: Path) -> None:
     """Neither as a column, nor as bytes anywhere in the release, whatever they are packed in."""
     assert not [name for name in (*COLUMNS, *REJECT_COLUMNS) if BIOMETRIC.search(name)]
     with Ledger(built) as ledger:
-        vectors = [
-            bytes(row["embedding"]) for row in ledger.rows("SELECT embedding FROM faces WHERE embedding NOTNULL")
-        ]
+        vectors = [bytes(row["embedding"]) for row in ledger.rows("SELECT embedding FROM descriptors")]
     assert vectors, "the working folder has them, for dedup"
     release = built / "release"
     for name in ("manifest.parquet", "rejects.parquet"):
