@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "quality": "aahq.commands.stages:quality",
     "review": "aahq.commands.review:command",
     "release": "aahq.commands.release:command",
+    "why": "aahq.commands.why:command",
     "report": "aahq.commands.report:command",
     "verify": "aahq.commands.verify:command",
     "rebuild": "aahq.commands.rebuild:command",
