@@ -108,7 +108,7 @@ def test_stylize_gives_two_inputs_of_one_name_two_results(tiny: None, tmp_path: 
         place.mkdir()
         files.append(painted(place / "x.png", number))
     words = ["stylize", *files[:2], "--style", files[2], "--style", files[3], "--aligned", "--random-weights", "0"]
-    done = blendgan(*words, "--steps", "1", "-o", tmp_path / "out", "--json")
+    done = blendgan(*words, "--steps", "40", "--strength", "0.5", "-o", tmp_path / "out", "--json")
     assert done.exit_code == 0, done.output
     told = [result["file"] for face in json.loads(done.stdout)["faces"] for result in face["results"]]
     assert sorted(Path(file).name for file in told) == ["x-2__x-2.png", "x-2__x.png", "x__x-2.png", "x__x.png"]
