@@ -38,6 +38,13 @@ from suite.errors import SuiteError
     help="All families, poses and backgrounds, or the few that small networks can learn at 64 px.",
 )
 @click.option(
+    "--list",
+    "listed",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Paint these instead: a CSV file of identity,style,variation.",
+)
+@click.option(
     "--form",
     type=click.Choice(["folder", "shards"]),
     default="folder",
@@ -48,28 +55,30 @@ from suite.errors import SuiteError
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes.  [one a core]")
 @json_option
 def command(
-    out: Path, count: int, size: int, domain: str, seed: int, identities: int | None, styles: int, world: str, form: str,
-    name: str, workers: int | None, as_json: bool,
+    out: Path, count: int, size: int, domain: str, seed: int, identities: int | None, styles: int, world: str,
+    listed: Path | None, form: str, name: str, workers: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Paint aligned portraits with known identity, style and landmarks, and write them as a release.
 
     Faces stand as the FFHQ crop would put them; train, val and test never share a person; the same options make the
-    same bytes.
+    same bytes. --list paints chosen people in chosen styles, in the order of the list; a method's right answer to a
+    face and a reference, say, is the face's identity and variation in the reference's style.
 
     \b
     Examples:
       aahq portraits painted --count 1000 --size 128 --domain both
       aahq portraits faces --count 500 --size 256 --domain photo --seed 7
     """
-    from aahq.painted.portraits.collection import sittings, write_portraits
+    from aahq.painted.portraits.collection import listed_sittings, sittings, write_portraits
     from aahq.painted.portraits.worlds import WORLDS
 
     if out.is_file():
         raise SuiteError(f"OUT {out}: is a file; expected a folder, or a name for a new one")
-    people = identities or max(10, count // 4)
-    written = write_portraits(
-        out, sittings(count, size, domain, seed, people, styles, WORLDS[world]), name, form, workers
-    )
+    if listed:
+        plan = listed_sittings(listed, size, WORLDS[world])
+    else:
+        plan = sittings(count, size, domain, seed, identities or max(10, count // 4), styles, WORLDS[world])
+    written = write_portraits(out, plan, name, form, workers)
     emit(
         {"folder": str(out), "count": written.count, "manifest_sha256": written.manifest_sha256},
         f"{out}: {written.count} portraits of {size} x {size}, manifest {written.manifest_sha256}",

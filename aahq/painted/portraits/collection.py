@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -14,15 +15,17 @@ import cv2
 import numpy as np
 
 from aahq.painted.portraits.paint import paint
-from aahq.painted.portraits.styles import style_seed
+from aahq.painted.portraits.styles import family_of, style_seed
 from aahq.painted.portraits.worlds import GALLERY, World
 from aahq.release.store import encode_png
 from aahq.release.write import Written, write
 from suite.children import end_with_pool
+from suite.errors import SuiteError
 from suite.progress import progress
 
 RECIPE = "painted-ffhq-frame"
 DOMAINS = ("art", "photo")
+LISTED = ("identity", "style", "variation")
 # Two domains of one seed, and neighbouring seeds, never share a person.
 _PEOPLE_OF_A_SEED = 1_000_000
 _IN_FLIGHT = 8
@@ -62,6 +65,36 @@ def sittings(
             style = palette[int(rng.integers(styles))] if name == "art" else style_seed("natural", k % 97)
             split = {8: "val", 9: "test"}.get(person % 10, "train")
             out.append(Sitting(f"{name}-{k:07d}", name, split, first + person, style, variation, size, world.name))
+    return out
+
+
+def listed_sittings(path: Path, size: int, world: World = GALLERY) -> list[Sitting]:
+    """What a list asks for, one portrait a line: a CSV file with the columns `identity`, `style`, `variation`.
+
+    A natural style's portrait is of the domain `photo`. Ids are the lines' numbers, so the release keeps their order.
+
+    Raises:
+        SuiteError: no such file, a column that is missing, a value that is no whole number from 0 on, no line.
+    """
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(f"--list {path}: not readable ({error}); a CSV file is expected") from None
+    out = []
+    for number, row in enumerate(rows):
+        try:
+            identity, style, variation = (int(row[name]) for name in LISTED)
+            if min(identity, style, variation) < 0:
+                raise ValueError
+        except (KeyError, TypeError, ValueError):
+            raise SuiteError(
+                f"--list {path}: line {number + 2}: expected whole numbers from 0 in the columns {', '.join(LISTED)}"
+            ) from None
+        domain = "photo" if family_of(style) == "natural" else "art"
+        out.append(Sitting(f"{number:07d}", domain, "train", identity, style, variation, size, world.name))
+    if not out:
+        raise SuiteError(f"--list {path}: no portrait; expected lines under the columns {', '.join(LISTED)}")
     return out
 
 

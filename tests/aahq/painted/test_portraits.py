@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
+from aahq.commands.portraits import command
 from aahq.painted.portraits import FAMILIES, family_of, paint, style_seed
-from aahq.painted.portraits.collection import sittings
+from aahq.painted.portraits.collection import listed_sittings, sittings
 from aahq.painted.portraits.factors import identity_factors, moment_factors
 from aahq.painted.portraits.layout import aligned_camera, points_on_face
 from aahq.painted.portraits.scene import group_picture, landscape_picture, portrait_picture
 from aahq.painted.portraits.worlds import SMALL
+from suite.errors import SuiteError
 
 
 @pytest.mark.parametrize("style", range(len(FAMILIES)))
@@ -236,3 +239,29 @@ def test_the_small_world_has_its_families_grounds_and_poses() -> None:
 def test_an_unknown_world_is_refused() -> None:
     with pytest.raises(ValueError, match="world 'moon': expected one of gallery, small"):
         paint(1, 1, 64, world="moon")
+
+
+def test_a_list_says_whom_to_paint_how(tmp_path):
+    """A method's right answer to a face and a reference: the face's person and moment, the reference's style."""
+    face, reference = (5, style_seed("natural", 2), 1), (9, style_seed("cel", 4), 0)
+    (tmp_path / "list.csv").write_text(
+        "identity,style,variation\n" + "".join(f"{a},{b},{c}\n" for a, b, c in (face, reference, (5, reference[1], 1)))
+    )
+    given = [str(tmp_path / "out"), "--list", str(tmp_path / "list.csv"), "--size", "32", "--world", "small"]
+    done = CliRunner().invoke(command, [*given, "--workers", "1"])
+    assert done.exit_code == 0, done.output
+    manifest = pd.read_parquet(tmp_path / "out" / "manifest.parquet")
+    assert manifest["domain"].tolist() == ["photo", "art", "art"]
+    said = [json.loads(text) for text in manifest["factors"]]
+    assert [(f["identity"], f["style"], f["variation"]) for f in said] == [face, reference, (5, reference[1], 1)]
+    answer = np.asarray(Image.open(tmp_path / "out" / manifest["file"][2]))
+    assert np.array_equal(answer, paint(5, reference[1], 32, 1, "small").rgb)
+
+
+@pytest.mark.parametrize(
+    "text", ["identity,style\n1,2\n", "identity,style,variation\n1,2,-3\n", "identity,style,variation\n"]
+)
+def test_a_list_that_says_nothing_is_refused(tmp_path, text):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(SuiteError, match=r"--list .*list.csv: .*identity, style, variation"):
+        listed_sittings(tmp_path / "list.csv", 32)
