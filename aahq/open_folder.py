@@ -9,6 +9,7 @@ from pathlib import Path
 from aahq.folder import disk_faults, only_writer
 from aahq.ledger import LEDGER, Ledger
 from aahq.own import claim_build, sweep_parts
+from aahq.remove.opted_out import finish_opt_outs
 from aahq.remove.remove import finish_removal
 from suite.errors import SuiteError
 
@@ -33,4 +34,5 @@ def open_folder(out: Path, create: bool = False) -> Iterator[Ledger]:
         with only_writer(out), Ledger(out, create=create) as ledger:
             sweep_parts(out)
             finish_removal(ledger)
+            finish_opt_outs(ledger)
             yield ledger

@@ -23,6 +23,7 @@ from aahq.ledger import Ledger
 from aahq.own import REPORT, is_report
 from aahq.reasons import REASONS, Rejected
 from aahq.remove.forget import remember_report
+from aahq.remove.opted_out import REASON as OPTED_OUT
 from aahq.sources.survival import met_by_crawl
 from suite.files import write_whole
 from suite.ownership import claim_file
@@ -147,7 +148,9 @@ def reasons(ledger: Ledger) -> list[dict[str, Any]]:
             "stage": row["stage"],
             "count": row["count"],
             "meaning": REASONS.get(row["reason"], ""),
-            "tiles": [] if row["reason"] == "duplicate" else list(_rejects(ledger, row["reason"], row["stage"])),
+            "tiles": []
+            if row["reason"] in ("duplicate", OPTED_OUT)
+            else list(_rejects(ledger, row["reason"], row["stage"])),
         }
         for row in rows
     ]

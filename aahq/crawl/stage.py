@@ -11,6 +11,8 @@ from aahq.consent.optouts import OptOuts
 from aahq.crawl.pool import NAME, Taker
 from aahq.crawl.process import Terms
 from aahq.ledger import Ledger, picture_id
+from aahq.remove.opted_out import REASON as OPTED_OUT
+from aahq.remove.opted_out import drop_opted_out
 from aahq.sources import Source, SourcePage
 from aahq.sources.survival import met_by_crawl
 from aahq.stages.engine import Tally, stage_run
@@ -58,7 +60,8 @@ def run(ledger: Ledger, where: Where, terms: Terms, connections: int = 8) -> Tal
     source = where.open(where.left(_cursor(ledger, where)[2]))
     terms.http.halted.clear()
     with stage_run(ledger, NAME, None, "pictures") as (tally, step):
-        drop_opted_out(ledger, terms.optouts, tally)
+        for _ in range(drop_opted_out(ledger, terms.optouts, NAME)):
+            tally.drop(OPTED_OUT)
         with Taker(ledger, terms, tally, step, connections) as taker:
             try:
                 # What an earlier run listed and could not take any more comes first.
@@ -132,30 +135,6 @@ def offer_again(ledger: Ledger) -> int:
             ).rowcount
         ledger.db.execute("DELETE FROM faults")
     return done.rowcount + faults
-
-
-def drop_opted_out(ledger: Ledger, optouts: OptOuts, tally: Tally | None = None) -> int:
-    """Reject what the opt-out list, as it is now, names among the pictures of earlier runs; returns how many."""
-    dropped = 0
-    if optouts.path is None:
-        return 0
-    rows = ledger.db.execute(
-        "SELECT id, candidate, response_sha256, pixel_sha256 FROM pictures WHERE state NOT IN ('found', 'rejected')"
-    )
-    blocked = []
-    for row in rows:
-        hashes = tuple(digest for digest in (row["response_sha256"], row["pixel_sha256"]) if digest)
-        if why := optouts.blocks(Candidate.from_json(row["candidate"]), hashes):
-            blocked.append((row["id"], why))
-    with ledger.transaction():
-        for id, why in blocked:
-            ledger.reject("pictures", id, NAME, "opted_out", why)
-            for face in ledger.rows("SELECT id FROM faces WHERE picture = ?", (id,)):
-                ledger.reject("faces", face["id"], NAME, "opted_out", why)
-            dropped += 1
-            if tally is not None:
-                tally.drop("opted_out")
-    return dropped
 
 
 def _cursor(ledger: Ledger, where: Where) -> tuple[str | None, bool, int]:

@@ -25,11 +25,13 @@ _KEPT = (
     "p.width AS source_width, p.height AS source_height "
     "FROM faces f JOIN pictures p ON p.id = f.picture WHERE f.state = 'kept' ORDER BY f.id"
 )
+# Who opted out is named nowhere.
 _REJECTED = (
     "SELECT p.id, p.source, p.key, p.page_url, p.image_url, p.artist, p.title, p.license, p.stage, p.reason, p.detail "
-    "FROM pictures p WHERE p.state = 'rejected' UNION ALL "
+    "FROM pictures p WHERE p.state = 'rejected' AND p.reason != 'opted_out' UNION ALL "
     "SELECT f.id, p.source, p.key, p.page_url, p.image_url, p.artist, p.title, p.license, f.stage, f.reason, f.detail "
-    "FROM faces f JOIN pictures p ON p.id = f.picture WHERE f.state IN ('rejected', 'duplicate') ORDER BY 1"
+    "FROM faces f JOIN pictures p ON p.id = f.picture WHERE f.state IN ('rejected', 'duplicate') "
+    "AND p.reason != 'opted_out' ORDER BY 1"
 )
 
 

@@ -12,7 +12,9 @@ from aahq.images import decode
 from aahq.images.hashes import phash64, phash_hex, pixel_sha256
 from aahq.ledger import Ledger
 from aahq.reasons import Refusal, guarded
-from aahq.remove.forget import returned
+from aahq.remove.forget import returned, sweep
+from aahq.remove.opted_out import REASON as OPTED_OUT
+from aahq.remove.opted_out import reject as reject_opted_out
 from aahq.remove.tombstones import Tombstones
 from aahq.stages.engine import BATCH, Engine, Tally, run_batches, stage_run
 from suite.files import canonical_json
@@ -30,10 +32,11 @@ def run(ledger: Ledger, engine: Engine, optouts: OptOuts) -> Tally:
     with stage_run(ledger, NAME, ledger.count("pictures", "fetched"), "pictures") as (tally, step):
         buried = optouts.tombstones
 
+        came_back: list[str] = []
+
         def commit(results: list[Result]) -> None:
             back = [id for id, found in results if buried is not None and _is_back(buried, found)]
-            if buried is not None:
-                returned(ledger, back, buried)
+            came_back.extend(back)
             for _ in back:
                 tally.drop("removed")
             with ledger.transaction():
@@ -42,7 +45,10 @@ def run(ledger: Ledger, engine: Engine, optouts: OptOuts) -> Tally:
                         continue
                     if not isinstance(found, Refusal):
                         found = _blocked(ledger, optouts, id, found["pixel_sha256"]) or found
-                    if isinstance(found, Refusal):
+                    if isinstance(found, Refusal) and found.reason == OPTED_OUT:
+                        reject_opted_out(ledger, id, NAME, found.detail)
+                        tally.drop(found.reason)
+                    elif isinstance(found, Refusal):
                         ledger.reject("pictures", id, NAME, found.reason, found.detail, found.trace)
                         tally.drop(found.reason)
                     else:
@@ -51,6 +57,9 @@ def run(ledger: Ledger, engine: Engine, optouts: OptOuts) -> Tally:
             step(len(results))
 
         run_batches(engine, batches, partial(_work, ledger.folder), commit, _died)
+        if buried is not None:
+            returned(ledger, came_back, buried)
+        sweep(ledger)
     return tally
 
 
@@ -66,7 +75,7 @@ def _blocked(ledger: Ledger, optouts: OptOuts, id: str, pixels: str) -> Refusal 
         return None
     candidate = Candidate.from_json(ledger.one("SELECT candidate FROM pictures WHERE id = ?", (id,)))
     why = optouts.blocks(candidate, (pixels,))
-    return None if why is None else Refusal("opted_out", why)
+    return None if why is None else Refusal(OPTED_OUT, why)
 
 
 def _work(folder: Path, tasks: list[Task]) -> list[Result]:

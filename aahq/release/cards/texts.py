@@ -10,7 +10,7 @@ WORDS: dict[str, str] = {
     ),
     "dataCollectionMissingData": (
         "What a source does not state is an empty cell and counts as unknown below; nothing is guessed. Works that "
-        "were refused stand in rejects.parquet with stage, reason and evidence."
+        "were refused stand in rejects.parquet with stage, reason and evidence, except those whose artists opted out."
     ),
     "dataCollectionRawData": ("Pictures of whole works as their source serves them, named by SHA-256 of the bytes."),
     "dataPreprocessingProtocol": (
