@@ -16,7 +16,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from aahq.release.schema import COLUMNS
-from benchmark.report.tables import number, paper_kind
+from benchmark.metrics.table import metric_of
+from benchmark.report.tables import number
 from benchmark.run.record import Record, Value, read_all
 from benchmark.tasks.paper import TITLES, Cell, cells, published
 from speed.costs import COMMANDS
@@ -65,7 +66,7 @@ def measured() -> dict[str, dict[Cell, Record]]:
 
 def first_metric(record: Record, kind: str) -> Value | None:
     """The value that stands beside the paper's FID or LPIPS."""
-    return next((value for value in record.values if paper_kind(value.metric) == kind), None)
+    return next((value for value in record.values if metric_of(value.metric).column == kind), None)
 
 
 def shown(value: Value | None) -> str:

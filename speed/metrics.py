@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from benchmark.metrics.extractors.features import FeatureCache, Inception
-from benchmark.metrics.frechet import Gaussian, Moments, fit, frechet_distance
+from benchmark.metrics.frechet import frechet_distance
+from benchmark.metrics.gaussian import Gaussian, Moments, fit
 from benchmark.metrics.lpips import alex, embed, pair_distances
 from speed.run import Row, ratio, seconds
 from suite.files import sha256_file

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from benchmark.metrics.extractors.features import Extractor
-from benchmark.metrics.frechet import Gaussian, fit
-from benchmark.run.cell_features import Lens, RealSet, look
+from benchmark.metrics.gaussian import Gaussian, fit
+from benchmark.run.cell_features import Extractors, RealSet, extract
 from benchmark.run.generate import Block, Generation
 from benchmark.run.measure import measure
 from benchmark.tasks.protocol import Draws
@@ -54,12 +54,20 @@ class _Means(Extractor):
         return torch.nn.functional.adaptive_avg_pool2d(pictures.float() / 255, 8).flatten(1) @ self.projection
 
 
+class _Inventing:
+    """Has no faces to restyle."""
+
+    face = "seed"
+
+
 @dataclass
 class _Noise:
     """Stands for a method's pictures: noise, drawn block by block."""
 
     draws: Draws
     guidance: str = "latent"
+    release: Any = None
+    method: Any = None
 
     def block(self, faces: range) -> Block:
         draw = torch.Generator().manual_seed(faces.start)
@@ -67,18 +75,16 @@ class _Noise:
         return Block(faces, torch.randint(0, 256, shape, generator=draw, dtype=torch.uint8), None)
 
 
-class _Real:
+class _Real(RealSet):
     """Stands for the real side, which does not grow with the pictures of a cell."""
-
-    train_rows: tuple[int, ...] = ()
-    held_rows: tuple[int, ...] = ()
 
     def __init__(self) -> None:
         rng = np.random.default_rng(0)
         pictures = torch.from_numpy(rng.integers(0, 256, (REAL, 3, 64, 64), dtype=np.uint8))
         self.kept = _Means()(pictures).numpy()
+        self.train_rows, self.held_rows = [], []
 
-    def features(self, extractor: Extractor) -> np.ndarray:
+    def features(self, extractor: Extractor, rows: list[int] | None = None) -> np.ndarray:
         return self.kept
 
     def gaussian(self, extractor: Extractor) -> Gaussian:
@@ -88,7 +94,7 @@ class _Real:
 def peak(faces: int) -> float:
     """Peak anonymous memory, in MB, of measuring a cell of `faces` x 10 pictures in this process."""
     draws = Draws("0", tuple(range(faces)), tuple((0,) * STYLES for _ in range(faces)))
-    lens, found, done = Lens(fd=(_Means(),)), [0.0], threading.Event()
+    extractors, found, done = Extractors(fd=(_Means(),)), [0.0], threading.Event()
 
     def watch() -> None:
         status = Path("/proc/self/status")
@@ -100,8 +106,8 @@ def peak(faces: int) -> float:
     watcher = threading.Thread(target=watch)
     watcher.start()
     with tempfile.TemporaryDirectory() as scratch:
-        seen = look(cast(Generation, _Noise(draws)), lens, Path(scratch), 8, lambda _: None)
-        measure(seen, lens, cast(RealSet, cast(Any, _Real())))
+        made = cast(Generation, _Noise(draws, method=_Inventing))
+        measure(extract(made, extractors, _Real(), Path(scratch), 8, lambda _: None))
     done.set()
     watcher.join()
     return found[0]

@@ -12,12 +12,13 @@ from benchmark.leaderboard.inputs import draw_for
 from benchmark.leaderboard.picture_folder import PictureFolder
 from benchmark.leaderboard.seed import Seed
 from benchmark.metrics.extractors.features import FeatureCache
-from benchmark.run.cell import Bench, open_lens
-from benchmark.run.cell_features import RealSet, look, scratch_folder
+from benchmark.metrics.measured import Measured
+from benchmark.run.cell import Bench, open_extractors
+from benchmark.run.cell_features import RealSet, scratch_folder
 from benchmark.run.cell_records import MEASURE_VERSION, hardware
 from benchmark.run.controls import controls
 from benchmark.run.generate import Generation
-from benchmark.run.measure import Measured, combine, measure
+from benchmark.run.measure import combine, measure
 from benchmark.run.record import CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Trust
 from benchmark.run.reproduction import Work
 from benchmark.tasks.paper import Cell, Guidance
@@ -48,9 +49,9 @@ def open_bench(work: Work, seeds: Sequence[Seed]) -> Bench:
     shown = Work(**{**vars(work), "settings": settings})
     release = work.open()
     draws = [draw_for(settings, release, seed) for seed in seeds]
-    lens = open_lens(shown, release)
+    extractors = open_extractors(shown, release)
     real = RealSet.of(release, settings.real_split, FeatureCache(work.folder / "cache"))
-    return Bench(shown, release, lens, real, draws, controls(lens, real, draws[0]))
+    return Bench(shown, release, extractors, real, draws, controls(extractors, real, draws[0]))
 
 
 def score(bench: Bench, answer: Answer, guidance: Guidance, method: MethodInfo) -> Record:
@@ -66,8 +67,8 @@ def score(bench: Bench, answer: Answer, guidance: Guidance, method: MethodInfo) 
         with ExitStack() as stack:
             scratch = stack.enter_context(scratch_folder(bench.work.folder / "cache"))
             bar = stack.enter_context(progress(None, method.name, total=generation.draws.faces, unit="face"))
-            seen = look(generation, bench.lens, Path(scratch), settings.faces_a_block, bar.update)
-            by_seed.append(measure(seen, bench.lens, bench.real))
+            found = bench.extract(generation, Path(scratch), bar.update)
+            by_seed.append(measure(found))
     base = bench.base(Cell(0, guidance, method.name, None))
     values, protocols = combine(by_seed, base)
     folders = [g.digest for g in answer.generations if isinstance(g, PictureFolder)]

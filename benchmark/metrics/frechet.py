@@ -1,4 +1,4 @@
-"""Fréchet distance between Gaussians fitted to features, from moments that stream and merge.
+"""Fréchet distance between Gaussians fitted to features, from moments that stream.
 
 `d^2 = |m1 - m2|^2 + tr(S1) + tr(S2) - 2 tr((S1 S2)^1/2)` (Heusel et al. 2017, arXiv 1706.08500, Eq. 6). The product
 `S1 S2` is not symmetric, so its general square root is slow and can turn complex. With any factor `S1 = L L^T` the
@@ -7,116 +7,16 @@ product has the eigenvalues of the symmetric `L^T S2 L`, and `tr((S1 S2)^1/2)` i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark.metrics.confidence import from_influence
+from benchmark.metrics.gaussian import Gaussian, fit, rows64
+from benchmark.metrics.measured import FeatureSets, Measured
 from suite.errors import SuiteError
 
-
-def rows64(features: Tensor | np.ndarray) -> Tensor:
-    """float64 copy of features; an array that is memory-mapped read-only must not become a writable tensor."""
-    if isinstance(features, Tensor):
-        return features.to(torch.float64)
-    return torch.from_numpy(np.array(features, dtype=np.float64))
-
-
-@dataclass(frozen=True)
-class Gaussian:
-    """The Gaussian that a set of features is summarised by.
-
-    Attributes:
-        mean: (D,) float64.
-        cov: (D, D) float64, symmetric positive semi-definite, with the N - 1 divisor of `numpy.cov`.
-        count: how many features it was fitted to (0: exact, not fitted).
-    """
-
-    mean: Tensor
-    cov: Tensor
-    count: int = 0
-
-    @cached_property
-    def factor(self) -> Tensor:
-        """(D, D) float64 `L` with `L L^T = cov`: Cholesky, or from the eigenvectors where cov is singular."""
-        lower, info = torch.linalg.cholesky_ex(self.cov)
-        if int(info) == 0:
-            return lower
-        values, vectors = torch.linalg.eigh(self.cov)
-        return vectors * values.clamp(min=0).sqrt()
-
-
-@dataclass
-class Moments:
-    """Streamed mean and covariance in float64; memory is D^2 whatever the number of features.
-
-    Batches and whole `Moments` (of other processes) merge by Chan, Golub & LeVeque (1983, "Algorithms for computing
-    the sample variance"), which never subtracts two large sums.
-    """
-
-    dim: int
-    device: torch.device | str = "cpu"
-    count: int = 0
-    mean: Tensor = field(init=False)
-    scatter: Tensor = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.mean = torch.zeros(self.dim, dtype=torch.float64, device=self.device)
-        self.scatter = torch.zeros(self.dim, self.dim, dtype=torch.float64, device=self.device)
-
-    def update(self, features: Tensor | np.ndarray) -> Moments:
-        """Add a batch (N, D) of finite features; returns itself.
-
-        Raises:
-            SuiteError: a feature that is not finite, or of another dimension.
-        """
-        batch = rows64(features).to(self.device)
-        if batch.ndim != 2 or batch.shape[1] != self.dim:
-            raise SuiteError(f"features: expected (N, {self.dim}), got {tuple(batch.shape)}")
-        if not len(batch):
-            return self
-        mean = batch.mean(0)
-        if not bool(torch.isfinite(mean).all()):
-            raise SuiteError("features: NaN or infinite values; the pictures or the extractor's weights are broken")
-        centred = batch - mean
-        self._merge(len(batch), mean, centred.T @ centred)
-        return self
-
-    def merge(self, other: Moments) -> Moments:
-        """Add what another `Moments` has seen; returns itself."""
-        self._merge(other.count, other.mean.to(self.device), other.scatter.to(self.device))
-        return self
-
-    def _merge(self, count: int, mean: Tensor, scatter: Tensor) -> None:
-        if not count:
-            return
-        total = self.count + count
-        delta = mean - self.mean
-        self.scatter += scatter
-        self.scatter += torch.outer(delta, delta) * (self.count * count / total)
-        self.mean = self.mean + delta * (count / total)
-        self.count = total
-
-    def gaussian(self) -> Gaussian:
-        """The fitted Gaussian.
-
-        Raises:
-            SuiteError: fewer than two features.
-        """
-        if self.count < 2:
-            raise SuiteError(f"features: a covariance needs at least 2 pictures, got {self.count}")
-        return Gaussian(self.mean.clone(), self.scatter / (self.count - 1), self.count)
-
-
-def fit(features: Tensor | np.ndarray, batch: int = 4096) -> Gaussian:
-    """The Gaussian of features (N, D), read `batch` rows at a time (a memory-mapped array stays on disk)."""
-    moments = Moments(int(features.shape[1]))
-    for start in range(0, len(features), batch):
-        moments.update(features[start : start + batch])
-    return moments.gaussian()
+ONE_SEED = "an extrapolation: one sampling seed gives it no interval"
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
@@ -194,10 +94,19 @@ def too_few(n_real: int, n_fake: int, dim: int) -> str | None:
     return f"N too small: {short} pictures for {dim}-d features (a covariance needs more than {dim})"
 
 
-def merge_all(parts: Iterable[Moments] | Sequence[Moments]) -> Moments:
-    """The moments of all parts together, merged in the order given."""
-    parts = list(parts)
-    whole = Moments(parts[0].dim, parts[0].device)
-    for part in parts:
-        whole.merge(part)
-    return whole
+def measure(sets: FeatureSets) -> list[Measured]:
+    """The distance of one extractor's features, and its extrapolation where there are pictures enough."""
+    real, fake = sets.real_fit, sets.fake_fit
+    assert real is not None
+    assert fake is not None
+    short = too_few(real.count, fake.count, len(real.mean))
+    distance = frechet_distance(real, fake)
+    interval = None
+    if short is None:
+        interval = from_influence(distance, frechet_influence(real, fake, sets.fake).numpy(), sets.faces)
+    sizes = (real.count, fake.count)
+    out = [Measured(sets.distance, distance, interval, *sizes, short or "", short is None, sets.depends)]
+    if fake.count >= 4 * len(real.mean):
+        endless = frechet_infinity(real, sets.fake)
+        out.append(Measured(f"{sets.distance}-infinity", endless, None, *sizes, ONE_SEED, False, sets.depends))
+    return out

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.metrics.frechet import rows64
+from benchmark.metrics.confidence import from_influence
+from benchmark.metrics.gaussian import rows64
+from benchmark.metrics.measured import FeatureSets, Measured
 from suite.errors import SuiteError
 
 Features = Tensor | np.ndarray
@@ -16,56 +19,16 @@ Features = Tensor | np.ndarray
 SIGMA, SCALE = 10.0, 1000.0
 
 
-def _as64(features: Features) -> Tensor:
-    _check(features)
-    return rows64(features)
-
-
 def _check(features: Features) -> None:
     if features.ndim != 2 or len(features) < 2:
         raise SuiteError(f"features: expected at least 2 rows of (N, D), got {tuple(features.shape)}")
 
 
-def polynomial_mmd2(a: Features, b: Features) -> float:
-    """Unbiased squared MMD under `k(x, y) = (x.y / D + 1)^3` (Bińkowski et al. 2018, arXiv 1801.01401). May be below 0.
-
-    Args:
-        a, b: (N, D) and (M, D) features, at least two each.
-    """
-    x, y = _as64(a), _as64(b)
-    dim, n, m = x.shape[1], len(x), len(y)
-    xx, yy, xy = ((p @ q.T / dim + 1) ** 3 for p, q in ((x, x), (y, y), (x, y)))
-    within = (xx.sum() - xx.trace()) / (n * (n - 1)) + (yy.sum() - yy.trace()) / (m * (m - 1))
-    return float(within - 2 * xy.sum() / (n * m))
-
-
-def kernel_distances(real: Features, fake: Features, subsets: int = 100, size: int = 1000, seed: int = 0) -> np.ndarray:
-    """KID of `subsets` random subsets of at most `size` pictures: (subsets,) float64. Their mean is the KID.
-
-    The memory is that of two subsets; a memory-mapped array stays on disk.
-    """
-    size = min(size, len(real), len(fake))
-    rng = np.random.default_rng(seed)
-    out = []
-    for _ in range(subsets):
-        rows_real = np.sort(rng.choice(len(real), size, replace=False))
-        rows_fake = np.sort(rng.choice(len(fake), size, replace=False))
-        out.append(polynomial_mmd2(real[rows_real], fake[rows_fake]))
-    return np.array(out)
-
-
-def gaussian_mmd2(a: Features, b: Features, sigma: float = SIGMA, scale: float = SCALE, batch: int = 2048) -> float:
-    """Squared MMD under a Gaussian kernel, times `scale`: CMMD's distance (Jayasumana et al. 2024, arXiv 2401.09603).
-
-    The biased estimate with diagonals, as that paper reports it. Computed in blocks: memory is `batch`^2.
-    """
-    return gaussian_influence(a, b, sigma, scale, batch)[0]
-
-
 def kernel_influence(real: Features, fake: Features, batch: int = 1024) -> tuple[float, np.ndarray]:
-    """Unbiased polynomial MMD^2 of all pictures, and how much each generated picture pulls it: float, (M,) float64.
+    """KID's unbiased squared MMD, and how much each generated picture pulls it: float, (M,) float64.
 
-    The derivative to the weight of picture y is `2 (E k(y, y') - E k(x, y))`, less its mean. Computed in blocks of
+    The kernel is `k(x, y) = (x.y / D + 1)^3` (Bińkowski et al. 2018, arXiv 1801.01401); the value may be below 0. The
+    derivative to the weight of picture y is `2 (E k(y, y') - E k(x, y))`, less its mean. Computed in blocks of
     `batch` by `batch`: a memory-mapped array stays on disk.
     """
     _check(real)
@@ -81,7 +44,10 @@ def kernel_influence(real: Features, fake: Features, batch: int = 1024) -> tuple
 def gaussian_influence(
     real: Features, fake: Features, sigma: float = SIGMA, scale: float = SCALE, batch: int = 1024
 ) -> tuple[float, np.ndarray]:
-    """`gaussian_mmd2` of all pictures, and how much each generated picture pulls it: float, (M,) float64."""
+    """CMMD's distance times `scale`, and how much each generated picture pulls it: float, (M,) float64.
+
+    Squared MMD under a Gaussian kernel, the biased estimate with diagonals (Jayasumana et al. 2024, arXiv 2401.09603).
+    """
     _check(real)
     _check(fake)
 
@@ -114,3 +80,19 @@ def _row_sums(p: Features, q: Features, kernel: Callable[[Tensor, Tensor], Tenso
 def _diagonal(p: Features, batch: int) -> Tensor:
     parts = (rows64(p[start : start + batch]) for start in range(0, len(p), batch))
     return torch.cat([(rows.square().sum(1) / p.shape[1] + 1) ** 3 for rows in parts])
+
+
+def measure(sets: FeatureSets) -> list[Measured]:
+    """The kernel distance of one extractor's features."""
+    return [_measured(sets, *kernel_influence(sets.real, sets.fake), sets.depends)]
+
+
+def measure_gaussian(sets: FeatureSets) -> list[Measured]:
+    """CMMD's distance of one extractor's features."""
+    depends = sets.depends | {"sigma": SIGMA, "scale": SCALE}
+    return [_measured(sets, *gaussian_influence(sets.real, sets.fake), depends)]
+
+
+def _measured(sets: FeatureSets, distance: float, pull: np.ndarray, depends: dict[str, Any]) -> Measured:
+    interval = from_influence(distance, pull, sets.faces)
+    return Measured(sets.kernel_distance, distance, interval, len(sets.real), len(sets.fake), depends=depends)

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.metrics.frechet import rows64
+from benchmark.metrics.confidence import jackknife
+from benchmark.metrics.gaussian import rows64
+from benchmark.metrics.measured import FeatureSets, Measured
 from suite.errors import SuiteError
 
 Features = Tensor | np.ndarray
@@ -176,3 +178,26 @@ def memorisation(fake: Features, train: Features, held_out: Features, quantile: 
     if middle == 0:
         raise SuiteError("memorisation: held-out pictures equal training pictures; the release's splits leak")
     return Memorisation(float(fake_gap.median()) / middle, float((fake_gap < limit).float().mean()))
+
+
+def measure(sets: FeatureSets) -> list[Measured]:
+    """Precision, recall, density and coverage, each with a jackknife over faces."""
+    real, fake = len(sets.real), len(sets.fake)
+    counted = count(sets.real, sets.fake, min(sets.k, real - 1, fake - 1), sets.faces)
+    found, depends = vars(counted.fidelity()), sets.depends | {"k": sets.k}
+    return [
+        Measured(f"{name} ({sets.extractor})", found[name], jackknife(found[name], left), real, fake, depends=depends)
+        for name, left in counted.without_each_face().items()
+    ]
+
+
+def measure_copies(sets: FeatureSets) -> list[Measured]:
+    """Whether generated pictures are copies of training pictures, where there are held-out ones to compare with."""
+    if sets.train is None or sets.held is None:
+        return []
+    copied = memorisation(sets.fake, sets.train, sets.held)
+    sizes, why = (len(sets.train), len(sets.fake)), "one sampling seed gives it no interval"
+    return [
+        Measured(f"{name} ({sets.extractor})", value, None, *sizes, why, False, sets.depends)
+        for name, value in (("nearest-neighbour ratio", copied.ratio), ("copies", copied.copies))
+    ]

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.metrics.extractors.features import Extractor
-from benchmark.metrics.frechet import fit, frechet_distance
+from benchmark.metrics.frechet import frechet_distance
+from benchmark.metrics.gaussian import fit
 from benchmark.metrics.mmd import kernel_influence
 from benchmark.run.generate import resize
 from models.data.sources import Pictures, decoded

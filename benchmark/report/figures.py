@@ -84,7 +84,7 @@ def style_map(studio: Studio) -> Image.Image:
     from sklearn.manifold import TSNE
 
     bench = Bench.open(studio.work)
-    extractor = (bench.lens.style or bench.lens.fd)[0]
+    extractor = (bench.extractors.style or bench.extractors.fd)[0]
     features = np.asarray(bench.real.features(extractor))[:1000]
     places = TSNE(random_state=0, perplexity=min(30, len(features) / 4), init="pca").fit_transform(features)
     places = (places - places.min(0)) / (np.ptp(places, axis=0) + 1e-9)

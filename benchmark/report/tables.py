@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.metrics.confidence import Interval, ranks
-from benchmark.run.record import Record, Value, limits
+from benchmark.metrics.table import metric_of
+from benchmark.run.record import Record, Value
 from benchmark.tasks.paper import CITATION, TITLES, Cell, cells, published
 from suite.errors import SuiteError
 
@@ -78,13 +79,6 @@ class Table:
         return [f"{row.cell.key}: {entry.missing}" for row in self.rows for entry in row.entries if entry.value is None]
 
 
-def paper_kind(metric: str) -> str:
-    """Which of the paper's columns a metric stands beside: `FID`, `LPIPS` or ""."""
-    if metric.startswith(("FID", "FD")) and "infinity" not in metric:
-        return "FID"
-    return "LPIPS" if metric.startswith(("LPIPS", "diversity")) else ""
-
-
 def build(
     number: int, records: Sequence[Record], missing: Mapping[str, str] | None = None, metrics: Sequence[str] = ()
 ) -> Table:
@@ -135,7 +129,7 @@ def _default_metrics(records: Sequence[Record]) -> list[str]:
     """The first metric of each paper column that the records hold; FID and LPIPS where they hold none."""
     out = []
     for kind in PAPER_METRICS:
-        names = dict.fromkeys(v.metric for r in records for v in r.values if paper_kind(v.metric) == kind)
+        names = dict.fromkeys(v.metric for r in records for v in r.values if metric_of(v.metric).column == kind)
         out.append(kind if kind in names or not names else next(iter(names)))
     return out
 
@@ -150,7 +144,7 @@ def _column(metric: str, records: Sequence[Record]) -> Column:
     controls = {}
     for record in records:
         controls.update({k: v for k, v in record.controls.items() if k.startswith(f"{metric} of ")})
-    return Column(metric, paper_kind(metric), protocols, controls)
+    return Column(metric, metric_of(metric).column, protocols, controls)
 
 
 def _published(cell: Cell, column: Column) -> float | None:
@@ -161,7 +155,7 @@ def _published(cell: Cell, column: Column) -> float | None:
 
 
 def _ranks(column: Column, values: Sequence[Value | None]) -> list[str]:
-    higher = limits(column.metric)[2]
+    higher = metric_of(column.metric).higher
     if higher is None or sum(value is not None for value in values) < 2:
         return [""] * len(values)
     if any(value is not None and not value.rankable for value in values):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from benchmark.metrics.extractors import factor_net
 from benchmark.metrics.extractors.features import Extractor, FeatureCache, checked_weights, inception
 from benchmark.metrics.factor_metrics import TruthReader, has_factors
 from benchmark.metrics.lpips import Diversity, alex
-from benchmark.run.cell_features import Lens, RealSet, look, scratch_folder
+from benchmark.metrics.measured import Measured
+from benchmark.run.cell_features import CellFeatures, Extractors, RealSet, extract, scratch_folder
 from benchmark.run.controls import controls
 from benchmark.run.generate import Generation
-from benchmark.run.measure import Measured, combine, measure
+from benchmark.run.measure import combine, measure
 from benchmark.run.methods import load
 from benchmark.run.record import Value
 from benchmark.run.reproduction import Work
@@ -32,7 +34,7 @@ class Bench:
 
     work: Work
     release: Release
-    lens: Lens
+    extractors: Extractors
     real: RealSet
     draws: list[Draws]
     controls: dict[str, float]
@@ -42,13 +44,17 @@ class Bench:
         """Open the release, the extractors and the real side."""
         settings = work.settings
         release = work.open()
-        lens = open_lens(work, release)
+        extractors = open_extractors(work, release)
         real = RealSet.of(release, settings.real_split, FeatureCache(work.folder / "cache"))
         draws = [
             draw(release, settings.faces, settings.styles, seed, settings.face_split, settings.style_split)
             for seed in settings.sampling_seeds
         ]
-        return cls(work, release, lens, real, draws, controls(lens, real, draws[0]))
+        return cls(work, release, extractors, real, draws, controls(extractors, real, draws[0]))
+
+    def extract(self, generation: Generation, scratch: Path, step: Callable[[int], Any]) -> CellFeatures:
+        """The features of one generation, the real ones beside."""
+        return extract(generation, self.extractors, self.real, scratch, self.work.settings.faces_a_block, step)
 
     def base(self, cell: Cell) -> dict[str, Any]:
         """What every number of the cell depends on besides extractor and method."""
@@ -67,7 +73,7 @@ class Bench:
         }
 
 
-def open_lens(work: Work, release: Release) -> Lens:
+def open_extractors(work: Work, release: Release) -> Extractors:
     """The extractors that a profile asks for, weights from local folders first."""
     if work.settings.others:
         from benchmark.metrics.extractors.transformer_features import open_other
@@ -80,7 +86,7 @@ def open_lens(work: Work, release: Release) -> Lens:
     if work.settings.features == "factor":
         trained = factor_net.load()
         known = has_factors(release)
-        return Lens(
+        return Extractors(
             fd=(factor_net.FactorFeatures("all", trained), *others),
             diversity=factor_net.diversity(trained),
             identity=(factor_net.FactorFeatures("identity", trained),),
@@ -95,7 +101,7 @@ def open_lens(work: Work, release: Release) -> Lens:
         from benchmark.metrics.extractors.dlib_identity import DlibIdentity
 
         identity = (DlibIdentity(),)
-    return Lens(fd=(*fd, *others), diversity=open_lpips(work), identity=identity)
+    return Extractors(fd=(*fd, *others), diversity=open_lpips(work), identity=identity)
 
 
 def open_lpips(work: Work) -> Diversity:
@@ -137,8 +143,8 @@ def measure_cell(bench: Bench, cell: Cell, weights: Path) -> CellResult:
             scratch_folder(work.folder / "cache") as scratch,
             progress(None, cell.key, total=draws.faces, unit="face") as bar,
         ):
-            seen = look(generation, bench.lens, Path(scratch), work.settings.faces_a_block, bar.update)
-            by_seed.append(measure(seen, bench.lens, bench.real))
+            found = bench.extract(generation, Path(scratch), bar.update)
+            by_seed.append(measure(found))
     values, protocols = combine(by_seed, bench.base(cell))
     notes = []
     if isinstance(bench.release, Joined) and not bench.release.splits:

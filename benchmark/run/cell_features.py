@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,18 @@ from torch import Tensor
 
 from benchmark.metrics.extractors.features import Extractor, FeatureCache
 from benchmark.metrics.factor_metrics import TruthReader
-from benchmark.metrics.frechet import Gaussian, Moments, fit
+from benchmark.metrics.gaussian import Gaussian, Moments, fit
 from benchmark.metrics.lpips import Diversity
+from benchmark.metrics.measured import FeatureSets
 from benchmark.run.generate import Block, Generation, blocks, in_order, read_rows
-from benchmark.tasks.protocol import Draws, content_digest, pool
+from benchmark.tasks.protocol import content_digest, pool
 from models.data.release import Release
 
 READ = 64
 
 
 @dataclass(frozen=True)
-class Lens:
+class Extractors:
     """Everything that measures.
 
     Attributes:
@@ -77,6 +79,29 @@ class RealSet:
 
         return self.cache.features(content_digest(self.release, chosen), extractor, len(chosen), batches)
 
+    def beside(
+        self, extractor: Extractor, fake: np.ndarray, faces: np.ndarray, moments: Moments, copies: bool
+    ) -> FeatureSets:
+        """The real features beside generated ones; with `copies` those of training and held-out pictures too."""
+        fits: dict[str, Any] = {}
+        if extractor.kernel == "polynomial":
+            fits |= {"real_fit": self.gaussian(extractor), "fake_fit": moments.gaussian()}
+        if copies and self.train_rows and self.held_rows:
+            fits |= {
+                "train": self.features(extractor, self.train_rows),
+                "held": self.features(extractor, self.held_rows),
+            }
+        return FeatureSets(
+            extractor=extractor.name,
+            distance=extractor.fd_name,
+            kernel_distance=extractor.kernel_name,
+            depends=dict(extractor.describe()),
+            real=self.features(extractor),
+            fake=fake,
+            faces=faces,
+            **fits,
+        )
+
     def gaussian(self, extractor: Extractor) -> Gaussian:
         """The Gaussian of the real features, with its factor kept: all cells share it."""
         if extractor.name not in self._gaussians:
@@ -84,86 +109,116 @@ class RealSet:
         return self._gaussians[extractor.name]
 
 
+@dataclass(frozen=True)
+class FaceMetric:
+    """A number that is averaged over faces.
+
+    Attributes:
+        depends: what it depends on besides the pictures, for the protocol.
+        of: a block's pictures -> (faces,) float64.
+    """
+
+    name: str
+    depends: dict[str, Any]
+    of: Callable[[Block], Tensor]
+
+
 @dataclass
-class Seen:
-    """What one pass over a cell's pictures leaves: vectors, never pictures."""
+class CellFeatures:
+    """What one pass over a cell's pictures leaves: vectors, never pictures.
 
-    faces: np.ndarray
-    features: dict[str, np.ndarray]
-    moments: dict[str, Moments]
-    per_face: dict[str, np.ndarray]
+    Attributes:
+        pictures: how many were generated.
+        sets: real and generated features, one an extractor.
+        per_face: metric -> (what it depends on, one value a face).
+    """
+
+    pictures: int
+    sets: list[tuple[Extractor, FeatureSets]]
+    per_face: dict[str, tuple[dict[str, Any], np.ndarray]]
 
 
-def look(generation: Generation, lens: Lens, scratch: Path, faces_a_block: int, step: Callable[[int], Any]) -> Seen:
-    """Generate and embed one cell. Features go to memory-mapped files in `scratch`: memory does not grow with N."""
+def extract(
+    generation: Generation,
+    extractors: Extractors,
+    real: RealSet,
+    scratch: Path,
+    faces_a_block: int,
+    step: Callable[[int], Any],
+) -> CellFeatures:
+    """Generate one cell, embed it, and put the real features beside.
+
+    Features go to memory-mapped files in `scratch`: memory does not grow with the number of pictures.
+    """
     draws = generation.draws
     count = draws.faces * draws.styles
-    stores = {
-        e.name: np.lib.format.open_memmap(scratch / f"{e.name}.npy", "w+", np.float32, (count, e.dim)) for e in lens.fd
-    }
-    moments = {e.name: Moments(e.dim) for e in lens.fd}
-    per_face: dict[str, list[Tensor]] = {}
+    stores = [
+        np.lib.format.open_memmap(scratch / f"{e.name}.npy", "w+", np.float32, (count, e.dim)) for e in extractors.fd
+    ]
+    moments = [Moments(e.dim) for e in extractors.fd]
+    metrics = face_metrics(generation, extractors)
+    per_face: list[list[Tensor]] = [[] for _ in metrics]
+
+    def work(run: range) -> tuple[list[Tensor], list[Tensor]]:
+        block = generation.block(run)
+        return [e(block.pictures) for e in extractors.fd], [metric.of(block) for metric in metrics]
+
     runs = blocks(draws.faces, faces_a_block)
-    for run, vectors in zip(runs, in_order(runs, lambda run: embed_block(generation, lens, run))):
-        for name, store in stores.items():
-            store[run.start * draws.styles : run.stop * draws.styles] = vectors[name].numpy()
-            moments[name].update(vectors[name])
-        for name, values in vectors.items():
-            if name not in stores:
-                per_face.setdefault(name, []).append(values)
+    for run, (vectors, values) in zip(runs, in_order(runs, work)):
+        for store, moment, part in zip(stores, moments, vectors):
+            store[run.start * draws.styles : run.stop * draws.styles] = part.numpy()
+            moment.update(part)
+        for kept, value in zip(per_face, values):
+            kept.append(value)
         step(len(run))
     faces = np.repeat(np.arange(draws.faces), draws.styles)
-    kept = {name: torch.cat(values).numpy() for name, values in per_face.items()}
-    return Seen(faces, dict(stores), moments, kept)
+    sets = []
+    for place, (extractor, store, moment) in enumerate(zip(extractors.fd, stores, moments)):
+        found = real.beside(extractor, store, faces, moment, copies=place == 0)
+        sets.append((extractor, replace(found, k=extractors.neighbours)))
+    kept = {m.name: (m.depends, torch.cat(values).numpy()) for m, values in zip(metrics, per_face)}
+    return CellFeatures(count, sets, kept)
 
 
-def embed_block(generation: Generation, lens: Lens, run: range) -> dict[str, Tensor]:
-    """Every vector of a block: features by extractor, and one value a face of everything that is averaged over faces."""
-    block = generation.block(run)
-    draws = generation.draws
-    out = {e.name: e(block.pictures) for e in lens.fd}
-    if lens.diversity is not None and draws.styles > 1:
-        out[lens.diversity.name] = lens.diversity.of_faces(block.pictures, draws.styles)
-    for extractor in lens.identity:
-        if block.sources is not None:
-            out[f"identity similarity ({extractor.name})"] = _kept(extractor, block.pictures, block.sources)
-    references = [row for face in run for row in draws.style_rows[face]]
-    if generation.guidance == "reference":
-        size = generation.method.resolution
-        styles = read_rows(generation.release, references, size) if lens.style else None
-        for extractor in lens.style:
-            assert styles is not None
-            out[f"style similarity ({extractor.name})"] = _cosine(extractor(block.pictures), extractor(styles), draws)
-    if lens.truth is not None:
-        out |= _truth(generation, lens.truth, block)
-    return out
-
-
-def _kept(extractor: Extractor, pictures: Tensor, sources: Tensor) -> Tensor:
-    styles = len(pictures) // len(sources)
-    return _mean_by_face(
-        torch.cosine_similarity(extractor(pictures), extractor(sources).repeat_interleave(styles, 0)), styles
-    )
-
-
-def _cosine(a: Tensor, b: Tensor, draws: Draws) -> Tensor:
-    return _mean_by_face(torch.cosine_similarity(a, b), draws.styles)
-
-
-def _mean_by_face(values: Tensor, styles: int) -> Tensor:
-    return values.double().view(-1, styles).mean(1)
-
-
-def _truth(generation: Generation, reader: TruthReader, block: Block) -> dict[str, Tensor]:
-    """True identity kept and true style followed, where the factors of faces and styles are known."""
+def face_metrics(generation: Generation, extractors: Extractors) -> list[FaceMetric]:
+    """What is averaged over faces for this method and guidance; records keep the order."""
     draws, release = generation.draws, generation.release
-    out = {}
-    if block.sources is not None:
-        kept = reader.identity_kept(block.pictures, release, draws, block.faces)
-        out["true identity kept"] = _mean_by_face(kept, draws.styles)
-    if generation.guidance == "reference":
-        followed = reader.style_followed(block.pictures, release, draws, block.faces)
-        out["true style followed"] = _mean_by_face(followed, draws.styles)
+    out: list[FaceMetric] = []
+
+    def add(name: str, depends: dict[str, object], of: Callable[[Block], Tensor]) -> None:
+        out.append(FaceMetric(name, dict(depends), of))
+
+    def over_styles(values: Tensor) -> Tensor:
+        return values.double().view(-1, draws.styles).mean(1)
+
+    def identity(extractor: Extractor, block: Block) -> Tensor:
+        assert block.sources is not None
+        sources = extractor(block.sources).repeat_interleave(draws.styles, 0)
+        return over_styles(torch.cosine_similarity(extractor(block.pictures), sources))
+
+    def style(extractor: Extractor, block: Block) -> Tensor:
+        rows = [row for face in block.faces for row in draws.style_rows[face]]
+        references = extractor(read_rows(release, rows, generation.method.resolution))
+        return over_styles(torch.cosine_similarity(extractor(block.pictures), references))
+
+    restyles, follows = generation.method.face == "image", generation.guidance == "reference"
+    diversity, truth = extractors.diversity, extractors.truth
+    if diversity is not None and draws.styles > 1:
+        add(diversity.name, diversity.describe(), lambda block: diversity.of_faces(block.pictures, draws.styles))
+    for one in extractors.identity if restyles else ():
+        add(f"identity similarity ({one.name})", one.describe(), partial(identity, one))
+    for one in extractors.style if follows else ():
+        add(f"style similarity ({one.name})", one.describe(), partial(style, one))
+    if truth is not None and restyles:
+        kept = truth.identity_kept
+        add("true identity kept", truth.describe(), lambda b: over_styles(kept(b.pictures, release, draws, b.faces)))
+    if truth is not None and follows:
+        followed = truth.style_followed
+        add(
+            "true style followed",
+            truth.describe(),
+            lambda b: over_styles(followed(b.pictures, release, draws, b.faces)),
+        )
     return out
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmark.metrics.factor_metrics import TruthReader
 from benchmark.metrics.lpips import Diversity
-from benchmark.run.cell_features import Lens, RealSet
+from benchmark.run.cell_features import Extractors, RealSet
 from benchmark.run.generate import read_rows
 from benchmark.tasks.protocol import Draws
 
@@ -24,10 +24,10 @@ def _truth(reader: TruthReader, real: RealSet, draws: Draws, faces: int = 20) ->
     }
 
 
-def controls(lens: Lens, real: RealSet, draws: Draws, groups: int = 20) -> dict[str, float]:
+def controls(extractors: Extractors, real: RealSet, draws: Draws, groups: int = 20) -> dict[str, float]:
     """What to read beside the figures: diversity of real artistic faces and of noise, and the truth reader's own ceiling."""
-    out = _truth(lens.truth, real, draws) if lens.truth is not None else {}
-    return out | (_diversity_controls(lens.diversity, real, draws.styles, groups) if lens.diversity else {})
+    out = _truth(extractors.truth, real, draws) if extractors.truth is not None else {}
+    return out | (_diversity_controls(extractors.diversity, real, draws.styles, groups) if extractors.diversity else {})
 
 
 def _diversity_controls(diversity: Diversity, real: RealSet, styles: int, groups: int) -> dict[str, float]:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from benchmark.metrics.table import metric_of
 from benchmark.tasks.paper import Cell, Guidance, cells
 from benchmark.tasks.protocol import Protocol, version_of
 from suite.errors import SuiteError
@@ -25,35 +26,6 @@ PLAIN = re.compile(r"^[^\x00-\x1f\x7f<>&\"'`\\\u200b-\u200f\u202a-\u202e\u2066-\
 PROTOCOL = re.compile(r"^aahq-[a-z0-9-]+-v\d{1,4}:[0-9a-f]{12}$")
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Trust = Literal["published", "re-run from weights", "re-scored from pictures", "self-reported"]
-
-# What each metric can take: (lowest, highest, whether higher is better). The first key that a name starts with counts.
-LIMITS: dict[str, tuple[float, float, bool | None]] = {
-    "FID": (-1e-3, 1e6, False),
-    "FD": (-1e-3, 1e9, False),
-    "KID": (-10.0, 1e6, False),
-    "KD": (-1e6, 1e9, False),
-    "CMMD": (-1e-3, 1e4, False),
-    "LPIPS": (0.0, 2.0, True),
-    "diversity": (0.0, 10.0, True),
-    "precision": (0.0, 1.0, True),
-    "recall": (0.0, 1.0, True),
-    "density": (0.0, 1e4, True),
-    "coverage": (0.0, 1.0, True),
-    "identity similarity": (-1.0, 1.0, True),
-    "style similarity": (-1.0, 1.0, True),
-    "true identity kept": (0.0, 1.0, True),
-    "true style followed": (0.0, 1.0, True),
-    "nearest-neighbour ratio": (0.0, 1e4, None),
-    "copies": (0.0, 1.0, False),
-}
-
-
-def limits(metric: str) -> tuple[float, float, bool | None]:
-    """(lowest, highest, higher is better) of a metric by its name."""
-    for start, found in LIMITS.items():
-        if metric.startswith(start):
-            return found
-    raise SuiteError(f"metric: {metric!r} is not known; known names start with {', '.join(LIMITS)}")
 
 
 class _Strict(BaseModel):
@@ -127,11 +99,12 @@ class Value(_Strict):
     @model_validator(mode="after")
     def _possible(self) -> Value:
         try:
-            low, high, _ = limits(self.metric)
+            kind = metric_of(self.metric)
         except SuiteError as error:
             raise ValueError(str(error)) from None
-        if not low <= self.value <= high:
-            raise ValueError(f"value: {self.value:g} is impossible for {self.metric}; expected {low:g} to {high:g}")
+        if not kind.low <= self.value <= kind.high:
+            span = f"{kind.low:g} to {kind.high:g}"
+            raise ValueError(f"value: {self.value:g} is impossible for {self.metric}; expected {span}")
         ends = (self.low, self.high, self.interval)
         if any(end is None for end in ends) != all(end is None for end in ends):
             raise ValueError("low, high, interval: give all three or none")

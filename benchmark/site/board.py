@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmark.leaderboard.submit import name_fits
 from benchmark.metrics.confidence import Interval, ranks
-from benchmark.report.tables import paper_kind
-from benchmark.run.record import Record, Trust, Value, limits, read
+from benchmark.metrics.table import metric_of
+from benchmark.run.record import Record, Trust, Value, read
 from benchmark.tasks.paper import CITATION, Guidance, cells, published, slug
 from benchmark.tasks.protocol import VERSION, version_of
 from suite.errors import SuiteError
@@ -54,7 +54,7 @@ class Column:
 
     @property
     def higher(self) -> bool | None:
-        return limits(self.metric)[2]
+        return metric_of(self.metric).higher
 
     @property
     def key(self) -> str:
@@ -274,7 +274,7 @@ def _sort(group: Group) -> None:
 def main_columns(group: Group) -> tuple[Column, Column | None]:
     """The distance and the diversity that plots show; the second may be absent."""
     first = group.columns[0]
-    second = next((c for c in group.columns if paper_kind(c.metric) == "LPIPS" and c != first), None)
+    second = next((c for c in group.columns if metric_of(c.metric).column == "LPIPS" and c != first), None)
     return first, second
 
 

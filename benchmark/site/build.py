@@ -13,6 +13,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmark.metrics.table import explained as explained_metrics
+from benchmark.metrics.table import place_explained
 from benchmark.site import explained
 from benchmark.site.board import Board, Group, build_board, page_names, read_records
 from benchmark.site.plot import figure, plots
@@ -69,7 +71,7 @@ def _environment() -> Environment:
         "figure": figure,
         "plots": plots,
         "title": title,
-        "metric_anchor": explained.metric_anchor,
+        "metric_anchor": lambda name: f"metric-{place_explained(name)}",
         "parameter": _parameter,
     }
     return environment
@@ -102,7 +104,7 @@ def render(records: Path) -> dict[str, bytes]:
 
     page("index.html.jinja", "index.html")
     page("compare.html.jinja", "compare.html", draws=by_draw(samples.values()))
-    words = {"metrics": explained.METRICS, "intervals": explained.INTERVALS, "trust": explained.TRUST}
+    words = {"metrics": explained_metrics(), "intervals": explained.INTERVALS, "trust": explained.TRUST}
     page("how.html.jinja", "how.html", **words, protocols=_protocols(board))
     for method, name in shared["pages"].items():  # type: ignore[attr-defined]
         both = [(group, row) for group in board.groups for row in group.rows if row.method == method]

@@ -12,8 +12,9 @@ import torch
 from PIL import Image, ImageFilter
 
 from benchmark.metrics.extractors.factor_net import FactorFeatures, diversity
-from benchmark.metrics.frechet import fit, frechet_distance
-from benchmark.metrics.mmd import gaussian_mmd2, polynomial_mmd2
+from benchmark.metrics.frechet import frechet_distance
+from benchmark.metrics.gaussian import fit
+from benchmark.metrics.mmd import gaussian_influence, kernel_influence
 from benchmark.metrics.prdc import fidelity
 
 pytestmark = pytest.mark.slow
@@ -77,6 +78,10 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+def spread(vectors: np.ndarray) -> float:
+    return float(np.median(np.linalg.norm(vectors - vectors.mean(0), axis=1)))
+
+
 @cache
 def real() -> np.ndarray:
     return features(pictures(0))
@@ -84,12 +89,12 @@ def real() -> np.ndarray:
 
 DISTANCES: dict[str, Callable[[np.ndarray], float]] = {
     "frechet": lambda fake: frechet_distance(fit(real()), fit(fake)),
-    "kid": lambda fake: polynomial_mmd2(real(), fake),
-    "cmmd": lambda fake: gaussian_mmd2(real(), fake, sigma=float(np.median(np.linalg.norm(real() - real().mean(0), axis=1)))),
-    "cmmd as measured": lambda fake: gaussian_mmd2(unit(real()), unit(fake)),
+    "kid": lambda fake: kernel_influence(real(), fake)[0],
+    "cmmd": lambda fake: gaussian_influence(real(), fake, sigma=spread(real()))[0],
+    "cmmd as measured": lambda fake: gaussian_influence(unit(real()), unit(fake))[0],
     "1 - density": lambda fake: 1 - fidelity(real(), fake).density,
     "1 - coverage": lambda fake: 1 - fidelity(real(), fake).coverage,
-}  # fmt: skip
+}
 LADDERS = {
     "blur": [blur(1.0), blur(2.5), blur(6.0)],
     "noise": [noise(12), noise(35), noise(90)],

@@ -1,0 +1,54 @@
+"""What a metric over sets is handed, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from benchmark.metrics.confidence import Interval
+from benchmark.metrics.gaussian import Gaussian
+
+
+@dataclass(frozen=True)
+class FeatureSets:
+    """The features of one extractor, all that a metric over sets is handed.
+
+    Attributes:
+        extractor: its name, as metrics print it in brackets.
+        distance, kernel_distance: what the extractor calls a Fréchet and a kernel distance of its features.
+        depends: what the features depend on, for the protocol.
+        real, fake: (N, D) and (M, D) float32, memory-mapped.
+        faces: (M,) the face that each generated picture is of.
+        real_fit, fake_fit: the Gaussians fitted to them; None where no metric needs them.
+        train, held: features of training and of held-out artistic faces, or None.
+        k: neighbours that precision, recall, density and coverage look at.
+    """
+
+    extractor: str
+    distance: str
+    kernel_distance: str
+    depends: dict[str, Any]
+    real: np.ndarray
+    fake: np.ndarray
+    faces: np.ndarray
+    real_fit: Gaussian | None = None
+    fake_fit: Gaussian | None = None
+    train: np.ndarray | None = None
+    held: np.ndarray | None = None
+    k: int = 5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One number before it becomes a record's value."""
+
+    metric: str
+    value: float
+    interval: Interval | None
+    n_real: int
+    n_fake: int
+    why: str = ""
+    rankable: bool = True
+    depends: dict[str, Any] = field(default_factory=dict)

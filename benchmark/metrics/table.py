@@ -1,0 +1,207 @@
+"""Every metric, one row each: its names, its range, which way is better, what computes it, what it says in words.
+
+Records are checked by these rows, tables and the leaderboard ranked by them, and the site explains by them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from suite.errors import SuiteError
+
+if TYPE_CHECKING:
+    from benchmark.metrics.measured import FeatureSets, Measured
+
+# What a metric is computed from: the features of any extractor with a Gaussian fitted to them, those whose distance is
+# the Gaussian kernel's, those of the first extractor, or one value a face.
+Needs = Literal["features", "kernel features", "first features", "faces"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One family of numbers.
+
+    Attributes:
+        names: regular expression that its names match from their beginning; the first row that fits counts.
+        low, high: what it can be.
+        higher: whether higher is better; None where neither is.
+        needs, compute: what it is computed from, and `module:function` that does it.
+        column: the paper's column that it stands beside, `FID`, `LPIPS` or "".
+        title, what, read: in words; a row without a title is explained by the row before it.
+    """
+
+    names: str
+    low: float
+    high: float
+    higher: bool | None
+    needs: Needs
+    compute: str
+    column: Literal["FID", "LPIPS", ""] = ""
+    title: str = ""
+    what: str = ""
+    read: str = ""
+
+    @cached_property
+    def function(self) -> Callable[[FeatureSets], list[Measured]]:
+        """What computes it, imported when it is first asked for."""
+        module, _, name = self.compute.partition(":")
+        found: Callable[[FeatureSets], list[Measured]] = getattr(importlib.import_module(module), name)
+        return found
+
+    @property
+    def code(self) -> str:
+        """The file that computes it."""
+        return self.compute.partition(":")[0].replace(".", "/") + ".py"
+
+
+FRECHET, KERNEL = "benchmark.metrics.frechet:measure", "benchmark.metrics.mmd:measure"
+NEIGHBOURS, MEMORY = "benchmark.metrics.prdc:measure", "benchmark.metrics.prdc:measure_copies"
+COSINE, FACTORS = "benchmark.run.cell_features:extract", "benchmark.metrics.factor_metrics:TruthReader"
+
+METRICS = (
+    Metric(
+        r"(FID|FD).*-infinity",
+        -1e-3,
+        1e9,
+        False,
+        "features",
+        FRECHET,
+        title="FID-infinity",
+        what="The Fréchet distance measured at several numbers of pictures and extrapolated to infinitely many, "
+        "because its bias depends on the number and on the method.",
+        read="Lower is better. An extrapolation from one sampling seed has no interval and is not ranked.",
+    ),
+    Metric(
+        "FID",
+        -1e-3,
+        1e6,
+        False,
+        "features",
+        FRECHET,
+        column="FID",
+        title="FID, and FD of other features",
+        what="Each picture becomes a vector: by the published Inception network of 2015 for FID, by another network for "
+        "FD, which then carries that network's name. A Gaussian is fitted to the vectors of the generated pictures and "
+        "one to those of the artistic faces of the release; the Fréchet distance between the two is printed. Resizing, "
+        "range and weights belong to the extractor and stand in the protocol.",
+        read="Lower is better; 0 would be the same distribution. An FD of other features is not an FID and never shares "
+        "a column with one. Where there are fewer pictures than dimensions the number is shown and not ranked.",
+    ),
+    Metric("FD", -1e-3, 1e9, False, "features", FRECHET, column="FID"),
+    Metric(
+        "KID",
+        -10.0,
+        1e6,
+        False,
+        "features",
+        KERNEL,
+        title="KID, and KD of other features",
+        what="The squared maximum mean discrepancy with the cubic polynomial kernel between the same vectors; unbiased.",
+        read="Lower is better; values around 0, negative ones too, cannot be told from 0.",
+    ),
+    Metric("KD", -1e6, 1e9, False, "features", KERNEL),
+    Metric(
+        "LPIPS",
+        0.0,
+        2.0,
+        True,
+        "faces",
+        "benchmark.metrics.lpips:Diversity",
+        column="LPIPS",
+        title="LPIPS diversity",
+        what="Every face is drawn in ten styles. LPIPS is measured between all 45 pairs of its ten pictures and averaged, "
+        "then averaged over faces. 'diversity-' names the same protocol with another perceptual network.",
+        read="Higher is more diverse, but noise is diverse as well: read it beside the value of noise and of real "
+        "pictures, which each method's page prints, and beside the distance.",
+    ),
+    Metric("diversity", 0.0, 10.0, True, "faces", "benchmark.metrics.lpips:Diversity", column="LPIPS"),
+    Metric(
+        "true identity kept|true style followed",
+        0.0,
+        1.0,
+        True,
+        "faces",
+        FACTORS,
+        title="True identity kept, true style followed",
+        what="Painted portraits say who and how they are. A network trained to read those factors reads each generated "
+        "picture; the identity is kept (the style is followed) when, of ten candidates, the true one lies nearest.",
+        read="Higher is better; guessing gives 0.1. The reader's own ceiling is printed on each method's page.",
+    ),
+    Metric(
+        "identity similarity|style similarity",
+        -1.0,
+        1.0,
+        True,
+        "faces",
+        COSINE,
+        title="Identity and style similarity",
+        what="The cosine between the features of a picture and those of its face, or of its style reference; averaged "
+        "over a face's styles, then over faces. The extractor's name stands in brackets.",
+        read="Higher is better. Only for methods that restyle given faces, and for reference-guided pictures.",
+    ),
+    Metric(
+        "precision|recall|coverage",
+        0.0,
+        1.0,
+        True,
+        "first features",
+        NEIGHBOURS,
+        title="Precision, recall, density, coverage",
+        what="Nearest-neighbour estimates of how much of the generated set lies among the real one, and the reverse.",
+        read="Higher is better. The interval comes from leaving out one face at a time (jackknife).",
+    ),
+    Metric("density", 0.0, 1e4, True, "first features", NEIGHBOURS),
+    Metric(
+        "copies",
+        0.0,
+        1.0,
+        False,
+        "first features",
+        MEMORY,
+        title="Memorisation",
+        what="How much nearer the generated pictures lie to training pictures than held-out ones do, and the share of "
+        "pictures that are nearer to a training picture than any held-out one.",
+        read="A ratio near 1 and few copies are as it should be.",
+    ),
+    Metric("nearest-neighbour ratio", 0.0, 1e4, None, "first features", MEMORY),
+    Metric(
+        "CMMD",
+        -1e-3,
+        1e4,
+        False,
+        "kernel features",
+        "benchmark.metrics.mmd:measure_gaussian",
+        title="CMMD",
+        what="Maximum mean discrepancy with a Gaussian kernel between CLIP features.",
+        read="Lower is better.",
+    ),
+)
+
+
+def metric_of(name: str) -> Metric:
+    """The row of a metric by its name in a record.
+
+    Raises:
+        SuiteError: no row has such a name.
+    """
+    for metric in METRICS:
+        if re.match(metric.names, name):
+            return metric
+    known = ", ".join(metric.names.replace("|", ", ") for metric in METRICS[1:])
+    raise SuiteError(f"metric: {name!r} is not known; known names start with {known}")
+
+
+def explained() -> list[Metric]:
+    """The rows that have words of their own, in the order in which a reader wants them."""
+    return sorted((metric for metric in METRICS if metric.title), key=lambda metric: metric.title == "FID-infinity")
+
+
+def place_explained(name: str) -> int:
+    """Which of `explained()` tells what the number `name` is."""
+    at = METRICS.index(metric_of(name))
+    return explained().index(next(metric for metric in METRICS[at::-1] if metric.title))
