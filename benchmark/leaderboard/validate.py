@@ -68,6 +68,10 @@ def _protocols(record: Record, known: Collection[str], new_protocol: bool) -> It
         if absent:
             yield f"{where}: its parameters do not say {absent[0]}"
             continue
+        counts = [name for name in ("faces", "styles") if type(says[name]) is not int]
+        if counts:
+            yield f"{where}: its {counts[0]} are {says[counts[0]]!r}; a whole number is expected"
+            continue
         wrong = [
             name
             for name, truth in (

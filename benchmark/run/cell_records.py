@@ -37,13 +37,9 @@ class CellRecords:
         """The cell's record and whether it was measured now."""
         path = self.work.records / f"{cell.key}.json"
         inputs = self._inputs(cell)
-        if path.is_file():
-            try:
-                kept = read(path)
-            except SuiteError:
-                kept = None  # an older schema or a damaged file is measured again
-            if kept is not None and kept.provenance.inputs == inputs:
-                return kept, False
+        kept = _readable(path)
+        if kept is not None and kept.provenance.inputs == inputs:
+            return kept, False
         twin = self._twin(cell, inputs)
         if twin is None:
             say(f"measuring {cell.key}")
@@ -62,9 +58,9 @@ class CellRecords:
             return self._made[inputs]
         for other in cells():
             path = self.work.records / f"{other.key}.json"
-            if other != cell and other.measured_as == cell.measured_as and path.is_file():
-                kept = read(path)
-                if kept.provenance.inputs == inputs:
+            if other != cell and other.measured_as == cell.measured_as:
+                kept = _readable(path)
+                if kept is not None and kept.provenance.inputs == inputs:
                     return kept
         return None
 
@@ -120,6 +116,14 @@ class CellRecords:
             trust="re-run from weights",
             notes=result.notes,
         )
+
+
+def _readable(path: Path) -> Record | None:
+    """The record in a file; None where there is none, or one of an older schema or damaged, which is measured again."""
+    try:
+        return read(path) if path.is_file() else None
+    except SuiteError:
+        return None
 
 
 def _is_first() -> bool:

@@ -72,6 +72,18 @@ def test_a_cell_becomes_a_record_and_is_kept(tmp_path: Path, toys: dict[str, obj
     assert (again.measured, again.kept) == (0, 3)
 
 
+def test_records_of_an_older_schema_are_measured_again_also_where_two_tables_share_them(
+    tmp_path: Path, toys: dict[str, object]
+) -> None:
+    wanted = wanted_cells(["t1-latent-blendgan-i06", "t2-latent-blendgan-i06"])
+    reproduce(work(tmp_path), wanted, lambda _: None)
+    for path in (tmp_path / "out" / "records").glob("*.json"):
+        path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 0'))
+    again = reproduce(work(tmp_path), wanted, lambda _: None)
+    assert (again.measured, again.kept) == (2, 0)
+    assert not {cell.key for cell in wanted} & set(again.missing)
+
+
 def test_changed_weights_or_settings_are_measured_again(tmp_path: Path, toys: dict[str, object]) -> None:
     wanted = wanted_cells(["t3-reference-munit"])
     assert reproduce(work(tmp_path), wanted, lambda _: None).measured == 1
