@@ -28,7 +28,7 @@ class BaselineSettings(LoopSettings):
     channels_last: bool = True
     crop_from: float = Field(default=1.0, ge=1, le=4)
     resized_crop: float = Field(default=0.0, ge=0, le=1)
-    art_domains: int = Field(default=1, ge=1, le=64)
+    art_domains: int = Field(default=1, ge=1, le=256)
     art_labels: Literal["style", "kmeans"] = "kmeans"
 
     @property

@@ -62,7 +62,8 @@ def _find_clusters(trainee: BaselineTrainee, options: TrainOptions) -> None:
     if art is None:
         raise SuiteError("--art: give the art pictures, or --data with a release that holds them")
     place = art
-    pixels = parallel.once_a_machine(lambda: prepare(place, size, "art", "train", workers=options.workers)).pixels
+    split = None if trainee.settings.split == "all" else trainee.settings.split
+    pixels = parallel.once_a_machine(lambda: prepare(place, size, "art", split, workers=options.workers)).pixels
     rows = torch.linspace(0, len(pixels) - 1, min(len(pixels), CLUSTERED)).long().numpy()
     if len(rows) < trainee.settings.art_domains:
         raise SuiteError(f"--set art_domains={trainee.settings.art_domains}: only {len(rows)} art pictures")

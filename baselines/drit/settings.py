@@ -14,7 +14,8 @@ class DritSettings(BaselineSettings):
 
     Crops of 216 from 256 px. `content_layers` is the number of 7x7 stride-2 layers of the content discriminator (3 needs
     sides of 209 or more). `init` "normal" is the published N(0, 0.02); "he" starts with codes that differ, where there are
-    no hundred thousand steps to grow them in.
+    no hundred thousand steps to grow them in. `decay_from` is the share of the steps after which the rates fall to zero: the
+    authors' epoch 600 of 1,200; 1 keeps them as they are.
     """
 
     # Half of the batch is shown in each role.

@@ -68,16 +68,18 @@ class TrunkDistance(nn.Module):
 
 
 class LearnedDistance(nn.Module):
-    """LPIPS (Zhang et al. 2018, v0.1, AlexNet) and a tenth of `PixelPyramid`. (N,).
+    """LPIPS (Zhang et al. 2018, v0.1, AlexNet) and a share of `PixelPyramid`. (N,).
 
     Args:
         alexnet: torchvision's AlexNet file; the linear weights come with the package `lpips`.
+        pixels: the pyramid's weight; 0 is LPIPS alone.
     """
 
     measured = "LPIPS (AlexNet, v0.1), and pixels"
 
-    def __init__(self, alexnet: Path) -> None:
+    def __init__(self, alexnet: Path, pixels: float = 0.1) -> None:
         super().__init__()
+        self.weight = pixels
         import lpips
 
         from models.weights import read_checkpoint
@@ -91,7 +93,7 @@ class LearnedDistance(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         near = self.net(_at_most(x, _SIDE), _at_most(y, _SIDE)).flatten()
-        return near + 0.1 * self.pixels(x, y)
+        return near + self.weight * self.pixels(x, y) if self.weight else near
 
 
 def best_distance(alexnet: Path | None = None, trunk: nn.Module | None = None) -> nn.Module:

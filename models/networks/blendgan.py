@@ -96,7 +96,7 @@ class BlendGAN(Generator):
         half_from: int = 64,
         checkpointed: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Pictures (N, 3, size, size), nominally in [-1, 1], and the blended W+ that they were made from.
+        """G(z_f, z_s, i) (Eq. 1): pictures (N, 3, size, size), nominally in [-1, 1], and the W+ that they were made from.
 
         Args:
             z: (N, style_dim) ~ N(0, 1); or give `w`: (N, style_dim) or (N, n_latent, style_dim), from an encoder say.

@@ -156,7 +156,7 @@ class StyleEncoder(nn.Module):
 
 
 class Projector(nn.Module):
-    """Head of the contrastive loss (Eq. 1): (N, style_dim) -> (N, style_dim); not used after training."""
+    """Head of the contrastive loss, a 2-layer MLP (section 3.1): (N, style_dim) -> (N, style_dim); not used after training."""
 
     def __init__(self, style_dim: int = 512, n_mlp: int = 4) -> None:
         super().__init__()

@@ -108,6 +108,7 @@ class BlendGANTrainee:
             "path_mean": torch.zeros((), device=device),
             "p": 0.0,
         }
+        self.remembers = True  # whether a step's codes enter the queue
         share = settings.share(parallel.world())
         self.styled = bool(settings.style_weight or settings.style_latent_weight)
         self.wants = {"photo": share, "art": share} if self.styled else {"photo": share}
@@ -167,7 +168,7 @@ class BlendGANTrainee:
                 said |= self._path(z, z2, mix, noise, draws)
         self.g.clamp_blend()
         updates.update_ema(self.networks["g_ema"], self.g, settings.ema_decay)
-        if self.styled:
+        if self.styled and self.remembers:
             self._remember(styles.own if self.on_pairs else styles.positive)
         return said
 

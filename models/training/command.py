@@ -144,8 +144,9 @@ def _pictures(
         place = path or options.data
         if place is None:
             raise SuiteError(f"{flag}: give the {domain} pictures, or --data with a release that holds them")
-        # Of a release only the training split is seen, by whichever option it came; other forms have no splits.
-        found[domain] = prepare(place, settings.load_size, domain, "train", workers=options.workers)
+        # By whichever option a release came: its splits hold.
+        split = None if settings.split == "all" else settings.split
+        found[domain] = prepare(place, settings.load_size, domain, split, workers=options.workers)
     return found
 
 
@@ -180,7 +181,7 @@ def _dry_run(
     lines.append(f"memory: {(tensors + besides) / 1e9:.2f} GB of {total / 1e9:.1f} GB")
     if rate is None:
         lines.append(
-            "speed: not measured, it does not fit; lower it with --set micro_batch=1 or --set checkpointing=true"
+            "speed: not measured, it does not fit; lower it with a smaller --set micro_batch or --set checkpointing=true"
         )
     else:
         lines.append(f"speed: {rate:.2f} images/s, {settings.steps} steps take {hours:.2f} hours")

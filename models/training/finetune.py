@@ -28,7 +28,9 @@ class FinetuneSettings(BlendGANSettings):
 
 
 def start_from(settings: FinetuneSettings, device: torch.device) -> BlendGANTrainee:
-    """A trainee with every network and the queue of the run `settings.start`; its optimisers are new.
+    """A trainee with every network, the queue and the mean path length of the run `settings.start`; its optimisers are new.
+
+    The queue stays as it is: it would fill with the one reference, and negatives would become the positive.
 
     Raises:
         SuiteError: no checkpoint there, or other networks than the settings describe.
@@ -41,8 +43,9 @@ def start_from(settings: FinetuneSettings, device: torch.device) -> BlendGANTrai
         raise SuiteError(f"--start {settings.start}: no checkpoint there; give the folder of a `blendgan train` run")
     for name, network in trainee.networks.items():
         checkpoint.load_network(kept[-1], name, network)
-    trainee.memory["queue"] = checkpoint.load_memory(kept[-1], device)["queue"]
-    trainee.memory["queued"] = len(trainee.memory["queue"])
+    before = checkpoint.load_memory(kept[-1], device)
+    trainee.memory |= {name: before[name] for name in ("queue", "queued", "path_mean")}
+    trainee.remembers = False
     return trainee
 
 

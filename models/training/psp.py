@@ -79,7 +79,9 @@ class PSPTrainee:
         }
         self.memory: dict[str, Any] = {}
         self.wants = {"photo": settings.share(parallel.world())}
-        self.perceptual = _frozen(LearnedDistance(Path(settings.alexnet)), device) if settings.lpips_weight else None
+        self.perceptual = (
+            _frozen(LearnedDistance(Path(settings.alexnet), pixels=0), device) if settings.lpips_weight else None
+        )
         self.face = _frozen(_arcface(settings.arcface), device) if settings.identity_weight else None
         self.pyramid = PixelPyramid()
 
@@ -107,7 +109,8 @@ class PSPTrainee:
             if settings.pyramid_weight:
                 terms["pyramid"] = settings.pyramid_weight * self.pyramid(made, real).mean()
             for name, value in terms.items():
-                said[f"{name}_loss"] = said.get(f"{name}_loss", torch.zeros((), device=self.device)) + value.detach()
+                told = said.get(f"{name}_loss", torch.zeros((), device=self.device))
+                said[f"{name}_loss"] = told + value.detach() * len(real) / len(images)
             return torch.stack(list(terms.values())).sum()
 
         said["loss"] = updates.accumulate(len(images), settings.micro_batch, loss)

@@ -21,6 +21,8 @@ class LoopSettings(Settings):
             0 means all of a rank's share at once.
         seed: of weights, order, flips and every draw.
         flip: mirror half of the pictures.
+        split: of a release, "train" leaves out what is held for validation and scoring; "all" sees every picture, as the
+            authors of BlendGAN do. Other forms of data have no splits.
         precision: of the networks' heavy layers; weights and losses stay float32.
         channels_last: memory layout of activations.
         compile: run the networks through `torch.compile`, where the method differentiates only once.
@@ -39,6 +41,7 @@ class LoopSettings(Settings):
     micro_batch: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)
     flip: bool = True
+    split: Literal["train", "all"] = "train"
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     channels_last: bool = False
     compile: bool = False

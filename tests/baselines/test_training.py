@@ -91,7 +91,18 @@ def test_published_schedules():
     adain = trainee("adain")
     assert adain.rate(160_000) == pytest.approx(1 / 9)
     drit = trainee("drit", "steps=100")
-    assert (drit.rate(50), drit.rate(100)) == (1, pytest.approx(1 / 51))
+    assert (drit.rate(50), drit.rate(100)) == (1, pytest.approx(1 / 51)), "the authors' epochs 600 and 1,200 of 1,200"
+
+
+@pytest.mark.parametrize("name", ["drit", "mdmm"])
+def test_the_paper_runs_of_drit_end_before_their_rates_fall(name):
+    paper = load_profile(settings_of(name), f"baselines.{name}", "paper")
+    # src/train.py: an epoch walks through the larger domain, FFHQ's 70,000 photographs, and every third iteration is a full
+    # update; src/options.py: rates fall from epoch 600 on.
+    epochs = paper.steps * paper.content_steps * paper.batch / 70_000
+    assert epochs < 600
+    rate = trainee(name, f"steps={paper.steps}", f"decay_from={paper.decay_from}").rate
+    assert rate(0) == rate(paper.steps // 2) == rate(paper.steps) == 1
 
 
 def test_narrow_networks_start_with_the_published_fan_in_variance():

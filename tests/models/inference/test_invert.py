@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from models.inference.animation import check_target, write_frames
-from models.inference.invert import PixelPyramid, TrunkDistance, best_distance, invert
+from models.inference.invert import LearnedDistance, PixelPyramid, TrunkDistance, best_distance, invert
 from models.inference.paste_back import paste_back
 from models.inference.stylise import strength_to_blend
 from models.networks.stylegan2 import Generator
@@ -109,3 +109,17 @@ def test_frames_become_an_animation(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "folder").iterdir())[-1] == "frame00003.png"
     with pytest.raises(SuiteError, match="is expected"):
         check_target(tmp_path / "x.avi")
+
+
+def test_learned_distance_is_lpips_and_a_share_of_pixels(tmp_path: Path) -> None:
+    import lpips
+
+    torch.manual_seed(0)
+    net = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    alexnet = {"features." + key.split(".", 1)[1]: value for key, value in net.net.state_dict().items()}
+    torch.save(alexnet, tmp_path / "alexnet.pth")
+    x, y = torch.rand(2, 2, 3, 64, 64) * 2 - 1
+    expected = net(x, y).flatten()
+    torch.testing.assert_close(LearnedDistance(tmp_path / "alexnet.pth", pixels=0)(x, y), expected)
+    both = expected + 0.1 * PixelPyramid()(x, y)
+    torch.testing.assert_close(LearnedDistance(tmp_path / "alexnet.pth")(x, y), both)

@@ -20,12 +20,14 @@ from models.training import estimate
 from models.training.augment import augment, plan
 from models.training.blendgan import BlendGANTrainee, save
 from models.training.blendgan_settings import BlendGANSettings
+from models.training.finetune import FinetuneSettings, start_from
 from models.training.loop import Loop
 from models.training.psp import PSPSettings, PSPTrainee
 from models.training.psp import save as save_psp
 from models.training.rng import StepRNG
 from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee, load_encoder, nt_xent, retrieval
 from models.training.style_encoder import save as save_encoder
+from models.training.trainee import Batch
 from models.weights import read_checkpoint
 from models.weights.convert import convert
 from suite.errors import SuiteError
@@ -310,3 +312,19 @@ def test_weights_in_float16_are_half_the_file_and_nearly_the_same(tmp_path: Path
     pictures_of = [load_blendgan(path, offline=True).generator(z)[0] for path in (whole, half)]
     # float16 keeps 11 bits: weights are off by 5e-4 of themselves, a few layers add up.
     assert (pictures_of[0] - pictures_of[1]).abs().max() < 0.02 * pictures_of[0].abs().max()
+
+
+def test_finetuning_keeps_the_queue_and_the_path_length_of_its_start(tmp_path: Path, encoder: Path) -> None:
+    run = loop(tmp_path / "start", encoder=str(encoder), steps=2, path_weight=2.0)
+    run.run()
+    before = {name: torch.as_tensor(value).clone() for name, value in run.trainee.memory.items()}
+    assert float(before["path_mean"]) > 0
+    assert int(before["queued"]) == 8
+    chosen = FinetuneSettings(**{**run.settings.model_dump(), "start": str(tmp_path / "start"), "batch": 1})
+    trainee = start_from(chosen, CPU)
+    assert torch.equal(trainee.memory["path_mean"], before["path_mean"])
+    reference = torch.rand(1, 3, 32, 32) * 2 - 1
+    trainee.step(Batch({"photo": -reference, "art": reference}), StepRNG(0, 1))
+    # A queue that fills with the one reference would make negatives of the positive.
+    assert torch.equal(trainee.memory["queue"], before["queue"])
+    assert trainee.memory["queued"] == 8

@@ -31,12 +31,17 @@ def test_training_never_sees_validation_or_test_pictures(
         command, "prepare", lambda path, size, domain=None, split=None, **_: asked.append((domain, split))
     )
     trainee = SimpleNamespace(wants={"photo": 4, "art": 4})
-    command._pictures(options(**given), SimpleNamespace(load_size=32), trainee, {})
+    command._pictures(options(**given), SimpleNamespace(load_size=32, split="train"), trainee, {})
     assert asked == [("art", "train"), ("photo", "train")]
+    command._pictures(options(**given), SimpleNamespace(load_size=32, split="all"), trainee, {})
+    assert asked[2:] == [("art", None), ("photo", None)]
 
 
 def test_a_domain_without_pictures_names_its_option() -> None:
     with pytest.raises(SuiteError, match=r"--faces: give the photo pictures, or --data"):
         command._pictures(
-            options(art=Path("x")), SimpleNamespace(load_size=32), SimpleNamespace(wants={"photo": 1}), {}
+            options(art=Path("x")),
+            SimpleNamespace(load_size=32, split="train"),
+            SimpleNamespace(wants={"photo": 1}),
+            {},
         )
