@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import struct
 import sys
@@ -16,6 +15,7 @@ from suite.children import stop_with_starter
 from suite.errors import SuiteError, did_you_mean
 from suite.failures import explain, report
 from suite.progress import set_quiet
+from suite.terminal import say, say_json
 
 BUG = 70
 _TRACEBACK = "--traceback"
@@ -97,7 +97,7 @@ class SuiteGroup(click.Group):
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"error: {message}", err=True)
+    say(f"error: {message}", err=True)
     sys.exit(code)
 
 
@@ -114,4 +114,4 @@ json_option = click.option(
 
 def emit(value: dict[str, Any], text: str, as_json: bool) -> None:
     """Print `value` as JSON or `text` for people."""
-    click.echo(json.dumps(value, indent=2, sort_keys=True, default=str) if as_json else text)
+    say_json(value, indent=2) if as_json else say(text)

@@ -14,6 +14,7 @@ import click
 
 from suite.cli import json_option
 from suite.errors import SuiteError
+from suite.terminal import say, say_json
 
 
 @click.command()
@@ -39,7 +40,7 @@ def align_picture(pictures: tuple[str, ...], out: Path, size: int, largest: bool
     aligner = PictureAligner(size, largest)
     if pictures == ("-",):
         for request in _requests():
-            click.echo(json.dumps(aligner.answer(request)))
+            say_json(aligner.answer(request))
             sys.stdout.flush()
         return
     failed = 0
@@ -47,7 +48,7 @@ def align_picture(pictures: tuple[str, ...], out: Path, size: int, largest: bool
         answer = aligner.answer({"picture": picture, "out": str(target)})
         failed += "error" in answer
         said = answer.get("error") or f"{picture}: {'already aligned' if answer['aligned'] else 'aligned'}: {target}"
-        click.echo(json.dumps(answer) if as_json else said, err=not as_json and "error" in answer)
+        say_json(answer) if as_json else say(said, err="error" in answer)
     if failed:
         raise SuiteError(f"align-picture: {failed} of {len(pictures)} pictures were not aligned")
 

@@ -18,6 +18,7 @@ from aahq.commands.shared import (
     workers_option,
 )
 from suite.cli import emit, json_option
+from suite.terminal import say
 
 
 @click.command()
@@ -62,7 +63,7 @@ def command(
         scheduler=scheduler,
         create=source["source"] is not None,
     ) as build:
-        tallies = run_all(build, lambda tally: None if as_json else click.echo(line(tally)), **layout)
+        tallies = run_all(build, lambda tally: None if as_json else say(line(tally)), **layout)
         report = write_report(build.ledger)
     written = tallies[-1].notes
     emit(

@@ -8,6 +8,7 @@ import click
 
 from aahq.commands.shared import line, workers_option
 from suite.cli import emit, json_option
+from suite.terminal import say
 
 
 @click.command()
@@ -31,7 +32,7 @@ def command(folder: Path, count: int, size: int, seed: int, workers: int | None,
     """
     from aahq.demo import run_demo
 
-    demo = run_demo(folder, count, size, seed, workers, lambda tally: None if as_json else click.echo(line(tally)))
+    demo = run_demo(folder, count, size, seed, workers, lambda tally: None if as_json else say(line(tally)))
     lines = ["", f"{demo.kept} faces kept of {demo.pictures} pictures on {count} works; dropped:", ""]
     lines += [f"{row['count']:6}  {row['reason']:16} {row['meaning']}" for row in demo.dropped]
     lines += ["", f"release  {demo.release}", f"report   {demo.report}"]

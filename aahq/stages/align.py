@@ -40,6 +40,7 @@ Result = tuple[str, dict[str, Any] | Refusal]
 
 def run(ledger: Ledger, engine: Engine, size: int, buried: Tombstones | None = None) -> Tally:
     """Align every found face to `size` pixels; pictures with a face that was taken out on request are forgotten."""
+    _offer_lost(ledger)
     back: set[str] = set()
     batches = ([dict(row) for row in rows] for rows in _pending(ledger))
     with stage_run(ledger, NAME, ledger.count("faces", "found"), "faces") as (tally, step):
@@ -62,6 +63,21 @@ def run(ledger: Ledger, engine: Engine, size: int, buried: Tombstones | None = N
         if buried is not None:
             returned(ledger, sorted(back), buried)
     return tally
+
+
+def _offer_lost(ledger: Ledger) -> None:
+    """Faces whose file is gone (a disk that failed, a folder that was cleaned) are cut again from their pictures."""
+    rows = ledger.rows("SELECT id, file FROM faces WHERE file IS NOT NULL AND state NOT IN ('found', 'rejected')")
+    lost = [row["id"] for row in rows if not (ledger.folder / row["file"]).is_file()]
+    if lost:
+        with ledger.transaction():
+            for id in lost:
+                align_again(ledger, id)
+
+
+def align_again(ledger: Ledger, id: str) -> None:
+    """Let the next run of this stage cut the face anew; inside a transaction."""
+    ledger.update("faces", id, state="found", stage="", reason="", detail="")
 
 
 def keep_aligned(ledger: Ledger, id: str, size: int, made: dict[str, Any]) -> None:

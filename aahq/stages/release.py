@@ -14,8 +14,9 @@ from aahq.consent.optouts import OptOuts
 from aahq.ledger import Ledger
 from aahq.release.write import Written, write
 from aahq.remove.shrink import kept_extras
-from aahq.stages.align import recipe
+from aahq.stages.align import align_again, recipe
 from suite.errors import SuiteError
+from suite.files import sha256_bytes
 from suite.progress import progress
 
 NAME = "release"
@@ -71,10 +72,16 @@ def run(
         )
     _refuse_opted_out(ledger, optouts)
 
+    if form != "links":
+        # Before the old release is touched.
+        for row in ledger.rows("SELECT id, file, sha256 FROM faces WHERE state = 'kept' ORDER BY id"):
+            if not (ledger.folder / row["file"]).is_file():
+                _png(ledger, row)
+
     def rows() -> Iterator[tuple[dict[str, Any], bytes | None]]:
         for row in progress(ledger.rows(_KEPT), NAME, total, "faces"):
             linked = form == "links" or (public and not is_open(row["license"]))
-            yield _row(row, domain, size), None if linked else _png(ledger.folder, row)
+            yield _row(row, domain, size), None if linked else _png(ledger, row)
 
     return write(
         out or ledger.folder / "release",
@@ -115,11 +122,22 @@ def _refuse_opted_out(ledger: Ledger, optouts: OptOuts) -> None:
             )
 
 
-def _png(folder: Path, row: sqlite3.Row) -> bytes:
+def _png(ledger: Ledger, row: sqlite3.Row) -> bytes:
+    """The face's file, if it still is what was aligned; else it is to be cut again.
+
+    Raises:
+        SuiteError: exit code 1; the next build makes the face anew.
+    """
+    path = ledger.folder / row["file"]
     try:
-        return (folder / row["file"]).read_bytes()
+        data, what = path.read_bytes(), "it has changed"
     except OSError as error:
-        raise SuiteError(f"{folder / row['file']}: {error.strerror}; run 'aahq align {folder} --again'", 1) from None
+        data, what = b"", str(error.strerror)
+    if sha256_bytes(data) == row["sha256"]:
+        return data
+    with ledger.transaction():
+        align_again(ledger, row["id"])
+    raise SuiteError(f"{path}: {what}; run 'aahq build {ledger.folder}' to cut the face again and release", 1)
 
 
 def _row(row: sqlite3.Row, domain: str, size: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from suite.cli import emit, json_option
 from suite.errors import SuiteError
 from suite.params import device_given, output_folder, seed_range
 from suite.progress import progress
+from suite.terminal import say
 
 
 @click.command(short_help="Restyle faces with one method.")
@@ -122,7 +123,7 @@ def _readable(files: Sequence[Path], side: int, failures: list[str]) -> list[tup
             found.append((file, read_picture(file, side)))
         except SuiteError as error:
             failures.append(str(error))
-            click.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)
     return found
 
 

@@ -9,6 +9,7 @@ import click
 
 from suite.cli import emit, json_option
 from suite.params import device_given
+from suite.terminal import say
 
 
 @click.command(short_help="Prove that a method keeps the contract, in seconds.")
@@ -33,9 +34,9 @@ def command(name: str, weights: Path | None, device: str, as_json: bool) -> None
     for finding in examine(load(name, weights, device)):
         findings.append(finding)
         if not as_json:
-            click.echo(f"{'ok    ' if finding.holds else 'BROKEN'} {finding.clause}")
+            say(f"{'ok    ' if finding.holds else 'BROKEN'} {finding.clause}")
             if finding.why:
-                click.echo(f"       {finding.why}")
+                say(f"       {finding.why}")
     broken = [finding for finding in findings if not finding.holds]
     verdict = (
         f"{name}: keeps the contract" if not broken else f"{name}: breaks {len(broken)} of {len(findings)} clauses"

@@ -12,6 +12,7 @@ from benchmark.run.plan import plan, plan_text
 from benchmark.run.reproduce import reproduce, write_tables
 from benchmark.run.reproduction import wanted_cells
 from suite.cli import emit, json_option
+from suite.terminal import say
 
 
 @click.command(short_help="Tables 1-3: data, training, generation, measurement.")
@@ -49,7 +50,7 @@ def command(only: tuple[str, ...], plan_only: bool, as_json: bool, **given: Any)
 
     work = with_device(work)
     try:
-        outcome = reproduce(work, wanted, lambda text: click.echo(text, err=True))
+        outcome = reproduce(work, wanted, lambda text: say(text, err=True))
         if parallel.rank():
             return
         numbers = sorted({cell.table for cell in wanted})

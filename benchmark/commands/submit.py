@@ -20,6 +20,7 @@ from benchmark.commands.table_of import named_method, values_text
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 from suite.params import output_folder
+from suite.terminal import say
 
 if TYPE_CHECKING:
     from benchmark.run.record import Record
@@ -132,7 +133,7 @@ def _adopted(
         raise SuiteError("--version: say which version of the code was reproduced", exit_code=1)
     given = {**given, "work": folder}
     work = bench_work(settings_of(given["profile"], given["overrides"]), given["profile"], places, given)
-    done = adopt(work, out, version, code, samples, lambda text: click.echo(text, err=True))
+    done = adopt(work, out, version, code, samples, lambda text: say(text, err=True))
     lines = [f"{len(done.written)} records in {out}", *(f"left out: {name}: {why}" for name, why in done.left.items())]
     emit({"records": [str(path) for path in done.written], "left": done.left}, "\n".join(lines), as_json)
     if done.left:

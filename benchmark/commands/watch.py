@@ -65,7 +65,7 @@ def command(
 
     def say(line: str) -> None:
         if not as_json:
-            click.echo(line)
+            say(line)
 
     scores = watch(run, held, share, once, say, lambda: time.sleep(every))
     if not scores:

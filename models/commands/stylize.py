@@ -12,6 +12,7 @@ from models.commands.options import BlendOptions, ModelOptions, blend_options, m
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 from suite.params import output_folder
+from suite.terminal import say
 
 if TYPE_CHECKING:
     from torch import nn
@@ -89,7 +90,7 @@ def stylize(
 
     def failed(error: SuiteError) -> None:
         failures.append(str(error))
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
 
     stylist = Stylist(model, settings, psp, distance)
     sheets = SheetFiles(out, _head(known))

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import click
 import torch
 
 from models.data.prepared import Prepared
@@ -25,6 +24,7 @@ from models.training.settings import LoopSettings
 from models.training.trainee import Batch, Trainee
 from suite.errors import SuiteError
 from suite.progress import progress
+from suite.terminal import say
 
 MOST_ROLL_BACKS = 3
 
@@ -231,4 +231,4 @@ class Loop:
 
     def _say(self, sentence: str) -> None:
         if parallel.rank() == 0:
-            click.echo(f"{self.name}: {sentence}", err=True)
+            say(f"{self.name}: {sentence}", err=True)

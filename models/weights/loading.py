@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import click
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from models.weights.reading import Checkpoint, State, read_checkpoint
 from models.weights.writing import write_tensors
 from suite.errors import SuiteError
 from suite.files import canonical_json, whole_file
+from suite.terminal import say
 
 FORMAT = "aahq-blendgan/1"
 NOISES = "noises."
@@ -74,7 +74,7 @@ def load_state(into: nn.Module, state: Mapping[str, Tensor], name: str, *, keep:
     noises = [key for key in shapes if key.startswith(NOISES)]
     if noises and not any(key.startswith(NOISES) for key in state):
         state = dict(state) | {key: _drawn_noise(key, shapes[key][0]) for key in noises}
-        click.echo(f"{name}: holds no noise maps ({noises[0]}, ...); they are drawn from a fixed seed", err=True)
+        say(f"{name}: holds no noise maps ({noises[0]}, ...); they are drawn from a fixed seed", err=True)
     missing = [key for key in shapes if key not in state and not key.startswith(keep or ("\0",))]
     unexpected = [key for key in state if key not in shapes]
     misshapen = [

@@ -17,7 +17,7 @@ import pytest
 from killed_build import SIZE, files_of
 
 from aahq.ledger import Ledger
-from aahq.pipeline import STAGES, open_build, run_all
+from aahq.pipeline import RUN, STAGES, open_build, run_all
 from suite.errors import SuiteError
 
 
@@ -175,3 +175,27 @@ def test_quality_with_stricter_thresholds_and_back(built: Path, tmp_path: Path) 
         assert pipeline.quality(build).kept == 6
         pipeline.release(build)
     assert files_of(tmp_path / "out" / "release") == files_of(built / "release")
+
+
+@pytest.mark.parametrize("harm", ["gone", "cut", "changed", "empty"])
+def test_a_lost_face_is_cut_again_and_the_release_is_the_same(built: Path, tmp_path: Path, harm: str) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    with Ledger(out) as ledger:
+        face = out / ledger.one("SELECT file FROM faces WHERE state = 'kept' ORDER BY id")
+    data = face.read_bytes()
+    if harm == "gone":
+        face.unlink()
+    else:
+        face.write_bytes({"cut": data[:100], "changed": data[:-20] + bytes(8) + data[-12:], "empty": b""}[harm])
+    with (
+        open_build(out, workers=1) as build,
+        pytest.raises(SuiteError, match=f"run 'aahq build {out}' to cut the face again") as told,
+    ):
+        RUN["release"](build)
+    assert told.value.exit_code == 1
+    assert (harm == "gone") == (out / "release" / "manifest.parquet").is_file()
+    with open_build(out, workers=1) as build:
+        run_all(build)
+    assert face.read_bytes() == data
+    assert files_of(out / "release") == files_of(built / "release")
