@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aahq.sources import SourceOptions
+from aahq.sources import SourceOptions, source_class
 from suite.files import canonical_json
 
 # Their names in the ledger's `meta`, the same in folders of every version.
@@ -34,15 +34,11 @@ class SourceConfig:
 
     def cursor_key(self) -> str:
         """What tells this use of the source from others; the limit may change and the crawl still goes on."""
-        used = {
-            "artstation": {"channel": self.channel, "sorting": self.sorting},
-            "met": {"query": self.query},
-        }.get(self.source, {"target": self.target})
-        return canonical_json(used)
+        return canonical_json({name: getattr(self, name) for name in source_class(self.source).uses})
 
-    def options(self, left: int | None) -> SourceOptions:
-        """For the source, with `left` works to go."""
-        return SourceOptions(self.target, self.channel, self.sorting, self.query, left, self.base_url)
+    def options(self) -> SourceOptions:
+        """What the source is told."""
+        return SourceOptions(self.target, self.channel, self.sorting, self.query, self.base_url)
 
 
 @dataclass(frozen=True)
@@ -52,9 +48,10 @@ class CrawlPolicy:
     Attributes:
         contact: an e-mail address or page of the person who crawls; needed for the real web.
         per_second: requests per second to one host; 0 for no limit.
-        connections: pictures fetched at the same time.
+        connections: pictures of one host fetched at a time.
         processes: fetching processes, which share one rate limit.
-        optouts, permissions: files; None where there is none.
+        optouts, permissions, site_terms: files; None where there is none.
+        ai_tokens: further AI crawlers whose robots.txt groups count as a reservation.
         allow: `host:port` of a gallery on this machine.
     """
 
@@ -64,6 +61,8 @@ class CrawlPolicy:
     processes: int = 1
     optouts: str | None = None
     permissions: str | None = None
+    site_terms: str | None = None
+    ai_tokens: Sequence[str] = ()
     allow: Sequence[str] = ()
 
 

@@ -111,6 +111,7 @@ def _release_config(ledger: Ledger, given: dict[str, Any]) -> ReleaseConfig:
 def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     """List and fetch. `again` lists the source from its start; `retry` offers passing failures again."""
     from aahq.consent.permissions import Permissions
+    from aahq.consent.site_reservations import read_terms
     from aahq.crawl import stage
     from aahq.crawl.process import Terms
     from aahq.sources import open_source
@@ -120,15 +121,16 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     if source is None:
         raise SuiteError(f"--source: this folder has none yet; expected one of {', '.join(SOURCES)}")
     limits = Limits(per_second=policy.per_second, processes=policy.processes)
-    with Http(policy.contact, allow=policy.allow, limits=limits) as http:
+    rules: dict[str, Any] = {"ai_tokens": policy.ai_tokens, "site_terms": read_terms(_path(policy.site_terms))}
+    with Http(policy.contact, allow=policy.allow, limits=limits, **rules) as http:
         terms = Terms(http, _optouts(build), Permissions(_path(policy.permissions)))
         if again:
             stage.forget_cursors(build.ledger)
         if retry:
             stage.offer_again(build.ledger)
 
-        def reopen(left: int | None) -> Source:
-            return open_source(source.source, source.options(left))
+        def reopen() -> Source:
+            return open_source(source.source, source.options())
 
         where = stage.Where(source.source, source.cursor_key(), reopen, source.limit)
         return stage.run(build.ledger, where, terms, policy.connections)

@@ -18,17 +18,19 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.
 REASONS: dict[str, str] = {
     # sources: the work itself cannot be offered
     "bad_record": "the source's record of the work is malformed or lacks a field",
+    "unreadable": "the folder's entry cannot be read (a link that leads nowhere, no permission, no regular file)",
     "no_picture": "the work holds no picture (a video, a model, or nothing)",
     "not_open": "the source does not give the work as open access",
     # consent: may we?
     "robots": "robots.txt does not allow the page or the picture for this crawler",
     "robots_unreachable": "robots.txt could not be read (server error, network), which counts as a no",
     "no_evidence": "nothing says that the picture may be taken: no readable page, no open licence, no permission",
-    "page_noai": "the work's page carries a reservation (noai, noimageai, noindex, noml, tdm-reservation)",
+    "site_reserved": "the site reserves its pictures from AI training (robots.txt, tdmrep.json, ai.txt, RSL, or its terms)",
+    "page_noai": "the work's page carries a reservation (noai, noimageai, noindex, noml, tdm-reservation, RSL)",
     "tag_noai": "the artist tagged the work NoAI",
     "ai_made": "the work is marked as made by a generator",
     "adult": "the work is marked as mature content",
-    "header_noai": "the server's X-Robots-Tag or tdm-reservation header reserves the picture",
+    "header_noai": "a header of the picture's answer reserves it (X-Robots-Tag, tdm-reservation, Content-Usage, RSL)",
     "embedded_noai": "the file's own XMP, IPTC or C2PA data prohibit data mining or training",
     "removed": "taken out on request with 'aahq remove'; it leaves no row",
     "opted_out": "the artist, address or file is on the local opt-out list",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -47,6 +48,7 @@ _PAGE = 200
 WITHDRAWN = frozenset(
     (
         "robots",
+        "site_reserved",
         "no_evidence",
         "page_noai",
         "tag_noai",
@@ -59,6 +61,7 @@ WITHDRAWN = frozenset(
     )
 )
 _COMPUTED = frozenset(("file", "offset", "bytes", "sha256", "pixel_sha256", "phash", "width", "height"))
+_RECORD = re.compile(r"stated by (https?://[^\s;]+)")
 # A row, its picture's file or why there is none, and the file's digest.
 Task = tuple[dict[str, Any], str | Refusal, str]
 Result = tuple[dict[str, Any], str, bytes | Refusal]
@@ -125,7 +128,7 @@ def rebuild(
     card = _card(manifest)
     _refuse_other_build(ledger, str(card["manifest_sha256"]))
     buried = removed or Tombstones()
-    where = Where("manifest", str(card["manifest_sha256"]), lambda left: _Manifest(manifest, folder))
+    where = Where("manifest", str(card["manifest_sha256"]), lambda: _Manifest(manifest, folder))
     crawl(ledger, where, terms, connections)
     survival = Survival()
     lost: list[dict[str, str]] = []
@@ -163,6 +166,8 @@ class _Manifest:
     """A manifest as a source of candidates; the cursor is the number of rows done."""
 
     name = "manifest"
+    uses = ()
+    local = True
 
     def __init__(self, manifest: Path, folder: Path | None) -> None:
         self.manifest = manifest
@@ -221,7 +226,10 @@ def _lost(row: dict[str, Any], refusal: Refusal) -> dict[str, str]:
 
 
 def _candidate(row: dict[str, Any], folder: Path | None) -> Candidate:
-    extra: dict[str, Any] = {}
+    # A licence that a museum's record gave is asked for as the build did, without a page beside it.
+    stated = (_RECORD.search(check["value"]) for check in json.loads(row["consent"]) if check["check"] == "licence")
+    records = [found[1] for found in stated if found]
+    extra: dict[str, Any] = {"license_record": records[0]} if records else {}
     urls = (row["image_url"],) if row["image_url"] else ()
     if row["source"] == FOLDER:
         if folder is None:

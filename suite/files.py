@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 PART_SUFFIX = ".part"
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def cache_home() -> Path:
@@ -48,9 +50,13 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
 
 
 def canonical_json(value: Any, indent: int | None = None) -> str:
-    """JSON with sorted keys and no NaN: the same value is always the same text."""
+    """JSON with sorted keys and no NaN: the same value is always the same text.
+
+    Names of files that are no UTF-8 (`os.fsdecode` makes half characters of them) are kept, as escapes.
+    """
     separators = (",", ":") if indent is None else None
-    return json.dumps(value, sort_keys=True, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(value, sort_keys=True, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False)
+    return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

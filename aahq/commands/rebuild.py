@@ -57,6 +57,7 @@ def command(
     from aahq.config import CrawlPolicy
     from aahq.consent.optouts import OptOuts
     from aahq.consent.permissions import Permissions
+    from aahq.consent.site_reservations import read_terms
     from aahq.crawl.process import Terms
     from aahq.open_folder import open_folder
     from aahq.rebuild import find_manifest, rebuild, refuse_places
@@ -66,14 +67,16 @@ def command(
 
     crawl = CrawlPolicy(**{key: value for key, value in policy.items() if value is not None})
     limits = Limits(per_second=crawl.per_second, processes=crawl.processes)
-    optouts, permissions = (None if file is None else Path(file) for file in (crawl.optouts, crawl.permissions))
+    files = (crawl.optouts, crawl.permissions, crawl.site_terms)
+    optouts, permissions, site_terms = (None if file is None else Path(file) for file in files)
+    rules: dict[str, Any] = {"ai_tokens": crawl.ai_tokens, "site_terms": read_terms(site_terms)}
     manifest = find_manifest(manifest)
     refuse_places(manifest, out, folder)
     buried = Tombstones.read(out / TOMBSTONES)
     with (
         open_folder(out, create=True) as ledger,
         open_engine(workers) as engine,
-        Http(crawl.contact, allow=crawl.allow, limits=limits) as http,
+        Http(crawl.contact, allow=crawl.allow, limits=limits, **rules) as http,
     ):
         survival = rebuild(
             manifest,

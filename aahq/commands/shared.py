@@ -74,7 +74,7 @@ policy_options = _group(
     "policy",
     click.option("--contact", metavar="WHO", help="E-mail or page of the person who crawls; for the real web."),
     click.option("--per-second", type=click.FloatRange(0), metavar="X", help="Requests per second to one host.  [1]"),
-    click.option("--connections", type=click.IntRange(1, 64), metavar="N", help="Pictures fetched at a time.  [8]"),
+    click.option("--connections", type=click.IntRange(1, 64), metavar="N", help="Pictures of a host at a time.  [8]"),
     click.option(
         "--processes",
         type=click.IntRange(1, 32),
@@ -83,8 +83,20 @@ policy_options = _group(
     ),
     click.option("--opt-outs", "optouts", type=click.Path(exists=True, dir_okay=False), help="File of who opted out."),
     click.option("--permissions", type=click.Path(exists=True, dir_okay=False), help="File of permissions."),
+    click.option(
+        "--site-terms",
+        type=click.Path(exists=True, dir_okay=False),
+        help="File of further sites whose terms reserve their pictures.",
+    ),
+    click.option(
+        "--ai-token",
+        "ai_tokens",
+        multiple=True,
+        metavar="NAME",
+        help="A further AI crawler: what robots.txt forbids it is not taken.",
+    ),
     click.option("--allow", multiple=True, metavar="HOST:PORT", help="A gallery on this machine that may be asked."),
-    absolute=("optouts", "permissions"),
+    absolute=("optouts", "permissions", "site_terms"),
 )
 release_config_options = _group(
     "release",
@@ -115,6 +127,8 @@ def line(tally: Tally) -> str:
         parts.append(f"dropped: {dropped}")
     if notes:
         parts.append(notes)
+    if "hint" in tally.notes:
+        parts.append(str(tally.notes["hint"]))
     return "  ".join(parts)
 
 

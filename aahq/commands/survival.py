@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -45,13 +46,13 @@ def command(
     from aahq.sources.survival import STATES, survival
     from aahq.web.client import Http, Limits
 
-    pages = AahqList(SourceOptions(target=str(list_file), max_works=limit)).pages(None, None)
+    pages = AahqList(SourceOptions(target=str(list_file))).pages(None, None)
     counts: Counter[str] = Counter()
     lines = io.StringIO()
     writer = csv.writer(lines)
     writer.writerow(("key", "state", "detail"))
     with Http(contact, allow=allow, limits=Limits(per_second=per_second)) as http:
-        entries = (candidate for page in pages for candidate in page.candidates)
+        entries = islice((candidate for page in pages for candidate in page.candidates), limit)
         for found in progress(survival(entries, http), "survival", unit="entries"):
             counts[found.state] += 1
             writer.writerow((found.key, found.state, found.detail))

@@ -1,8 +1,13 @@
 """What a picture file itself says of AI: IPTC/PLUS data mining and source type in XMP, training-mining in C2PA.
 
-- `plus:DataMining` (IPTC Photo Metadata 2023.1): a term of the PLUS vocabulary, `DMI-PROHIBITED...` in all its forms is a no;
+- `plus:DataMining` (XMP; IPTC Photo Metadata 2023.1): a term of the PLUS vocabulary, `DMI-PROHIBITED...` in all its forms is
+a no;
   the ones that point to a constraint elsewhere too, since nobody reads it here.
 - `Iptc4xmpExt:DigitalSourceType`: `trainedAlgorithmicMedia` and its composite form mean made by a generator.
+- `tdm:reservation` in XMP (TDM Reservation Protocol): 1 is a no.
+- "NoAI" and the like as a keyword or in the rights and instructions of XMP and of the older IPTC records (IIM 2:25, 2:40,
+2:116).
+- The parameters that programs for Stable Diffusion write into PNG texts mean made by a generator.
 - C2PA manifests: the assertion `c2pa.training-mining` (C2PA 1.x) or `cawg.training-mining` (CAWG): "notAllowed" and
   "constrained" for data mining or any training are a no.
 
@@ -12,6 +17,7 @@ packet, in UTF-16 or under an unusual prefix is found too. In doubt the answer i
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import zlib
@@ -23,7 +29,21 @@ from typing import Any
 import cbor2
 
 _DMI = re.compile(rb"DMI-(?:UNSPECIFIED|ALLOWED|PROHIBITED(?:-[A-Z]{1,40})*)", re.IGNORECASE)
-_AI_SOURCE = re.compile(rb"(?:compositeWithTrained|(?<![A-Za-z])trained)AlgorithmicMedia")
+_AI_SOURCE = re.compile(
+    rb"(?:compositeWithTrained|(?<![A-Za-z])trained)AlgorithmicMedia|compositeSynthetic|"
+    rb"Steps: \d{1,5}, Sampler: [\w+ ]{1,40}"
+)
+_TDM = re.compile(rb"""tdm:reservation\s*(?:=\s*["']\s*|>\s*)(?!0\s*["'<]|["'<])[^"'<>]{1,20}""", re.IGNORECASE)
+_NO_AI = re.compile(
+    rb"(?<![a-z])no[-_ ]?(?:image[-_ ]?)?ai(?![a-z])|no ai[- ](?:training|use)|no (?:machine learning|generative ai)|"
+    rb"not (?:to )?be used (?:for|to) (?:ai|machine learning|train)",
+    re.IGNORECASE,
+)
+_PACKET = re.compile(rb"<(?:\w+:)?xmpmeta.{0,2000000}?</(?:\w+:)?xmpmeta", re.DOTALL)
+# IIM: 0x1c, record 2, data set (25 keywords, 40 instructions, 116 copyright), length, text.
+_IIM = re.compile(rb"\x1c\x02[\x19\x28\x74](?=([\x00-\x7f][\x00-\xff]))", re.DOTALL)
+_XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
+_SEGMENT_MAX = 1 << 16
 _ASSERTION = re.compile(rb"(?:c2pa|cawg)\.training-mining[\w.]{0,40}")
 _MINING = ("data_mining", "ai_training", "ai_generative_training")
 _JUMBF_TYPE = b"jumb"
@@ -36,6 +56,7 @@ class Rights:
 
     Attributes:
         prohibits: the term or assertion that prohibits mining or training, or None.
+        carrier: where that stands: "XMP", "IPTC" or "C2PA".
         ai_made: the source type that says "made by a generator", or None.
         allows: an explicit permission for data mining, or None.
     """
@@ -43,6 +64,7 @@ class Rights:
     prohibits: str | None = None
     ai_made: str | None = None
     allows: str | None = None
+    carrier: str = "embedded metadata"
 
 
 def read_rights(source: Path | bytes) -> Rights:
@@ -51,11 +73,31 @@ def read_rights(source: Path | bytes) -> Rights:
     blob = metadata(data)
     # UTF-16 packets become readable without their zero bytes.
     plain = blob + b"\n" + blob.replace(b"\0", b"") if b"D\0M\0I" in blob or b"d\0A\0l" in blob else blob
+    if b"&#" in plain:
+        plain += b"\n" + html.unescape(plain.decode("latin-1")).encode("latin-1", "replace")
     terms = [match.group().decode("ascii").upper() for match in _DMI.finditer(plain)]
-    prohibits = next((f"plus:DataMining {term}" for term in terms if term.startswith("DMI-PROHIBITED")), None)
     allows = next((f"plus:DataMining {term}" for term in terms if term == "DMI-ALLOWED"), None)
     made = _AI_SOURCE.search(plain)
-    return Rights(prohibits or _c2pa_prohibits(blob), made.group().decode() if made else None, allows)
+    carrier, prohibits = next(_prohibitions(blob, plain, terms), ("embedded metadata", None))
+    return Rights(prohibits, made.group().decode() if made else None, allows, carrier)
+
+
+def _prohibitions(blob: bytes, plain: bytes, terms: list[str]) -> Iterator[tuple[str, str]]:
+    """Carrier and words of what prohibits, the surest first."""
+    for term in terms:
+        if term.startswith("DMI-PROHIBITED"):
+            yield "XMP", f"plus:DataMining {term}"
+    if found := _TDM.search(plain):
+        yield "XMP", found.group().decode("latin-1")
+    if assertion := _c2pa_prohibits(blob):
+        yield "C2PA", assertion
+    for packet in _PACKET.finditer(plain):
+        if found := _NO_AI.search(packet.group()):
+            yield "XMP", found.group().decode("latin-1")
+    for record in _IIM.finditer(blob):
+        length = int.from_bytes(record[1], "big")
+        if found := _NO_AI.search(blob[record.end() + 2 : record.end() + 2 + length]):
+            yield "IPTC", found.group().decode("latin-1")
 
 
 def metadata(data: bytes) -> bytes:
@@ -64,29 +106,47 @@ def metadata(data: bytes) -> bytes:
         return b"\n".join(_jpeg_segments(data))
     if data.startswith(b"\x89PNG"):
         return b"\n".join(_png_chunks(data))
+    if data.startswith(b"GIF8"):
+        return data + b"\n" + b"\n".join(_gif_blocks(data))
     return data
 
 
 def _jpeg_segments(data: bytes) -> Iterator[bytes]:
     """APPn and comment payloads; pieces of extended XMP and of JUMBF are joined to what they were before the split."""
-    extended, jumbf, at = bytearray(), bytearray(), 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+    extended: list[tuple[bytes, int, bytes]] = []
+    jumbf, at = bytearray(), 2
+    while at + 4 <= len(data):
+        if data[at] != 0xFF or data[at + 1] < 0xC0:
+            # Stray bytes, or a length that is wrong: on to the next thing that looks like a marker.
+            at = data.find(b"\xff", at + 1)
+            if at < 0:
+                break
+            continue
         marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xDA:
+            break
         if marker == 0xFF:
             at += 1
             continue
         payload = data[at + 4 : at + 2 + size]
         if payload.startswith(b"http://ns.adobe.com/xmp/extension/\0"):
             # Name 35, digest 32, full length 4, offset 4.
-            extended += payload[75:]
+            extended.append((payload[35:67], int.from_bytes(payload[71:75], "big"), payload[75:]))
         elif marker == 0xEB and payload.startswith(b"JP"):
             # Identifier 2, instance 2, sequence 4; later pieces repeat the box's header of 8.
             jumbf += payload[8:] if int.from_bytes(payload[4:8], "big") <= 1 else payload[16:]
         elif 0xE0 <= marker <= 0xEF or marker == 0xFE:
             yield payload
         at += 2 + max(2, size)
-    yield bytes(extended)
+    # In the file's order as well: some writers count their offsets wrong.
+    for pieces in (extended, sorted(extended, key=lambda piece: piece[:2])):
+        yield b"".join(piece for _, _, piece in pieces)
     yield bytes(jumbf)
+    # XMP that stands elsewhere: after the scan, or where a broken segment hid it.
+    found = data.find(_XMP_SEGMENT)
+    while found >= 0:
+        yield data[found : found + _SEGMENT_MAX]
+        found = data.find(_XMP_SEGMENT, found + _SEGMENT_MAX)
     # Anything appended after the picture, up to a bound: MPO and "XMP at the end" files.
     end = data.rfind(b"\xff\xd9")
     yield data[end : end + _UNPACKED_MAX] if end > 0 else b""
@@ -99,15 +159,44 @@ def _png_chunks(data: bytes) -> Iterator[bytes]:
         body = data[at + 8 : at + 8 + size]
         if kind != b"IDAT":
             yield body
+        texts = [body] if kind == b"tEXt" else []
         if kind in (b"iTXt", b"zTXt"):
             for start in (match.end() for match in re.finditer(rb"\0", body[:400])):
-                # Where the packed text begins depends on three optional fields; zlib's own header tells.
-                if body[start : start + 1] == b"\x78":
+                # Where the packed text begins depends on three optional fields; zlib's own header (RFC 1950) tells.
+                if _is_zlib(body[start : start + 2]):
                     try:
-                        yield zlib.decompressobj().decompress(body[start:], _UNPACKED_MAX)
+                        texts.append(zlib.decompressobj().decompress(body[start:], _UNPACKED_MAX))
                     except zlib.error:
                         continue
+        for text in texts:
+            yield text
+            if body.startswith(b"Raw profile type "):
+                yield _unhexed(text)
         at += 12 + size
+
+
+def _is_zlib(head: bytes) -> bool:
+    """Whether two bytes are a zlib header: deflate with any window, a checksum of 31."""
+    return len(head) == 2 and head[0] & 0x0F == 8 and head[0] >> 4 <= 7 and int.from_bytes(head, "big") % 31 == 0
+
+
+def _unhexed(text: bytes) -> bytes:
+    """The profile in a text that ImageMagick writes: name, length, then hex in lines."""
+    # An empty line (or the keyword), the profile's name, its length, and then nothing but hex.
+    digits = re.sub(rb"[^0-9A-Fa-f]", b"", b"".join(text.split(b"\n")[3:]))
+    return bytes.fromhex(digits[: len(digits) & ~1].decode("ascii"))
+
+
+def _gif_blocks(data: bytes) -> Iterator[bytes]:
+    """The application extensions, their sub-blocks of up to 255 bytes joined."""
+    at = data.find(b"\x21\xff\x0b")
+    while at >= 0:
+        place, joined = at + 14, bytearray()
+        while place < len(data) and data[place]:
+            joined += data[place + 1 : place + 1 + data[place]]
+            place += 1 + data[place]
+        yield bytes(joined)
+        at = data.find(b"\x21\xff\x0b", max(place, at + 14))
 
 
 def _c2pa_prohibits(blob: bytes) -> str | None:

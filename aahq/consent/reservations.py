@@ -1,25 +1,51 @@
-"""The words by which a page or a header says "not for AI": robots meta tags, X-Robots-Tag, tdm-reservation."""
+"""The words by which a page or a header says "not for AI": robots meta tags, X-Robots-Tag, tdm-reservation, Content-Usage,
+RSL."""
 
 from __future__ import annotations
 
 import html as markup
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-AI_WORDS = frozenset({"noai", "noimageai", "noml"})
+from aahq.web.ai_tokens import AI_TOKENS
+from aahq.web.preferences import reading, statement
+from aahq.web.robots_file import decoded
+
+AI_WORDS = frozenset({"noai", "noimageai", "noml", "noaitraining", "notrain", "notraining"})
 INDEX_WORDS = frozenset({"noindex", "noimageindex", "none"})
 # Directives that carry a value of their own, which is no directive ("max-image-preview: none").
-_VALUED = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")
-_VALUED_PART = re.compile(rf"(?:{'|'.join(_VALUED)})\s*:[^,]*", re.IGNORECASE)
+_VALUED_PART = re.compile(
+    r"(?:max-snippet|max-image-preview|max-video-preview)\s*:\s*[^\s,;]*|unavailable_after\s*:[^,]*", re.IGNORECASE
+)
 _SPLIT = re.compile(r"[\s,;:]+")
 # A tag can reserve only with one of these in it, in any case, plain or as character references.
-_RESERVING = re.compile("|".join([*sorted(AI_WORDS | INDEX_WORDS), "tdm-reservation"]), re.IGNORECASE)
-_META = re.compile(r"<meta", re.IGNORECASE)
+_RESERVING = re.compile(
+    r"no-?_?(?:image-?_?)?ai|noml|no-?train|noindex|noimageindex|none|tdm-reservation|rsl", re.IGNORECASE
+)
+_META = re.compile(r"<(?:meta|link)", re.IGNORECASE)
 # A tag in which no quote, angle or equals sign stands where a browser might read it in another way.
 _PLAIN_META = re.compile(
-    r"""<meta(?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>`=]+))?)*\s*/?>""", re.IGNORECASE
+    r"""<(?:meta|link)(?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>`=]+))?)*\s*/?>""", re.IGNORECASE
 )
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+RSL_TYPE = "application/rsl+xml"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one carrier says of one address.
+
+    Attributes:
+        carrier: where it stands, as `docs/stewardship.md` names it ("Content-Signal").
+        url: of the file or page that says it; None where the address itself does.
+        value: its words.
+        no: whether it reserves the work.
+    """
+
+    carrier: str
+    url: str | None
+    value: str
+    no: bool
 
 
 def words(content: str) -> set[str]:
@@ -27,7 +53,13 @@ def words(content: str) -> set[str]:
 
     A header's `botname:` prefix is dropped, so a reservation made towards any bot counts.
     """
-    return {word.lower() for word in _SPLIT.split(_VALUED_PART.sub(",", content)) if word}
+    plain = {word.lower() for word in _SPLIT.split(_VALUED_PART.sub(",", content)) if word}
+    # A word of AI is never part of another directive's value.
+    return plain | ({_joined(word) for word in _SPLIT.split(content)} & AI_WORDS)
+
+
+def _joined(word: str) -> str:
+    return word.lower().replace("-", "").replace("_", "")
 
 
 def reserves(content: str) -> bool:
@@ -35,46 +67,73 @@ def reserves(content: str) -> bool:
     return not words(content).isdisjoint(AI_WORDS | INDEX_WORDS)
 
 
+def tdm_reserved(value: str) -> bool:
+    """Whether a `tdm-reservation` value reserves: 0 and nothing do not, 1 does, and so does what is neither."""
+    return any(part.strip(" \t\"'") not in ("", "0", "false") for part in re.split(r"[,;]", value.lower()))
+
+
+def header_findings(headers: Mapping[str, str]) -> list[Finding]:
+    """What the reserving headers say. `headers` finds names in any case, or is a plain mapping."""
+    given = {name.lower(): value for name, value in headers.items()}
+    found: list[Finding] = []
+    robots = given.get("x-robots-tag")
+    if robots is not None:
+        found.append(Finding("X-Robots-Tag", None, f"X-Robots-Tag: {robots[:200]}", reserves(robots)))
+    tdm = given.get("tdm-reservation")
+    if tdm is not None:
+        found.append(Finding("TDM header", None, f"tdm-reservation: {tdm[:200]}", tdm_reserved(tdm)))
+    for name, carrier in (("content-usage", "Content-Usage header"), ("content-signal", "Content-Signal header")):
+        if name in given:
+            said = reading([statement(given[name])], "/")
+            found.append(Finding(carrier, None, f"{name.title()}: {given[name][:200]}", said.no is not None))
+    if RSL_TYPE in given.get("link", "").lower():
+        found.append(Finding("RSL", None, f"Link: {given['link'][:200]}", True))
+    return found
+
+
 def header_reservation(headers: Mapping[str, str]) -> str | None:
-    """The reserving header as "Name: value", or None. `headers` finds names in any case."""
-    robots = headers.get("X-Robots-Tag")
-    if robots is not None and reserves(robots):
-        return f"X-Robots-Tag: {robots[:200]}"
-    if (headers.get("tdm-reservation") or "").strip() == "1":
-        return "tdm-reservation: 1"
-    return None
+    """The first reserving header as "Name: value", or None."""
+    return next((finding.value for finding in header_findings(headers) if finding.no), None)
 
 
-def page_reservations(html: bytes, token: str = "aahq") -> tuple[str, ...]:
-    """The reserving meta tags as "name=content", in the page's order; any bytes are read, however broken the HTML.
+def page_findings(html: bytes, token: str = "aahq") -> tuple[Finding, ...]:
+    """The reserving tags, in the page's order; any bytes are read, however broken the HTML.
 
-    `noai`, `noimageai` and `noml` count under every robot's name, the index words under `robots` and `token` only: a page
-    that keeps one search engine out says nothing of AI.
+    `noai`, `noimageai` and `noml` count under every robot's name, the index words under `robots`, `token` and the names of AI
+    crawlers only: a page that keeps one search engine out says nothing of AI.
     """
-    found: list[str] = []
-    if b"<meta" not in html.lower() and not html.startswith(_UTF_16):
+    found: list[Finding] = []
+    text = decoded(html)
+    if _META.search(text) is None:
         return ()
-    # Decoded here: the words are ASCII, and guessing a charset takes longer than all the rest.
-    text = _to_last_meta(html.decode("utf-16" if html.startswith(_UTF_16) else "utf-8", errors="replace"))
+    text = _to_last_meta(text)
     if not (_RESERVING.search(text) or _RESERVING.search(markup.unescape(text))):
         return ()
     # Here, because few pages come so far and most commands read none.
     from bs4 import BeautifulSoup, SoupStrainer
 
-    for tag in BeautifulSoup(text, "html.parser", parse_only=SoupStrainer("meta")).find_all("meta"):
+    for tag in BeautifulSoup(text, "html.parser", parse_only=SoupStrainer(("meta", "link"))).find_all(("meta", "link")):
         name = str(tag.get("name") or tag.get("property") or tag.get("http-equiv") or "").strip().lower()
         content = str(tag.get("content") or "")
-        if name == "tdm-reservation" and content.strip() == "1":
-            found.append("tdm-reservation=1")
-        elif "bot" in name or name == token:
-            counting = AI_WORDS | INDEX_WORDS if name in ("robots", "x-robots-tag", token) else AI_WORDS
-            if not words(content).isdisjoint(counting):
-                found.append(f"{name}={content[:200]}")
+        if tag.name == "link":
+            if str(tag.get("type") or "").strip().lower() == RSL_TYPE:
+                found.append(Finding("RSL", None, f"link to {str(tag.get('href'))[:200]}", True))
+        elif name == "tdm-reservation" and tdm_reserved(content):
+            found.append(Finding("TDM meta", None, f"tdm-reservation={content.strip()[:200]}", True))
+        elif "bot" in name or name == token or name in AI_TOKENS:
+            whole = name in ("robots", "x-robots-tag", token) or name in AI_TOKENS
+            if not words(content).isdisjoint(AI_WORDS | INDEX_WORDS if whole else AI_WORDS):
+                found.append(Finding("page meta", None, f"{name}={content[:200]}", True))
     return tuple(found)
 
 
+def page_reservations(html: bytes, token: str = "aahq") -> tuple[str, ...]:
+    """The reserving tags as "name=content"; see `page_findings`."""
+    return tuple(finding.value for finding in page_findings(html, token))
+
+
 def _to_last_meta(text: str) -> str:
-    """The page up to the end of its last meta tag: the rest, mostly its body, says nothing here and is long.
+    """The page up to the end of its last meta or link tag: the rest, mostly its body, says nothing here and is long.
 
     Where that tag is written in any unusual way, or stands in a comment, the whole page.
     """

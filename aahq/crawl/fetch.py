@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,15 +16,18 @@ from aahq.candidates import Candidate
 from aahq.consent.reservations import header_reservation
 from aahq.folder import disk_faults
 from aahq.reasons import Rejected
-from aahq.web.client import UNREACHED, Http, utc_now
+from aahq.web.client import UNREACHED, Hops, Http, utc_now
 from aahq.web.response import CHUNK, Incoming, check_status
 from suite.files import PART_SUFFIX
 from suite.pictures.magic import HEAD, picture_type
 
-# Types that say nothing of the content: the first bytes decide.
-_VAGUE = ("", "application/octet-stream", "binary/octet-stream")
+# Types that say that there is no picture. Every other, vague or wrong as it may be, leaves it to the first bytes.
+_NO_PICTURE = re.compile(
+    r"text/(?:html|xml|css|javascript|csv)|application/(?:xhtml|json|xml|pdf|ld\+json|javascript|zip)|"
+    r"image/svg|video/|audio/|font/"
+)
 # The next address of the same picture cannot change these.
-_FINAL = frozenset({"header_noai", "robots"})
+_FINAL = frozenset({"header_noai", "robots", "site_reserved", "opted_out", "no_evidence"})
 _FRESH = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _NUMBERS = count()
 
@@ -57,7 +61,7 @@ def download(
     candidate: Candidate,
     http: Http | None,
     folder: Path,
-    start: str | None = None,
+    hops: Hops | None = None,
     inspect: Inspect = lambda file, sha256: None,
 ) -> Fetched:
     """Fetch the first of the candidate's addresses that gives a picture; a local file is copied.
@@ -67,7 +71,8 @@ def download(
         http: the client; None is enough for local files.
         folder: where pictures are kept by digest; `settle` them before a ledger says so. A killed run
             leaves `.part` files there, which the next one's `sweep_parts` removes.
-        start: begin with this one of the addresses (`Decision.image_url`), where the ones before it are known to fail.
+        hops: the candidate's `aahq.consent.decide.Case`, which judges every address sent and every answer's headers; without
+            one the headers alone are judged, by `aahq.consent.reservations`.
         inspect: asked before the file gets its name: a name of content may be another work's file too, so that it can
             never be taken back.
 
@@ -79,15 +84,16 @@ def download(
     if local is not None:
         return _copied(local, folder, inspect)
     assert http is not None, "only local files are fetched without a client"
-    urls = candidate.image_urls
-    if start in urls:
-        urls = urls[urls.index(start) :]
     last = Rejected("no_picture", "no address")
-    for url in urls:
+    for url in candidate.image_urls:
         try:
             # Asked for as it is: pictures are packed already, and a packed one may be a bomb.
             return http.request(
-                "GET", url, lambda incoming: _save(incoming, http, folder, inspect), {"Accept-Encoding": "identity"}
+                "GET",
+                url,
+                lambda incoming: _save(incoming, http, folder, hops is None, inspect),
+                {"Accept-Encoding": "identity"},
+                hops=hops,
             )
         except Rejected as refused:
             if refused.reason in _FINAL or refused.reason in UNREACHED:
@@ -106,14 +112,12 @@ def settle(files: Iterable[Path]) -> None:
             os.fsync(done.fileno())
 
 
-def _save(incoming: Incoming, http: Http, folder: Path, inspect: Inspect) -> Fetched:
+def _save(incoming: Incoming, http: Http, folder: Path, judge: bool, inspect: Inspect) -> Fetched:
     check_status(incoming.status, incoming.url)
-    reserved = header_reservation(incoming.headers)
-    if reserved:
-        # Known only now where the server answers HEAD otherwise; the body stays unread.
+    if judge and (reserved := header_reservation(incoming.headers)):
         raise Rejected("header_noai", f"{incoming.url}: {reserved}")
     stated = incoming.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if not stated.startswith("image/") and stated not in _VAGUE:
+    if _NO_PICTURE.match(stated):
         raise Rejected("not_an_image", f"{incoming.url}: Content-Type {stated[:80]!r}")
     return _store(incoming.chunks(http.limits.image_bytes), incoming.url, folder, inspect)
 

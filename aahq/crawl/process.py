@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aahq.candidates import Candidate
-from aahq.consent.decide import Decision, decide, decide_file
+from aahq.consent.decide import Case, Decision
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.crawl.fetch import Fetched, download, settle
+from aahq.crawl.host_queues import host_of
 from aahq.reasons import Refusal, Rejected, guarded
 from aahq.web.client import Http
 from aahq.web.interrupts import Stop
@@ -43,71 +44,69 @@ Batch = tuple[list[Taken], Stop | None]
 
 
 class Desk:
-    """Takes batches under the same terms into the same folder; threads may share it. After a stop it takes no more."""
+    """Takes batches under the same terms into the same folder; threads may share it.
+
+    A host that asked to be left alone is asked nothing more; what needs others goes on.
+    """
 
     def __init__(self, terms: Terms, folder: Path) -> None:
         self.terms, self.folder = terms, folder
-        self.stopped = threading.Event()
+        self._stopped: dict[str, Stop] = {}
 
     def take(self, tasks: list[Task]) -> Batch:
-        """Take one after the other; the files' bytes are on the disk then."""
+        """Take one after the other; the files' bytes are on the disk then. What a host's stop concerns is left out."""
         done: list[Taken] = []
         stop: Stop | None = None
         for id, text in tasks:
-            if self.stopped.is_set():
-                break
             try:
-                taken = guarded(lambda id=id, text=text: take(id, Candidate.from_json(text), self.terms, self.folder))
+                taken = guarded(self._one, id, text)
                 done.append(Taken(id, None, taken) if isinstance(taken, Refusal) else taken)
             except Stop as ended:
-                self.stopped.set()
-                stop = ended
+                self._stopped[host_of(ended.url)] = ended
+                stop = stop or ended
         settle(taken.outcome.path for taken in done if isinstance(taken.outcome, Fetched))
         return done, stop
+
+    def _one(self, id: str, text: str) -> Taken:
+        candidate = Candidate.from_json(text)
+        for url in (candidate.page_url or "", *candidate.image_urls) if self._stopped else ():
+            if (stop := self._stopped.get(host_of(url))) is not None:
+                raise stop
+        return take(id, candidate, self.terms, self.folder)
 
 
 def take(id: str, candidate: Candidate, terms: Terms, folder: Path) -> Taken:
     """May we? Then the polite download, then the file's own say. Raises `Stop`."""
-    decision: Decision | None = None
+    case = Case(candidate, terms.http, terms.optouts, terms.permissions)
     try:
-        decision = decide(candidate, terms.http, terms.optouts, terms.permissions)
+        if terms.optouts.forgotten(candidate):
+            return Taken(id, None, Refusal("removed", ""))
+        decision = case.decide()
         if not decision.allowed:
             return Taken(id, decision, _no(decision))
-        rights = _Rights(candidate, terms, decision)
-        fetched = download(candidate, terms.http, folder, decision.image_url, rights.inspect)
-        decision = rights.decision
-    except _Withheld as withheld:
-        return Taken(id, withheld.decision, withheld.refusal)
+        fetched = download(candidate, terms.http, folder, case, partial(_inspect, case))
+    except _Removed:
+        return Taken(id, None, Refusal("removed", ""))
     except Rejected as refused:
-        return Taken(id, decision, Refusal(refused.reason, refused.detail))
-    return Taken(id, decision, fetched)
+        return Taken(id, case.decision(refused.reason), Refusal(refused.reason, refused.detail))
+    return Taken(id, case.decision(None), fetched)
 
 
-class _Withheld(Exception):
-    """The file itself says no: it never gets its name, which another work's row may point to."""
-
-    def __init__(self, decision: Decision | None, refusal: Refusal) -> None:
-        super().__init__(refusal.reason)
-        self.decision, self.refusal = decision, refusal
+class _Removed(Exception):
+    """The file was taken out of this folder on request: nothing remembers that it came again."""
 
 
-class _Rights:
-    """What a downloaded file says, asked while it lies beside the place that its name would give it."""
+def _inspect(case: Case, file: Path, sha256: str) -> None:
+    """What the file itself says, while it lies beside its place: a name of content may be another row's file too.
 
-    def __init__(self, candidate: Candidate, terms: Terms, decision: Decision) -> None:
-        self.candidate, self.terms, self.decision = candidate, terms, decision
-
-    def inspect(self, file: Path, sha256: str) -> None:
-        """Raises `_Withheld` where the file may not be kept."""
-        hashes = (sha256,)
-        if self.terms.optouts.forgotten(self.candidate, hashes):
-            raise _Withheld(None, Refusal("removed", ""))
-        said = decide_file(self.candidate, file, hashes, self.terms.optouts, self.terms.permissions)
-        evidence = [*self.decision.evidence, *said.evidence]
-        both = Decision(said.allowed, said.reason, evidence, said.decided_at or self.decision.decided_at)
-        if not said.allowed:
-            raise _Withheld(both, _no(both))
-        self.decision = both
+    Raises `_Removed` or `Rejected` where it may not be kept.
+    """
+    if case.optouts.forgotten(case.candidate, (sha256,)):
+        raise _Removed
+    said = case.decide_file(file, (sha256,))
+    if not said.allowed:
+        refusal = _no(said)
+        raise Rejected(refusal.reason, refusal.detail)
 
 
 def _no(decision: Decision) -> Refusal:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from aahq.candidates import Candidate
 from aahq.consent.optouts import OptOuts
@@ -17,11 +18,14 @@ from aahq.sources import Source, SourcePage
 from aahq.sources.survival import met_by_crawl
 from aahq.stages.engine import Tally, stage_run
 from aahq.web.interrupts import Stop
+from suite.errors import SuiteError
 
 # A released list: what is left of it is worth saying.
 LISTED = "aahq-list"
 # Reasons that time may heal; `--retry` offers those pictures again.
 TRANSIENT = ("network", "timeout", "server_error", "cut_short", "bad_response", "robots_unreachable")
+# Pictures that may wait for their hosts before the source is asked for more.
+BACKLOG = 50_000
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,13 @@ class Where:
     Attributes:
         source: the source's name.
         query: what distinguishes this use of the source from others, for its cursor.
-        open: the source, told how many works are still wanted at most.
+        open: the source.
         limit: stop after so many pictures of this source and query in all runs; None for all.
     """
 
     source: str
     query: str
-    open: Callable[[int | None], Source]
+    open: Callable[[], Source]
     limit: int | None = None
 
     def left(self, taken: int) -> int | None:
@@ -57,7 +61,7 @@ def run(ledger: Ledger, where: Where, terms: Terms, connections: int = 8) -> Tal
     Raises:
         Stop: the site ended the crawl; what was taken until then stands, and the same call goes on.
     """
-    source = where.open(where.left(_cursor(ledger, where)[2]))
+    source = where.open()
     terms.http.halted.clear()
     with stage_run(ledger, NAME, None, "pictures") as (tally, step):
         for _ in range(drop_opted_out(ledger, terms.optouts, NAME)):
@@ -65,9 +69,14 @@ def run(ledger: Ledger, where: Where, terms: Terms, connections: int = 8) -> Tal
         with Taker(ledger, terms, tally, step, connections) as taker:
             try:
                 # What an earlier run listed and could not take any more comes first.
-                taker.take_found()
+                taker.offer_found()
                 if _take_pages(ledger, where, source, taker):
                     _mark(ledger, where, done=1, stop="")
+                elif _cursor(ledger, where)[1] and not source.local:
+                    tally.notes["hint"] = "this source was listed to its end before; --again lists it anew"
+                taker.work()
+                if taker.stop is not None:
+                    raise taker.stop
             except Stop as stop:
                 _mark(ledger, where, stop=f"{stop.kind}: {stop}")
                 raise
@@ -77,28 +86,38 @@ def run(ledger: Ledger, where: Where, terms: Terms, connections: int = 8) -> Tal
 
 
 def _take_pages(ledger: Ledger, where: Where, source: Source, taker: Taker) -> bool:
-    """Record and take page after page, listing the next while this one's pictures come; True at the source's end."""
+    """Record page after page, while the pictures of those before come; True at the source's end."""
     cursor, done, taken = _cursor(ledger, where)
+    listed_before = done
+    if done and source.local:
+        # What was added since costs nobody but this disk.
+        cursor, done = None, False
     if done or where.left(taken) == 0:
         return False
-    http = taker.terms.http
     with ThreadPoolExecutor(1, thread_name_prefix="list") as lister:
         try:
-            pages = source.pages(http, cursor)
-            coming = lister.submit(next, pages, None)
-            while (page := coming.result()) is not None:
-                taken = _record(ledger, where, page, taken, taker.tally, taker.terms.optouts)
-                if where.left(taken) == 0:
-                    break
+            pages = source.pages(taker.terms.http, cursor)
+            while True:
                 coming = lister.submit(next, pages, None)
-                taker.begin_found()
-            taker.take_found()
+                taker.work(until=coming, backlog=BACKLOG)
+                page = coming.result()
+                if page is None:
+                    return True
+                new, whole = _record(ledger, where, page, taken, taker.tally, taker.terms.optouts)
+                taken += len(new)
+                taker.offer(new)
+                # A site that ended its part of the crawl is not asked for further pages either.
+                if not whole or (where.left(taken) == 0) or (taker.stop is not None and not source.local):
+                    return False
         except BaseException as error:
+            if listed_before and isinstance(error, SuiteError) and not isinstance(error, Stop):
+                # The disk it came from may be away; all that it held is known.
+                taker.tally.notes["hint"] = f"nothing new was listed: {error}"
+                return False
             if isinstance(error, Stop):
-                taker.finish()
-            http.halted.set()
+                taker.work()
+            taker.terms.http.halt()
             raise
-    return page is None
 
 
 def forget_cursors(ledger: Ledger) -> None:
@@ -118,12 +137,15 @@ _BEFORE_FAULT = (
 
 
 def offer_again(ledger: Ledger) -> int:
-    """Offer rows again that failed for a reason that time, or a mended program, may heal; returns how many."""
+    """Offer rows again that failed for a reason that time, or a mended program, may heal; returns how many.
+
+    A work whose record could not be read has no address to fetch: listing its source anew replaces it.
+    """
     marks = ",".join("?" * len(TRANSIENT))
     with ledger.transaction():
         done = ledger.db.execute(
             "UPDATE pictures SET state = 'found', stage = '', reason = '', detail = '' "
-            f"WHERE state = 'rejected' AND stage = 'crawl' AND reason IN ({marks})",
+            f"WHERE state = 'rejected' AND stage = 'crawl' AND image_url != '' AND reason IN ({marks})",
             TRANSIENT,
         )
         faults = 0
@@ -151,21 +173,60 @@ def _mark(ledger: Ledger, where: Where, **values: object) -> None:
     ledger.db.execute(f"UPDATE cursors SET {names} WHERE source = ? AND query = ?", (*values.values(), *key))
 
 
-def _record(ledger: Ledger, where: Where, page: SourcePage, taken: int, tally: Tally, optouts: OptOuts) -> int:
-    """A page's rows and its cursor, in one transaction; returns how many pictures were taken up in all."""
+def _record(
+    ledger: Ledger, where: Where, page: SourcePage, taken: int, tally: Tally, optouts: OptOuts
+) -> tuple[list[tuple[str, str]], bool]:
+    """A page's rows, and its cursor where all of it was wanted, in one transaction.
+
+    Returns:
+        The new pictures as (id, first address), and whether the whole page was taken up.
+    """
+    new: list[tuple[str, str]] = []
     with ledger.transaction():
+        for lost in page.unusable:
+            stub = Candidate(where.source, lost.key, lost.page_url, ())
+            if optouts.forgotten(stub):
+                continue
+            if ledger.add_candidate(stub):
+                ledger.reject("pictures", picture_id(where.source, lost.key), NAME, lost.reason, lost.detail)
+                tally.drop(lost.reason)
         for candidate in page.candidates:
-            if where.left(taken) == 0:
-                break
+            if where.left(taken + len(new)) == 0:
+                _mark(ledger, where, taken=taken + len(new))
+                return new, False
             if optouts.forgotten(candidate):
                 tally.drop("removed")
                 continue
-            taken += ledger.add_candidate(candidate)
-        for lost in page.unusable:
-            if optouts.forgotten(Candidate(where.source, lost.key, lost.page_url, ())):
-                continue
-            if ledger.add_candidate(Candidate(where.source, lost.key, lost.page_url, ())):
-                ledger.reject("pictures", picture_id(where.source, lost.key), NAME, lost.reason, lost.detail)
-                tally.drop(lost.reason)
-        _mark(ledger, where, cursor=page.cursor, taken=taken)
-    return taken
+            candidate = _under_own_key(ledger, candidate)
+            if ledger.add_candidate(candidate) or _replaces_stub(ledger, candidate):
+                url = next(iter(candidate.image_urls), "")
+                new.append((picture_id(candidate.source, candidate.key), url))
+        _mark(ledger, where, cursor=page.cursor, taken=taken + len(new))
+    return new, True
+
+
+def _under_own_key(ledger: Ledger, candidate: Candidate) -> Candidate:
+    """A file of another folder by a key of its own: two folders may hold files of the same names."""
+    folder = candidate.extra.get("folder")
+    key, again = candidate.key, 1
+    while folder is not None:
+        known = ledger.one("SELECT candidate FROM pictures WHERE id = ?", (picture_id(candidate.source, key),))
+        if known is None or Candidate.from_json(known).extra.get("folder") in (folder, None):
+            break
+        key = f"{Path(str(folder)).name}{f'~{again}' if again > 1 else ''}/{candidate.key}"
+        again += 1
+    return replace(candidate, key=key)
+
+
+def _replaces_stub(ledger: Ledger, candidate: Candidate) -> bool:
+    """Whether the ledger knew the work without any address, because its record could not be read; now it has one."""
+    id = picture_id(candidate.source, candidate.key)
+    row = ledger.db.execute("SELECT state, stage, image_url FROM pictures WHERE id = ?", (id,)).fetchone()
+    if (
+        row is None
+        or not candidate.image_urls
+        or (row["state"], row["stage"], row["image_url"]) != ("rejected", NAME, "")
+    ):
+        return False
+    ledger.db.execute("DELETE FROM pictures WHERE id = ?", (id,))
+    return ledger.add_candidate(candidate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from aahq.candidates import Candidate
 from suite.errors import SuiteError, did_you_mean
@@ -32,7 +32,6 @@ class SourceOptions:
         channel: ArtStation's channel by its `uri` or name.
         sorting: ArtStation's order: "latest", "trending", "rising".
         query: the Met's search words.
-        max_works: stop after so many works; None for all.
         base_url: another server with the same answers (the embedded gallery); None for the real site.
     """
 
@@ -40,7 +39,6 @@ class SourceOptions:
     channel: str = "portraits"
     sorting: str = "latest"
     query: str = "portrait"
-    max_works: int | None = None
     base_url: str | None = None
 
 
@@ -64,13 +62,20 @@ class SourcePage:
 
 
 class Source(Protocol):
-    """What every source is.
+    """What every source is. It knows no limit: the crawl stops asking for pages.
 
     `pages` yields until there is no more. A `cursor` of an earlier run skips what came before it; None starts afresh.
     It raises `aahq.web.interrupts.Stop` where the site ends the crawl; every page yielded until then stands.
+
+    Attributes:
+        name: its key in `SOURCES`.
+        uses: the options that tell one use of it from another; each use has a cursor of its own.
+        local: it reads this machine's disk alone; a finished one is listed anew each time, for what was added.
     """
 
     name: str
+    uses: ClassVar[tuple[str, ...]]
+    local: ClassVar[bool]
 
     def pages(self, http: Http | None, cursor: str | None) -> Iterator[SourcePage]: ...
 
@@ -81,8 +86,13 @@ def open_source(name: str, options: SourceOptions) -> Source:
     Raises:
         SuiteError: no such source, or an option that it cannot use.
     """
+    source: Source = source_class(name)(options)
+    return source
+
+
+def source_class(name: str) -> Any:
+    """The class of that source. Raises `SuiteError` for an unknown name."""
     if name not in SOURCES:
         raise SuiteError(f"--source: no {name!r}{did_you_mean(name, SOURCES)}")
     module, _, attribute = SOURCES[name].partition(":")
-    source: Source = getattr(importlib.import_module(module), attribute)(options)
-    return source
+    return getattr(importlib.import_module(module), attribute)

@@ -30,12 +30,13 @@ class AahqList:
     """The list's entries in their order; the cursor is the last name done."""
 
     name = "aahq-list"
+    uses = ("target",)
+    local = True
 
     def __init__(self, options: SourceOptions) -> None:
         if not options.target:
             raise SuiteError("--source aahq-list: expected the list's path, as in --source aahq-list AAHQ-dataset.json")
         self.path = Path(options.target)
-        self.max_works = options.max_works
 
     def pages(self, http: Http | None, cursor: str | None) -> Iterator[SourcePage]:
         """Pages of up to 100 entries. The list is read from disk, entry by entry; `http` is not used.
@@ -43,7 +44,7 @@ class AahqList:
         Raises:
             SuiteError: the file is no such list.
         """
-        entries = islice(self._after(cursor), self.max_works)
+        entries = self._after(cursor)
         while batch := list(islice(entries, PAGE)):
             candidates: list[Candidate] = []
             unusable: list[Unusable] = []

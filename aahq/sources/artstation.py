@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 from aahq.candidates import Candidate
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, SourcePage, Unusable
-from aahq.sources.reading import JSON, listing, need, says_ai_made, tag_names, text
+from aahq.sources.reading import Records, listing, need, says_ai_made, tag_names, text
 from aahq.web.client import Http
-from aahq.web.interrupts import Busy, Changed, Disallowed
+from aahq.web.interrupts import Changed
 from suite.errors import SuiteError, did_you_mean
 
 SITE = "https://www.artstation.com"
@@ -38,13 +38,14 @@ class ArtStation:
     """
 
     name = "artstation"
+    uses = ("channel", "sorting")
+    local = False
 
     def __init__(self, options: SourceOptions) -> None:
         if options.sorting not in SORTINGS:
             raise SuiteError(f"--sorting: no {options.sorting!r}{did_you_mean(options.sorting, SORTINGS)}")
         self.channel = options.channel
         self.sorting = options.sorting
-        self.max_works = options.max_works
         self.base = (options.base_url or SITE).rstrip("/")
 
     def pages(self, http: Http | None, cursor: str | None) -> Iterator[SourcePage]:
@@ -56,8 +57,9 @@ class ArtStation:
         """
         assert http is not None, "artstation is read over HTTP"
         page, seen = _position(cursor)
+        records = Records(http, f"{self.base}/api/v2/community/channels/channels.json")
         channel = self._channel_id(http)
-        while self.max_works is None or seen < self.max_works:
+        while True:
             url = self._listing_url(channel, page)
             found = listing(http, url)
             try:
@@ -66,12 +68,11 @@ class ArtStation:
                 raise Changed(url, refused.detail) from None
             if not works:
                 return
-            if self.max_works is not None:
-                works = works[: self.max_works - seen]
             candidates: list[Candidate] = []
             unusable: list[Unusable] = []
             for work in works:
-                self._read_work(http, work, candidates, unusable)
+                self._read_work(records, work, candidates, unusable)
+            records.settle()
             if len(unusable) == len(works) and all(row.reason == "bad_record" for row in unusable):
                 raise Changed(url, f"none of {len(works)} works could be read ({unusable[0].detail})")
             seen, page = seen + len(works), page + 1
@@ -104,7 +105,7 @@ class ArtStation:
         }
         return f"{self.base}/api/v2/community/channels/projects.json?{urlencode(query)}"
 
-    def _read_work(self, http: Http, item: Any, candidates: list[Candidate], unusable: list[Unusable]) -> None:
+    def _read_work(self, records: Records, item: Any, candidates: list[Candidate], unusable: list[Unusable]) -> None:
         """Add the work's pictures, or the reason why it has none to offer."""
         hash_id = item.get("hash_id") if isinstance(item, dict) else None
         if not isinstance(hash_id, str) or not _HASH.match(hash_id):
@@ -114,16 +115,12 @@ class ArtStation:
         url = f"{self.base}/projects/{hash_id}.json"
         try:
             # A mature work is refused by the listing's own mark; its JSON need not be asked for.
-            work = item if item.get("hide_as_adult") is True else http.get(url, JSON).ok().json()
-            candidates += self._candidates(http, work, hash_id, page_url)
+            work = item if item.get("hide_as_adult") is True else records.json(url)
+            candidates += self._candidates(work, hash_id, page_url)
         except Rejected as refused:
-            if refused.reason == "robots":
-                raise Disallowed(url, refused.detail) from None
-            if refused.reason in ("network", "timeout", "robots_unreachable"):
-                raise Busy(url, str(refused)) from None
             unusable.append(Unusable(hash_id, page_url, refused.reason, refused.detail))
 
-    def _candidates(self, http: Http, work: Any, hash_id: str, page_url: str) -> list[Candidate]:
+    def _candidates(self, work: Any, hash_id: str, page_url: str) -> list[Candidate]:
         adult = (
             work.get("hide_as_adult") is True or work.get("adult_content") is True if isinstance(work, dict) else False
         )

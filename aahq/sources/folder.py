@@ -2,57 +2,97 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aahq.candidates import FOLDER, Candidate
-from aahq.sources import SourceOptions, SourcePage
+from aahq.sources import SourceOptions, SourcePage, Unusable
 from suite.errors import SuiteError
 
 if TYPE_CHECKING:
     from aahq.web.client import Http
 
 PAGE = 200
+# A relative path, and why what stands there is no file to take; empty where it is one.
+Entry = tuple[str, str]
 
 
 class Folder:
-    """Every file under the folder in the order of its relative path; hidden files and folders are left out."""
+    """Every file under the folder in the order of its relative path; hidden files and folders are left out.
+
+    Links are followed: a link to a file is that file, a link to a folder outside is listed once, one to a folder that is
+    listed anyway (its own parent, a neighbour) is not listed again. What cannot be read is a row with the reason, and never the
+    end of the listing.
+    """
 
     name = FOLDER
+    uses = ("target",)
+    local = True
 
     def __init__(self, options: SourceOptions) -> None:
-        if not options.target or not Path(options.target).is_dir():
-            raise SuiteError(f"--source folder: {options.target!r} is no directory; expected --source folder DIR")
-        self.root = Path(options.target).resolve()
-        self.max_works = options.max_works
+        if not options.target:
+            raise SuiteError("--source folder: expected --source folder DIR")
+        self.root = Path(options.target).absolute()
 
     def pages(self, http: Http | None, cursor: str | None) -> Iterator[SourcePage]:
-        """Pages of up to 200 files; the cursor is the last relative path done."""
-        files = islice((name for name in self._files() if cursor is None or _shown(name) > cursor), self.max_works)
-        while names := list(islice(files, PAGE)):
-            yield SourcePage([self._candidate(name) for name in names], _shown(names[-1]))
+        """Pages of up to 200 files; the cursor is the last relative path done.
 
-    def _files(self, inside: str = "") -> Iterator[str]:
+        Raises:
+            SuiteError: there is no such folder.
+        """
+        if not self.root.is_dir():
+            raise SuiteError(f"--source folder: {str(self.root)!r} is no directory; expected --source folder DIR")
+        self.root = self.root.resolve()
+        self._listed: set[Path] = set()
+        files = (entry for entry in self._files() if cursor is None or _shown(entry[0]) > cursor)
+        while batch := list(islice(files, PAGE)):
+            candidates = [self._candidate(name) for name, why in batch if not why]
+            unusable = [Unusable(_shown(name), None, "unreadable", why) for name, why in batch if why]
+            yield SourcePage(candidates, _shown(batch[-1][0]), unusable)
+
+    def _files(self, inside: str = "") -> Iterator[Entry]:
         """Relative paths in order. One folder's names are held at a time, and those of the folders around it."""
-        found = []
-        # A folder that may not be read is passed over, as its files could not be read either.
-        with contextlib.suppress(OSError), os.scandir(self.root / inside) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    found.append(f"{entry.name}/")
-                elif entry.is_file():
-                    found.append(entry.name)
-        for name in sorted(found, key=_shown):
-            if name.endswith("/"):
+        found: list[Entry] = []
+        try:
+            with os.scandir(self.root / inside) as entries:
+                found = [self._look(entry, inside) for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            if not inside:
+                raise SuiteError(f"--source folder: {self.root}: {error.strerror or error}; make it readable") from None
+            yield inside, f"the folder cannot be read: {error.strerror or error}"
+            return
+        for name, why in sorted(found, key=lambda entry: _shown(entry[0])):
+            if not name:
+                continue
+            if name.endswith("/") and not why:
                 yield from self._files(inside + name)
             else:
-                yield inside + name
+                yield inside + name, why
+
+    def _look(self, entry: os.DirEntry[str], inside: str) -> Entry:
+        """An entry's name, with a slash for a folder to go into, and why it cannot be taken; ("", "") for one that is
+        passed."""
+        try:
+            mode = entry.stat().st_mode
+            if stat.S_ISDIR(mode):
+                return (f"{entry.name}/", "") if not entry.is_symlink() or self._is_new(entry) else ("", "")
+            return entry.name, "" if stat.S_ISREG(mode) else "no regular file"
+        except OSError as error:
+            what = "a link that leads nowhere" if entry.is_symlink() else "it cannot be read"
+            return entry.name, f"{what}: {error.strerror or error}"
+
+    def _is_new(self, entry: os.DirEntry[str]) -> bool:
+        """Whether a linked folder lies outside and outside of those that other links have led to."""
+        target = Path(entry.path).resolve()
+        known = {self.root, *self._listed}
+        if any(target == place or place in target.parents or target in place.parents for place in known):
+            return False
+        self._listed.add(target)
+        return True
 
     def _candidate(self, name: str) -> Candidate:
         path, shown = self.root / name, _shown(name)

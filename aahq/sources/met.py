@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 from aahq.candidates import Candidate
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, SourcePage, Unusable
-from aahq.sources.reading import JSON, listing, need, tag_names, text
+from aahq.sources.reading import Records, listing, need, tag_names, text
 from aahq.web.client import Http
-from aahq.web.interrupts import Busy, Changed, Disallowed
+from aahq.web.interrupts import Changed
 from suite.errors import SuiteError
 
 SITE = "https://collectionapi.metmuseum.org"
@@ -27,12 +27,13 @@ class Met:
     """The search's objects in the order of their numbers; the cursor is the last number done."""
 
     name = "met"
+    uses = ("query",)
+    local = False
 
     def __init__(self, options: SourceOptions) -> None:
         if not options.query.strip():
             raise SuiteError("--query: empty; expected words to search the collection for, as in --query portrait")
         self.query = options.query
-        self.max_works = options.max_works
         self.base = (options.base_url or SITE).rstrip("/") + "/public/collection/v1"
 
     def pages(self, http: Http | None, cursor: str | None) -> Iterator[SourcePage]:
@@ -40,20 +41,25 @@ class Met:
         assert http is not None, "the Met is read over HTTP"
         if cursor is not None and not (cursor.isascii() and cursor.isdigit()):
             raise SuiteError(f"met: cursor {cursor!r} in the ledger; expected the last object's number")
-        ids = self._ids(http)[: self.max_works]
+        ids = self._ids(http)
+        records = Records(http, self._search_url())
         left = (number for number in ids if cursor is None or number > int(cursor))
         while batch := list(islice(left, PAGE)):
             candidates: list[Candidate] = []
             unusable: list[Unusable] = []
             for number in batch:
-                self._read_object(http, number, candidates, unusable)
+                self._read_object(records, number, candidates, unusable)
+            records.settle()
             if len(unusable) == len(batch) > 1 and all(row.reason == "bad_record" for row in unusable):
                 raise Changed(self.base, f"none of {len(batch)} objects could be read ({unusable[0].detail})")
             yield SourcePage(candidates, str(batch[-1]), unusable)
 
-    def _ids(self, http: Http) -> list[int]:
+    def _search_url(self) -> str:
         query = urlencode({"hasImages": "true", "medium": "Paintings", "q": self.query})
-        url = f"{self.base}/search?{query}"
+        return f"{self.base}/search?{query}"
+
+    def _ids(self, http: Http) -> list[int]:
+        url = self._search_url()
         found = listing(http, url)
         ids = found.get("objectIDs") if isinstance(found, dict) else None
         if ids is None and isinstance(found, dict) and found.get("total") == 0:
@@ -62,15 +68,13 @@ class Met:
             raise Changed(url, f"objectIDs is {ids!r:.80}, expected a list of numbers")
         return sorted(set(ids))
 
-    def _read_object(self, http: Http, number: int, candidates: list[Candidate], unusable: list[Unusable]) -> None:
+    def _read_object(
+        self, records: Records, number: int, candidates: list[Candidate], unusable: list[Unusable]
+    ) -> None:
         url = f"{self.base}/objects/{number}"
         try:
-            candidates.append(_candidate(http.get(url, JSON).ok().json(), number, url))
+            candidates.append(_candidate(records.json(url), number, url))
         except Rejected as refused:
-            if refused.reason == "robots":
-                raise Disallowed(url, refused.detail) from None
-            if refused.reason in ("network", "timeout", "robots_unreachable"):
-                raise Busy(url, str(refused)) from None
             unusable.append(Unusable(str(number), None, refused.reason, refused.detail))
 
 

@@ -11,6 +11,11 @@ from aahq.web.interrupts import Busy, Changed, Disallowed
 
 JSON = "application/json"
 T = TypeVar("T")
+# Failures that say something of the server's state, and nothing of the record that was asked for.
+UNANSWERED = frozenset(("network", "timeout", "robots_unreachable", "bad_response", "cut_short"))
+# Refusals that may be the record's own (withdrawn, broken) or the API's to everybody: the next records tell.
+REFUSED = frozenset(("forbidden", "server_error", "http_status"))
+REFUSALS_IN_A_ROW = 3
 _AI_TAGS = frozenset(
     {
         *("createdwithai", "madewithai", "generatedbyai", "aigenerated", "aigeneratedart", "aiart", "aiartwork"),
@@ -34,9 +39,55 @@ def listing(http: Http, url: str) -> Any:
     except Rejected as refused:
         if refused.reason == "robots":
             raise Disallowed(url, refused.detail) from None
-        if refused.reason in ("network", "timeout", "server_error", "robots_unreachable", "bad_response", "cut_short"):
+        if refused.reason in UNANSWERED | REFUSED:
             raise Busy(url, str(refused)) from None
         raise Changed(url, str(refused)) from None
+
+
+class Records:
+    """Reads the records of one API; tells a record that is refused from an API that refuses.
+
+    Args:
+        http: the client.
+        probe: an address of the API that answers when all is well.
+    """
+
+    def __init__(self, http: Http, probe: str) -> None:
+        self._http, self._answers, self._in_a_row = http, probe, 0
+
+    def json(self, url: str) -> Any:
+        """One record.
+
+        Raises:
+            Rejected: this record cannot be had; "bad_record" where it is no JSON.
+            Stop: the API cannot be asked at present.
+        """
+        try:
+            answer = self._http.get(url, JSON).ok()
+        except Rejected as refused:
+            if refused.reason == "robots":
+                raise Disallowed(url, refused.detail) from None
+            if refused.reason in UNANSWERED:
+                raise Busy(url, str(refused)) from None
+            if refused.reason in REFUSED:
+                self._in_a_row += 1
+                if self._in_a_row >= REFUSALS_IN_A_ROW:
+                    self.settle()
+            raise
+        self._answers, self._in_a_row = url, 0
+        return answer.json()
+
+    def settle(self) -> None:
+        """Were the last refusals the records' own? Asks once more for something that was given before.
+
+        Call it before the page with those records is handed on.
+
+        Raises:
+            Stop: the API refuses that too; its word on the records is no verdict.
+        """
+        if self._in_a_row:
+            listing(self._http, self._answers)
+            self._in_a_row = 0
 
 
 def need(record: Any, name: str, kind: type[T], where: str) -> T:

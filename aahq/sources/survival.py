@@ -23,6 +23,7 @@ _SAYS = {
     "forbidden": "refused",
     "header_noai": "refused",
     "page_noai": "refused",
+    "site_reserved": "refused",
 }
 
 

@@ -168,7 +168,7 @@ class Flow(Generic[T, R]):
 
     def feed(self, batches: Iterable[list[T]]) -> None:
         """Send every batch, waiting for earlier ones where too many are under way; the last ones still are."""
-        with _living_workers():
+        with living_workers():
             for batch in batches:
                 self._refused = [batch]
                 self._waiting[self._engine.executor.submit(self._work, batch)] = batch
@@ -178,7 +178,7 @@ class Flow(Generic[T, R]):
 
     def drain(self) -> None:
         """Wait until nothing is under way."""
-        with _living_workers():
+        with living_workers():
             while self._waiting:
                 self._take()
 
@@ -203,7 +203,7 @@ class Flow(Generic[T, R]):
 
 
 @contextmanager
-def _living_workers() -> Iterator[None]:
+def living_workers() -> Iterator[None]:
     try:
         yield
     except BrokenProcessPool:

@@ -6,33 +6,42 @@ browser, keeps cookies, reads proxies or passwords from the environment, or answ
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import urljoin
 
-from aahq.consent.reservations import header_reservation, page_reservations
+from aahq.consent.reservations import Finding, header_findings, page_findings
+from aahq.consent.site_reservations import SiteReservations, SiteTerm
 from aahq.reasons import Rejected
+from aahq.web.addresses import wire_url
 from aahq.web.interrupts import Busy, Challenged
-from aahq.web.netguard import Resolve, check_url, host_key, system_resolve
+from aahq.web.netguard import Resolve, host_key, system_resolve
+from aahq.web.once import Kept, OnceEach
+from aahq.web.pages import challenge_body, challenge_header, why_no_page
 from aahq.web.rate_limit import Clock, Pace, Sleep, retry_after
 from aahq.web.response import Answer, Incoming, check_status
 from aahq.web.robots import Robots
+from aahq.web.robots_file import decoded
 from aahq.web.session import Session
 from suite.errors import SuiteError
 
 TOKEN = "aahq"
 PAGES_KEPT = 256
+# A host that leaves so many requests in a row unanswered, each after its retries, rests so long: others need the connections.
+SILENCES, REST_S = 5, 600.0
 # Worth another try: the same request may well succeed. A refused address or a missing file will not.
 PASSING = frozenset({"network", "timeout", "bad_response", "cut_short", "server_error"})
 # After all retries: another size of the same picture at the same host would only wait as long again.
 UNREACHED = frozenset({"network", "timeout"})
+# What servers answer to a HEAD that they do not know, or that a wall in front of them takes for a robot's.
+_NO_HEAD = frozenset((400, 403, 405, 406, 501))
 T = TypeVar("T")
 _CONTACT = re.compile(r"(https?://[^\s<>()]{4,200}|[^\s@<>()]{1,100}@[^\s@<>()]{3,100})\Z")
 
@@ -68,15 +77,36 @@ class Limits:
     text_bytes: int = 8 * 2**20
     image_bytes: int = 100 * 2**20
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.per_second) and self.per_second >= 0):
+            raise SuiteError(f"--per-second {self.per_second}: expected requests a second, 0 for no limit")
+
 
 @dataclass(frozen=True)
 class Page:
-    """What the crawler keeps of a work's page: its reservations, in tags and headers, and the moment it was read."""
+    """What the crawler keeps of a work's page.
+
+    Attributes:
+        url: the address that answered.
+        problem: why this is not the page that was asked for, or None.
+        findings: what its tags and headers say of AI.
+        read_at: ISO time, UTC.
+    """
 
     url: str
-    status: int
-    reservations: tuple[str, ...]
+    problem: str | None
+    findings: tuple[Finding, ...]
     read_at: str
+
+
+class Hops(Protocol):
+    """Whoever judges the addresses of one request, redirects included. Both raise `Rejected` for a no."""
+
+    def before(self, url: str) -> None:
+        """`url` is to be asked for; robots.txt allows it."""
+
+    def answered(self, url: str, headers: Mapping[str, str]) -> None:
+        """The headers of its answer, body unread."""
 
 
 def user_agent(contact: str | None) -> str:
@@ -96,8 +126,11 @@ class Http:
             None is possible for addresses in `allow` only.
         allow: `host:port` pairs of the embedded gallery: they may be local.
         limits: pace, patience and sizes.
-        clock, sleep: for the pace and the caches; tests put their own in, so that none waits.
+        clock, sleep: for the pace and the caches; tests put their own in, so that none waits. Without `sleep` a wait ends with
+            the run.
         resolve: host and port -> addresses.
+        ai_tokens: tokens of AI crawlers beside `aahq.web.ai_tokens` whose robots.txt groups reserve what they may not fetch.
+        site_terms: sites whose terms reserve their pictures, beside the list that comes with the program.
     """
 
     def __init__(
@@ -107,17 +140,28 @@ class Http:
         allow: Iterable[str] = (),
         limits: Limits | None = None,
         clock: Clock = time.monotonic,
-        sleep: Sleep = time.sleep,
+        sleep: Sleep | None = None,
         resolve: Resolve = system_resolve,
+        ai_tokens: Iterable[str] = (),
+        site_terms: Iterable[SiteTerm] = (),
     ) -> None:
-        if contact is not None and not _CONTACT.match(contact):
+        if contact is not None and not (contact.isascii() and _CONTACT.match(contact)):
             raise SuiteError(
-                f"--contact {contact!r}: expected an e-mail address or a web page, as in --contact me@example.org"
+                f"--contact {contact!r}: expected an e-mail address or a web page in ASCII, as in --contact me@example.org"
             )
         self.contact = contact
+        # Set when the run ends early: whatever still goes on in other threads asks for nothing more.
+        self.halted = threading.Event()
+        # A wait that a run's end cuts short.
+        sleep = sleep or self.halted.wait
         self.limits = limits or Limits()
         self.pace = Pace(self.limits.per_second, clock, sleep, self.limits.processes)
-        self.robots = Robots(self._get_robots, TOKEN, clock, lambda url, s: self.pace.at_most_every(host_key(url), s))
+        self.ai_tokens = tuple(ai_tokens)
+        self.robots = Robots(
+            self._get_robots, TOKEN, clock, lambda url, s: self.pace.at_most_every(host_key(url), s), self.ai_tokens
+        )
+        self.site_terms = tuple(site_terms)
+        self.sites = SiteReservations(self._get_site_file, self.robots.licenses, TOKEN, clock, self.site_terms)
         self._sleep = sleep
         self._session = Session(
             user_agent(contact),
@@ -128,16 +172,21 @@ class Http:
             total_s=self.limits.total_s,
         )
         self.guard = self._session.guard
-        # Set when the run ends early: whatever still goes on in other threads asks for nothing more.
-        self.halted = threading.Event()
-        self._pages: OrderedDict[str, Page] = OrderedDict()
-        self._pages_lock = threading.Lock()
+        # Host -> requests in a row that it left without an answer after all retries, and the moment until which it rests.
+        self._silent: dict[str, tuple[int, float]] = {}
+        self._pages: OnceEach[Page] = OnceEach(PAGES_KEPT, clock)
+        self._clock = clock
 
     def __enter__(self) -> Http:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def halt(self) -> None:
+        """The run ends: whoever waits for a turn or an answer in another thread stops waiting."""
+        self.halted.set()
+        self._session.abort()
 
     def close(self) -> None:
         """Close the connections."""
@@ -155,26 +204,33 @@ class Http:
         return self.request("GET", url, self._whole, headers, obey)
 
     def head(self, url: str) -> Answer:
-        """HEAD; where the server knows none (405, 501), a GET that is closed before its body."""
+        """HEAD; where the server refuses the method rather than the picture, a GET that is closed before its body."""
         answer = self.request("HEAD", url, _headers_only)
-        if answer.status in (405, 501):
+        if answer.status in _NO_HEAD:
             answer = self.request("GET", url, _headers_only, {"Accept-Encoding": "identity"})
         return answer
 
-    def page(self, url: str) -> Page:
-        """A work's page, read for its reservations; kept for the other pictures of the same work."""
-        with self._pages_lock:
-            if url in self._pages:
-                return self._pages[url]
-        answer = self.get(url, accept="text/html")
-        header = header_reservation(answer.headers)
-        reservations = page_reservations(answer.body, TOKEN) + ((header,) if header else ())
-        read = Page(url, answer.status, reservations, utc_now())
-        with self._pages_lock:
-            self._pages[url] = read
-            while len(self._pages) > PAGES_KEPT:
-                self._pages.popitem(last=False)
-        return read
+    def page(self, url: str, hops: Hops | None = None) -> Page:
+        """A work's page, read for its reservations; kept for the other pictures of the same work.
+
+        Args:
+            url: the page.
+            hops: judges the addresses that redirects lead to; asked at the first reading alone.
+
+        Raises:
+            Rejected: it could not be had at all.
+            Challenged: the answer asks for a browser.
+        """
+        return self._pages.get(wire_url(url), lambda: Kept(self._read_page(url, hops)))
+
+    def _read_page(self, url: str, hops: Hops | None) -> Page:
+        headers = {"Accept": "text/html", "Accept-Encoding": "gzip"}
+        answer = self.request("GET", url, self._whole, headers, hops=hops)
+        if answer.status < 400 and (challenge := challenge_body(decoded(answer.body)[:200_000])):
+            raise Challenged(answer.url, challenge)
+        findings = tuple(finding for finding in header_findings(answer.headers)) + page_findings(answer.body, TOKEN)
+        problem = why_no_page(url, answer.url, answer.status, answer.headers, answer.body)
+        return Page(answer.url, problem, findings, utc_now())
 
     def request(
         self,
@@ -183,21 +239,50 @@ class Http:
         read: Callable[[Incoming], T],
         headers: Mapping[str, str] | None = None,
         obey: bool = True,
+        hops: Hops | None = None,
     ) -> T:
         """Send, follow redirects, wait and retry as the limits say, and hand the final response to `read`.
 
-        `read` sees 2xx and 4xx responses; it is called again from the start when a body fails on the way.
+        `read` sees 2xx and 4xx responses (to a HEAD, also 501); it is called again from the start when a body fails on the way.
+        What is sent is `wire_url` of the address and of every redirect's target; robots.txt and `hops` judge exactly that.
 
         Raises:
             Rejected: one of the fetch reasons, or "robots" / "robots_unreachable".
             Stop: a challenge, or a host that is busy for longer than the limits allow.
         """
+        url = wire_url(url)
         if self.contact is None and host_key(url) not in self.guard.allow:
             raise SuiteError(f"--contact: {url} is on the real web; say who crawls, as in --contact me@example.org")
+        host = host_key(url)
+        silences, rests_until = self._silent.get(host, (0, 0.0))
+        if silences >= SILENCES and self._clock() < rests_until:
+            raise Rejected(
+                "timeout", f"{url}: {host} left {silences} requests in a row unanswered; it rests for a while"
+            )
+        try:
+            answer = self._try(method, url, read, dict(headers or {}), obey, hops)
+        except Rejected as failure:
+            if failure.reason in UNREACHED:
+                self._silent[host] = silences + 1, self._clock() + REST_S
+            else:
+                self._silent.pop(host, None)
+            raise
+        self._silent.pop(host, None)
+        return answer
+
+    def _try(
+        self,
+        method: str,
+        url: str,
+        read: Callable[[Incoming], T],
+        headers: dict[str, str],
+        obey: bool,
+        hops: Hops | None,
+    ) -> T:
         pause = self.limits.backoff_s
         for left in range(self.limits.retries, -1, -1):
             try:
-                return self._follow(method, url, read, dict(headers or {}), obey)
+                return self._follow(method, url, read, headers, obey, hops)
             except Rejected as failure:
                 if failure.reason not in PASSING or not left:
                     raise
@@ -209,10 +294,18 @@ class Http:
             pause *= 2
         raise AssertionError("unreachable")
 
-    def _follow(self, method: str, url: str, read: Callable[[Incoming], T], headers: dict[str, str], obey: bool) -> T:
+    def _follow(
+        self,
+        method: str,
+        url: str,
+        read: Callable[[Incoming], T],
+        headers: dict[str, str],
+        obey: bool,
+        hops: Hops | None,
+    ) -> T:
         seen = {url}
         for _ in range(self.limits.redirects + 1):
-            outcome = self._once(method, url, read, headers, obey)
+            outcome = self._once(method, url, read, headers, obey, hops)
             if not isinstance(outcome, _Redirect):
                 return outcome
             url = outcome.to
@@ -222,7 +315,13 @@ class Http:
         raise Rejected("redirects", f"{url}: more than {self.limits.redirects} hops")
 
     def _once(
-        self, method: str, url: str, read: Callable[[Incoming], T], headers: dict[str, str], obey: bool
+        self,
+        method: str,
+        url: str,
+        read: Callable[[Incoming], T],
+        headers: dict[str, str],
+        obey: bool,
+        hops: Hops | None,
     ) -> T | _Redirect:
         host = host_key(url)
         if self.halted.is_set():
@@ -231,20 +330,26 @@ class Http:
             raise Rejected("address_refused", f"redirected to {url}, away from the embedded gallery")
         if obey:
             self._check_robots(url)
+        if hops is not None:
+            hops.before(url)
         self.pace.wait(host)
+        if self.halted.is_set():
+            raise Rejected("network", f"{url}: not asked for, the run has ended")
         with self._session.send(method, url, headers) as incoming:
-            return self._sorted(incoming, host, read)
+            if hops is not None:
+                hops.answered(url, incoming.headers)
+            return self._sorted(incoming, host, method, read)
 
-    def _sorted(self, incoming: Incoming, host: str, read: Callable[[Incoming], T]) -> T | _Redirect:
+    def _sorted(self, incoming: Incoming, host: str, method: str, read: Callable[[Incoming], T]) -> T | _Redirect:
         url, status, headers = incoming.url, incoming.status, incoming.headers
-        if "challenge" in headers.get("Cf-Mitigated", "").lower():
-            raise Challenged(url)
+        if challenge := challenge_header(headers):
+            raise Challenged(url, challenge)
         if status in (429, 503):
             asked = retry_after(headers.get("Retry-After"), time.time())
             self.pace.slower(host, min(asked or 0.0, self.limits.patience_s))
             if status == 429 or (asked or 0.0) > self.limits.patience_s:
                 raise _TooMany(url, status, asked or 0.0)
-        if status >= 500:
+        if status >= 500 and not (method == "HEAD" and status in _NO_HEAD):
             check_status(status, url)
         if status in (301, 302, 303, 307, 308):
             location = headers.get("Location")
@@ -254,9 +359,8 @@ class Http:
                 target = urljoin(url, location.encode("latin-1").decode("utf-8", "replace"))
             except ValueError as error:
                 raise Rejected("url_refused", f"{url}: redirected to {location[:200]!r}: {error}") from None
-            check_url(target)
-            return _Redirect(target)
-        if not 200 <= status < 500:
+            return _Redirect(wire_url(target))
+        if not 200 <= status < 500 and status not in _NO_HEAD:
             raise Rejected("http_status", f"{url}: status {status}")
         result = read(incoming)
         self.pace.well(host)
@@ -269,6 +373,9 @@ class Http:
 
     def _get_robots(self, url: str) -> Answer:
         return self.get(url, accept="text/plain", obey=False)
+
+    def _get_site_file(self, url: str) -> Answer:
+        return self.get(url, accept="application/json, text/plain, application/rsl+xml, */*;q=0.1")
 
     def _whole(self, incoming: Incoming) -> Answer:
         body = b"" if incoming.status >= 400 else b"".join(incoming.chunks(self.limits.text_bytes))

@@ -48,13 +48,16 @@ def _again(kind: type[Stop], message: str, url: str) -> Stop:
 
 
 class Challenged(Stop):
-    """403 with `Cf-Mitigated: challenge`: the site wants a browser with a person in front of it."""
+    """A challenge, by header or page: the site wants a browser with a person in front of it."""
 
     kind = "challenged"
     code = 75
 
-    def __init__(self, url: str) -> None:
-        super().__init__(f"{url}: the site answered with a browser challenge and is left alone; {LAWFUL_WAYS}", url)
+    def __init__(self, url: str, sign: str = "") -> None:
+        sign = f" ({sign})" if sign else ""
+        super().__init__(
+            f"{url}: the site answered with a browser challenge{sign} and is left alone; {LAWFUL_WAYS}", url
+        )
 
 
 class Changed(Stop):

@@ -93,12 +93,13 @@ class NetGuard:
     """Resolves, checks and connects in one step: the address that was checked is the address that is connected to.
 
     Args:
-        allow: `host:port` pairs that may be private (the embedded gallery's), exactly as they stand in the URL.
+        allow: `host:port` pairs that may be private (the embedded gallery's), as they stand in the URL.
         resolve: host and port -> IP address literals.
     """
 
     def __init__(self, allow: Iterable[str] = (), resolve: Resolve = system_resolve) -> None:
-        self.allow = frozenset(allow)
+        # As `host_key` writes them: lower case, an IPv6 address without its brackets.
+        self.allow = frozenset(pair.lower().replace("[", "").replace("]", "") for pair in allow)
         self.resolve = resolve
 
     def addresses(self, host: str, port: int) -> list[str]:

@@ -14,6 +14,8 @@ from aahq.reasons import Rejected
 from aahq.web.transport import Watch
 
 CHUNK = 64 * 1024
+# Values of Content-Encoding that name no compression; servers send them for bodies as they are.
+_PLAIN = frozenset(("", "identity", "none", "binary", "8bit", "utf-8", "utf8", "ascii", "iso-8859-1", "aws-chunked"))
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def unpacked(chunks: Iterable[bytes], encoding: str, max_bytes: int, url: str = 
         Rejected: "too_large" or "bad_encoding".
     """
     kind = encoding.strip().lower()
-    if kind in ("", "identity"):
+    if all(name.strip() in _PLAIN for name in kind.split(",")):
         yield from chunks
         return
     bits = {"gzip": 31, "x-gzip": 31, "deflate": 15}.get(kind)

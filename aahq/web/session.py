@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 import requests
 import urllib3
 
 from aahq.reasons import Rejected
-from aahq.web.netguard import NetGuard, Resolve, check_url, plain_url, system_resolve
+from aahq.web.addresses import wire_url
+from aahq.web.netguard import NetGuard, Resolve, system_resolve
 from aahq.web.response import CHUNK, Incoming, short
 from aahq.web.transport import GuardedAdapter, Watch, Watchdog
 
@@ -47,6 +47,10 @@ class Session:
         self._timeout = (connect_s, read_s)
         self._total_s = total_s
 
+    def abort(self) -> None:
+        """Shut every connection that a response is awaited on."""
+        self._watchdog.shut_all()
+
     def close(self) -> None:
         """Close the connections."""
         self._watchdog.close()
@@ -60,7 +64,7 @@ class Session:
             Rejected: "url_refused", "address_refused", "timeout", "network" or "bad_response".
         """
         request = requests.PreparedRequest()
-        request.method, request.url = method, _quoted(url)
+        request.method, request.url = method, wire_url(url)
         request.headers = requests.structures.CaseInsensitiveDict(
             {"User-Agent": self._agent, "Accept": "*/*", **headers}
         )
@@ -84,22 +88,6 @@ class Session:
             text = short(error)
             malformed = any(word in text for word in _MALFORMED)
             raise Rejected("bad_response" if malformed else "network", f"{url}: {text}") from None
-
-
-@lru_cache(maxsize=4096)
-def _quoted(url: str) -> str:
-    """The address as it is sent: HEAD and GET of a picture, and its work's page, are quoted once."""
-    if plain_url(url) is not None:
-        return url
-    request = requests.PreparedRequest()
-    try:
-        request.prepare_url(url, None)
-    except (requests.RequestException, ValueError) as error:
-        raise Rejected("url_refused", f"{url!r}: {short(error)}") from None
-    # What is sent is what was checked, also after the library has quoted it.
-    if request.url != url:
-        check_url(request.url or "")
-    return request.url or url
 
 
 def _let_go(response: urllib3.HTTPResponse, method: str) -> None:

@@ -70,6 +70,20 @@ class Watchdog:
         if watch is not None:
             watch.socket = connection
 
+    def shut_all(self) -> None:
+        """Shut every watched socket now."""
+        with self._lock:
+            for watch in self._watches:
+                self._shut(watch)
+
+    @staticmethod
+    def _shut(watch: Watch) -> None:
+        watch.fired = True
+        if watch.socket is not None:
+            # Already closed or handed over to TLS: its reader has other limits.
+            with contextlib.suppress(OSError):
+                watch.socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """End the thread."""
         self._closed.set()
@@ -80,11 +94,7 @@ class Watchdog:
             with self._lock:
                 late = [watch for watch in self._watches if watch.deadline < now and watch.socket is not None]
                 for watch in late:
-                    watch.fired = True
-                    assert watch.socket is not None
-                    # Already closed or handed over to TLS: its reader has other limits.
-                    with contextlib.suppress(OSError):
-                        watch.socket.shutdown(socket.SHUT_RDWR)
+                    self._shut(watch)
 
 
 class _Direct(HTTPConnection):
@@ -202,8 +212,9 @@ class GuardedAdapter(HTTPAdapter):
         return pool
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:
-        """Path and query: there is no proxy that would want more."""
-        return request.path_url
+        """Path and query as they stand in the address: there is no proxy that would want more."""
+        parts = check_url(request.url or "")
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Any:
         """urllib3's response as it is: `aahq.web.session` keeps no cookies and reads the body itself."""

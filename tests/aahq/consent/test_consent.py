@@ -22,6 +22,8 @@ from aahq.consent.embedded_rights import read_rights
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.consent.reservations import header_reservation, page_reservations, reserves
+from aahq.crawl.process import Taken, Terms, take
+from aahq.stages.engine import Refusal
 from aahq.web.client import Http, Limits
 from suite.errors import SuiteError
 
@@ -40,6 +42,8 @@ def site(
 ) -> Candidate:
     """A site with one work; the candidate is its picture."""
     httpserver.expect_request("/robots.txt").respond_with_data(robots, status=200 if robots else 404)
+    for path in SITE[1:]:
+        httpserver.expect_request(path).respond_with_data("", status=404)
     httpserver.expect_request("/artwork/a").respond_with_data(page, content_type="text/html")
     httpserver.expect_request("/large/a.jpg").respond_with_data(b"x", content_type="image/jpeg", headers=image or {})
     base = httpserver.url_for("").rstrip("/")
@@ -55,31 +59,24 @@ def test_a_free_work_is_allowed_with_evidence_of_every_check(httpserver: HTTPSer
     decision = decide(site(httpserver), http, OptOuts(), Permissions())
     assert decision.allowed
     assert decision.reason is None
-    assert [entry["check"] for entry in decision.evidence] == [
-        "robots.txt",
-        "tags",
-        "page",
-        "picture header",
-        "opt-out list",
-    ]
+    assert [entry["check"] for entry in decision.evidence] == ["opt-out list", "tags", "robots.txt", "page"]
     assert all(entry["time"] and set(entry) == {"check", "url", "value", "time"} for entry in decision.evidence)
     assert json.loads(json.dumps(decision.evidence)) == decision.evidence
-    assert asked(httpserver) == [("GET", "/robots.txt"), ("GET", "/artwork/a"), ("HEAD", "/large/a.jpg")]
+    assert asked(httpserver) == [("GET", path) for path in (*SITE, "/artwork/a")], "the picture is not asked for yet"
 
 
+SITE = ("/robots.txt", "/.well-known/tdmrep.json", "/ai.txt")
 NO = {
     "robots page": ({"robots": "User-agent: *\nDisallow: /artwork/"}, "robots", ["/robots.txt"]),
     "robots picture": ({"robots": "User-agent: aahq\nDisallow: /large/"}, "robots", ["/robots.txt"]),
-    "adult": ({"adult": True}, "adult", ["/robots.txt"]),
-    "ai made": ({"ai_made": True}, "ai_made", ["/robots.txt"]),
-    "tag": ({"tags": ("portrait", "NoAI")}, "tag_noai", ["/robots.txt"]),
+    "adult": ({"adult": True}, "adult", []),
+    "ai made": ({"ai_made": True}, "ai_made", []),
+    "tag": ({"tags": ("portrait", "NoAI")}, "tag_noai", []),
     "page meta": (
         {"page": '<html><head><meta name="robots" content="noai, noimageai"></head>'},
         "page_noai",
-        ["/robots.txt", "/artwork/a"],
+        [*SITE, "/artwork/a"],
     ),
-    "header": ({"image": {"X-Robots-Tag": "noai"}}, "header_noai", ["/robots.txt", "/artwork/a", "/large/a.jpg"]),
-    "tdm": ({"image": {"tdm-reservation": "1"}}, "header_noai", ["/robots.txt", "/artwork/a", "/large/a.jpg"]),
 }
 
 
@@ -110,16 +107,38 @@ def test_no_evidence_is_a_no(httpserver: HTTPServer, http: Http) -> None:
     assert decide(licensed, http, OptOuts(), Permissions()).allowed
 
 
-def test_a_picture_that_is_gone_is_said_to_be(httpserver: HTTPServer, http: Http) -> None:
+def fetched(candidate: Candidate, http: Http, folder: Path, permissions: Permissions | None = None) -> Taken:
+    return take("id", candidate, Terms(http, OptOuts(), permissions or Permissions()), folder)
+
+
+def reason_of(taken: Taken) -> str:
+    assert isinstance(taken.outcome, Refusal)
+    return taken.outcome.reason
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-Robots-Tag": "noai"}, {"tdm-reservation": "1"}, {"Content-Usage": "train-ai=n"}]
+)
+def test_a_header_ends_it_before_the_body(
+    httpserver: HTTPServer, http: Http, tmp_path: Path, headers: dict[str, str]
+) -> None:
+    taken = fetched(site(httpserver, image=headers), http, tmp_path)
+    assert reason_of(taken) == "header_noai"
+    assert taken.decision is not None
+    assert next(iter(headers)).lower() in taken.decision.evidence[-1]["value"].lower()
+    assert asked(httpserver)[-1] == ("GET", "/large/a.jpg")
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_a_picture_that_is_gone_is_said_to_be(httpserver: HTTPServer, http: Http, tmp_path: Path) -> None:
     candidate = site(httpserver)
     base = httpserver.url_for("").rstrip("/")
     httpserver.expect_request("/4k/a.jpg").respond_with_data("", status=404)
     larger = (f"{base}/4k/a.jpg", *candidate.image_urls)
-    decision = decide(Candidate("artstation", "a", candidate.page_url, larger), http, OptOuts(), Permissions())
-    assert decision.allowed
-    assert decision.image_url == candidate.image_urls[0]
-    lost = decide(Candidate("artstation", "a", candidate.page_url, larger[:1]), http, OptOuts(), Permissions())
-    assert lost.reason == "gone"
+    lost = fetched(Candidate("artstation", "a", candidate.page_url, larger[:1]), http, tmp_path)
+    assert reason_of(lost) == "gone"
+    found = fetched(Candidate("artstation", "a", candidate.page_url, larger), http, tmp_path)
+    assert reason_of(found) == "not_an_image", "the next address was asked, and gave one letter"
 
 
 def test_one_page_is_read_once_for_all_its_pictures(httpserver: HTTPServer, http: Http) -> None:
@@ -152,8 +171,10 @@ def test_a_permission_waives_the_artists_reservation_and_is_evidence(
     candidate = site(
         httpserver, page='<meta name="robots" content="noai">', image={"X-Robots-Tag": "noai"}, tags=("NoAI",)
     )
-    decision = decide(candidate, http, OptOuts(), permissions)
-    assert decision.allowed
+    taken = fetched(candidate, http, tmp_path, permissions)
+    decision = taken.decision
+    assert decision is not None
+    assert reason_of(taken) == "not_an_image", "nothing stands in the way but the picture itself"
     assert "Jane Painter" in decision.evidence[0]["value"]
     assert permissions.sha256 in decision.evidence[0]["value"]
     assert sum("waived" in entry["value"] for entry in decision.evidence) == 3

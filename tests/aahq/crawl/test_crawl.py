@@ -34,8 +34,8 @@ def crawled(
 ) -> list[tuple[object, ...]]:
     """The pictures' rows of a crawl (of the gallery's one channel without a source), after a look at their files."""
 
-    def reopen(left: int | None) -> Source:
-        return source() if source else open_source("artstation", SourceOptions(base_url=base_url, max_works=left))
+    def reopen() -> Source:
+        return source() if source else open_source("artstation", SourceOptions(base_url=base_url))
 
     out.mkdir()
     limits = Limits(per_second=0, processes=processes)

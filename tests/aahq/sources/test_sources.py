@@ -153,13 +153,6 @@ def test_it_goes_on_where_it_stopped(httpserver: HTTPServer, http: Http) -> None
         list(site.source().pages(http, "4"))
 
 
-def test_max_works_holds_over_a_resumption(httpserver: HTTPServer, http: Http) -> None:
-    site = Site(httpserver)
-    pages = list(site.source(max_works=40).pages(http, None))
-    assert len(keys(pages)) == 40
-    assert len(keys(list(site.source(max_works=40).pages(http, pages[0].cursor)))) == 10
-
-
 def challenge() -> Response:
     return Response("<html>Just a moment...", status=403, headers={"Cf-Mitigated": "challenge"})
 

@@ -1,0 +1,91 @@
+"""Whether an answer is the work's page: readable HTML under its own address, no challenge, no log-in, no way elsewhere."""
+
+from __future__ import annotations
+
+import html as markup
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from aahq.web.addresses import address_key
+from aahq.web.robots_file import decoded
+
+# Statuses of the 200s that come with the page itself.
+_WHOLE = (200, 203)
+_HTML = ("text/html", "application/xhtml+xml", "")
+_LOGIN_PATH = re.compile(
+    r"/(?:log[-_]?in|sign[-_]?in|sign[-_]?up|auth|sso|session/new|accounts?/login|anmelden)(?:[/.?]|\Z)", re.I
+)
+_LOGIN_TITLE = re.compile(r"(?:please )?(?:log[ -]?in|sign[ -]?in|anmelden|se connecter|iniciar sesi)", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
+_REFRESH = re.compile(r"<meta[^>]{0,300}http-equiv\s*=\s*[\"']?refresh[^>]{0,300}url\s*=", re.IGNORECASE)
+# What challenge pages hold and pages behind the same service do not.
+_CHALLENGE_BODY = re.compile(
+    r"_cf_chl_opt|<iframe[^>]{0,300}_Incapsula_Resource|anubis_challenge|awsWafCookieDomainList|gokuProps|px-captcha|"
+    r"captcha-delivery\.com|vercel/security|sgcaptcha|ddos-guard/js-challenge|__qrator",
+    re.IGNORECASE,
+)
+_CHALLENGE_TITLE = re.compile(
+    r"just a moment|attention required! \| cloudflare|making sure you.{1,6}re not a bot|vercel security checkpoint|"
+    r"checking your browser|ddos-guard|access denied|are you (?:a )?(?:human|robot)|human verification|captcha",
+    re.IGNORECASE,
+)
+_CHALLENGE_HEADERS = {
+    "cf-mitigated": "challenge",
+    "x-amzn-waf-action": ("challenge", "captcha"),
+    "x-vercel-mitigated": "challenge",
+    "x-vercel-challenge-token": "",
+    "x-dd-b": "",
+}
+
+
+def challenge_header(headers: Mapping[str, str]) -> str | None:
+    """The header by which a service says that it asks for a browser, as "name: value"; None without one."""
+    for name, words in _CHALLENGE_HEADERS.items():
+        value = headers.get(name)
+        wanted = (words,) if isinstance(words, str) else words
+        if value is not None and any(word in value.lower() for word in wanted):
+            return f"{name}: {value[:80]}"
+    return None
+
+
+def challenge_body(text: str) -> str | None:
+    """The words by which a page shows itself to be a challenge; None where it is none."""
+    found = _CHALLENGE_BODY.search(text) or _CHALLENGE_TITLE.search(_title(text))
+    return found[0][:80] if found else None
+
+
+def why_no_page(asked: str, url: str, status: int, headers: Mapping[str, str], body: bytes) -> str | None:
+    """Why an answer is not the page that was asked for, or None.
+
+    Args:
+        asked: the work's page as the source names it.
+        url: the address that answered, after redirects.
+        status, headers, body: the answer's.
+    """
+    if status not in _WHOLE:
+        return f"status {status}"
+    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind not in _HTML:
+        return f"Content-Type {kind[:60]!r}"
+    text = decoded(body)
+    if not text.strip():
+        return "an empty answer"
+    if "<" not in text[:2000]:
+        return "no HTML"
+    if address_key(url) != address_key(asked):
+        path = urlsplit(url).path
+        if path in ("", "/"):
+            return f"redirected to the start page {url}"
+        if _LOGIN_PATH.search(path):
+            return f"redirected to a log-in, {url}"
+    if _LOGIN_TITLE.match(_title(text)):
+        return f"a log-in: {_title(text)[:80]!r}"
+    if _REFRESH.search(text):
+        return "a page that sends browsers elsewhere"
+    return None
+
+
+def _title(text: str) -> str:
+    found = _TITLE.search(text)
+    return " ".join(markup.unescape(found[1]).split()) if found else ""
