@@ -156,11 +156,20 @@ class Memorisation:
         ratio: median distance to the nearest training picture, over the same for held-out real pictures: 1 as far as
             new real pictures are, near 0 copies.
         copies: share of generated pictures nearer to a training picture than `quantile` of the held-out ones are;
-            about `quantile` where nothing is memorised.
+            where nothing is memorised about `expected_copies(len(held_out), quantile)`.
     """
 
     ratio: float
     copies: float
+
+
+def expected_copies(held_out: int, quantile: float = 0.01) -> float:
+    """What `copies` is for new real pictures: a quantile between the order statistics of few is far from the population's.
+
+    Of `held_out` values the i-th smallest (from 1) has i / (held_out + 1) of the population below it, on average; the
+    quantile lies linearly between two of them. 0.07 with 16 held-out pictures, 0.012 with 400.
+    """
+    return (1 + quantile * (held_out - 1)) / (held_out + 1)
 
 
 def memorisation(fake: Features, train: Features, held_out: Features, quantile: float = 0.01) -> Memorisation:

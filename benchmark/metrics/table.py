@@ -165,8 +165,9 @@ METRICS = (
         MEMORY,
         title="Memorisation",
         what="How much nearer the generated pictures lie to training pictures than held-out ones do, and the share of "
-        "pictures that are nearer to a training picture than any held-out one.",
-        read="A ratio near 1 and few copies are as it should be.",
+        "pictures that are nearer to a training picture than the nearest hundredth of the held-out ones.",
+        read="A ratio near 1 is as it should be; new pictures score copies of about 0.07 with 16 held-out pictures to compare "
+        "with, 0.012 with 400.",
     ),
     Metric("nearest-neighbour ratio", 0.0, 1e4, None, "first features", MEMORY),
     Metric(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmark.metrics.confidence import jackknife
-from benchmark.metrics.prdc import count, fidelity, kth_radius, memorisation, nearest
+from benchmark.metrics.prdc import count, expected_copies, fidelity, kth_radius, memorisation, nearest
 from suite.errors import SuiteError
 
 RNG = np.random.default_rng(1)
@@ -88,6 +88,15 @@ def test_copies_are_seen() -> None:
     assert honest.copies < 0.05
     assert copier.ratio < 0.05
     assert copier.copies == 1
+
+
+@pytest.mark.parametrize("held_out", [10, 16, 40, 400])
+def test_what_copies_is_without_memorisation_depends_on_the_held_out(held_out: int) -> None:
+    """Distances spread evenly: the share of new ones below the held-out ones' quantile, over many draws."""
+    rng = np.random.default_rng(held_out)
+    below = np.quantile(rng.random((4000, held_out)), 0.01, axis=1).mean()
+    # Three standard errors of the mean over 4,000 draws.
+    assert below == pytest.approx(expected_copies(held_out), abs=3 * 0.1 / 4000**0.5)
 
 
 def test_memorisation_needs_held_out_pictures() -> None:
