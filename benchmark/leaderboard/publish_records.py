@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark.leaderboard.samples import write_samples
 from benchmark.leaderboard.submit import save, with_method
 from benchmark.run.generate import Generation
-from benchmark.run.methods import CODE, load
+from benchmark.run.methods import BUILT_IN, load
 from benchmark.run.record import Record, read_all
 from benchmark.run.reproduction import Work
 from benchmark.run.training import find_weights, weight_digests
@@ -52,7 +52,7 @@ def adopt(
         if record.provenance.inputs in seen:
             continue
         seen.add(record.provenance.inputs)
-        where = record.method.code or CODE.get(record.method.name) or code
+        where = record.method.code or BUILT_IN.get(record.method.name) or code
         if not where:
             raise SuiteError(f"--code: say where the code of {record.method.name} is", exit_code=1)
         complete = with_method(record, version, where, None, None)

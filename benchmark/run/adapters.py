@@ -42,35 +42,14 @@ def blendgan(weights: Path | None, device: str, indicator: int = 0) -> Method:
     return blendgan_of(load_blendgan(weights, device=device), indicator)
 
 
-def _baseline(name: str, weights: Path | None, device: str) -> Method:
+def baseline(name: str, weights: Path | None, device: str) -> Method:
+    """A baseline, by its name in `baselines.registry`, from a run's folder or a checkpoint.
+
+    FUNIT's latent mode feeds random codes to the decoder, as the paper did.
+    """
     from baselines.load import open_method
 
     if weights is None:
         raise SuiteError(f"--weights: {name} needs a checkpoint; train it with 'baselines train {name}'")
     method: Method = open_method(name, weights, device)
     return method
-
-
-def adain(weights: Path | None, device: str) -> Method:
-    """AdaIN from a run's folder or a checkpoint."""
-    return _baseline("adain", weights, device)
-
-
-def munit(weights: Path | None, device: str) -> Method:
-    """MUNIT from a run's folder or a checkpoint."""
-    return _baseline("munit", weights, device)
-
-
-def funit(weights: Path | None, device: str) -> Method:
-    """FUNIT from a run's folder or a checkpoint; its latent mode feeds random codes to the decoder, as the paper did."""
-    return _baseline("funit", weights, device)
-
-
-def drit(weights: Path | None, device: str) -> Method:
-    """DRIT++ from a run's folder or a checkpoint."""
-    return _baseline("drit", weights, device)
-
-
-def stargan2(weights: Path | None, device: str) -> Method:
-    """StarGAN v2 from a run's folder or a checkpoint."""
-    return _baseline("stargan2", weights, device)

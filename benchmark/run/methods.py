@@ -16,34 +16,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from baselines.registry import METHODS as BASELINES
 from benchmark.tasks.paper import slug
 from models.method import Method
 from suite.errors import SuiteError, did_you_mean
 
 GROUP = "aahq_bench.methods"
-BUILT_IN: dict[str, str] = {
-    "BlendGAN": "benchmark.run.adapters:blendgan",
-    "AdaIN": "benchmark.run.adapters:adain",
-    "MUNIT": "benchmark.run.adapters:munit",
-    "FUNIT": "benchmark.run.adapters:funit",
-    "DRIT++": "benchmark.run.adapters:drit",
-    "StarGANv2": "benchmark.run.adapters:stargan2",
-}
-# Where a reader finds them in this repository.
-CODE: dict[str, str] = {
-    "BlendGAN": "models/networks/blendgan.py",
-    "AdaIN": "baselines/adain/networks.py",
-    "MUNIT": "baselines/munit/networks.py",
-    "FUNIT": "baselines/funit/networks.py",
-    "DRIT++": "baselines/drit/networks.py",
-    "StarGANv2": "baselines/stargan2/networks.py",
+# Name in the tables -> where its code is in this repository.
+BUILT_IN = {"BlendGAN": "models/networks/blendgan.py"} | {
+    row.title: row.package.replace(".", "/") for row in BASELINES.values() if row.title
 }
 Factory = Callable[..., Method]
 
 
 def known() -> dict[str, str]:
     """Name -> `module:factory`; built-in ones first. A plug-in cannot take the name of a built-in one."""
-    found = dict(BUILT_IN)
+    found = dict.fromkeys(BUILT_IN, "benchmark.run.adapters:baseline") | {"BlendGAN": "benchmark.run.adapters:blendgan"}
     for point in metadata.entry_points(group=GROUP):
         if point.name in BUILT_IN:
             raise SuiteError(f"entry point {point.name!r} of {point.dist and point.dist.name}: the name is taken")
@@ -71,7 +59,8 @@ def load(name: str, weights: Path | None = None, device: str = "cpu", **options:
         factory: Factory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise SuiteError(f"--method {name}: {table[exact[name]]} does not load: {error}") from None
-    method = factory(weights=weights, device=device, **options)
+    inside = next(({"name": key} for key, row in BASELINES.items() if row.title == exact[name]), {})
+    method = factory(weights=weights, device=device, **inside, **options)
     check(method, name)
     return method
 

@@ -50,7 +50,7 @@ def _texts(value: Any) -> list[str]:
     return []
 
 
-CODE = r"^(https://\S+|examples/[a-z0-9_/-]+|(models|baselines)/[a-z0-9_]+\.py)?$"
+CODE = r"^(https://\S+|examples/[a-z0-9_/-]+|(models|baselines)/[a-z0-9_/]+(\.py)?)?$"
 
 
 class MethodInfo(_Strict):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from baselines.registry import METHODS, known
 from suite.profiles import Settings
 
 
@@ -55,6 +57,24 @@ class MethodSettings(Settings):
     note: str = ""
 
 
+def baseline_step(name: str, profile: str, costs: Mapping[str, Any]) -> dict[str, Any]:
+    """The training step of a baseline, by its name in `baselines.registry`."""
+    command = [
+        "baselines",
+        "train",
+        name,
+        "--profile",
+        profile,
+        "--data",
+        "{data}",
+        "-o",
+        "{run}",
+        "--device",
+        "{device}",
+    ]
+    return {"name": name, "command": command, **costs}
+
+
 class Reproduce(Settings):
     """A whole reproduction.
 
@@ -68,6 +88,8 @@ class Reproduce(Settings):
         others: what 2026 readers expect besides: `dinov2` (FD-DINOv2), `clip` (CMMD); need the extra `features`.
         dlib: also measure identity by dlib's face descriptor, where dlib and its models are installed.
         faces_a_block: faces generated and measured together; batch: pictures asked of a method at once.
+
+    A profile's table `baselines` (a profile of theirs, and name -> costs and weights) gives `methods` an entry a baseline.
     """
 
     paint: PaintSettings | None = None
@@ -89,3 +111,15 @@ class Reproduce(Settings):
     cost_note: str = ""
     eval_gpu_hours: float = 0
     eval_disk_gb: float = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_baselines(cls, given: dict[str, Any]) -> dict[str, Any]:
+        rest = dict(given)
+        wanted = dict(rest.pop("baselines", {}))
+        profile = wanted.pop("profile", "")
+        entries = [
+            {"name": METHODS[known(name)].title, "steps": [baseline_step(name, profile, costs)]}
+            for name, costs in wanted.items()
+        ]
+        return rest | {"methods": [*rest.get("methods", ()), *entries]} if entries else rest
