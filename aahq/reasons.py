@@ -1,4 +1,4 @@
-"""Why a row is dropped: typed reasons with a sentence for people. A dropped row keeps its reason and its number."""
+"""Why a row is dropped: typed reasons, what each means for people, and what follows from it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from suite.errors import SuiteError, did_you_mean
 
@@ -14,69 +14,119 @@ R = TypeVar("R")
 # What the disk says to one row it says to all.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
-# reason -> what it means, for reports and cards. Each stage's reasons stand together.
-REASONS: dict[str, str] = {
+
+@dataclass(frozen=True)
+class Reason:
+    """What follows from a reason.
+
+    Attributes:
+        text: what it means, for reports.
+        retry: "at once" where the request is repeated before it counts as failed; "later" where only
+            `aahq crawl --retry` offers the work again (which it does for both); "" where no retry would help.
+        unreached: no answer came from the host, so the same picture's other addresses there are not tried.
+        withdrawn: the artist's, the site's or the law's no: no other address of the picture is tried, and a rebuild
+            counts it as refused, not as gone.
+        link: what it says of a listed address: "gone", "changed", "refused" or "unknown".
+    """
+
+    text: str
+    retry: Literal["", "at once", "later"] = ""
+    unreached: bool = False
+    withdrawn: bool = False
+    link: Literal["gone", "changed", "refused", "unknown"] = "unknown"
+
+
+# The one table of reasons; each stage's stand together.
+REASONS: dict[str, Reason] = {
     # sources: the work itself cannot be offered
-    "bad_record": "the source's record of the work is malformed or lacks a field",
-    "unreadable": "the folder's entry cannot be read (a link that leads nowhere, no permission, no regular file)",
-    "no_picture": "the work holds no picture (a video, a model, or nothing)",
-    "not_open": "the source does not give the work as open access",
+    "bad_record": Reason("the source's record of the work is malformed or lacks a field"),
+    "unreadable": Reason(
+        "the folder's entry cannot be read (a link that leads nowhere, no permission, no regular file)"
+    ),
+    "no_picture": Reason("the work holds no picture (a video, a model, or nothing)"),
+    "not_open": Reason("the source does not give the work as open access"),
     # consent: may we?
-    "robots": "robots.txt does not allow the page or the picture for this crawler",
-    "robots_unreachable": "robots.txt could not be read (server error, network), which counts as a no",
-    "no_evidence": "nothing says that the picture may be taken: no readable page, no open licence, no permission",
-    "site_reserved": "the site reserves its pictures from AI training (robots.txt, tdmrep.json, ai.txt, RSL, or its terms)",
-    "page_noai": "the work's page carries a reservation (noai, noimageai, noindex, noml, tdm-reservation, RSL)",
-    "tag_noai": "the artist tagged the work NoAI",
-    "ai_made": "the work is marked as made by a generator",
-    "adult": "the work is marked as mature content",
-    "header_noai": "a header of the picture's answer reserves it (X-Robots-Tag, tdm-reservation, Content-Usage, RSL)",
-    "embedded_noai": "the file's own XMP, IPTC or C2PA data prohibit data mining or training",
-    "removed": "taken out on request with 'aahq remove'; it leaves no row",
-    "opted_out": "the artist, address or file is on the local opt-out list",
+    "robots": Reason(
+        "robots.txt does not allow the page or the picture for this crawler", withdrawn=True, link="refused"
+    ),
+    "robots_unreachable": Reason(
+        "robots.txt could not be read (server error, network), which counts as a no", retry="later"
+    ),
+    "no_evidence": Reason(
+        "nothing says that the picture may be taken: no readable page, no open licence, no permission", withdrawn=True
+    ),
+    "site_reserved": Reason(
+        "the site reserves its pictures from AI training (robots.txt, tdmrep.json, ai.txt, RSL, or its terms)",
+        withdrawn=True,
+        link="refused",
+    ),
+    "page_noai": Reason(
+        "the work's page carries a reservation (noai, noimageai, noindex, noml, tdm-reservation, RSL)",
+        withdrawn=True,
+        link="refused",
+    ),
+    "tag_noai": Reason("the artist tagged the work NoAI", withdrawn=True),
+    "ai_made": Reason("the work is marked as made by a generator", withdrawn=True),
+    "adult": Reason("the work is marked as mature content", withdrawn=True),
+    "header_noai": Reason(
+        "a header of the picture's answer reserves it (X-Robots-Tag, tdm-reservation, Content-Usage, RSL)",
+        withdrawn=True,
+        link="refused",
+    ),
+    "embedded_noai": Reason("the file's own XMP, IPTC or C2PA data prohibit data mining or training", withdrawn=True),
+    "removed": Reason("taken out on request with 'aahq remove'; it leaves no row", withdrawn=True),
+    "opted_out": Reason("the artist, address or file is on the local opt-out list", withdrawn=True),
     # fetch
-    "url_refused": "the address is not plain http(s), or hides something (user name, control characters, bad port)",
-    "address_refused": "the address leads to a private, loopback, link-local or reserved network",
-    "gone": "the server says that the picture is gone (404, 410)",
-    "forbidden": "the server refuses the picture (401, 403, 451)",
-    "http_status": "the server answered with a status that means no picture",
-    "server_error": "the server failed (5xx) on every try",
-    "network": "the connection failed on every try (name, connection, TLS, reset)",
-    "timeout": "the server did not answer, or not completely, in time",
-    "bad_response": "the answer is not proper HTTP",
-    "redirects": "redirected in a loop, too often or to nowhere",
-    "too_large": "the body is larger than the limit, as sent or unpacked",
-    "cut_short": "the body is shorter than announced",
-    "bad_encoding": "the body's Content-Encoding is unknown or broken",
-    "not_an_image": "the answer or file is no picture",
-    "empty": "the body or file is empty",
+    "url_refused": Reason(
+        "the address is not plain http(s), or hides something (user name, control characters, bad port)"
+    ),
+    "address_refused": Reason("the address leads to a private, loopback, link-local or reserved network"),
+    "gone": Reason("the server says that the picture is gone (404, 410)", link="gone"),
+    "forbidden": Reason("the server refuses the picture (401, 403, 451)", link="refused"),
+    "http_status": Reason("the server answered with a status that means no picture"),
+    "server_error": Reason("the server failed (5xx) on every try", retry="at once"),
+    "network": Reason(
+        "the connection failed on every try (name, connection, TLS, reset)", retry="at once", unreached=True
+    ),
+    "timeout": Reason("the server did not answer, or not completely, in time", retry="at once", unreached=True),
+    "bad_response": Reason("the answer is not proper HTTP", retry="at once"),
+    "redirects": Reason("redirected in a loop, too often or to nowhere", link="changed"),
+    "too_large": Reason("the body is larger than the limit, as sent or unpacked"),
+    "cut_short": Reason("the body is shorter than announced", retry="at once"),
+    "bad_encoding": Reason("the body's Content-Encoding is unknown or broken"),
+    "not_an_image": Reason("the answer or file is no picture", link="changed"),
+    "empty": Reason("the body or file is empty", link="changed"),
     # screen
-    "truncated": "the picture file ends too early",
-    "corrupt": "the picture file cannot be decoded",
-    "unknown_format": "the file is in none of the formats that are read",
-    "animated": "the file holds several frames",
-    "too_many_pixels": "the picture is larger than the limit, or unpacks to far more than its size admits",
-    "too_small": "the picture is too small to hold a usable face",
-    "transparent": "most of the picture is transparent",
-    "unsupported_mode": "the picture's pixel format is not one that has a safe way to 8-bit RGB",
+    "truncated": Reason("the picture file ends too early"),
+    "corrupt": Reason("the picture file cannot be decoded"),
+    "unknown_format": Reason("the file is in none of the formats that are read"),
+    "animated": Reason("the file holds several frames"),
+    "too_many_pixels": Reason("the picture is larger than the limit, or unpacks to far more than its size admits"),
+    "too_small": Reason("the picture is too small to hold a usable face"),
+    "transparent": Reason("most of the picture is transparent"),
+    "unsupported_mode": Reason("the picture's pixel format is not one that has a safe way to 8-bit RGB"),
     # any stage
-    "fault": "the program failed on it; the ledger's table `faults` keeps the traceback",
+    "fault": Reason("the program failed on it; the ledger's table `faults` keeps the traceback"),
     # faces
-    "bad_points": "its eyes and mouth make no crop: on one spot, farther apart than any picture, or not numbers",
-    "no_face": "no detector found a face; the picture is kept aside for a person to look at",
+    "bad_points": Reason(
+        "its eyes and mouth make no crop: on one spot, farther apart than any picture, or not numbers"
+    ),
+    "no_face": Reason("no detector found a face; the picture is kept aside for a person to look at"),
     # dedup
-    "duplicate": "another face of the same cluster is kept (exact copy, near copy, mirror, crop or step of one work)",
+    "duplicate": Reason(
+        "another face of the same cluster is kept (exact copy, near copy, mirror, crop or step of one work)"
+    ),
     # quality
-    "quality_small": "the face covers too few pixels of its picture before warping",
-    "quality_blurred": "the face is not sharp at its own scale",
-    "quality_compressed": "compression blocks show",
-    "quality_exposure": "too dark, too bright or nearly without contrast",
-    "quality_pose": "the head is turned, tilted or nodded too far",
-    "quality_cut": "too much of the crop lies outside the picture",
-    "quality_flat": "the crop holds hardly any detail at all",
+    "quality_small": Reason("the face covers too few pixels of its picture before warping"),
+    "quality_blurred": Reason("the face is not sharp at its own scale"),
+    "quality_compressed": Reason("compression blocks show"),
+    "quality_exposure": Reason("too dark, too bright or nearly without contrast"),
+    "quality_pose": Reason("the head is turned, tilted or nodded too far"),
+    "quality_cut": Reason("too much of the crop lies outside the picture"),
+    "quality_flat": Reason("the crop holds hardly any detail at all"),
     # review
-    "reviewer": "a person dropped it in review",
-    "reviewers_disagree": "reviewers disagree about it and nobody has settled it yet",
+    "reviewer": Reason("a person dropped it in review"),
+    "reviewers_disagree": Reason("reviewers disagree about it and nobody has settled it yet"),
 }
 
 
@@ -94,6 +144,11 @@ class Rejected(Exception):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+
+    @property
+    def entry(self) -> Reason:
+        """The reason's entry in the table."""
+        return REASONS[self.reason]
 
 
 @dataclass(frozen=True)

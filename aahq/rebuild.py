@@ -23,7 +23,7 @@ from aahq.images import decode
 from aahq.images.hashes import hamming, phash64, pixel_sha256
 from aahq.ledger import Ledger, picture_id
 from aahq.own import RELEASE, claim_build, refuse_source
-from aahq.reasons import Refusal, Rejected
+from aahq.reasons import REASONS, Refusal, Rejected
 from aahq.release.own import claim_release
 from aahq.release.schema import CARD, MANIFEST, REJECT_COLUMNS
 from aahq.release.store import encode_png
@@ -44,22 +44,6 @@ POLICIES = ("exact", "pixel", "perceptual")
 # Of 64 bits, over whole pictures: a re-encoded or resized file stays below, another picture does not.
 DISTANCE = 8
 _PAGE = 200
-# The artist's, the site's or the law's no, found when asking anew; any other failure says that the picture is gone.
-WITHDRAWN = frozenset(
-    (
-        "robots",
-        "site_reserved",
-        "no_evidence",
-        "page_noai",
-        "tag_noai",
-        "ai_made",
-        "adult",
-        "header_noai",
-        "embedded_noai",
-        "opted_out",
-        "removed",
-    )
-)
 _COMPUTED = frozenset(("file", "offset", "bytes", "sha256", "pixel_sha256", "phash", "width", "height"))
 _RECORD = re.compile(r"stated by (https?://[^\s;]+)")
 # A row, its picture's file or why there is none, and the file's digest.
@@ -276,7 +260,7 @@ def _get(root: Path, policy: str, task: Task) -> Result:
     """One row, its state, and the aligned face's PNG or why there is none."""
     row, file, response = task
     if isinstance(file, Refusal):
-        return row, "refused" if file.reason in WITHDRAWN else "gone", file
+        return row, "refused" if REASONS[file.reason].withdrawn else "gone", file
     try:
         rgb = decode.canonical(root / file).rgb
     except Rejected as refused:

@@ -147,7 +147,7 @@ def reasons(ledger: Ledger) -> list[dict[str, Any]]:
             "reason": row["reason"],
             "stage": row["stage"],
             "count": row["count"],
-            "meaning": REASONS.get(row["reason"], ""),
+            "meaning": REASONS[row["reason"]].text if row["reason"] in REASONS else "",
             "tiles": []
             if row["reason"] in ("duplicate", OPTED_OUT)
             else list(_rejects(ledger, row["reason"], row["stage"])),

@@ -213,7 +213,8 @@ def as_text(history: PictureHistory) -> str:
 
 
 def _lines(step: Step) -> Iterator[str]:
-    why = f"{step.reason} ({REASONS.get(step.reason, 'no known reason')})" if step.reason else ""
+    meaning = REASONS[step.reason].text if step.reason in REASONS else "no known reason"
+    why = f"{step.reason} ({meaning})" if step.reason else ""
     yield f"  {step.stage:8} {step.outcome:8} {': '.join(part for part in (why, step.detail) if part)}".rstrip()
     for entry in step.evidence:
         yield f"           {entry['check']}: {entry['value']}" + (f"  {entry['url']}" if entry["url"] else "")

@@ -16,7 +16,7 @@ from aahq.candidates import Candidate
 from aahq.consent.reservations import header_reservation
 from aahq.folder import disk_faults
 from aahq.reasons import Rejected
-from aahq.web.client import UNREACHED, Hops, Http, utc_now
+from aahq.web.client import Hops, Http, utc_now
 from aahq.web.response import CHUNK, Incoming, check_status
 from suite.files import PART_SUFFIX
 from suite.pictures.magic import HEAD, picture_type
@@ -26,8 +26,6 @@ _NO_PICTURE = re.compile(
     r"text/(?:html|xml|css|javascript|csv)|application/(?:xhtml|json|xml|pdf|ld\+json|javascript|zip)|"
     r"image/svg|video/|audio/|font/"
 )
-# The next address of the same picture cannot change these.
-_FINAL = frozenset({"header_noai", "robots", "site_reserved", "opted_out", "no_evidence"})
 _FRESH = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _NUMBERS = count()
 
@@ -96,7 +94,7 @@ def download(
                 hops=hops,
             )
         except Rejected as refused:
-            if refused.reason in _FINAL or refused.reason in UNREACHED:
+            if refused.entry.withdrawn or refused.entry.unreached:
                 raise
             last = refused
     raise last

@@ -17,10 +17,10 @@ from aahq.crawl.host_queues import BATCH, HostQueues, host_of
 from aahq.crawl.process import FOLDER, Batch, Desk, Taken, Task, Terms
 from aahq.folder import content_path
 from aahq.ledger import Ledger
-from aahq.reasons import Refusal
+from aahq.reasons import REASONS, Refusal
 from aahq.remove.forget import returned
 from aahq.stages.engine import Tally, living_workers, open_pool
-from aahq.web.client import UNREACHED, Http, Limits
+from aahq.web.client import Http, Limits
 from aahq.web.interrupts import Stop
 from suite.files import canonical_json
 
@@ -150,7 +150,7 @@ class Taker:
         self.step(len(done))
 
 
-_SILENT = UNREACHED | {"robots_unreachable"}
+_SILENT = {"robots_unreachable", *(name for name, reason in REASONS.items() if reason.unreached)}
 
 
 def _columns(taken: Taken) -> dict[str, object]:

@@ -12,6 +12,7 @@ from aahq.consent.optouts import OptOuts
 from aahq.crawl.pool import NAME, Taker
 from aahq.crawl.process import Terms
 from aahq.ledger import Ledger, picture_id
+from aahq.reasons import REASONS
 from aahq.remove.opted_out import REASON as OPTED_OUT
 from aahq.remove.opted_out import drop_opted_out
 from aahq.sources import Source, SourcePage
@@ -23,7 +24,7 @@ from suite.errors import SuiteError
 # A released list: what is left of it is worth saying.
 LISTED = "aahq-list"
 # Reasons that time may heal; `--retry` offers those pictures again.
-TRANSIENT = ("network", "timeout", "server_error", "cut_short", "bad_response", "robots_unreachable")
+PASSING = tuple(name for name, reason in REASONS.items() if reason.retry)
 # Pictures that may wait for their hosts before the source is asked for more.
 BACKLOG = 50_000
 
@@ -141,12 +142,12 @@ def offer_again(ledger: Ledger) -> int:
 
     A work whose record could not be read has no address to fetch: listing its source anew replaces it.
     """
-    marks = ",".join("?" * len(TRANSIENT))
+    marks = ",".join("?" * len(PASSING))
     with ledger.transaction():
         done = ledger.db.execute(
             "UPDATE pictures SET state = 'found', stage = '', reason = '', detail = '' "
             f"WHERE state = 'rejected' AND stage = 'crawl' AND image_url != '' AND reason IN ({marks})",
-            TRANSIENT,
+            PASSING,
         )
         faults = 0
         for table, stage, state in _BEFORE_FAULT:

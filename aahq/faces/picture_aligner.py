@@ -53,7 +53,7 @@ class PictureAligner:
         if not isinstance(answer, Refusal):
             return answer
         picture = request.get("picture") if isinstance(request, dict) else None
-        what = REASONS[answer.reason] if answer.reason != "fault" else "the program failed on it"
+        what = REASONS[answer.reason].text if answer.reason != "fault" else "the program failed on it"
         return {"picture": picture, "error": f"{picture}: {what} ({answer.detail})"}
 
     def _serve(self, request: Any) -> dict[str, Any]:

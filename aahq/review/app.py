@@ -149,7 +149,7 @@ def _add_lists(app: FastAPI, session: Session) -> None:
                 "reviewer": session.reviewer,
                 "token": session.write_token,
                 "drop_reasons": DROP_REASONS,
-                "reasons": REASONS,
+                "reasons": {name: reason.text for name, reason in REASONS.items()},
                 "points": NAMES,
             }
         )

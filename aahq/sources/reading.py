@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any, TypeVar
 
-from aahq.reasons import Rejected
+from aahq.reasons import REASONS, Rejected
 from aahq.web.client import Http
 from aahq.web.interrupts import Busy, Changed, Disallowed
 
 JSON = "application/json"
 T = TypeVar("T")
-# Failures that say something of the server's state, and nothing of the record that was asked for.
-UNANSWERED = frozenset(("network", "timeout", "robots_unreachable", "bad_response", "cut_short"))
 # Refusals that may be the record's own (withdrawn, broken) or the API's to everybody: the next records tell.
 REFUSED = frozenset(("forbidden", "server_error", "http_status"))
+# Failures that say something of the server's state, and nothing of the record that was asked for.
+UNANSWERED = frozenset(name for name, reason in REASONS.items() if reason.retry) - REFUSED
 REFUSALS_IN_A_ROW = 3
 _AI_TAGS = frozenset(
     {

@@ -9,22 +9,10 @@ from dataclasses import dataclass
 from aahq.candidates import Candidate
 from aahq.consent.reservations import header_reservation
 from aahq.ledger import Ledger
-from aahq.reasons import Rejected
+from aahq.reasons import REASONS, Rejected
 from aahq.web.client import Http
 
 STATES = ("alive", "changed", "gone", "refused", "unknown")
-# What a rejection by the crawl says of the address; every other reason says that nobody asked, or had no answer.
-_SAYS = {
-    "gone": "gone",
-    "not_an_image": "changed",
-    "empty": "changed",
-    "redirects": "changed",
-    "robots": "refused",
-    "forbidden": "refused",
-    "header_noai": "refused",
-    "page_noai": "refused",
-    "site_reserved": "refused",
-}
 
 
 @dataclass(frozen=True)
@@ -57,8 +45,7 @@ def _alive(candidate: Candidate, http: Http) -> Alive:
     try:
         answer = http.head(url).ok()
     except Rejected as refused:
-        state = {"gone": "gone", "robots": "refused", "forbidden": "refused"}.get(refused.reason, "unknown")
-        return Alive(candidate.key, state, str(refused))
+        return Alive(candidate.key, refused.entry.link, str(refused))
     kind = answer.headers.get("Content-Type", "")
     if not kind.lower().startswith("image/"):
         return Alive(candidate.key, "changed", f"{url} is {kind[:60]!r}")
@@ -77,5 +64,7 @@ def met_by_crawl(ledger: Ledger, source: str) -> dict[str, int]:
         (source,),
     )
     for row in rows:
-        counts["alive" if row["here"] else _SAYS.get(row["why"], "unknown")] += row["count"]
+        counts["alive" if row["here"] else REASONS[row["why"]].link if row["why"] in REASONS else "unknown"] += row[
+            "count"
+        ]
     return {state: counts[state] for state in STATES if counts[state]}

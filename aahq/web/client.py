@@ -36,10 +36,6 @@ TOKEN = "aahq"
 PAGES_KEPT = 256
 # A host that leaves so many requests in a row unanswered, each after its retries, rests so long: others need the connections.
 SILENCES, REST_S = 5, 600.0
-# Worth another try: the same request may well succeed. A refused address or a missing file will not.
-PASSING = frozenset({"network", "timeout", "bad_response", "cut_short", "server_error"})
-# After all retries: another size of the same picture at the same host would only wait as long again.
-UNREACHED = frozenset({"network", "timeout"})
 # What servers answer to a HEAD that they do not know, or that a wall in front of them takes for a robot's.
 _NO_HEAD = frozenset((400, 403, 405, 406, 501))
 T = TypeVar("T")
@@ -262,7 +258,7 @@ class Http:
         try:
             answer = self._try(method, url, read, dict(headers or {}), obey, hops)
         except Rejected as failure:
-            if failure.reason in UNREACHED:
+            if failure.entry.unreached:
                 self._silent[host] = silences + 1, self._clock() + REST_S
             else:
                 self._silent.pop(host, None)
@@ -284,7 +280,7 @@ class Http:
             try:
                 return self._follow(method, url, read, headers, obey, hops)
             except Rejected as failure:
-                if failure.reason not in PASSING or not left:
+                if failure.entry.retry != "at once" or not left:
                     raise
                 self._sleep(pause)
             except _TooMany as busy:

@@ -65,11 +65,11 @@ def test_a_work_is_found_by_any_of_its_names(built: Path) -> None:
 def test_text_says_reason_meaning_number_and_evidence(built: Path) -> None:
     code, text, _ = why(built, "q_copy.png")
     assert code == 0
-    assert REASONS["duplicate"] in text
+    assert REASONS["duplicate"].text in text
     assert "of " in text
     assert "local folder: chosen by the person" in text
     code, text, _ = why(built, "s_cut.png")
-    assert f"screen   dropped  truncated ({REASONS['truncated']})" in text
+    assert f"screen   dropped  truncated ({REASONS['truncated'].text})" in text
     code, text, _ = why(built, "p2.png", "--json")
     quality = next(s for s in json.loads(text)["pictures"][0]["faces"][0]["steps"] if s["stage"] == "quality")
     assert quality["facts"]["quad_side"] > 0
