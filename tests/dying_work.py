@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 
 from aahq.reasons import Refusal
 
@@ -16,3 +18,9 @@ def work(rows: list[int]) -> list[tuple[int, int | Refusal]]:
 
 def died(row: int, refusal: Refusal) -> list[tuple[int, int | Refusal]]:
     return [(row, refusal)]
+
+
+def sleep_long(folder: str) -> None:
+    """Says that it has begun, and would not end while a test runs."""
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(3600)

@@ -77,7 +77,7 @@ class Decision(BaseModel):
 
 
 class Decisions:
-    """What the lines say together.
+    """What the lines say together. Threads may share it: each question sees all of a decision or nothing of it.
 
     Attributes:
         lines: how many there are.
@@ -85,6 +85,7 @@ class Decisions:
     """
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()
         self.lines = 0
         self.torn = 0
         self._named: dict[str, Decision] = {}
@@ -93,13 +94,14 @@ class Decisions:
 
     def add(self, decision: Decision) -> None:
         """Take one more line into account."""
-        self.lines += 1
-        self._named[decision.nonce] = decision
-        if decision.act != "undo":
-            self._live.setdefault(_key(decision), []).append(decision)
-            return
-        undone = self._named[decision.undoes]
-        self._live[_key(undone)].remove(undone)
+        with self._lock:
+            self.lines += 1
+            self._named[decision.nonce] = decision
+            if decision.act != "undo":
+                self._live.setdefault(_key(decision), []).append(decision)
+                return
+            undone = self._named[decision.undoes]
+            self._live[_key(undone)].remove(undone)
 
     def known(self, nonce: str) -> bool:
         """Whether a line of that name is there."""
@@ -107,39 +109,44 @@ class Decisions:
 
     def in_force(self, nonce: str) -> Decision | None:
         """The line of that name unless it is taken back."""
-        found = self._named.get(nonce)
-        return found if found is not None and found in self._live.get(_key(found), ()) else None
+        with self._lock:
+            found = self._named.get(nonce)
+            return found if found is not None and found in self._live.get(_key(found), ()) else None
 
     def own(self, reviewer: str) -> dict[str, Decision]:
         """face -> the reviewer's own word."""
-        return {
-            id: lines[-1] for (id, who, settle), lines in self._live.items() if lines and who == reviewer and not settle
-        }
+        return {id: line for id, who, settle, line in self._last() if who == reviewer and not settle}
 
     def words(self) -> dict[str, dict[str, Decision]]:
         """face -> reviewer -> their own word."""
         out: dict[str, dict[str, Decision]] = {}
-        for (id, who, settle), lines in self._live.items():
-            if lines and not settle:
-                out.setdefault(id, {})[who] = lines[-1]
+        for id, who, settle, line in self._last():
+            if not settle:
+                out.setdefault(id, {})[who] = line
         return out
 
     def settled(self) -> dict[str, Decision]:
         """face -> the last word that settles a disagreement."""
         out: dict[str, Decision] = {}
-        for (id, _, settle), lines in self._live.items():
-            if lines and settle and (id not in out or lines[-1].time >= out[id].time):
-                out[id] = lines[-1]
+        for id, _, settle, line in self._last():
+            if settle and (id not in out or line.time >= out[id].time):
+                out[id] = line
         return out
 
     def recent(self, reviewer: str, count: int) -> list[Decision]:
         """The reviewer's last lines in force, oldest first: what `undo` takes back after the page is opened again."""
-        mine = [line for (_, who, _), lines in self._live.items() if who == reviewer for line in lines]
+        with self._lock:
+            mine = [line for (_, who, _), lines in self._live.items() if who == reviewer for line in lines]
         return sorted(mine, key=lambda line: line.time)[-count:]
 
     def reviewers(self) -> list[str]:
         """Everybody with a word in force."""
-        return sorted({who for (_, who, _), lines in self._live.items() if lines})
+        return sorted({who for _, who, _, _ in self._last()})
+
+    def _last(self) -> list[tuple[str, str, bool, Decision]]:
+        """(face, reviewer, settle, the last line in force), as they stand at this moment."""
+        with self._lock:
+            return [(*key, lines[-1]) for key, lines in self._live.items() if lines]
 
 
 def _key(decision: Decision) -> tuple[str, str, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -196,3 +197,15 @@ def test_a_machine_on_which_every_process_dies_is_told(monkeypatch: pytest.Monke
     with pytest.raises(WorkerDiedError, match="a worker process died"), open_pool(2) as engine:
         run_batches(engine, [[-1, -2, -3, -4]], dying_work.work, results.extend, dying_work.died)
     assert len(results) == 1
+
+
+@pytest.mark.slow
+def test_an_interrupt_waits_for_no_worker(tmp_path: Path) -> None:
+    """Without ending them this would take the hour that each of them sleeps."""
+    with pytest.raises(KeyboardInterrupt), open_pool(2) as engine:
+        futures = [engine.executor.submit(dying_work.sleep_long, str(tmp_path)) for _ in range(2)]
+        while len(list(tmp_path.iterdir())) < 2:
+            wait(futures, timeout=0.05)
+        raise KeyboardInterrupt
+    for path in tmp_path.iterdir():
+        assert not Path(f"/proc/{path.name}").exists(), "the worker is gone"

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,7 @@ def test_a_torn_tail_is_passed_over_and_the_next_line_is_whole(tmp_path: Path, c
 
 WRITER = """
 import sys
+import threading
 from pathlib import Path
 from aahq.review.log import Decision, DecisionLog
 log = DecisionLog(Path(sys.argv[1]))
@@ -184,3 +186,34 @@ def test_lines_are_json_that_a_person_can_read(tmp_path: Path) -> None:
     DecisionLog(tmp_path).append([says("ann", "a", "drop")])
     line = json.loads(log_path(tmp_path).read_text())
     assert line.keys() == {"act", "nonce", "reviewer", "id", "reason", "time"}
+
+
+def test_threads_ask_while_others_decide() -> None:
+    decisions, done = Decisions(), threading.Event()
+    failed: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            while not done.is_set():
+                for question in (decisions.words, decisions.settled, decisions.reviewers):
+                    question()
+                decisions.own("ann")
+                decisions.recent("ann", 5)
+        except RuntimeError as error:
+            failed.append(error)
+
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    try:
+        for thread in threads:
+            thread.start()
+        for number in range(3000):
+            decisions.add(says(f"r{number}", f"f{number}", "keep"))
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+        sys.setswitchinterval(switch)
+    assert failed == []
+    assert len(decisions.reviewers()) == 3000
