@@ -74,3 +74,18 @@ class ReleaseConfig:
     size: int = 1024
     domain: str = "art"
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a release is laid out; remembered for each.
+
+    Attributes:
+        form: `folder`, `shards` or `links`.
+        public: for handing on: rows whose licence does not allow it keep their link and lose their picture.
+        shard_bytes: the most that a shard holds; None for the usual.
+    """
+
+    form: str = "folder"
+    public: bool = False
+    shard_bytes: int | None = None

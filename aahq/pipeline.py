@@ -12,7 +12,8 @@ from aahq.candidates import FOLDER
 from aahq.config import POLICY_KEY, RELEASE_KEY, SOURCE_KEY, CrawlPolicy, ReleaseConfig, SourceConfig
 from aahq.ledger import Ledger
 from aahq.open_folder import open_folder
-from aahq.own import refuse_source
+from aahq.own import RELEASE, refuse_source
+from aahq.release.own import NAME
 from aahq.sources import SOURCES, Source
 from aahq.stages.dask_engine import choose_engine
 from aahq.stages.engine import Engine, SerialExecutor, Tally
@@ -102,6 +103,8 @@ def _release_config(ledger: Ledger, given: dict[str, Any]) -> ReleaseConfig:
             if key in ("size", "domain") and stored[key] != value:
                 raise SuiteError(f"--{key} {value}: {ledger.folder} was begun with {stored[key]}; give another folder")
     config = ReleaseConfig(**{**stored, **given})
+    if not NAME.fullmatch(config.name):
+        raise SuiteError(f"--name {config.name!r}: expected letters, digits, '.', '_' and '-', at most 90 of them")
     if not 16 <= config.size <= 4096:
         raise SuiteError(f"--size {config.size}: expected 16 to 4096 pixels")
     ledger.put(RELEASE_KEY, vars(config))
@@ -113,6 +116,7 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     from aahq.consent.permissions import Permissions
     from aahq.consent.site_reservations import read_terms
     from aahq.crawl import stage
+    from aahq.crawl.lost import offer_lost
     from aahq.crawl.process import Terms
     from aahq.sources import open_source
     from aahq.web.client import Http, Limits
@@ -128,6 +132,7 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
             stage.forget_cursors(build.ledger)
         if retry:
             stage.offer_again(build.ledger)
+            offer_lost(build.ledger)
 
         def reopen() -> Source:
             return open_source(source.source, source.options())
@@ -174,10 +179,14 @@ def dedup(build: Build) -> Tally:
     return stage.run(build.ledger, build.release.seed)
 
 
-def quality(build: Build, thresholds: Path | None = None) -> Tally:
-    """Judge by the thresholds."""
+def quality(build: Build, thresholds: Path | None = None, shipped: bool = False) -> Tally:
+    """Judge by the thresholds of a file, by the `shipped` ones, or by what the folder keeps."""
     from aahq.stages import quality as stage
 
+    if thresholds is not None and shipped:
+        raise SuiteError("--shipped: --thresholds names others; give one of the two")
+    if shipped:
+        stage.forget_thresholds(build.ledger)
     return stage.run(build.ledger, thresholds)
 
 
@@ -192,28 +201,41 @@ def review(build: Build) -> Tally:
     return stage.run(build.ledger, judge_again)
 
 
-def release(build: Build, **options: Any) -> Tally:
-    """Write the release; the tally counts its faces."""
-    from aahq.remove.releases import remember_release
+def release(build: Build, out: Path | None = None, **layout: Any) -> Tally:
+    """Write the release; the tally counts its faces.
+
+    Args:
+        build: the open folder.
+        out: the release's folder; `release` in the build's where None.
+        layout: given fields of `aahq.config.Layout`; what is not given is as it was for this release, else for the last
+            one that the folder wrote.
+    """
+    from aahq.remove.releases import choose_layout, refuse_release_place, remembered_release
     from aahq.stages import release as stage
     from aahq.stages.engine import stage_run
 
     config = build.release
     with stage_run(build.ledger, "release", 0, "faces") as (tally, _):
-        written = stage.run(
-            build.ledger,
-            name=config.name,
-            size=config.size,
-            domain=config.domain,
-            optouts=_optouts(build),
-            **options,
-        )
-        remember_release(build.ledger, written.folder)
+        place = out or build.ledger.folder / RELEASE
+        refuse_release_place(build.ledger, place)
+        chosen = choose_layout(build.ledger, place, _given(layout))
+        with remembered_release(build.ledger, place, chosen):
+            written = stage.run(
+                build.ledger,
+                name=config.name,
+                size=config.size,
+                domain=config.domain,
+                optouts=_optouts(build),
+                out=place,
+                **vars(chosen),
+            )
         tally.keep(written.count)
         tally.notes |= {
             "folder": str(written.folder),
             "pictures": written.pictures,
             "manifest_sha256": written.manifest_sha256,
+            "form": chosen.form,
+            "public": chosen.public,
         }
     return tally
 

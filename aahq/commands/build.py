@@ -51,9 +51,11 @@ def command(
       aahq build list --source aahq-list AAHQ-dataset.json --contact me@example.org
       aahq build art
     """
+    from aahq.own import claim_results
     from aahq.pipeline import open_build, run_all
     from aahq.report import write_report
 
+    claim_results(out)
     with open_build(
         out,
         source=source,
@@ -68,7 +70,8 @@ def command(
     written = tallies[-1].notes
     emit(
         {"out": str(out), "stages": [tally.as_dict() for tally in tallies], "release": written, "report": str(report)},
-        f"release  {written['folder']}  ({tallies[-1].kept} faces, manifest {written['manifest_sha256'][:16]})\n"
+        f"release  {written['folder']}  ({tallies[-1].kept} faces, form {written['form']}, "
+        f"{'public' if written['public'] else 'not public'}, manifest {written['manifest_sha256'][:16]})\n"
         f"report   {report}",
         as_json,
     )

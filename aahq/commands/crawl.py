@@ -17,7 +17,9 @@ from suite.cli import emit, json_option
 @policy_options
 @click.option("--again", is_flag=True, help="List the source from its start; known pictures are not taken twice.")
 @click.option(
-    "--retry", is_flag=True, help="Offer again what failed for a passing reason, or on which the program failed."
+    "--retry",
+    is_flag=True,
+    help="Offer again what failed for a passing reason, on which the program failed, or whose file is lost.",
 )
 @json_option
 def command(out: Path, source: dict[str, Any], policy: dict[str, Any], again: bool, retry: bool, as_json: bool) -> None:

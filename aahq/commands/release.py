@@ -15,13 +15,15 @@ from suite.cli import emit, json_option
 @out_argument
 @click.option("--to", type=click.Path(path_type=Path), help="The release's folder.  [OUT/release]")
 @click.option("--name", metavar="NAME", help="The release's name.  [aahq]")
-@click.option(
-    "--shard-mb", type=click.IntRange(1), default=1024, show_default=True, help="The most that a shard holds."
-)
+@click.option("--shard-mb", type=click.IntRange(1), help="The most that a shard holds.  [as the last time, else 1024]")
 @release_options
 @json_option
-def command(out: Path, to: Path | None, name: str | None, shard_mb: int, layout: dict[str, Any], as_json: bool) -> None:
+def command(
+    out: Path, to: Path | None, name: str | None, shard_mb: int | None, layout: dict[str, Any], as_json: bool
+) -> None:
     """Write the release of what OUT keeps: pictures, manifest, rejects, checksums. Twice gives the same bytes.
+
+    OUT remembers how each release was laid out, and does it so again where nothing else is said.
 
     What people decided with 'aahq review' holds: dropped faces go out, kept ones and those they placed come in.
 
@@ -34,10 +36,11 @@ def command(out: Path, to: Path | None, name: str | None, shard_mb: int, layout:
 
     with pipeline.open_build(out, release={"name": name}, workers=1) as build:
         pipeline.review(build)
-        tally = pipeline.release(build, out=to, shard_bytes=shard_mb << 20, **layout)
+        tally = pipeline.release(build, out=to, shard_bytes=shard_mb and shard_mb << 20, **layout)
     emit(
         tally.as_dict(),
         f"{tally.notes['folder']}: {tally.kept} faces, {tally.notes['pictures']} with pictures, "
+        f"form {tally.notes['form']}, {'public' if tally.notes['public'] else 'not public'}, "
         f"manifest {tally.notes['manifest_sha256']}",
         as_json,
     )

@@ -110,11 +110,13 @@ release_options = _group(
     click.option(
         "--form",
         type=click.Choice(("folder", "shards", "links")),
-        default="folder",
-        show_default=True,
-        help="PNG files, tar shards, or links without pictures.",
+        help="PNG files, tar shards, or links without pictures.  [as the last time, else folder]",
     ),
-    click.option("--public", is_flag=True, help="For handing on: no picture whose licence does not allow it."),
+    click.option(
+        "--public/--not-public",
+        default=None,
+        help="For handing on: no picture whose licence does not allow it.  [as the last time, else not]",
+    ),
 )
 
 

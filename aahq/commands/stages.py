@@ -62,11 +62,14 @@ def dedup(out: Path, as_json: bool) -> None:
 @click.option(
     "--thresholds",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file in the shape of aahq/quality.toml; the shipped one by default.",
+    help="A file in the shape of aahq/quality.toml, which OUT keeps.  [what OUT keeps, else the shipped one]",
 )
+@click.option("--shipped", is_flag=True, help="Forget what OUT keeps, and judge by the shipped thresholds.")
 @json_option
-def quality(out: Path, thresholds: Path | None, as_json: bool) -> None:
+def quality(out: Path, thresholds: Path | None, shipped: bool, as_json: bool) -> None:
     """Judge every cluster's keeper by the thresholds; a rejected one's best copy stands in for it.
+
+    OUT remembers the thresholds: 'aahq build' judges by them too.
 
     \b
     Example:
@@ -75,5 +78,5 @@ def quality(out: Path, thresholds: Path | None, as_json: bool) -> None:
     from aahq import pipeline
 
     with pipeline.open_build(out, workers=1) as build:
-        tally = pipeline.quality(build, thresholds)
+        tally = pipeline.quality(build, thresholds, shipped)
     emit(tally.as_dict(), line(tally), as_json)

@@ -34,10 +34,11 @@ _SHARD = re.compile(rf"{SHARDS}/{NAME.pattern}-\d{{5,}}\.tar")
 
 def is_release(folder: Path) -> bool:
     """Whether a folder is a release's, finished or not."""
-    return (folder / UNFINISHED).is_file() or _has_card(folder / CARD) or _has_manifest(folder / MANIFEST)
+    return (folder / UNFINISHED).is_file() or has_card(folder / CARD) or _has_manifest(folder / MANIFEST)
 
 
-def _has_card(path: Path) -> bool:
+def has_card(path: Path) -> bool:
+    """Whether a file is a `release.json` of this program."""
     try:
         card = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

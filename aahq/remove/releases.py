@@ -7,20 +7,24 @@ it is named, and the first command that finds it again takes out of it what was 
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aahq.config import Layout
 from aahq.ledger import Ledger
-from aahq.release.own import is_release, only_release_writer, own_files
-from aahq.release.schema import MANIFEST, REJECTS, UNFINISHED
+from aahq.own import FACES, PICTURES, REVIEW
+from aahq.release.own import claim_release, has_card, is_release, only_release_writer, own_files
+from aahq.release.schema import CARD, MANIFEST, REJECTS, UNFINISHED
 from aahq.release.tables import read_rows
 from aahq.remove.shrink import (
     SUPERSEDED,
     digest_of,
     extra_files,
     open_release,
+    read_card,
     read_superseded,
     refuse_fixed,
     settle,
@@ -28,10 +32,11 @@ from aahq.remove.shrink import (
     superseded_json,
 )
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
+from suite.errors import SuiteError
 from suite.files import write_whole
-from suite.ownership import real
+from suite.ownership import real, refuse_overlap
 
-RELEASES, OWED = "releases", "releases owed a removal"
+RELEASES, OWED, LAYOUTS, LAST = "releases", "releases owed a removal", "layouts", "*"
 DEFAULT = "release"
 
 
@@ -50,13 +55,44 @@ class Releases:
     missing: list[str] = field(default_factory=list)
 
 
-def remember_release(ledger: Ledger, folder: Path) -> None:
-    """Keep where a release of the build was written, by name and behind its links: a removal rewrites it there."""
+def choose_layout(ledger: Ledger, folder: Path, given: dict[str, Any]) -> Layout:
+    """How a release is to be laid out: as asked, else as it was the last time, else as the folder's last one was.
+
+    A release that was made for handing on is not written again with pictures that may not be, unless somebody says so.
+    """
+    layouts = ledger.get(LAYOUTS) or {}
+    before = layouts.get(_place(ledger, folder.absolute()))
+    if before is None and has_card(folder / CARD):
+        # A folder of before: its release says how it was written.
+        card = read_card(folder)
+        before = {name: card[name] for name in ("form", "public", "shard_bytes") if name in card}
+    if before is None:
+        before = layouts.get(LAST, {})
+    return Layout(**{**before, **given})
+
+
+@contextmanager
+def remembered_release(ledger: Ledger, folder: Path, layout: Layout) -> Iterator[None]:
+    """Keep where a release of the build is written, by name and behind its links, and how: a removal rewrites it there.
+
+    Kept before the writing begins, so that what a killed writer leaves is known; not where nothing was begun.
+    """
+    was = ledger.get(RELEASES)
     places = {_place(ledger, folder.absolute()), _place(ledger, real(folder))}
-    ledger.put(RELEASES, sorted({*(ledger.get(RELEASES) or ()), *places}))
-    if owed := ledger.get(OWED):
-        # Written anew from a ledger that lost the works already.
-        ledger.put(OWED, sorted(set(owed) - places))
+    with ledger.transaction():
+        ledger.put(RELEASES, sorted({*(was or ()), *places}))
+    try:
+        yield
+    except SuiteError:
+        if not folder.exists():
+            ledger.put(RELEASES, was or [])
+        raise
+    with ledger.transaction():
+        layouts = ledger.get(LAYOUTS) or {}
+        ledger.put(LAYOUTS, {**layouts, LAST: vars(layout), **{place: vars(layout) for place in places}})
+        if owed := ledger.get(OWED):
+            # Written anew from a ledger that lost the works already.
+            ledger.put(OWED, sorted(set(owed) - places))
 
 
 def _place(ledger: Ledger, folder: Path) -> str:
@@ -84,6 +120,19 @@ def locate(ledger: Ledger) -> Releases:
     seen = {*out.found, *out.unfinished}
     out.missing = [name for name in out.missing if real(ledger.folder / name) not in seen]
     return out
+
+
+def refuse_release_place(ledger: Ledger, folder: Path) -> None:
+    """Refuse a place for a release that lies in another one, or in what the build keeps.
+
+    Raises:
+        SuiteError: naming both.
+    """
+    for name in {*(ledger.get(RELEASES) or ()), DEFAULT, PICTURES, FACES, REVIEW}:
+        other = real(ledger.folder / name)
+        if real(folder) != other or name in (PICTURES, FACES, REVIEW):
+            refuse_overlap("--to", folder, "the build's own", other)
+    claim_release("--to", folder)
 
 
 def refuse_broken(known: Releases) -> None:

@@ -159,7 +159,7 @@ class Pictures:
             with Image.open(path) as picture:
                 return picture.convert("RGB")
         except OSError as error:
-            raise SuiteError(f"{path}: {error}; run 'aahq build {self.out}' to cut it again") from None
+            raise SuiteError(f"{path}: {error}; 'aahq release {self.out}' cuts lost faces again") from None
 
     def face(self, item: Item) -> bytes:
         """JPEG of the aligned face at its full size."""

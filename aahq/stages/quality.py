@@ -9,12 +9,12 @@ from operator import itemgetter
 from pathlib import Path
 
 from aahq.ledger import Ledger
-from aahq.quality import Scores, Thresholds, Verdict, judge, load_thresholds
+from aahq.quality import Scores, Thresholds, Verdict, judge, load_thresholds, parse_thresholds
 from aahq.reasons import Refusal, guarded
 from aahq.stages.dedup import QUAD_SIDE, TAKES_PART
 from aahq.stages.engine import Tally, stage_run
 
-NAME = "quality"
+NAME, THRESHOLDS = "quality", "thresholds"
 # The faces of the next clusters, best first. By name of the index: going by states, each query would sort all the rest.
 _MORE = f"FROM faces f INDEXED BY faces_by_cluster WHERE {TAKES_PART} AND cluster > :last"
 _NEXT = (
@@ -29,15 +29,30 @@ def run(ledger: Ledger, thresholds: Path | None = None) -> Tally:
 
     Args:
         ledger: the build's ledger.
-        thresholds: a file in the shape of `aahq/quality.toml`; the shipped one where None.
+        thresholds: a file in the shape of `aahq/quality.toml`, kept for later runs; what an earlier run kept where None,
+            else the shipped one.
     """
-    limits = load_thresholds(thresholds)
+    if thresholds is not None:
+        load_thresholds(thresholds)
+        ledger.put(THRESHOLDS, thresholds.read_bytes().decode("utf-8-sig"))
+    limits = kept_thresholds(ledger)
     total = int(ledger.one(f"SELECT count(*) FROM faces f WHERE {TAKES_PART} AND f.keeper = 1"))
     with stage_run(ledger, NAME, total, "faces") as (tally, step), ledger.transaction():
         for members in _clusters(ledger):
             _settle(ledger, members, limits, tally)
             step(1)
     return tally
+
+
+def kept_thresholds(ledger: Ledger) -> Thresholds:
+    """What the folder's faces are judged by: the thresholds that it was given last, else the shipped ones."""
+    text = ledger.get(THRESHOLDS)
+    return load_thresholds() if text is None else parse_thresholds(text, "kept by the folder")
+
+
+def forget_thresholds(ledger: Ledger) -> None:
+    """Judge by the shipped thresholds from here on."""
+    ledger.db.execute("DELETE FROM meta WHERE name = ?", (THRESHOLDS,))
 
 
 def _clusters(ledger: Ledger) -> Iterator[list[tuple[str, str]]]:

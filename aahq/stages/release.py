@@ -5,25 +5,32 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from aahq.candidates import Candidate
 from aahq.consent.decide import is_open
 from aahq.consent.optouts import OptOuts
+from aahq.images import decode
 from aahq.ledger import Ledger
+from aahq.reasons import Rejected
+from aahq.release.store import encode_png
 from aahq.release.write import Written, write
 from aahq.remove.shrink import kept_extras
-from aahq.stages.align import align_again, recipe
+from aahq.stages.align import cut, recipe
+from aahq.stages.quality import kept_thresholds
 from suite.errors import SuiteError
-from suite.files import sha256_bytes
+from suite.files import digest, sha256_bytes, write_whole
 from suite.progress import progress
 
 NAME = "release"
 _KEPT = (
     "SELECT f.*, p.source, p.key, p.page_url, p.image_url, p.artist, p.title, p.license, p.published, p.candidate, "
     "p.consent, p.response_sha256, p.pixel_sha256 AS source_pixel_sha256, p.phash AS source_phash, "
-    "p.width AS source_width, p.height AS source_height "
+    "p.file AS source_file, p.width AS source_width, p.height AS source_height "
     "FROM faces f JOIN pictures p ON p.id = f.picture WHERE f.state = 'kept' ORDER BY f.id"
 )
 # Who opted out is named nowhere.
@@ -74,14 +81,14 @@ def run(
 
     if form != "links":
         # Before the old release is touched.
-        for row in ledger.rows("SELECT id, file, sha256 FROM faces WHERE state = 'kept' ORDER BY id"):
+        for row in ledger.rows(_KEPT):
             if not (ledger.folder / row["file"]).is_file():
-                _png(ledger, row)
+                _png(ledger.folder, row)
 
     def rows() -> Iterator[tuple[dict[str, Any], bytes | None]]:
         for row in progress(ledger.rows(_KEPT), NAME, total, "faces"):
             linked = form == "links" or (public and not is_open(row["license"]))
-            yield _row(row, domain, size), None if linked else _png(ledger, row)
+            yield _row(row, domain, size), None if linked else _png(ledger.folder, row)
 
     return write(
         out or ledger.folder / "release",
@@ -91,9 +98,17 @@ def run(
         size=size,
         form=form,
         rejects=(dict(row) for row in ledger.rows(_REJECTED)),
-        card={"public": public},
+        card={"public": public, "thresholds_sha256": _thresholds_digest(ledger)},
         extras=kept_extras(ledger.folder),
         **({} if shard_bytes is None else {"shard_bytes": shard_bytes}),
+    )
+
+
+def _thresholds_digest(ledger: Ledger) -> str:
+    """Names the thresholds by which the faces were judged."""
+    limits = vars(kept_thresholds(ledger))
+    return digest(
+        {level: {name: str(float(value)) for name, value in named.items()} for level, named in limits.items()}
     )
 
 
@@ -122,22 +137,23 @@ def _refuse_opted_out(ledger: Ledger, optouts: OptOuts) -> None:
             )
 
 
-def _png(ledger: Ledger, row: sqlite3.Row) -> bytes:
-    """The face's file, if it still is what was aligned; else it is to be cut again.
-
-    Raises:
-        SuiteError: exit code 1; the next build makes the face anew.
-    """
-    path = ledger.folder / row["file"]
-    try:
-        data, what = path.read_bytes(), "it has changed"
-    except OSError as error:
-        data, what = b"", str(error.strerror)
-    if sha256_bytes(data) == row["sha256"]:
-        return data
-    with ledger.transaction():
-        align_again(ledger, row["id"])
-    raise SuiteError(f"{path}: {what}; run 'aahq build {ledger.folder}' to cut the face again and release", 1)
+def _png(folder: Path, row: sqlite3.Row) -> bytes:
+    """The face's file; one that the disk lost or changed is cut again."""
+    path = folder / row["file"]
+    with suppress(OSError):
+        if sha256_bytes(png := path.read_bytes()) == row["sha256"]:
+            return png
+    with suppress(OSError, Rejected):
+        rgb = decode.canonical(folder / row["source_file"]).rgb
+        png = encode_png(cut(rgb, np.asarray(json.loads(row["landmarks"]), np.float32), row["size"])[0])
+        if sha256_bytes(png) == row["sha256"]:
+            write_whole(path, png)
+            return png
+    raise SuiteError(
+        f"{path}: is lost or changed, and the picture that it was cut from too; 'aahq crawl {folder} --retry' fetches that "
+        f"again, then run 'aahq build {folder}'",
+        1,
+    )
 
 
 def _row(row: sqlite3.Row, domain: str, size: int) -> dict[str, Any]:
