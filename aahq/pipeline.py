@@ -64,6 +64,8 @@ def open_build(
     if scheduler is not None:
         out = out.absolute()
     if source is not None and source.get("source") == FOLDER and source.get("target"):
+        if not Path(source["target"]).is_dir():
+            raise SuiteError(f"--source folder: {source['target']!r} is no directory; expected --source folder DIR")
         refuse_source(out, Path(source["target"]))
     with open_folder(out, create=create) as ledger:
         wanted = Build(

@@ -55,7 +55,7 @@ class Tile:
 
 def claim_report(out: Path, path: Path | None) -> None:
     """Refuse a page that is there already and that this command did not draw. Raises SuiteError."""
-    claim_file("--to" if path else "OUT", path or out / REPORT, is_report)
+    claim_file("--out" if path else "OUT", path or out / REPORT, is_report)
 
 
 def write_report(ledger: Ledger, path: Path | None = None) -> Path:

@@ -6,8 +6,8 @@ import importlib
 import os
 import struct
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import click
 
@@ -17,6 +17,7 @@ from suite.failures import explain, report
 from suite.progress import set_quiet
 from suite.terminal import say, say_json
 
+C = TypeVar("C", bound=click.Command)
 BUG = 70
 _TRACEBACK = "--traceback"
 # Taken out of the command line before click reads it, so that it may stand anywhere; here for the help.
@@ -58,7 +59,8 @@ class SuiteGroup(click.Group):
             raise SuiteError(
                 f"{ctx.command_path}: no command {args[0]!r}{did_you_mean(args[0], self.list_commands(ctx))}"
             )
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command, list(_present_names(rest, getattr(command, "renamed", {})))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -99,6 +101,38 @@ class SuiteGroup(click.Group):
 def _fail(message: str, code: int) -> None:
     say(f"error: {message}", err=True)
     sys.exit(code)
+
+
+def renamed(old: str, new: str) -> Callable[[C], C]:
+    """The command goes on taking an option by its earlier name for one version, with a line that names the new one."""
+
+    def decorate(command: C) -> C:
+        names = {**getattr(command, "renamed", {}), old: new}
+        setattr(command, "renamed", names)  # noqa: B010
+        return command
+
+    return decorate
+
+
+def _present_names(words: list[str], names: Mapping[str, str]) -> Iterator[str]:
+    options = True
+    for word in words:
+        options = options and word != "--"
+        old, equals, value = word.partition("=")
+        if options and old in names:
+            say(f"{old}: is {names[old]} now; the old name goes with the next version", err=True)
+            word = f"{names[old]}{equals}{value}"
+        yield word
+
+
+def ignored(option: str, why: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option with a value that is taken for one version more and does nothing, with a line that says why."""
+
+    def warn(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            say(f"{option}: is ignored, {why}; the option goes with the next version", err=True)
+
+    return click.option(option, hidden=True, expose_value=False, callback=warn)
 
 
 def _json_flag(ctx: click.Context, param: click.Parameter, value: bool) -> bool:

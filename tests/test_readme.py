@@ -56,10 +56,10 @@ RUN: dict[str, str] = {
     "aahq build mine --source folder ~/paintings": (
         "aahq build mine --source folder paintings --size 64 --workers 1 --json"
     ),
-    "aahq release met --to met-public --form shards --public": (
-        "aahq release mine --to mine-public --form shards --public"
+    "aahq release met --out met-public --form shards --public": (
+        "aahq release mine --out mine-public --form shards --public"
     ),
-    "aahq release met --to met-links --form links": "aahq release mine --to mine-links --form links",
+    "aahq release met --out met-links --form links": "aahq release mine --out mine-links --form links",
     "aahq-bench reproduce --profile paper --plan": "",
     "aahq-bench reproduce --profile paper --plan --offline --weights-folder /shared/weights": "",
     "aahq-bench new-method InkWash": "",

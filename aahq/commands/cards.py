@@ -6,12 +6,19 @@ from pathlib import Path
 
 import click
 
-from suite.cli import emit, json_option
+from suite.cli import emit, json_option, renamed
 
 
+@renamed("--to", "--out")
 @click.command()
 @click.argument("release", type=click.Path(path_type=Path))
-@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Another folder; RELEASE stays as it is.")
+@click.option(
+    "-o",
+    "--out",
+    "to",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Another folder; RELEASE stays as it is.",
+)
 @json_option
 def command(release: Path, to: Path | None, as_json: bool) -> None:
     """Draw RELEASE's cards from its manifest: DATASHEET.md for people, croissant.json (with rai: fields) for machines.

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from aahq.commands.shared import out_argument, release_options
-from suite.cli import emit, json_option
+from suite.cli import emit, json_option, renamed
 
 
+@renamed("--to", "--out")
 @click.command()
 @out_argument
-@click.option("--to", type=click.Path(path_type=Path), help="The release's folder.  [OUT/release]")
+@click.option("-o", "--out", "to", type=click.Path(path_type=Path), help="The release's folder.  [OUT/release]")
 @click.option("--name", metavar="NAME", help="The release's name.  [aahq]")
 @click.option("--shard-mb", type=click.IntRange(1), help="The most that a shard holds.  [as the last time, else 1024]")
 @release_options
@@ -30,7 +31,7 @@ def command(
     \b
     Examples:
       aahq release art
-      aahq release art --to art-public --form shards --public
+      aahq release art --out art-public --form shards --public
     """
     from aahq import pipeline
 

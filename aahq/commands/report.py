@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from aahq.commands.shared import out_argument
-from suite.cli import emit, json_option
+from suite.cli import emit, json_option, renamed
 
 
+@renamed("--to", "--out")
 @click.command()
 @out_argument
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="The page.  [OUT/report.html]")
+@click.option("-o", "--out", "to", type=click.Path(dir_okay=False, path_type=Path), help="The page.  [OUT/report.html]")
 @json_option
 def command(out: Path, to: Path | None, as_json: bool) -> None:
     """Draw OUT's report: one HTML file with contact sheets, reasons, copies, sources and times.

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import click
 
-from suite.cli import emit, json_option
+from suite.cli import emit, json_option, renamed
 
 
+@renamed("--to", "--out")
 @click.command()
 @click.argument("release", type=click.Path(path_type=Path))
 @click.option(
     "-o",
-    "--to",
+    "--out",
+    "to",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("style-map.png"),
     show_default=True,

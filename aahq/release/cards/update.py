@@ -26,7 +26,7 @@ def update_cards(release: Path, to: Path | None = None) -> list[Path]:
         root = find_release(release)
         cards, _ = _make(root)
         for name in cards:
-            claim_file("--to", to / name, is_card)
+            claim_file("--out", to / name, is_card)
         for name, data in cards.items():
             write_whole(to / name, data)
         return [to / name for name in cards]
