@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from aahq.sources import SourceOptions, source_class
 from suite.files import canonical_json
@@ -36,9 +37,9 @@ class SourceConfig:
         """What tells this use of the source from others; the limit may change and the crawl still goes on."""
         return canonical_json({name: getattr(self, name) for name in source_class(self.source).uses})
 
-    def options(self) -> SourceOptions:
-        """What the source is told."""
-        return SourceOptions(self.target, self.channel, self.sorting, self.query, self.base_url)
+    def options(self, leave_out: Iterable[Path] = ()) -> SourceOptions:
+        """What the source is told; `leave_out` is what the build itself writes."""
+        return SourceOptions(self.target, self.channel, self.sorting, self.query, self.base_url, tuple(leave_out))
 
 
 @dataclass(frozen=True)

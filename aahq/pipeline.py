@@ -120,6 +120,7 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     from aahq.crawl import stage
     from aahq.crawl.lost import offer_lost
     from aahq.crawl.process import Terms
+    from aahq.remove.releases import written_places
     from aahq.sources import open_source
     from aahq.web.client import Http, Limits
 
@@ -137,7 +138,7 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
             offer_lost(build.ledger)
 
         def reopen() -> Source:
-            return open_source(source.source, source.options())
+            return open_source(source.source, source.options(written_places(build.ledger)))
 
         where = stage.Where(source.source, source.cursor_key(), reopen, source.limit)
         return stage.run(build.ledger, where, terms, policy.connections)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from aahq.config import Layout
-from aahq.ledger import Ledger
-from aahq.own import FACES, PICTURES, REVIEW
+from aahq.folder import LOCK
+from aahq.ledger import LEDGER, Ledger
+from aahq.own import FACES, NOTES, PICTURES, REPORT, REVIEW
 from aahq.release.own import claim_release, has_card, is_release, only_release_writer, own_files
 from aahq.release.schema import CARD, MANIFEST, REJECTS, UNFINISHED
 from aahq.release.tables import read_rows
@@ -101,6 +102,13 @@ def _place(ledger: Ledger, folder: Path) -> str:
         if folder.is_relative_to(home):
             return folder.relative_to(home).as_posix()
     return str(folder)
+
+
+def written_places(ledger: Ledger) -> list[Path]:
+    """What the build writes, behind all links: its own names where it began in a folder of the person's own, its releases."""
+    own = (PICTURES, FACES, REVIEW, DEFAULT, REPORT, LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", LOCK, *NOTES)
+    names = [*own, *(ledger.get(RELEASES) or ())]
+    return [real(ledger.folder), *sorted({real(ledger.folder / name) for name in names})]
 
 
 def locate(ledger: Ledger) -> Releases:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from aahq.candidates import Candidate
@@ -33,6 +34,7 @@ class SourceOptions:
         sorting: ArtStation's order: "latest", "trending", "rising".
         query: the Met's search words.
         base_url: another server with the same answers (the embedded gallery); None for the real site.
+        leave_out: places that the build itself writes, which are no source (`folder`).
     """
 
     target: str | None = None
@@ -40,6 +42,7 @@ class SourceOptions:
     sorting: str = "latest"
     query: str = "portrait"
     base_url: str | None = None
+    leave_out: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

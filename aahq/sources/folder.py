@@ -25,8 +25,8 @@ class Folder:
     """Every file under the folder in the order of its relative path; hidden files and folders are left out.
 
     Links are followed: a link to a file is that file, a link to a folder outside is listed once, one to a folder that is
-    listed anyway (its own parent, a neighbour) is not listed again. What cannot be read is a row with the reason, and never the
-    end of the listing.
+    listed anyway (its own parent, a neighbour) is not listed again. What the build itself writes is left out. What cannot be
+    read is a row with the reason, and never the end of the listing.
     """
 
     name = FOLDER
@@ -37,6 +37,7 @@ class Folder:
         if not options.target:
             raise SuiteError("--source folder: expected --source folder DIR")
         self.root = Path(options.target).absolute()
+        self.leave_out = frozenset(options.leave_out)
 
     def pages(self, http: Http | None, cursor: str | None) -> Iterator[SourcePage]:
         """Pages of up to 200 files; the cursor is the last relative path done.
@@ -76,6 +77,8 @@ class Folder:
     def _look(self, entry: os.DirEntry[str], inside: str) -> Entry:
         """An entry's name, with a slash for a folder to go into, and why it cannot be taken; ("", "") for one that is
         passed."""
+        if self._is_left_out(entry):
+            return "", ""
         try:
             mode = entry.stat().st_mode
             if stat.S_ISDIR(mode):
@@ -84,6 +87,18 @@ class Folder:
         except OSError as error:
             what = "a link that leads nowhere" if entry.is_symlink() else "it cannot be read"
             return entry.name, f"{what}: {error.strerror or error}"
+
+    def _is_left_out(self, entry: os.DirEntry[str]) -> bool:
+        """Whether an entry is what the build writes, or a link into it. The source itself may be the build's folder."""
+        if not self.leave_out:
+            return False
+        place = Path(entry.path)
+        if not entry.is_symlink():
+            return place in self.leave_out
+        target = place.resolve()
+        return any(
+            at in self.leave_out for at in (target, *target.parents) if at not in (self.root, *self.root.parents)
+        )
 
     def _is_new(self, entry: os.DirEntry[str]) -> bool:
         """Whether a linked folder lies outside and outside of those that other links have led to."""
