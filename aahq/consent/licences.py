@@ -25,7 +25,7 @@ _MARK = re.compile(
     r"(?:pdm|cc-pdm|public-?domain(?:-mark)?)(?:-1\.0)?\Z|"
     r"https?://(?:www\.)?creativecommons\.org/publicdomain/mark/1\.0(?:/(?:deed)[a-z._-]*)?/?\Z"
 )
-_REPEATED = re.compile(r"\s*\((?:cc0|cc by[^)]*)[^)]*\)", re.IGNORECASE)
+_REPEATED = re.compile(r"\s*\((?:cc0|cc\s+by[^)]*)[^)]*\)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1024)

@@ -57,7 +57,7 @@ class ArtStation:
         """
         assert http is not None, "artstation is read over HTTP"
         page, seen = _position(cursor)
-        records = Records(http, f"{self.base}/api/v2/community/channels/channels.json")
+        records = Records(http)
         channel = self._channel_id(http)
         while True:
             url = self._listing_url(channel, page)

@@ -60,7 +60,11 @@ class Folder:
         found: list[Entry] = []
         try:
             with os.scandir(self.root / inside) as entries:
-                found = [self._look(entry, inside) for entry in entries if not entry.name.startswith(".")]
+                # In order, because of links to the same folder the first one counts.
+                seen = sorted(
+                    (entry for entry in entries if not entry.name.startswith(".")), key=lambda e: _shown(e.name)
+                )
+                found = [self._look(entry) for entry in seen]
         except OSError as error:
             if not inside:
                 raise SuiteError(f"--source folder: {self.root}: {error.strerror or error}; make it readable") from None
@@ -74,7 +78,7 @@ class Folder:
             else:
                 yield inside + name, why
 
-    def _look(self, entry: os.DirEntry[str], inside: str) -> Entry:
+    def _look(self, entry: os.DirEntry[str]) -> Entry:
         """An entry's name, with a slash for a folder to go into, and why it cannot be taken; ("", "") for one that is
         passed."""
         if self._is_left_out(entry):

@@ -42,7 +42,7 @@ class Met:
         if cursor is not None and not (cursor.isascii() and cursor.isdigit()):
             raise SuiteError(f"met: cursor {cursor!r} in the ledger; expected the last object's number")
         ids = self._ids(http)
-        records = Records(http, self._search_url())
+        records = Records(http)
         left = (number for number in ids if cursor is None or number > int(cursor))
         while batch := list(islice(left, PAGE)):
             candidates: list[Candidate] = []

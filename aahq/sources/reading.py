@@ -45,15 +45,13 @@ def listing(http: Http, url: str) -> Any:
 
 
 class Records:
-    """Reads the records of one API; tells a record that is refused from an API that refuses.
+    """Reads the records of one API; tells a record that is refused from an API that refuses."""
 
-    Args:
-        http: the client.
-        probe: an address of the API that answers when all is well.
-    """
-
-    def __init__(self, http: Http, probe: str) -> None:
-        self._http, self._answers, self._in_a_row = http, probe, 0
+    def __init__(self, http: Http) -> None:
+        self._http, self._in_a_row = http, 0
+        # A record that was given, and the last refusal.
+        self._given: str | None = None
+        self._refusal = ""
 
     def json(self, url: str) -> Any:
         """One record.
@@ -70,11 +68,11 @@ class Records:
             if refused.reason in UNANSWERED:
                 raise Busy(url, str(refused)) from None
             if refused.reason in REFUSED:
-                self._in_a_row += 1
+                self._in_a_row, self._refusal = self._in_a_row + 1, str(refused)
                 if self._in_a_row >= REFUSALS_IN_A_ROW:
                     self.settle()
             raise
-        self._answers, self._in_a_row = url, 0
+        self._given, self._in_a_row = url, 0
         return answer.json()
 
     def settle(self) -> None:
@@ -86,7 +84,9 @@ class Records:
             Stop: the API refuses that too; its word on the records is no verdict.
         """
         if self._in_a_row:
-            listing(self._http, self._answers)
+            if self._given is None:
+                raise Busy(self._refusal.split(": ")[1], f"{self._refusal}, and no other record was given")
+            listing(self._http, self._given)
             self._in_a_row = 0
 
 

@@ -389,6 +389,79 @@ def test_prohibitions_in_every_carrier(carrier: str) -> None:
     assert read_rights(carriers(xmp("trainedAlgorithmicMedia"))[carrier]).ai_made
 
 
+def deflated(data: bytes, window: int) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, window)
+    return packer.compress(data) + packer.flush()
+
+
+def hexed(data: bytes) -> bytes:
+    """As ImageMagick writes a profile into a PNG text."""
+    digits = data.hex().encode()
+    return b"\nxmp\n%8d\n" % len(data) + b"\n".join(digits[at : at + 72] for at in range(0, len(digits), 72)) + b"\n"
+
+
+def odd_carriers() -> dict[str, bytes]:
+    """A prohibition as real writers and libraries put it, beside the plain ways."""
+    packet = mining("DMI-PROHIBITED-AIMLTRAINING")
+    plain, xap = jpeg(), b"http://ns.adobe.com/xap/1.0/\0" + packet
+    segment = b"\xff\xe1" + struct.pack(">H", len(xap) + 2) + xap
+    half = packet.index(b"PROHIBITED") + 4
+
+    def piece(part: bytes, at: int) -> tuple[int, bytes]:
+        head = b"http://ns.adobe.com/xmp/extension/\0" + b"A" * 32
+        return 0xE1, head + struct.pack(">II", len(packet), at) + part
+
+    gif = io.BytesIO()
+    Image.new("P", (16, 16)).save(gif, "GIF")
+    at = gif.getvalue().index(b",", 13)
+    store = jumbf(
+        b"cawg.training-mining", b"cbor", cbor2.dumps({"entries": {"c2pa.ai_training": {"use": "notAllowed"}}})
+    )
+    store = jumbf(b"c2pa", b"free", b"x" * 200 + store[8:])[: -len(store)] + store
+    blocks = b"".join(bytes([len(store[n : n + 255])]) + store[n : n + 255] for n in range(0, len(store), 255)) + b"\0"
+    return {
+        **{f"PNG, window {w}": png((b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + deflated(packet, w))) for w in range(9, 16)},
+        "PNG zTXt": png((b"zTXt", b"XML:com.adobe.xmp\0\0" + deflated(packet, 12))),
+        "PNG raw profile, packed": png((b"zTXt", b"Raw profile type xmp\0\0" + zlib.compress(hexed(packet)))),
+        "PNG raw profile, plain": png((b"tEXt", b"Raw profile type xmp\0" + hexed(packet))),
+        "JPEG, stray bytes": plain[:2] + b"\0\0" + segment + plain[2:],
+        "JPEG, fill bytes": plain[:2] + b"\xff\xff\xff" + segment + plain[2:],
+        "JPEG, a wrong length": plain[:4] + struct.pack(">H", int.from_bytes(plain[4:6], "big") - 1) + plain[6:20] + segment
+        + plain[20:],
+        "JPEG, after the scan": plain[:-2] + segment + plain[-2:],
+        "JPEG, behind the end": plain + segment,
+        "JPEG, pieces out of order": jpeg(piece(packet[half:], half), piece(packet[:half], 0)),
+        "JPEG, entities": jpeg((0xE1, xap.replace(b"DMI-PROHIBITED", b"DMI&#45;PROHIBITED"))),
+        "JPEG, tdm:reservation": jpeg((0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp("<tdm:reservation>1</tdm:reservation>"))),
+        "JPEG, a keyword": jpeg((0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp("<rdf:li>NoAI</rdf:li>"))),
+        "GIF, C2PA in sub-blocks": gif.getvalue()[:at] + b"\x21\xff\x0bC2PA_GIF\1\0\0" + blocks + gif.getvalue()[at:],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("form", odd_carriers())
+def test_prohibitions_as_real_writers_put_them(form: str) -> None:
+    assert read_rights(odd_carriers()[form]).prohibits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<tdm:reservation>0</tdm:reservation>",
+        'tdm:reservation="0"',
+        "<rdf:li>Monaino</rdf:li>",
+        "<dc:title>Piano AI</dc:title>",
+    ],
+)
+def test_what_prohibits_nothing(text: str) -> None:
+    assert read_rights(jpeg((0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp(text)))).prohibits is None
+
+
+def test_a_generators_parameters_say_who_made_it() -> None:
+    words = b"parameters\0portrait, oil\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1"
+    assert read_rights(png((b"tEXt", words))).ai_made
+    assert read_rights(jpeg((0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp("compositeSynthetic")))).ai_made
+
+
 def test_pixels_are_not_read_as_metadata() -> None:
     """The term inside PNG pixel data or JPEG scans is chance, not a wish."""
     assert read_rights(png((b"IDAT", b"DMI-PROHIBITED"))).prohibits is None

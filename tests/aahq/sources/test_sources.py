@@ -484,6 +484,68 @@ def test_csv_lists(tmp_path: Path) -> None:
         list(read_rows(path))
 
 
+ROWS = [(f"https://x.org/{n}.jpg", "CC0", f"J\u00f6 {n}") for n in range(3)]
+
+
+def table(delimiter: str = ",", quote: str = "", header: str = "url,license,artist") -> str:
+    lines = [header.split(","), *ROWS]
+    return "".join(delimiter.join(f"{quote}{cell}{quote}" for cell in row) + "\n" for row in lines)
+
+
+TABLES = {
+    "plain": table().encode(),
+    "quoted": table(quote='"').encode(),
+    "semicolons": table(";").encode(),
+    "quoted semicolons": table(";", '"').encode(),
+    "tabs": table("\t").encode(),
+    "bars": table("|").encode(),
+    "UTF-16": table("\t").encode("utf-16"),
+    "BOM and CRLF": table().replace("\n", "\r\n").encode("utf-8-sig"),
+    "CR": table().replace("\n", "\r").encode(),
+    "capitals and blanks": table(header="URL , License, Artist").encode(),
+    "an index": "".join(
+        f"{n},{line}\n" if n else f",{line}\n" for n, line in enumerate(table().split("\n")[:-1])
+    ).encode(),
+    "comments": f"# mine\n\n#again\n{table()}".encode(),
+    "image_url": table(header="image_url,license,artist").encode(),
+    "NUL": table().replace("jpg", "jpg\0").encode(),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_as_programs_write_them(tmp_path: Path, name: str) -> None:
+    (tmp_path / "l.csv").write_bytes(TABLES[name])
+    rows = [(row["url"], row["license"], row["artist"]) for row in read_rows(tmp_path / "l.csv")]
+    assert rows == ROWS
+
+
+def test_a_quoted_cell_may_hold_anything(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text('url;title\nhttps://x.org/a.jpg;"a; ""b""\nand c"\nhttps://x.org/b.jpg;d\n')
+    rows = list(read_rows(tmp_path / "l.csv"))
+    assert [(row["title"], row["line"]) for row in rows] == [('a; "b"\nand c', "3"), ("d", "4")]
+
+
+NO_TABLES = {
+    "an open quote": (b'url,title\nhttps://x.org/a.jpg,"a\nhttps://x.org/b.jpg,b\n', "line 2: a quote is opened"),
+    "Latin-1": ("url,artist\nhttps://x.org/a.jpg,J\u00f6\n".encode("latin-1"), "utf-8"),
+    "JSON": (b'{"url": "https://x.org/a.jpg"}\n', "looks like JSON"),
+    "Parquet": (b"PAR1\x15\x04\x15\xff", "utf-8"),
+    "no url": (b"picture,artist\nhttps://x.org/a.jpg,J\n", "is no address"),
+    "another column": (b"url,colour\nhttps://x.org/a.jpg,red\n", "no column 'colour'"),
+}
+
+
+@pytest.mark.parametrize("name", NO_TABLES)
+def test_what_is_no_table_is_named_in_one_line(tmp_path: Path, name: str) -> None:
+    content, why = NO_TABLES[name]
+    (tmp_path / "l.csv").write_bytes(content)
+    with pytest.raises(SuiteError) as error:
+        list(read_rows(tmp_path / "l.csv"))
+    assert why in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "columns url, page, artist" in str(error.value) or "--source urls" in str(error.value)
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.text(max_size=200), st.booleans())
 def test_any_list_of_addresses_is_read(

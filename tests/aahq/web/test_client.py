@@ -18,11 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aahq.reasons import Rejected
-from aahq.web.client import Http, Limits, user_agent
+from aahq.web.addresses import wire_url
+from aahq.web.client import SILENCES, Http, Limits, user_agent
 from aahq.web.interrupts import Busy, Challenged
 from aahq.web.rate_limit import FIRST_PAUSE, SLOWEST, Pace, retry_after
 from aahq.web.response import unpacked
-from aahq.web.robots import KEEP_SECONDS, KEEP_UNREACHABLE_SECONDS, Robots
+from aahq.web.robots import KEEP_SECONDS, KEEP_UNREACHABLE_SECONDS, KEPT_MAX, Robots
 from suite.errors import SuiteError
 
 Speak = Callable[[socket.socket, bytes], None]
@@ -329,6 +330,130 @@ def test_head_falls_back_to_a_get_without_its_body(server: RawServer) -> None:
     assert (got.status, got.body, got.headers["x-robots-tag"]) == (200, b"", "noai")
 
 
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("//key.jpg", b"//key.jpg"),
+        ("/a/./b/../c", b"/a/c"),
+        ("/%7e%c3%a9?q=%3d", b"/~%C3%A9?q=%3D"),
+        ("/\u00e9?q=\u00e9", b"/%C3%A9?q=%C3%A9"),
+        ("/a?", b"/a"),
+        ("/a#b", b"/a"),
+    ],
+)
+def test_what_is_sent_is_the_wire_form(server: RawServer, path: str, sent: bytes) -> None:
+    server.says(answer(b"well"))
+    with client(server) as http:
+        http.get(server.url(path), obey=False)
+    assert server.heard[0].startswith(b"GET " + sent + b" HTTP/1.1\r\n")
+    assert wire_url(server.url(path)).endswith(sent.decode())
+
+
+CHALLENGES = {
+    "cloudflare": answer(b"Just a moment", "403 Forbidden", Cf_Mitigated="challenge"),
+    "aws": answer(b"", "202 Accepted", x_amzn_waf_action="challenge"),
+    "vercel": answer(b"", "429 Too Many Requests", x_vercel_mitigated="challenge"),
+    "datadome": answer(b"", "403 Forbidden", x_dd_b="1"),
+    "anubis": answer(b"<html><title>Making sure you&#39;re not a bot!</title></html>", Content_Type="text/html"),
+    "imperva": answer(b'<html><iframe src="/_Incapsula_Resource?x"></iframe></html>', Content_Type="text/html"),
+    "cloudflare page": answer(b"<html><script>window._cf_chl_opt={}</script></html>", Content_Type="text/html"),
+}
+
+
+@pytest.mark.parametrize("name", CHALLENGES)
+def test_every_challenge_stops(server: RawServer, name: str) -> None:
+    def speak(connection: socket.socket, request: bytes) -> None:
+        robots = b"GET /robots.txt" in request
+        connection.sendall(answer(status="404 Not Found") if robots else CHALLENGES[name])
+
+    server.speak = speak
+    with client(server, Limits(per_second=0, retries=5)) as http, pytest.raises(Challenged):
+        http.page(server.url("/work"))
+    assert len(server.heard) == 2
+
+
+HTML = {"Content_Type": "text/html; charset=utf-8"}
+NO_PAGES: dict[str, tuple[bytes, str]] = {
+    "202": (answer(b"<html>later</html>", "202 Accepted", **HTML), "status 202"),
+    "204": (answer(status="204 No Content"), "status 204"),
+    "206": (answer(b"<html>", "206 Partial Content", **HTML), "status 206"),
+    "empty": (answer(b" \n", **HTML), "empty"),
+    "json": (answer(b'{"error": 1}', Content_Type="application/json"), "Content-Type"),
+    "jpeg": (answer(b"\xff\xd8", Content_Type="image/jpeg"), "Content-Type"),
+    "words": (answer(b"nothing here", **HTML), "no HTML"),
+    "log-in": (answer(b"<html><title> Log in | Site</title>", **HTML), "log-in"),
+    "refresh": (answer(b"<html><meta http-equiv='refresh' content='0; url=/b'>", **HTML), "elsewhere"),
+}
+
+
+@pytest.mark.parametrize("name", NO_PAGES)
+def test_what_is_no_page(server: RawServer, name: str) -> None:
+    said, why = NO_PAGES[name]
+    server.speak = lambda c, r: c.sendall(answer(status="404 Not Found") if b"/robots.txt" in r else said)
+    with client(server) as http:
+        assert why in str(http.page(server.url("/work")).problem)
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [("/", "start page"), ("/login?next=/work", "log-in"), ("/users/sign_in", "log-in"), ("/work/2", None)],
+)
+def test_where_a_page_redirects_to(server: RawServer, target: str, why: str | None) -> None:
+    def speak(connection: socket.socket, request: bytes) -> None:
+        if b"GET /work " in request:
+            connection.sendall(answer(status="302 Found", Location=target))
+        elif b"/robots.txt" in request:
+            connection.sendall(answer(status="404 Not Found"))
+        else:
+            connection.sendall(answer(b"<html><title>A work</title></html>", **HTML))
+
+    server.speak = speak
+    with client(server) as http:
+        problem = http.page(server.url("/work")).problem
+    assert (problem is None) if why is None else (why in str(problem))
+
+
+def test_a_run_that_ends_waits_for_nobody(server: RawServer) -> None:
+    """Neither for a host's turn, nor for an answer that does not come."""
+    over = threading.Event()
+    server.speak = lambda connection, request: over.wait(60) and None
+    ended: list[str] = []
+
+    def ask() -> None:
+        with contextlib.suppress(Rejected):
+            http.get(server.url(), obey=False)
+        ended.append("asked")
+
+    http = Http(None, allow=[server.key], limits=Limits(per_second=0.001, retries=0))
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    with http:
+        for thread in threads:
+            thread.start()
+        while not server.heard:
+            time.sleep(0.01)
+        http.halt()
+        for thread in threads:
+            thread.join(30)
+    over.set()
+    assert ended == ["asked"] * 3
+    assert len(server.heard) == 1
+
+
+def test_a_host_that_never_answers_rests(server: RawServer) -> None:
+    server.speak = reset
+    with client(server, Limits(per_second=0, retries=0)) as http:
+        for _ in range(SILENCES + 3):
+            with pytest.raises(Rejected):
+                http.get(server.url(), obey=False)
+        assert len(server.heard) == SILENCES
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_a_pace_that_is_none_is_named(value: float) -> None:
+    with pytest.raises(SuiteError, match="--per-second"):
+        Limits(per_second=value)
+
+
 # --- pace
 
 
@@ -476,6 +601,71 @@ def test_robots_by_status(status: int, allowed: bool, reachable: bool) -> None:
     """RFC 9309 2.3.1.3 and 2.3.1.4: unavailable is a yes, unreachable is a no."""
     said = Robots(lambda url: Reply(status), "aahq").check("https://example.org/x")
     assert (said.allowed, said.reachable) == (allowed, reachable)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_robots_in_other_encodings(encoding: str) -> None:
+    body = "User-agent: *\r\nDisallow: /private/\r\n".encode(encoding)
+    reply = Reply(200)
+    reply.body = body
+    said = Robots(lambda url: reply, "aahq")
+    assert not said.check("https://example.org/private/x").allowed
+    assert said.check("https://example.org/open").allowed
+
+
+@pytest.mark.parametrize(
+    ("agent", "ours"),
+    [
+        *(("aahq", True), ("AAHQ", True), ("aahq/0.1.0", True), ("aahq/0.1 (+https://x.y)", True), ("aahq*", True)),
+        *(("aahq, gptbot", True), ("aa", False), ("a", False), ("aahqbot", False), ("AAHQ-bot", False), ("", False)),
+    ],
+)
+def test_product_tokens_are_compared_whole(agent: str, ours: bool) -> None:
+    """RFC 9309, section 2.2.1; a group for another name never hides the one for everybody."""
+    assert robots(f"User-agent: {agent}\nDisallow: /x").check("https://example.org/x").allowed is not ours
+    both = robots(f"User-agent: {agent}\nAllow: /\n\nUser-agent: *\nDisallow: /x").check("https://example.org/x")
+    assert both.allowed is ours
+
+
+def test_rules_of_many_hosts_are_let_go() -> None:
+    """400 hosts with 4,000 rules each: what is kept stays within the budget for all, whoever wrote the rules."""
+    text = "User-agent: *\n" + "".join(f"Disallow: /some/folder/number/{i}/and/more\n" for i in range(4000))
+    kept = robots(text)
+    for n in range(60):
+        assert kept.check(f"http://host{n}.example/a.jpg").allowed
+    assert len(kept._kept) <= 1 + KEPT_MAX // len(text)
+    small = robots("User-agent: *\nDisallow: /x\n\n" + "User-agent: other\nDisallow: /y\n" * 4000)
+    for n in range(300):
+        small.check(f"http://host{n}.example/a.jpg")
+    assert len(small._kept) == 300, "what is meant for others is not kept"
+
+
+def test_one_hosts_robots_hold_back_nobody_else() -> None:
+    """One fetch a host, for all threads that want it; another host's answer does not wait for it."""
+    began, over, asked = threading.Event(), threading.Event(), []
+
+    def fetch(url: str) -> Reply:
+        asked.append(url)
+        if "slow" in url:
+            began.set()
+            over.wait(30)
+        return Reply(200, "User-agent: *\nDisallow: /x")
+
+    kept = Robots(fetch, "aahq")
+    said: list[bool] = []
+    waiting = [
+        threading.Thread(target=lambda: said.append(kept.check("http://slow.example/x").allowed)) for _ in range(4)
+    ]
+    for thread in waiting:
+        thread.start()
+    began.wait(30)
+    assert kept.check("http://quick.example/y").allowed
+    assert said == []
+    over.set()
+    for thread in waiting:
+        thread.join(30)
+    assert said == [False] * 4
+    assert sorted(asked) == ["http://quick.example/robots.txt", "http://slow.example/robots.txt"]
 
 
 def test_robots_are_kept_for_a_day_and_failures_for_minutes() -> None:

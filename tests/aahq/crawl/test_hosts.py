@@ -1,0 +1,131 @@
+"""Many hosts at once: the slow, the dead and those that ask to be left alone hold back nobody else."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aahq.candidates import Candidate
+from aahq.consent.optouts import OptOuts
+from aahq.consent.permissions import Permissions
+from aahq.crawl import process, stage
+from aahq.crawl.host_queues import BATCH, HostQueues, host_of
+from aahq.crawl.process import Taken, Terms
+from aahq.ledger import Ledger
+from aahq.reasons import Refusal
+from aahq.sources import SourceOptions, open_source
+from aahq.web.client import Http
+from aahq.web.interrupts import Busy, Challenged
+
+
+def crawl(out: Path, urls: list[str]) -> stage.Tally:
+    """A crawl of a list; what is asked of hosts is replaced by the tests."""
+    out.mkdir(exist_ok=True)
+    listed = out / "list.csv"
+    listed.write_text("url,license\n" + "".join(f"{url},CC0\n" for url in urls))
+    with Http(None) as http, Ledger(out, create=True) as ledger:
+        where = stage.Where("urls", "", lambda: open_source("urls", SourceOptions(str(listed))))
+        return stage.run(ledger, where, Terms(http, OptOuts(), Permissions()), 2)
+
+
+def states(out: Path) -> dict[str, str]:
+    with Ledger(out) as ledger:
+        return {row["image_url"]: row["state"] for row in ledger.rows("SELECT image_url, state FROM pictures")}
+
+
+def test_fifty_of_a_thousand_hosts_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their answers come only when all the others are done: whoever waited for one of them would wait for ever."""
+    hosts = [f"h{n}.example" for n in range(1000)]
+    hanging = set(hosts[::20])
+    urls = [f"http://{host}/{k}.jpg" for host in hosts for k in range(2)]
+    left = len(urls) - 2 * len(hanging)
+    all_others, guard = threading.Event(), threading.Lock()
+    waited_in_vain: list[str] = []
+
+    def take(id: str, candidate: Candidate, terms: Terms, folder: Path) -> Taken:
+        nonlocal left
+        if host_of(candidate.image_urls[0]) in hanging:
+            if not all_others.wait(60):
+                waited_in_vain.append(candidate.image_urls[0])
+            return Taken(id, None, Refusal("timeout", "no answer"))
+        with guard:
+            left -= 1
+            if not left:
+                all_others.set()
+        return Taken(id, None, Refusal("gone", ""))
+
+    monkeypatch.setattr(process, "take", take)
+    tally = crawl(tmp_path / "out", urls)
+    assert waited_in_vain == []
+    assert tally.reasons == {"gone": 1900, "timeout": 100}
+
+
+@pytest.mark.parametrize("stop", [Challenged("http://b.example/0.jpg"), Busy("http://b.example/0.jpg", "429")])
+def test_a_host_that_stops_keeps_its_own_pictures_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: Busy | Challenged
+) -> None:
+    asked: list[str] = []
+
+    def take(id: str, candidate: Candidate, terms: Terms, folder: Path) -> Taken:
+        asked.append(candidate.image_urls[0])
+        if "b.example" in candidate.image_urls[0]:
+            raise stop
+        return Taken(id, None, Refusal("gone", ""))
+
+    monkeypatch.setattr(process, "take", take)
+    urls = [f"http://{host}.example/{k}.jpg" for k in range(250) for host in "abc"]
+    with pytest.raises(type(stop)):
+        crawl(tmp_path / "out", urls)
+    assert sum("b.example" in url for url in asked) == 1, "it is asked once, and then left alone"
+    after = states(tmp_path / "out")
+    assert {state for url, state in after.items() if "b.example" in url} == {"found"}
+    assert {state for url, state in after.items() if "b.example" not in url} == {"rejected"}
+    monkeypatch.setattr(process, "take", lambda id, *_: Taken(id, None, Refusal("gone", "")))
+    crawl(tmp_path / "out", urls)
+    assert set(states(tmp_path / "out").values()) == {"rejected"}
+
+
+def test_one_worker_finds_out_whether_a_host_lives() -> None:
+    queues = HostQueues(4)
+    for n in range(40):
+        queues.add("a", f"a{n}")
+    queues.add("b", "b0")
+    assert queues.take() == ("a", ["a0"])
+    assert queues.take() == ("b", ["b0"])
+    assert queues.take() is None, "nobody knows yet whether they answer"
+    queues.done("a", answered=True)
+    assert [len((queues.take() or ("", []))[1]) for _ in range(4)] == [BATCH] * 4
+    assert queues.take() is None, "as many as one host may have"
+    queues.done("a", answered=False)
+    assert queues.take() is None, "it fell silent, and the others still ask"
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=60), st.integers(1, 5))
+def test_everything_that_is_queued_comes_once(added: list[tuple[str, bool]], at_once: int) -> None:
+    queues, running, came = HostQueues(at_once), [], []
+    for number, (host, answered) in enumerate(added):
+        queues.add(host, str(number))
+        if (found := queues.take()) is not None:
+            running.append((found[0], answered))
+            came += found[1]
+        if number % 3 == 0 and running:
+            queues.done(*running.pop(0))
+    while len(queues) or running:
+        found = queues.take()
+        if found is not None:
+            came += found[1]
+            running.append((found[0], True))
+        else:
+            queues.done(*running.pop(0))
+    assert sorted(came, key=int) == [str(number) for number in range(len(added))]
+
+
+def test_any_address_has_a_queue() -> None:
+    assert host_of("http://A.example:81/x") == "a.example:81"
+    assert host_of("http://[::1") == ""
+    assert host_of("") == ""
