@@ -8,7 +8,7 @@ from typing import Literal
 
 from benchmark.leaderboard.inputs import InputsCard, draw_for
 from benchmark.leaderboard.picture_folder import PictureFolder
-from benchmark.leaderboard.score import Answer, open_bench, score
+from benchmark.leaderboard.score import open_bench, score
 from benchmark.leaderboard.seed import Seed
 from benchmark.run.record import MethodInfo, Record
 from benchmark.run.reproduction import Work
@@ -43,7 +43,7 @@ def score_folders(
         draws = check_card(card, release, work.settings, seed)
         answers.append(PictureFolder(folder, method.name, guidance, draws, release, faces_from))
     bench = open_bench(work, seeds)
-    return score(bench, Answer(answers, {}, "re-scored from pictures"), guidance, method), answers
+    return score(bench, answers, {}, "re-scored from pictures", guidance, method), answers
 
 
 def check_card(card: InputsCard, release: Release, settings: Reproduce, seed: Seed) -> Draws:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.leaderboard.score import Answer, open_bench, score
+from benchmark.leaderboard.score import open_bench, score
 from benchmark.leaderboard.seed import Seed
 from benchmark.run.cell import Bench
 from benchmark.run.generate import Generation
@@ -44,7 +44,7 @@ def score_method(
         Generation(answering, guidance, draws, bench.release, work.settings.batch, work.device) for draws in bench.draws
     ]
     digests = weight_digests(weights) if weights is not None else {}
-    record = score(bench, Answer(generations, digests, "re-run from weights"), guidance, method)
+    record = score(bench, generations, digests, "re-run from weights", guidance, method)
     notes = [] if weights is not None else ["no weights"]
     cell = record.cell.model_copy(update={"indicator": indicator})
     return record.model_copy(update={"notes": [*record.notes, *notes], "cell": cell}), generations

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import platform
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,20 +14,22 @@ from benchmark.metrics.extractors.features import Extractor, FeatureCache, check
 from benchmark.metrics.factor_metrics import TruthReader, has_factors
 from benchmark.metrics.lpips import Diversity, alex
 from benchmark.metrics.measured import Measured
-from benchmark.run.cell_features import CellFeatures, Extractors, RealSet, extract, scratch_folder
+from benchmark.run.cell_features import Extractors, RealSet, extract, scratch_folder
 from benchmark.run.controls import controls
 from benchmark.run.generate import Generation
 from benchmark.run.measure import combine, measure
 from benchmark.run.methods import load
-from benchmark.run.record import Value
+from benchmark.run.record import MEASURE_VERSION, CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Trust
 from benchmark.run.reproduction import Work
 from benchmark.tasks.paired_release import Joined
 from benchmark.tasks.paper import Cell
-from benchmark.tasks.protocol import Draws, Protocol, content_digest, draw
+from benchmark.tasks.protocol import Draws, content_digest, draw
 from models.data.release import Release
 from models.training import parallel
 from ops.dispatch import record as ran
+from suite.files import digest
 from suite.progress import progress
+from suite.provenance import commit, versions
 
 
 @dataclass
@@ -40,21 +44,78 @@ class Bench:
     controls: dict[str, float]
 
     @classmethod
-    def open(cls, work: Work) -> Bench:
-        """Open the release, the extractors and the real side."""
+    def open(cls, work: Work, seeds: Sequence[str] = ()) -> Bench:
+        """Open the release, the extractors and the real side, and draw faces and styles from the seeds.
+
+        Args:
+            seeds: in place of the profile's sampling seeds, by which records still name the draws.
+        """
         settings = work.settings
         release = work.open()
         extractors = open_extractors(work, release)
         real = RealSet.of(release, settings.real_split, FeatureCache(work.folder / "cache"))
         draws = [
             draw(release, settings.faces, settings.styles, seed, settings.face_split, settings.style_split)
-            for seed in settings.sampling_seeds
+            for seed in seeds or settings.sampling_seeds
         ]
         return cls(work, release, extractors, real, draws, controls(extractors, real, draws[0]))
 
-    def extract(self, generation: Generation, scratch: Path, step: Callable[[int], Any]) -> CellFeatures:
-        """The features of one generation, the real ones beside."""
-        return extract(generation, self.extractors, self.real, scratch, self.work.settings.faces_a_block, step)
+    def measure(self, generation: Generation, title: str) -> list[Measured]:
+        """The numbers of one generation; its features lie on the cache's disk meanwhile."""
+        cache = self.work.folder / "cache"
+        with scratch_folder(cache) as scratch, progress(None, title, total=generation.draws.faces, unit="face") as bar:
+            block = self.work.settings.faces_a_block
+            return measure(extract(generation, self.extractors, self.real, Path(scratch), block, bar.update))
+
+    def record(
+        self,
+        cell: Cell,
+        generations: Sequence[Generation],
+        method: MethodInfo,
+        weights: dict[str, str],
+        trust: Trust,
+        pictures: Callable[[], str | None] = lambda: None,
+        inputs: str = "",
+    ) -> Record:
+        """Measure one generation a sampling seed and write down everything that the numbers depend on.
+
+        Args:
+            weights: file name -> SHA-256 of what the method loaded.
+            pictures: digest of pictures that were made elsewhere, asked for when all have been read.
+            inputs: digest over what the measurement depends on; by default over weights, pictures and protocols.
+
+        Raises:
+            SuiteError: the pictures are no measurement, with the reason.
+        """
+        begun = time.perf_counter()
+        title = cell.key if cell.table else method.name
+        values, protocols = combine([self.measure(one, title) for one in generations], self.base(cell))
+        made = pictures()
+        depends = {"version": MEASURE_VERSION, "weights": weights, "pictures": made, "method": method.name}
+        return Record(
+            method=method,
+            cell=CellInfo(table=cell.table, guidance=cell.guidance, indicator=cell.indicator),
+            values=values,
+            controls=self.controls,
+            protocols={key: ProtocolInfo(metric=p.metric, parameters=p.parameters) for key, p in protocols.items()},
+            provenance=Provenance(
+                manifest=self.release.digest,
+                release=str(self.release.card.get("name", "")),
+                weights=weights,
+                sampling_seeds=list(self.work.settings.sampling_seeds),
+                draws=[draws.digest for draws in self.draws],
+                commit=commit(),
+                ops=ran(),
+                versions=versions(),
+                hardware=hardware(self.work.device),
+                processes=parallel.world(),
+                seconds={"total": round(time.perf_counter() - begun, 2)},
+                profile=self.work.profile,
+                inputs=inputs or digest({**depends, "protocols": sorted(protocols)}),
+                pictures=made,
+            ),
+            trust=trust,
+        )
 
     def base(self, cell: Cell) -> dict[str, Any]:
         """What every number of the cell depends on besides extractor and method."""
@@ -113,22 +174,8 @@ def open_lpips(work: Work) -> Diversity:
     return alex(trunk, sha256, verified=True, size=work.settings.lpips_size, device=work.device)
 
 
-@dataclass(frozen=True)
-class CellResult:
-    """What a cell's record is made of."""
-
-    values: list[Value]
-    controls: dict[str, float]
-    protocols: dict[str, Protocol]
-    draws: list[str]
-    release: str
-    ops: dict[str, str]
-    processes: int
-    notes: list[str]
-
-
-def measure_cell(bench: Bench, cell: Cell, weights: Path) -> CellResult:
-    """Generate and measure one cell under every sampling seed.
+def measure_cell(bench: Bench, cell: Cell, weights: Path, digests: dict[str, str], inputs: str) -> Record:
+    """Generate and measure one cell of the tables under every sampling seed.
 
     Raises:
         SuiteError: the method's answer is no measurement, with the reason.
@@ -136,28 +183,24 @@ def measure_cell(bench: Bench, cell: Cell, weights: Path) -> CellResult:
     work = bench.work
     options = {} if cell.indicator is None else {"indicator": cell.indicator}
     method = load(cell.method, weights, work.device, **options)
-    by_seed: list[list[Measured]] = []
-    for draws in bench.draws:
-        generation = Generation(method, cell.guidance, draws, bench.release, work.settings.batch, work.device)
-        with (
-            scratch_folder(work.folder / "cache") as scratch,
-            progress(None, cell.key, total=draws.faces, unit="face") as bar,
-        ):
-            found = bench.extract(generation, Path(scratch), bar.update)
-            by_seed.append(measure(found))
-    values, protocols = combine(by_seed, bench.base(cell))
+    generations = [
+        Generation(method, cell.guidance, draws, bench.release, work.settings.batch, work.device)
+        for draws in bench.draws
+    ]
+    info = MethodInfo(name=cell.method, train_data=f"manifest {bench.release.digest[:12]}, split train")
+    record = bench.record(cell, generations, info, digests, "re-run from weights", inputs=inputs)
     notes = []
     if isinstance(bench.release, Joined) and not bench.release.splits:
         notes.append("the photographs come without splits: training may have seen the faces that were restyled")
     if cell.indicator is not None and (layers := getattr(method, "i", cell.indicator)) != cell.indicator:
         notes.append(f"indicator {cell.indicator} of 18 layers is {layers} in this generator")
-    return CellResult(
-        values=values,
-        controls=bench.controls,
-        protocols=protocols,
-        draws=[d.digest for d in bench.draws],
-        release=str(bench.release.card.get("name", "")),
-        ops=ran(),
-        processes=parallel.world(),
-        notes=notes,
-    )
+    return record.model_copy(update={"notes": notes})
+
+
+def hardware(device: str) -> str:
+    """The device in words."""
+    import torch
+
+    if device.startswith("cuda"):
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
+    return f"{platform.machine()} processor, {torch.get_num_threads()} threads"

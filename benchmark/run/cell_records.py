@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import platform
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.run.record import CellInfo, MethodInfo, ProtocolInfo, Provenance, PublishedInfo, Record, read, write
+from benchmark.run.record import MEASURE_VERSION, CellInfo, PublishedInfo, Record, read, write
 from benchmark.run.reproduction import Work
 from benchmark.run.training import weight_digests
 from benchmark.tasks.paper import Cell, cells, published
 from suite.errors import SuiteError
 from suite.files import digest, sha256_file
-from suite.provenance import commit, versions
 
 if TYPE_CHECKING:
     from benchmark.run.cell import Bench
-
-# Raised when the numbers themselves change meaning, so that kept records are measured again.
-MEASURE_VERSION = 1
 
 
 class CellRecords:
@@ -87,35 +81,7 @@ class CellRecords:
 
         if self._bench is None:
             self._bench = Bench.open(self.work)
-        begun = time.perf_counter()
-        result = measure_cell(self._bench, cell, self.ready[cell.method])
-        return Record(
-            method=MethodInfo(name=cell.method, train_data=f"manifest {self.manifest[:12]}, split train"),
-            cell=CellInfo(table=cell.table, guidance=cell.guidance, indicator=cell.indicator),
-            values=result.values,
-            controls=result.controls,
-            protocols={
-                key: ProtocolInfo(metric=p.metric, parameters=p.parameters) for key, p in result.protocols.items()
-            },
-            published=_published(cell),
-            provenance=Provenance(
-                manifest=self.manifest,
-                release=result.release,
-                weights=self._weights(cell.method),
-                sampling_seeds=list(self.work.settings.sampling_seeds),
-                draws=result.draws,
-                commit=commit(),
-                ops=result.ops,
-                versions=versions(),
-                hardware=hardware(self.work.device),
-                processes=result.processes,
-                seconds={"total": round(time.perf_counter() - begun, 2)},
-                profile=self.work.profile,
-                inputs=inputs,
-            ),
-            trust="re-run from weights",
-            notes=result.notes,
-        )
+        return measure_cell(self._bench, cell, self.ready[cell.method], self._weights(cell.method), inputs)
 
 
 def _readable(path: Path) -> Record | None:
@@ -147,12 +113,3 @@ def _feature_files(work: Work) -> dict[str, str]:
 
         return others | ({FACTOR_NET.name: sha256_file(FACTOR_NET)} if FACTOR_NET.is_file() else {})
     return others | {name: entry(name).sha256 for name in ("inception", "inception-pytorch", "alexnet")}
-
-
-def hardware(device: str) -> str:
-    """The device in words."""
-    import torch
-
-    if device.startswith("cuda"):
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
-    return f"{platform.machine()} processor, {torch.get_num_threads()} threads"

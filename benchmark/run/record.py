@@ -21,6 +21,8 @@ from suite.errors import SuiteError
 from suite.files import canonical_json, digest, write_json
 
 SCHEMA = 1
+# Raised when the numbers themselves change meaning, so that kept records are measured again.
+MEASURE_VERSION = 1
 MAX_BYTES = 1 << 20
 PLAIN = re.compile(r"^[^\x00-\x1f\x7f<>&\"'`\\\u200b-\u200f\u202a-\u202e\u2066-\u2069]*$")
 PROTOCOL = re.compile(r"^aahq-[a-z0-9-]+-v\d{1,4}:[0-9a-f]{12}$")
