@@ -20,6 +20,8 @@ class AdaInSettings(BaselineSettings):
 
     starts: ClassVar[Mapping[str, str]] = {"vgg_weights": "adain-vgg"}
 
+    size_unit: ClassVar[int] = 8
+
     crop_from: float = Field(default=2.0, ge=1, le=4)
     flip: bool = False
     width: int = Field(default=512, ge=32, multiple_of=8)

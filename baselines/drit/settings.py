@@ -19,6 +19,7 @@ class DritSettings(BaselineSettings):
     """
 
     # Half of the batch is shown in each role.
+    size_unit: ClassVar[int] = 4
     batch_unit: ClassVar[int] = 2
 
     crop_from: float = Field(default=256 / 216, ge=1, le=4)

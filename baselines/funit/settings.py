@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from baselines.settings import BaselineSettings
@@ -12,6 +14,8 @@ class FunitSettings(BaselineSettings):
 
     `classes` follows from the domains in training here.
     """
+
+    size_unit: ClassVar[int] = 8
 
     crop_from: float = Field(default=140 / 128, ge=1, le=4)
     dim: int = Field(default=64, ge=4)

@@ -18,6 +18,8 @@ class MunitSettings(BaselineSettings):
 
     starts: ClassVar[Mapping[str, str]] = {"vgg_weights": "vgg19"}
 
+    size_unit: ClassVar[int] = 4
+
     dim: int = Field(default=64, ge=4)
     mlp_dim: int = Field(default=256, ge=8)
     style_dim: int = Field(default=8, ge=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from baselines.settings import BaselineSettings
@@ -12,6 +14,8 @@ class StarGan2Settings(BaselineSettings):
 
     `base` 0 means the published width 2^14 / size.
     """
+
+    power_of_two: ClassVar[bool] = True
 
     resized_crop: float = Field(default=0.5, ge=0, le=1)
     latent: int = Field(default=16, ge=1)

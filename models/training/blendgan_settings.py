@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -40,6 +40,8 @@ class BlendGANSettings(LoopSettings):
         ema_decay: of the averaged generator, per step.
         augment: "ada" adapts the strength of geometric augmentation to small data.
     """
+
+    power_of_two: ClassVar[bool] = True
 
     style_dim: int = Field(default=512, ge=8)
     n_mlp: int = Field(default=8, ge=1)

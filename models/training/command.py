@@ -13,6 +13,7 @@ import torch
 from models.data.prepared import Prepared, prepare
 from models.training import estimate, parallel
 from models.training.loop import Loop
+from models.training.run_folder import RunFolder
 from models.training.settings import LoopSettings
 from models.training.trainee import Trainee
 from suite.cli import emit, json_option
@@ -109,6 +110,7 @@ def train(
         if options.dry_run:
             _dry_run(name, options, settings, build, device, period)
             return
+        parallel.first_alone(lambda: RunFolder(options.run, writes=False).check_free(options.resume))
         torch.manual_seed(settings.seed)
         trainee = build(settings, device)
         pictures = parallel.once_a_machine(lambda: _pictures(options, settings, trainee, given or {}))

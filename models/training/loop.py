@@ -23,10 +23,15 @@ from models.training.run_folder import RunFolder
 from models.training.settings import LoopSettings
 from models.training.trainee import Batch, Trainee
 from suite.errors import SuiteError
+from suite.failures import explain
 from suite.progress import progress
 from suite.terminal import say
 
 MOST_ROLL_BACKS = 3
+
+
+class Misfit(SuiteError):
+    """Settings that make networks, but no step."""
 
 
 @dataclass
@@ -75,6 +80,7 @@ class Loop:
     health: Health = field(default_factory=Health)
     roll_backs: int = 0
     unsaved: str = ""
+    stepped: bool = False
     untold: set[str] = field(default_factory=set)
 
     def run(self, resume: bool = False) -> int:
@@ -99,6 +105,10 @@ class Loop:
         try:
             with Stop() as stop:
                 done = self._steps(out, streams, config, done, stop)
+        except Misfit:
+            if not resume:
+                out.withdraw()
+            raise
         finally:
             for stream in streams.values():
                 stream.close()
@@ -128,7 +138,7 @@ class Loop:
         while done < settings.steps:
             began, waited = time.perf_counter(), sum(stream.waited for stream in streams.values())
             batch, draws = self._batch(streams, done), self._draws(done)
-            scalars = parallel.means(self.trainee.step(batch, draws))
+            scalars = parallel.means(self._taken(batch, draws))
             if broken := self.health.broken(scalars):
                 done = self._roll_back(config, done, broken)
                 out.rewind(done)
@@ -156,6 +166,20 @@ class Loop:
         if bar is not None:
             bar.close()
         return done
+
+    def _taken(self, batch: Batch, draws: StepRNG) -> dict[str, torch.Tensor]:
+        """The trainee's step. What the first one raises is of settings that do not go together; later ones are like it."""
+        try:
+            scalars = self.trainee.step(batch, draws)
+        except (RuntimeError, ValueError, IndexError) as error:
+            if self.stepped or explain(error):
+                raise
+            raise Misfit(
+                f"--set: the first step cannot be taken with these settings (size {self.settings.size}, batch "
+                f"{self.settings.batch}, ...): {error}; --traceback shows where"
+            ) from error
+        self.stepped = True
+        return scalars
 
     def _streams(self) -> dict[str, Stream]:
         streams = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -26,6 +26,9 @@ from suite.errors import SuiteError
 WEIGHTS = "psp_encoder.safetensors"
 
 
+Width = Annotated[int, Field(ge=16, multiple_of=16)]
+
+
 class PSPSettings(LoopSettings):
     """Settings of pSp's training.
 
@@ -40,7 +43,8 @@ class PSPSettings(LoopSettings):
     """
 
     generator: str = ""
-    widths: tuple[int, int, int, int] = WIDTHS
+    # Squeeze-and-excitation divides them by 16.
+    widths: tuple[Width, Width, Width, Width] = WIDTHS
     start: str = ""
     lr: float = Field(default=1e-4, gt=0)
     l2_weight: float = Field(default=1.0, ge=0)

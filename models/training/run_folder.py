@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -38,8 +39,7 @@ class RunFolder:
         """Record what runs, before it runs. A folder that holds another run is refused."""
         if not self.writes:
             return
-        if (self.path / "run.json").exists() and not resumed:
-            raise SuiteError(f"--run {self.path}: already holds a run; go on with --resume or name another folder")
+        self.check_free(resumed)
         self.path.mkdir(parents=True, exist_ok=True)
         write_json(
             self.path / "run.json",
@@ -55,6 +55,21 @@ class RunFolder:
                 "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             },
         )
+
+    def check_free(self, resumed: bool) -> None:
+        """Refuse a folder that holds another run, before any work."""
+        if (self.path / "run.json").exists() and not resumed:
+            raise SuiteError(f"--run {self.path}: already holds a run; go on with --resume or name another folder")
+        if resumed and not self.checkpoints.is_dir():
+            raise SuiteError(f"--resume: no checkpoint in {self.path}; start without --resume")
+
+    def withdraw(self) -> None:
+        """Take away what `begin` and the first checkpoint wrote: nothing was trained."""
+        if self.writes:
+            (self.path / "run.json").unlink(missing_ok=True)
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            if not any(self.path.iterdir()):
+                self.path.rmdir()
 
     def check_data(self, data: dict[str, Any]) -> None:
         """Refuse to go on with other pictures than the run began with.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from suite.errors import SuiteError
+from suite.params import LARGEST_SEED
 from suite.profiles import Settings
 
 
@@ -14,7 +16,7 @@ class LoopSettings(Settings):
     """The shared loop's settings. Counts are in steps; a step is one pass of the method's whole update order.
 
     Attributes:
-        size: side of the training pictures, a power of two.
+        size: side of the training pictures; which sides there are depends on the networks.
         steps: how many steps the run takes in all.
         batch: pictures of each domain in one step, over all ranks: the effective batch.
         micro_batch: pictures that go through the networks at once on one rank; smaller ones accumulate to `batch`.
@@ -34,12 +36,15 @@ class LoopSettings(Settings):
 
     # What a process's share must be a multiple of: a method that splits it into roles asks for more.
     batch_unit: ClassVar[int] = 1
+    # What the side must be: a multiple of this, or a power of two.
+    size_unit: ClassVar[int] = 1
+    power_of_two: ClassVar[bool] = False
 
     size: int = Field(ge=32, le=1024)
     steps: int = Field(ge=1)
     batch: int = Field(ge=1)
     micro_batch: int = Field(default=0, ge=0)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     flip: bool = True
     split: Literal["train", "all"] = "train"
     precision: Literal["float32", "bf16", "fp16"] = "float32"
@@ -50,6 +55,17 @@ class LoopSettings(Settings):
     keep: int = Field(default=2, ge=1)
     sample_every: int = Field(default=1000, ge=1)
     log_every: int = Field(default=50, ge=1)
+
+    @field_validator("size")
+    @classmethod
+    def _a_side_that_the_networks_have(cls, size: int) -> int:
+        if cls.power_of_two and size & (size - 1):
+            below = 1 << size.bit_length() - 1
+            raise PydanticCustomError("side", f"{size} is no power of two; give {below} or {2 * below}")
+        if size % cls.size_unit:
+            below = size // cls.size_unit * cls.size_unit
+            raise PydanticCustomError("side", f"{size} is no multiple of {cls.size_unit}; give {below + cls.size_unit}")
+        return size
 
     @property
     def load_size(self) -> int:

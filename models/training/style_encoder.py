@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -44,7 +44,7 @@ class StyleEncoderSettings(LoopSettings):
     style_dim: int = Field(default=512, ge=8)
     trunk: Literal["vgg19", "lite0", "seeded"] = "vgg19"
     lite0_maps: int = Field(default=3, ge=1, le=5)
-    trunk_widths: tuple[int, int, int, int, int] = WIDTHS
+    trunk_widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt] = WIDTHS
     vgg: str = ""
     lr: float = Field(default=0.002, gt=0)
     temperature: float = Field(default=0.1, gt=0)

@@ -299,3 +299,27 @@ except SuiteError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_code)
 """
+
+
+class Misfitting(ToyTrainee):
+    def step(self, batch: Any, draws: Any) -> dict[str, torch.Tensor]:
+        return {"loss": torch.zeros(2, 3) @ torch.zeros(2, 3)}
+
+
+class BreaksLater(ToyTrainee):
+    def step(self, batch: Any, draws: Any) -> dict[str, torch.Tensor]:
+        if draws.step == 3:
+            raise ValueError("a bug")
+        return super().step(batch, draws)
+
+
+def test_settings_that_make_no_step_are_one_line_and_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=r"the first step cannot be taken .*size 32, batch 4.*mat1 and mat2"):
+        loop(tmp_path / "run", Misfitting).run()
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_breaks_later_is_a_bug_and_keeps_the_run(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a bug"):
+        loop(tmp_path, BreaksLater).run()
+    assert checkpoint.all_checkpoints(tmp_path / "checkpoints")
