@@ -9,7 +9,7 @@ import click
 
 from models.data.prepared import prepare
 from models.training.command import TrainOptions, resolve, train, training_options
-from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee, retrieval, save
+from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee, retrieval, save, whiten
 from models.training.trainee import Trainee
 from suite.errors import SuiteError
 
@@ -31,6 +31,9 @@ def command(options: TrainOptions) -> None:
     def finish(folder: Path, trainee: Trainee) -> dict[str, Any]:
         assert isinstance(trainee, StyleEncoderTrainee)
         encoder = trainee.encoder.eval()
+        if settings.whiten:
+            source = options.data or options.art or ""
+            whiten(encoder, prepare(source, settings.size, "art", workers=options.workers), trainee.device)
         summary: dict[str, Any] = {"weights": str(save(encoder, folder, {"training": settings.model_dump()}))}
         try:
             held_out = prepare(options.data or options.art or "", settings.size, "art", "val", workers=options.workers)

@@ -33,6 +33,7 @@ from models.training.style_latent import (
     projection_g,
 )
 from models.training.trainee import Batch
+from models.training.warmup import FaceEncoder, divergence, reconstruction, sampled
 from models.weights import load_checkpoint, load_state, save_weights
 from suite.errors import SuiteError
 
@@ -100,6 +101,8 @@ class BlendGANTrainee:
         for network in self.discriminators:
             network.shared = True  # type: ignore[assignment]
         self.trained = [g, *self.discriminators]
+        if settings.warmup_steps:
+            nets["warmup_encoder"] = FaceEncoder(settings.size, settings.style_dim).to(device)
         self.optimizers = self._optimizers()
         queue = torch.randn(settings.queue, code, device=device)
         self.memory: dict[str, Any] = {
@@ -125,7 +128,11 @@ class BlendGANTrainee:
             return torch.optim.Adam(parameters, settings.lr * ratio, (0.0, 0.99**ratio))
 
         d = [parameter for network in self.discriminators for parameter in network.parameters()]
-        return {"g": adam(list(self.g.parameters()), settings.path_every), "d": adam(d, settings.r1_every)}
+        optimizers = {"g": adam(list(self.g.parameters()), settings.path_every), "d": adam(d, settings.r1_every)}
+        if settings.warmup_steps:
+            codes = self.networks["warmup_encoder"].parameters()
+            optimizers["warmup"] = torch.optim.Adam(codes, settings.lr, (0.0, 0.99))
+        return optimizers
 
     @torch.no_grad()
     def codes(self, images: Tensor) -> Tensor:
@@ -149,6 +156,8 @@ class BlendGANTrainee:
             else None
         )
         noise = draws.noise(self.g.noise_shapes(), count, self.device)
+        if draws.step < settings.warmup_steps:
+            return self._warm_up(batch, styles, torch.cat([z, z2]), noise)
         fake = partial(self._fakes, z, z2, mix, styles.positive, noise)
         keep_graph = len(updates.parts(count, settings.micro_batch)) == 1
         kept = fake(slice(0, count)) if keep_graph else None
@@ -171,6 +180,35 @@ class BlendGANTrainee:
         if self.styled and self.remembers:
             self._remember(styles.own if self.on_pairs else styles.positive)
         return said
+
+    def _warm_up(self, batch: Batch, styles: Styles, normal: Tensor, noise: list[Tensor]) -> dict[str, Tensor]:
+        """One step of reconstruction: photographs as natural faces, works of art in their own styles."""
+        count = len(styles.own)
+        domains = [batch.images[name] for name in ("photo", "art") if name in batch.images]
+        said: dict[str, list[Tensor]] = {"reconstruction": [], "divergence": []}
+
+        def loss(part: slice) -> Tensor:
+            pictures = torch.cat([images[part] for images in domains])
+            mean, log_variance = self.networks["warmup_encoder"](pictures)
+            draws = torch.cat([half[part] for half in normal.split(count)[: len(domains)]])
+            w = self.g.broadcast(self.g.map_face(sampled(mean, log_variance, draws)))
+            if self.styled:
+                face, content = w.chunk(2)
+                w = torch.cat([face, self.g.blend(content, self.g.map_style(styles.own[part]))])
+            made = self._synthesise(w, [layer[part].repeat(len(domains), 1, 1, 1) for layer in noise]).float()
+            terms = {"reconstruction": reconstruction(made, pictures), "divergence": divergence(mean, log_variance)}
+            for name, value in terms.items():
+                said[name].append(value.detach())
+            return terms["reconstruction"] + self.settings.warmup_kl * terms["divergence"]
+
+        updates.accumulate(count, self.settings.micro_batch, loss)
+        for name in ("g", "warmup"):
+            updates.apply(self.optimizers[name])
+        self.g.clamp_blend()
+        updates.update_ema(self.networks["g_ema"], self.g, self.settings.ema_decay)
+        if self.styled and self.remembers:
+            self._remember(styles.own)
+        return {name: torch.stack(values).mean() for name, values in said.items()}
 
     def _styles(self, art: Tensor, draws: StepRNG) -> Styles:
         """Codes of the art pictures; z_s+ is drawn from N(0, I) for the share `latent_style` of them."""

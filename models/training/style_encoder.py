@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from models.data.prepared import Prepared
 from models.networks.efficientnet_lite import TAP_WIDTHS, Lite0Trunk, load_lite0
+from models.networks.layers import EqualLinear
 from models.networks.style_encoder import Projector, StyleEncoder
 from models.networks.vgg import WIDTHS
 from models.training import parallel, updates
@@ -39,6 +40,7 @@ class StyleEncoderSettings(LoopSettings):
         vgg: path of VGG-19's weights.
         lr: Adam's rate, betas (0, 0.99) (appendix A.1).
         temperature: tau of Eq. 2. The paper does not give it.
+        whiten: after training, bring the codes of the training pictures to mean 0 and unit covariance (`whiten`).
     """
 
     style_dim: int = Field(default=512, ge=8)
@@ -48,6 +50,7 @@ class StyleEncoderSettings(LoopSettings):
     vgg: str = ""
     lr: float = Field(default=0.002, gt=0)
     temperature: float = Field(default=0.1, gt=0)
+    whiten: bool = False
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
@@ -151,6 +154,33 @@ def seed_trunk(trunk: nn.Module) -> None:
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def whiten(
+    encoder: StyleEncoder, pictures: Prepared, device: torch.device, most: int = 4096, shrink: float = 0.01
+) -> None:
+    """Fold an affine map into the last layer, after which the codes of `pictures` have mean 0 and unit covariance.
+
+    Latent-guided synthesis draws its codes from N(0, I), and the projection discriminator multiplies codes with features:
+    both need codes of that scale, which the contrastive loss, blind to length, leaves open.
+
+    Args:
+        most: how many pictures are read.
+        shrink: share of the mean variance that is added to each direction's, so that directions that hold nothing but
+            rounding are not blown up.
+    """
+    rows = torch.arange(min(most, len(pictures))).numpy()
+    pixels = torch.from_numpy(pictures.pixels[rows]).permute(0, 3, 1, 2)
+    codes = torch.cat([encoder(part.to(device).float().div(127.5).sub(1)) for part in pixels.split(64)]).double()
+    values, vectors = torch.linalg.eigh(torch.cov(codes.T))
+    values = values.clamp_min(0)
+    turn = vectors @ torch.diag((values + shrink * values.mean()).rsqrt()) @ vectors.T
+    last = encoder.embedder_mlp[-1]
+    assert isinstance(last, EqualLinear)
+    bias = turn @ (last.bias.double() - codes.mean(0))
+    last.weight.copy_(turn @ last.weight.double())
+    last.bias.copy_(bias)
 
 
 @torch.no_grad()

@@ -25,9 +25,17 @@ from models.training.loop import Loop
 from models.training.psp import PSPSettings, PSPTrainee
 from models.training.psp import save as save_psp
 from models.training.rng import StepRNG
-from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee, load_encoder, nt_xent, retrieval
+from models.training.style_encoder import (
+    StyleEncoderSettings,
+    StyleEncoderTrainee,
+    load_encoder,
+    nt_xent,
+    retrieval,
+    whiten,
+)
 from models.training.style_encoder import save as save_encoder
 from models.training.trainee import Batch
+from models.training.warmup import divergence, reconstruction
 from models.weights import read_checkpoint
 from models.weights.convert import convert
 from suite.errors import SuiteError
@@ -94,6 +102,44 @@ def test_a_style_encoder_over_lite0_is_found_again_by_its_shapes(tmp_path: Path)
     assert trained.embedder(picture).shape == (2, 16 * 17 // 2 + 24 * 25 // 2)
     again = load_encoder(save_encoder(trained, tmp_path, {}))
     assert torch.equal(again(picture), trained(picture))
+
+
+def test_whitened_codes_have_unit_covariance() -> None:
+    torch.manual_seed(0)
+    trained = StyleEncoderTrainee(encoder_settings(style_dim=8), CPU).encoder
+    art = pictures(40, seed=3)
+    before = codes_of(trained, art)
+    whiten(trained, art, CPU, shrink=1e-9)
+    after = codes_of(trained, art)
+    assert after.mean(0).abs().max() < 1e-3
+    torch.testing.assert_close(torch.cov(after.T), torch.eye(8), rtol=0, atol=1e-2)
+    # An affine map of the codes before, and nothing else: 9 numbers explain each new code.
+    ones = torch.cat([before, torch.ones(40, 1)], 1).double()
+    fitted = ones @ torch.linalg.lstsq(ones, after.double()).solution
+    assert (fitted - after).abs().max() < 1e-3
+
+
+def codes_of(encoder: StyleEncoder, art: Prepared) -> torch.Tensor:
+    with torch.no_grad():
+        return encoder(torch.from_numpy(art.pixels).permute(0, 3, 1, 2).float().div(127.5).sub(1))
+
+
+def test_a_warm_up_learns_to_reproduce_both_domains(tmp_path: Path, encoder: Path) -> None:
+    run = loop(tmp_path, encoder=str(encoder), steps=12, warmup_steps=10, lr=0.01, save_every=12)
+    run.run()
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    losses = [row["reconstruction"] for row in rows if "reconstruction" in row]
+    assert len(losses) == 10
+    assert losses[-1] < 0.8 * losses[0]
+    assert all("d_face_loss" in row for row in rows[10:])
+
+
+def test_reconstruction_and_divergence_are_their_formulas() -> None:
+    made = torch.zeros(1, 3, 4, 4)
+    picture = torch.full((1, 3, 4, 4), 0.5)
+    assert reconstruction(made, picture).item() == pytest.approx(0.5)
+    mean, log_variance = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, math.log(2.0)]])
+    assert divergence(mean, log_variance).item() == pytest.approx(0.5 + (2 - math.log(2) - 1) / 2)
 
 
 def test_nt_xent_is_equation_2() -> None:
