@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aahq.ledger import LEDGER, Ledger
+from aahq.own import clear_build
 from aahq.painted.gallery import Gallery, serve
 from aahq.pipeline import open_build, run_all
 from aahq.report import reasons, write_report
@@ -18,7 +18,6 @@ from suite.errors import SuiteError
 
 # Longest side of the painted works: large enough for faces that pass, small enough to be painted in a minute.
 SIDE = 640
-_MADE = ("pictures", "faces", "release")
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,4 @@ def _clear(folder: Path) -> None:
     with Ledger(folder) as ledger:
         if not ledger.get("demo"):
             raise SuiteError(f"FOLDER {folder}: holds a build of yours; give another folder")
-    for name in _MADE:
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for path in folder.glob(f"{LEDGER}*"):
-        path.unlink()
+    clear_build(folder)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,23 @@ def face_id(picture: str, number: int) -> str:
     return f"{picture}-{number:02}"
 
 
+def refuse_foreign_ledger(path: Path) -> None:
+    """Refuse a database of another program: opening it as a ledger would change it.
+
+    A damaged one, and one that was never begun, are left to the ledger.
+
+    Raises:
+        SuiteError: it is not ours.
+    """
+    with (
+        suppress(sqlite3.DatabaseError),
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db,
+    ):
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and not tables >= {"meta", "cursors", "pictures", "faces", "runs"}:
+            raise SuiteError(f"OUT {path}: is a database of another program; give another folder")
+
+
 class Ledger:
     """One connection to a build's ledger. Only the main process of a build writes.
 
@@ -170,6 +187,8 @@ class Ledger:
         self.path = folder / LEDGER
         if not create and not self.path.is_file():
             raise SuiteError(f"OUT {folder}: no {LEDGER} there; start with 'aahq build {folder} --source ...'")
+        if self.path.exists():
+            refuse_foreign_ledger(self.path)
         try:
             self.db = sqlite3.connect(self.path, isolation_level=None, timeout=PATIENCE)
             self.db.row_factory = sqlite3.Row

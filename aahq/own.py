@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
 from pathlib import Path
 
-from aahq.ledger import LEDGER
-from aahq.release.own import foreign_files, is_release
+from aahq.ledger import LEDGER, refuse_foreign_ledger
+from aahq.release.own import foreign_files, is_release, refuse_foreign, remove_empty, take_away
 from suite.errors import SuiteError
 from suite.ownership import claim_file, part_of, real, refuse_overlap, refuse_unwritable
 
@@ -24,7 +22,6 @@ NOTES = ("tombstones.json", "superseded.json", "rebuild.json")
 _CONTENT = {PICTURES: re.compile(r"([0-9a-f]{2})[0-9a-f]{62}"), FACES: re.compile(r"([0-9a-f]{2})[0-9a-f]{62}\.png")}
 _FETCHING = re.compile(r"\.fetch-\d+-\d+\.part")
 _REVIEWED = re.compile(r"decisions\.jsonl|tiles/[^/]{2}/[A-Za-z0-9._-]+-[0-9a-f]+\.jpg")
-_TABLES = {"meta", "cursors", "pictures", "faces", "runs"}
 # The second is how the page began before it had a mark.
 _REPORT_MARKS = (b'<meta name="generator" content="aahq report">', b"what was kept, what was dropped and why</title>")
 
@@ -54,7 +51,7 @@ def claim_build(out: Path) -> None:
     if not out.is_dir():
         return
     if (out / LEDGER).exists():
-        _refuse_foreign_ledger(out / LEDGER)
+        refuse_foreign_ledger(out / LEDGER)
         return
     for name in _foreign_names(out):
         raise SuiteError(
@@ -113,22 +110,29 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted((*files, *links)))
 
 
-def _refuse_foreign_ledger(path: Path) -> None:
-    """Opening a database would change it: whether it is ours is read first. A damaged one is the ledger's to explain."""
-    with (
-        suppress(sqlite3.DatabaseError),
-        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db,
-    ):
-        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables and not tables >= _TABLES:
-            raise SuiteError(f"OUT {path}: is a database of another program; give another folder")
-
-
 def _is_content_part(kind: str, path: Path) -> bool:
     if kind == PICTURES and _FETCHING.fullmatch(path.name):
         return True
     whole = part_of(path.name)
     return whole is not None and _CONTENT[kind].fullmatch(whole) is not None
+
+
+def clear_build(out: Path) -> None:
+    """Remove a build's pictures, faces, release and ledger, and nothing else that lies among them.
+
+    Raises:
+        SuiteError: its release holds files of the person's own; nothing is removed then.
+    """
+    if is_release(out / RELEASE):
+        refuse_foreign(out / RELEASE)
+    for kind in (PICTURES, FACES):
+        for path in content_files(out, kind):
+            path.unlink(missing_ok=True)
+        remove_empty(out / kind)
+    if is_release(out / RELEASE):
+        take_away(real(out / RELEASE), keep_folder=True)
+    for name in (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm"):
+        (out / name).unlink(missing_ok=True)
 
 
 def sweep_parts(out: Path) -> None:

@@ -11,10 +11,13 @@ import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from suite.errors import SuiteError
 from suite.files import PART_SUFFIX
+
+if TYPE_CHECKING:
+    from PIL.PngImagePlugin import PngInfo
 
 # What `suite.files.whole_file` puts between a name and its suffix while the file is not whole yet.
 _PART = re.compile(rf"\.(?P<name>.+)\.[a-z0-9_]{{8}}{re.escape(PART_SUFFIX)}", re.DOTALL)
@@ -126,6 +129,26 @@ def claim_file(flag: str, path: str | os.PathLike[str], is_own: Callable[[Path],
     refuse_unwritable(flag, place.parent)
     if place.exists() and not is_own(place):
         raise SuiteError(f"{flag} {path}: is there already and not this command's own; move it, or give another name")
+
+
+def png_mark(by: str) -> PngInfo:
+    """What a command writes into its PNG files, so that it knows them again: `picture.save(..., pnginfo=...)`."""
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("Software", by)
+    return info
+
+
+def is_png_of(by: str) -> Callable[[Path], bool]:
+    """Whether a file is a PNG with the mark of a command; also an empty file, in which nothing can be lost."""
+
+    def is_own(path: Path) -> bool:
+        with path.open("rb") as picture:
+            head = picture.read(4096)
+        return not head or (head.startswith(b"\x89PNG") and b"Software\x00" + by.encode() in head)
+
+    return is_own
 
 
 def part_of(name: str) -> str | None:

@@ -14,6 +14,7 @@ import click
 
 from suite.cli import json_option
 from suite.errors import SuiteError
+from suite.ownership import claim_file, is_png_of
 from suite.terminal import say, say_json
 
 
@@ -57,8 +58,10 @@ def _targets(pictures: tuple[str, ...], out: Path) -> dict[str, Path]:
     """Picture -> the file that its face becomes: its stem, with a number where an earlier picture has that name.
 
     Raises:
-        SuiteError: a picture itself would be overwritten.
+        SuiteError: a picture itself, or a file that this command did not write, would be overwritten.
     """
+    from aahq.faces.picture_aligner import MARK
+
     own = {os.path.realpath(picture) for picture in pictures}
     targets: dict[str, Path] = {}
     taken: set[str] = set()
@@ -71,6 +74,7 @@ def _targets(pictures: tuple[str, ...], out: Path) -> dict[str, Path]:
         targets[picture] = out / f"{name}.png"
         if os.path.realpath(targets[picture]) in own:
             raise SuiteError(f"-o {out}: {targets[picture].name} there is one of PICTURES; give another folder")
+        claim_file("-o", targets[picture], is_png_of(MARK))
     return targets
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 from suite.files import write_json
+from suite.ownership import claim_file
 
 
 @click.command()
@@ -45,6 +47,7 @@ def command(
     names = tuple(name.strip() for name in faults.split(",")) if faults else ()
     gallery = Gallery(count, seed, side=side, distinct=distinct, pictures_from=pictures, cache=cache, faults=names)
     if truth is not None:
+        claim_file("--truth", truth, _is_truth)
         write_json(truth, {"truth": gallery.truth()})
     try:
         server = GalleryServer(gallery, port)
@@ -58,3 +61,11 @@ def command(
         )
         sys.stdout.flush()
         server.serve_forever(poll_interval=0.2)
+
+
+def _is_truth(path: Path) -> bool:
+    """Whether a file is one that `--truth` wrote."""
+    try:
+        return set(json.loads(path.read_bytes())) == {"truth"}
+    except (ValueError, TypeError, RecursionError):
+        return False

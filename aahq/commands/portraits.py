@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from suite.cli import emit, json_option
-from suite.errors import SuiteError
 
 
 @click.command()
@@ -71,9 +70,9 @@ def command(
     """
     from aahq.painted.portraits.collection import listed_sittings, sittings, write_portraits
     from aahq.painted.portraits.worlds import WORLDS
+    from aahq.release.own import claim_release
 
-    if out.is_file():
-        raise SuiteError(f"OUT {out}: is a file; expected a folder, or a name for a new one")
+    claim_release("OUT", out)
     if listed:
         plan = listed_sittings(listed, size, WORLDS[world])
     else:

@@ -123,7 +123,7 @@ release_options = _group(
 def line(tally: Tally) -> str:
     """One stage in one line: what it saw, what went on, what it dropped and why."""
     dropped = ", ".join(f"{reason} {count}" for reason, count in tally.reasons.most_common())
-    notes = ", ".join(f"{key} {value}" for key, value in tally.notes.items() if isinstance(value, int))
+    notes = ", ".join(f"{key} {value}" for key, value in tally.notes.items() if type(value) is int)
     parts = [f"{tally.stage:8} {tally.rows:7} rows  {tally.kept:7} kept  {tally.seconds:7.1f} s"]
     if dropped:
         parts.append(f"dropped: {dropped}")

@@ -9,6 +9,9 @@ import click
 
 from suite.cli import emit, json_option, renamed
 
+# In the picture: a file without it is not written over.
+MARK = "aahq style-map"
+
 
 @renamed("--to", "--out")
 @click.command()
@@ -36,9 +39,11 @@ def command(release: Path, to: Path, count: int, width: int, seed: int, as_json:
     from aahq.remove.shrink import find_release
     from aahq.style_map import style_map
     from suite.files import write_whole
+    from suite.ownership import claim_file, is_png_of, png_mark
 
+    claim_file("--out", to, is_png_of(MARK))
     picture, ids, _ = style_map(find_release(release), count, width, seed)
     out = io.BytesIO()
-    picture.save(out, "PNG")
+    picture.save(out, "PNG", pnginfo=png_mark(MARK))
     write_whole(to, out.getvalue())
     emit({"map": str(to), "pictures": len(ids)}, f"{to}: {len(ids)} pictures", as_json)

@@ -14,6 +14,8 @@ from suite.cli import emit, json_option
 from suite.files import write_whole
 from suite.progress import progress
 
+HEADER = ("key", "state", "detail")
+
 
 @click.command()
 @click.argument("list_file", metavar="LIST", type=click.Path(path_type=Path))
@@ -45,12 +47,15 @@ def command(
     from aahq.sources.aahq_list import AahqList
     from aahq.sources.survival import STATES, survival
     from aahq.web.client import Http, Limits
+    from suite.ownership import claim_file
 
+    if table is not None:
+        claim_file("TABLE", table, lambda path: path.read_bytes().startswith(",".join(HEADER).encode()))
     pages = AahqList(SourceOptions(target=str(list_file))).pages(None, None)
     counts: Counter[str] = Counter()
     lines = io.StringIO()
     writer = csv.writer(lines)
-    writer.writerow(("key", "state", "detail"))
+    writer.writerow(HEADER)
     with Http(contact, allow=allow, limits=Limits(per_second=per_second)) as http:
         entries = islice((candidate for page in pages for candidate in page.candidates), limit)
         for found in progress(survival(entries, http), "survival", unit="entries"):

@@ -15,12 +15,15 @@ from aahq.faces.find import FaceFinder, FoundFace
 from aahq.reasons import REASONS, Refusal, guarded
 from suite.errors import SuiteError
 from suite.files import whole_file
+from suite.ownership import claim_file, is_png_of, png_mark
 from suite.pictures import DecodeLimits, PictureError, decode
 
 # Weaker finds beside a strong one are usually shadows and patterns; alone, even a weak one is taken.
 SURE = 0.3
 # A person chose the picture: any size, any transparency.
 _LIMITS = DecodeLimits(min_side=1, max_transparent=1.0, first_of_several=True)
+# In every file that is written: one without it is somebody else's.
+MARK = "aahq align-picture"
 DESCRIPTOR = "dlib_face_recognition_resnet_model_v1.dat"
 
 
@@ -74,7 +77,9 @@ class PictureAligner:
             return {"picture": picture, "error": f"{error.filename or request.get('out')}: {error.strerror or error}"}
 
     def align(self, picture: Path, out: Path) -> dict[str, Any]:
-        """Write the aligned face of `picture` to `out`; see `answer`. Raises SuiteError without exactly one face."""
+        """Write the aligned face of `picture` to `out`; see `answer`. Raises SuiteError without exactly one face, and where
+        `out` is a file that this did not write."""
+        claim_file("out", out, is_png_of(MARK))
         rgb = _read(picture)
         face = self._one_face(rgb, picture)
         already = is_aligned(rgb, face.landmarks)
@@ -85,7 +90,7 @@ class PictureAligner:
         else:
             result = Image.fromarray(align(rgb, face.landmarks, self.size))
         with whole_file(out) as part:
-            result.save(part, format="PNG")
+            result.save(part, format="PNG", pnginfo=png_mark(MARK))
         return {
             "picture": str(picture),
             "file": str(out),

@@ -175,12 +175,13 @@ class OwnList:
         """The release is whole: what was there before and was not written again goes."""
         for path in self.before - self.kept:
             (self.root / path).unlink(missing_ok=True)
-        _remove_empty(self.root)
+        for name in (IMAGES, SHARDS):
+            remove_empty(self.root / name)
         (self.root / UNFINISHED).unlink()
 
 
-def take_away(root: Path) -> None:
-    """Remove a release's files and its folder; in a folder beside a release, which only this program makes.
+def take_away(root: Path, keep_folder: bool = False) -> None:
+    """Remove a release's files and its folder, where nothing else is in it.
 
     Raises:
         SuiteError: it is not one, or holds something else too.
@@ -192,18 +193,18 @@ def take_away(root: Path) -> None:
     marker = {MANIFEST, CARD, UNFINISHED}
     for path in sorted(_walk(root), key=lambda path: path in marker):
         (root / path).unlink(missing_ok=True)
-    _remove_empty(root)
-    root.rmdir()
-
-
-def _remove_empty(root: Path) -> None:
-    """Remove the folders of pictures and shards that hold nothing."""
     for name in (IMAGES, SHARDS):
-        place = root / name
-        if place.is_dir() and not place.is_symlink():
-            for inner in (*(entry for entry in place.iterdir() if entry.is_dir() and not entry.is_symlink()), place):
-                with suppress(OSError):
-                    inner.rmdir()
+        remove_empty(root / name)
+    if not keep_folder:
+        root.rmdir()
+
+
+def remove_empty(place: Path) -> None:
+    """Remove a folder of pictures, and the folders in it, where they hold nothing."""
+    if place.is_dir() and not place.is_symlink():
+        for inner in (*(entry for entry in place.iterdir() if entry.is_dir() and not entry.is_symlink()), place):
+            with suppress(OSError):
+                inner.rmdir()
 
 
 @contextmanager

@@ -139,8 +139,8 @@ def refuse_release_place(ledger: Ledger, folder: Path) -> None:
     for name in {*(ledger.get(RELEASES) or ()), DEFAULT, PICTURES, FACES, REVIEW}:
         other = real(ledger.folder / name)
         if real(folder) != other or name in (PICTURES, FACES, REVIEW):
-            refuse_overlap("--to", folder, "the build's own", other)
-    claim_release("--to", folder)
+            refuse_overlap("--out", folder, "the build's own", other)
+    claim_release("--out", folder)
 
 
 def refuse_broken(known: Releases) -> None:
