@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from aahq.sources import SourceOptions, source_class
 from suite.files import canonical_json
@@ -50,7 +51,6 @@ class CrawlPolicy:
         contact: an e-mail address or page of the person who crawls; needed for the real web.
         per_second: requests per second to one host; 0 for no limit.
         connections: pictures of one host fetched at a time.
-        processes: fetching processes, which share one rate limit.
         optouts, permissions, site_terms: files; None where there is none.
         ai_tokens: further AI crawlers whose robots.txt groups count as a reservation.
         allow: `host:port` of a gallery on this machine.
@@ -59,12 +59,16 @@ class CrawlPolicy:
     contact: str | None = None
     per_second: float = 1.0
     connections: int = 8
-    processes: int = 1
     optouts: str | None = None
     permissions: str | None = None
     site_terms: str | None = None
     ai_tokens: Sequence[str] = ()
     allow: Sequence[str] = ()
+
+    @classmethod
+    def from_stored(cls, values: Mapping[str, Any]) -> CrawlPolicy:
+        """From the values in a ledger, which an earlier version may have written: options that are gone are left out."""
+        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def open_build(
             ledger,
             Engine(SerialExecutor(), 1),
             _source_config(ledger, _given(source)),
-            CrawlPolicy(**_merged(ledger, POLICY_KEY, _given(policy))),
+            CrawlPolicy.from_stored(_merged(ledger, POLICY_KEY, _given(policy))),
             _release_config(ledger, _given(release)),
         )
         with choose_engine(workers, scheduler) as engine:
@@ -119,7 +119,7 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     from aahq.consent.site_reservations import read_terms
     from aahq.crawl import stage
     from aahq.crawl.lost import offer_lost
-    from aahq.crawl.process import Terms
+    from aahq.crawl.process import FetchContext
     from aahq.remove.releases import written_places
     from aahq.sources import open_source
     from aahq.web.client import Http, Limits
@@ -127,10 +127,10 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     source, policy = build.source, build.policy
     if source is None:
         raise SuiteError(f"--source: this folder has none yet; expected one of {', '.join(SOURCES)}")
-    limits = Limits(per_second=policy.per_second, processes=policy.processes)
+    limits = Limits(per_second=policy.per_second)
     rules: dict[str, Any] = {"ai_tokens": policy.ai_tokens, "site_terms": read_terms(_path(policy.site_terms))}
     with Http(policy.contact, allow=policy.allow, limits=limits, **rules) as http:
-        terms = Terms(http, _optouts(build), Permissions(_path(policy.permissions)))
+        context = FetchContext(http, _optouts(build), Permissions(_path(policy.permissions)))
         if again:
             stage.forget_cursors(build.ledger)
         if retry:
@@ -140,8 +140,8 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
         def reopen() -> Source:
             return open_source(source.source, source.options(written_places(build.ledger)))
 
-        where = stage.Where(source.source, source.cursor_key(), reopen, source.limit)
-        return stage.run(build.ledger, where, terms, policy.connections)
+        target = stage.CrawlTarget(source.source, source.cursor_key(), reopen, source.limit)
+        return stage.run(build.ledger, target, context, policy.connections)
 
 
 def _optouts(build: Build) -> OptOuts:

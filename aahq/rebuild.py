@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from aahq.candidates import FOLDER, Candidate
-from aahq.crawl.process import Terms
-from aahq.crawl.stage import Where
+from aahq.crawl.process import FetchContext
+from aahq.crawl.stage import CrawlTarget
 from aahq.crawl.stage import run as crawl
 from aahq.images import decode
 from aahq.images.hashes import hamming, phash64, pixel_sha256
@@ -80,7 +80,7 @@ def rebuild(
     manifest: Path,
     ledger: Ledger,
     engine: Engine,
-    terms: Terms,
+    terms: FetchContext,
     *,
     policy: str,
     folder: Path | None = None,
@@ -112,7 +112,7 @@ def rebuild(
     card = _card(manifest)
     _refuse_other_build(ledger, str(card["manifest_sha256"]))
     buried = removed or Tombstones()
-    where = Where("manifest", str(card["manifest_sha256"]), lambda: _Manifest(manifest, folder))
+    where = CrawlTarget("manifest", str(card["manifest_sha256"]), lambda: _Manifest(manifest, folder))
     crawl(ledger, where, terms, connections)
     survival = Survival()
     lost: list[dict[str, str]] = []
@@ -150,8 +150,8 @@ class _Manifest:
     """A manifest as a source of candidates; the cursor is the number of rows done."""
 
     name = "manifest"
-    uses = ()
-    local = True
+    uses: ClassVar[tuple[str, ...]] = ()
+    local: ClassVar[bool] = True
 
     def __init__(self, manifest: Path, folder: Path | None) -> None:
         self.manifest = manifest

@@ -83,7 +83,7 @@ def read(name, target):
 def crawl_folder():
     with Ledger(out / "crawl", create=True) as ledger, Http(None) as http:
         reopen = lambda left: open_source("folder", SourceOptions(target=str(out / "files")))
-        crawl.run(ledger, crawl.Where("folder", "bench", reopen), Terms(http, OptOuts(), Permissions()))
+        crawl.run(ledger, crawl.CrawlTarget("folder", "bench", reopen), Terms(http, OptOuts(), Permissions()))
         assert ledger.count("pictures", "rejected") == count
 
 def walk(ledger):

@@ -58,7 +58,7 @@ def command(
     from aahq.consent.optouts import OptOuts
     from aahq.consent.permissions import Permissions
     from aahq.consent.site_reservations import read_terms
-    from aahq.crawl.process import Terms
+    from aahq.crawl.process import FetchContext
     from aahq.open_folder import open_folder
     from aahq.rebuild import find_manifest, rebuild, refuse_places
     from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
@@ -66,7 +66,7 @@ def command(
     from aahq.web.client import Http, Limits
 
     crawl = CrawlPolicy(**{key: value for key, value in policy.items() if value is not None})
-    limits = Limits(per_second=crawl.per_second, processes=crawl.processes)
+    limits = Limits(per_second=crawl.per_second)
     files = (crawl.optouts, crawl.permissions, crawl.site_terms)
     optouts, permissions, site_terms = (None if file is None else Path(file) for file in files)
     rules: dict[str, Any] = {"ai_tokens": crawl.ai_tokens, "site_terms": read_terms(site_terms)}
@@ -82,7 +82,7 @@ def command(
             manifest,
             ledger,
             engine,
-            Terms(http, OptOuts(optouts, buried if buried else None), Permissions(permissions)),
+            FetchContext(http, OptOuts(optouts, buried if buried else None), Permissions(permissions)),
             policy=match,
             folder=folder,
             connections=crawl.connections,

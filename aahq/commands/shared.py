@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from aahq.stages.engine import Tally
-from suite.cli import emit, json_option
+from suite.cli import emit, ignored, json_option
 
 F = Callable[..., Any]
 Decorator = Callable[[F], F]
@@ -49,7 +49,7 @@ def _group(name: str, *options: Decorator, absolute: tuple[str, ...] = ()) -> De
         before = len(getattr(packed, "__click_params__", ()))
         for option in reversed(options):
             packed = option(packed)
-        keys = [param.name for param in packed.__click_params__[before:]]  # type: ignore[attr-defined]
+        keys = [param.name for param in packed.__click_params__[before:] if param.expose_value]  # type: ignore[attr-defined]
         return packed
 
     return decorate
@@ -75,12 +75,7 @@ policy_options = _group(
     click.option("--contact", metavar="WHO", help="E-mail or page of the person who crawls; for the real web."),
     click.option("--per-second", type=click.FloatRange(0), metavar="X", help="Requests per second to one host.  [1]"),
     click.option("--connections", type=click.IntRange(1, 64), metavar="N", help="Pictures of a host at a time.  [8]"),
-    click.option(
-        "--processes",
-        type=click.IntRange(1, 32),
-        metavar="N",
-        help="Fetching processes; they share one rate limit.  [1]",
-    ),
+    ignored("--processes", "one process fetches at the rate that every host allows"),
     click.option("--opt-outs", "optouts", type=click.Path(exists=True, dir_okay=False), help="File of who opted out."),
     click.option("--permissions", type=click.Path(exists=True, dir_okay=False), help="File of permissions."),
     click.option(

@@ -67,7 +67,7 @@ def download(
     Args:
         candidate: the picture; `aahq.consent.decide` has said yes.
         http: the client; None is enough for local files.
-        folder: where pictures are kept by digest; `settle` them before a ledger says so. A killed run
+        folder: where pictures are kept by digest; `fsync_files` them before a ledger says so. A killed run
             leaves `.part` files there, which the next one's `sweep_parts` removes.
         hops: the candidate's `aahq.consent.decide.Case`, which judges every address sent and every answer's headers; without
             one the headers alone are judged, by `aahq.consent.reservations`.
@@ -100,8 +100,8 @@ def download(
     raise last
 
 
-def settle(files: Iterable[Path]) -> None:
-    """Bring the pictures' bytes to the disk, before anything that outlives a power cut points to them.
+def fsync_files(files: Iterable[Path]) -> None:
+    """Flush downloaded files to the disk, before the ledger refers to them.
 
     For several at once: the first one's flush takes the others' with it.
     """

@@ -1,4 +1,4 @@
-"""Taking a picture: may we? Then the polite download, then what the file itself says."""
+"""Process one candidate: consent checks, download, then the rights embedded in the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aahq.candidates import Candidate
 from aahq.consent.decide import Case, Decision
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
-from aahq.crawl.fetch import Fetched, download, settle
+from aahq.crawl.fetch import Fetched, download, fsync_files
 from aahq.crawl.host_queues import host_of
 from aahq.reasons import Refusal, Rejected, guarded
 from aahq.web.client import Http
@@ -20,8 +20,8 @@ FOLDER = "pictures"
 
 
 @dataclass(frozen=True)
-class Terms:
-    """Who asks, and what binds them: the client, the opt-out list and the permissions."""
+class FetchContext:
+    """What every fetch needs: the client, the opt-out list and the permissions."""
 
     http: Http
     optouts: OptOuts
@@ -29,7 +29,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Taken:
+class FetchResult:
     """What became of one candidate: the decision where there was one, then the file or the refusal."""
 
     id: str
@@ -37,59 +37,59 @@ class Taken:
     outcome: Fetched | Refusal
 
 
-# A picture to take: its id, and its candidate as JSON.
+# A picture to fetch: its id, and its candidate as JSON.
 Task = tuple[str, str]
 # What became of a batch, and the stop that ended it early.
-Batch = tuple[list[Taken], Stop | None]
+Batch = tuple[list[FetchResult], Stop | None]
 
 
-class Desk:
-    """Takes batches under the same terms into the same folder; threads may share it.
+class FetchWorker:
+    """Processes batches of candidates into one folder; threads may share it.
 
     A host that asked to be left alone is asked nothing more; what needs others goes on.
     """
 
-    def __init__(self, terms: Terms, folder: Path) -> None:
-        self.terms, self.folder = terms, folder
+    def __init__(self, context: FetchContext, folder: Path) -> None:
+        self.context, self.folder = context, folder
         self._stopped: dict[str, Stop] = {}
 
-    def take(self, tasks: list[Task]) -> Batch:
-        """Take one after the other; the files' bytes are on the disk then. What a host's stop concerns is left out."""
-        done: list[Taken] = []
+    def process(self, tasks: list[Task]) -> Batch:
+        """Process one after the other; the files are flushed to the disk then. What a host's stop concerns is left out."""
+        done: list[FetchResult] = []
         stop: Stop | None = None
         for id, text in tasks:
             try:
-                taken = guarded(self._one, id, text)
-                done.append(Taken(id, None, taken) if isinstance(taken, Refusal) else taken)
+                result = guarded(self._one, id, text)
+                done.append(FetchResult(id, None, result) if isinstance(result, Refusal) else result)
             except Stop as ended:
                 self._stopped[host_of(ended.url)] = ended
                 stop = stop or ended
-        settle(taken.outcome.path for taken in done if isinstance(taken.outcome, Fetched))
+        fsync_files(result.outcome.path for result in done if isinstance(result.outcome, Fetched))
         return done, stop
 
-    def _one(self, id: str, text: str) -> Taken:
+    def _one(self, id: str, text: str) -> FetchResult:
         candidate = Candidate.from_json(text)
         for url in (candidate.page_url or "", *candidate.image_urls) if self._stopped else ():
             if (stop := self._stopped.get(host_of(url))) is not None:
                 raise stop
-        return take(id, candidate, self.terms, self.folder)
+        return process_candidate(id, candidate, self.context, self.folder)
 
 
-def take(id: str, candidate: Candidate, terms: Terms, folder: Path) -> Taken:
-    """May we? Then the polite download, then the file's own say. Raises `Stop`."""
-    case = Case(candidate, terms.http, terms.optouts, terms.permissions)
+def process_candidate(id: str, candidate: Candidate, context: FetchContext, folder: Path) -> FetchResult:
+    """Ask for consent, download, and check the file's own rights. Raises `Stop`."""
+    case = Case(candidate, context.http, context.optouts, context.permissions)
     try:
-        if terms.optouts.forgotten(candidate):
-            return Taken(id, None, Refusal("removed", ""))
+        if context.optouts.forgotten(candidate):
+            return FetchResult(id, None, Refusal("removed", ""))
         decision = case.decide()
         if not decision.allowed:
-            return Taken(id, decision, _no(decision))
-        fetched = download(candidate, terms.http, folder, case, partial(_inspect, case))
+            return FetchResult(id, decision, _no(decision))
+        fetched = download(candidate, context.http, folder, case, partial(_inspect, case))
     except _Removed:
-        return Taken(id, None, Refusal("removed", ""))
+        return FetchResult(id, None, Refusal("removed", ""))
     except Rejected as refused:
-        return Taken(id, case.decision(refused.reason), Refusal(refused.reason, refused.detail))
-    return Taken(id, case.decision(None), fetched)
+        return FetchResult(id, case.decision(refused.reason), Refusal(refused.reason, refused.detail))
+    return FetchResult(id, case.decision(None), fetched)
 
 
 class _Removed(Exception):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from aahq.candidates import Candidate
 from aahq.consent.optouts import OptOuts
-from aahq.crawl.pool import NAME, Taker
-from aahq.crawl.process import Terms
+from aahq.crawl.pool import NAME, FetchPool
+from aahq.crawl.process import FetchContext
 from aahq.ledger import Ledger, picture_id
 from aahq.reasons import REASONS
 from aahq.remove.opted_out import REASON as OPTED_OUT
@@ -30,8 +30,8 @@ BACKLOG = 50_000
 
 
 @dataclass(frozen=True)
-class Where:
-    """Which works.
+class CrawlTarget:
+    """What to crawl.
 
     Attributes:
         source: the source's name.
@@ -50,74 +50,74 @@ class Where:
         return None if self.limit is None else max(0, self.limit - taken)
 
 
-def run(ledger: Ledger, where: Where, terms: Terms, connections: int = 8) -> Tally:
+def run(ledger: Ledger, target: CrawlTarget, context: FetchContext, connections: int = 8) -> Tally:
     """List the source from where the last run stopped, and take what may be taken.
 
     Args:
         ledger: the build's ledger.
-        where: which works.
-        terms: client, opt-outs and permissions.
-        connections: pictures taken at the same time.
+        target: what to crawl.
+        context: client, opt-outs and permissions.
+        connections: pictures of one host fetched at the same time.
 
     Raises:
         Stop: the site ended the crawl; what was taken until then stands, and the same call goes on.
     """
-    source = where.open()
-    terms.http.halted.clear()
+    source = target.open()
+    context.http.halted.clear()
     with stage_run(ledger, NAME, None, "pictures") as (tally, step):
-        for _ in range(drop_opted_out(ledger, terms.optouts, NAME)):
+        for _ in range(drop_opted_out(ledger, context.optouts, NAME)):
             tally.drop(OPTED_OUT)
-        with Taker(ledger, terms, tally, step, connections) as taker:
+        with FetchPool(ledger, context, tally, step, connections) as pool:
             try:
                 # What an earlier run listed and could not take any more comes first.
-                taker.offer_found()
-                if _take_pages(ledger, where, source, taker):
-                    _mark(ledger, where, done=1, stop="")
-                elif _cursor(ledger, where)[1] and not source.local:
+                pool.offer_found()
+                if _take_pages(ledger, target, source, pool):
+                    _mark(ledger, target, done=1, stop="")
+                elif _cursor(ledger, target)[1] and not source.local:
                     tally.notes["hint"] = "this source was listed to its end before; --again lists it anew"
-                taker.work()
-                if taker.stop is not None:
-                    raise taker.stop
+                pool.work()
+                if pool.stop is not None:
+                    raise pool.stop
             except Stop as stop:
-                _mark(ledger, where, stop=f"{stop.kind}: {stop}")
+                _mark(ledger, target, stop=f"{stop.kind}: {stop}")
                 raise
-        if where.source == LISTED:
+        if target.source == LISTED:
             tally.notes |= met_by_crawl(ledger, LISTED)
     return tally
 
 
-def _take_pages(ledger: Ledger, where: Where, source: Source, taker: Taker) -> bool:
+def _take_pages(ledger: Ledger, target: CrawlTarget, source: Source, pool: FetchPool) -> bool:
     """Record page after page, while the pictures of those before come; True at the source's end."""
-    cursor, done, taken = _cursor(ledger, where)
+    cursor, done, taken = _cursor(ledger, target)
     listed_before = done
     if done and source.local:
         # What was added since costs nobody but this disk.
         cursor, done = None, False
-    if done or where.left(taken) == 0:
+    if done or target.left(taken) == 0:
         return False
     with ThreadPoolExecutor(1, thread_name_prefix="list") as lister:
         try:
-            pages = source.pages(taker.terms.http, cursor)
+            pages = source.pages(pool.context.http, cursor)
             while True:
                 coming = lister.submit(next, pages, None)
-                taker.work(until=coming, backlog=BACKLOG)
+                pool.work(until=coming, backlog=BACKLOG)
                 page = coming.result()
                 if page is None:
                     return True
-                new, whole = _record(ledger, where, page, taken, taker.tally, taker.terms.optouts)
+                new, whole = _record(ledger, target, page, taken, pool.tally, pool.context.optouts)
                 taken += len(new)
-                taker.offer(new)
+                pool.offer(new)
                 # A site that ended its part of the crawl is not asked for further pages either.
-                if not whole or (where.left(taken) == 0) or (taker.stop is not None and not source.local):
+                if not whole or (target.left(taken) == 0) or (pool.stop is not None and not source.local):
                     return False
         except BaseException as error:
             if listed_before and isinstance(error, SuiteError) and not isinstance(error, Stop):
                 # The disk it came from may be away; all that it held is known.
-                taker.tally.notes["hint"] = f"nothing new was listed: {error}"
+                pool.tally.notes["hint"] = f"nothing new was listed: {error}"
                 return False
             if isinstance(error, Stop):
-                taker.work()
-            taker.terms.http.halt()
+                pool.work()
+            pool.context.http.halt()
             raise
 
 
@@ -160,22 +160,22 @@ def offer_again(ledger: Ledger) -> int:
     return done.rowcount + faults
 
 
-def _cursor(ledger: Ledger, where: Where) -> tuple[str | None, bool, int]:
+def _cursor(ledger: Ledger, target: CrawlTarget) -> tuple[str | None, bool, int]:
     row = ledger.db.execute(
-        "SELECT cursor, done, taken FROM cursors WHERE source = ? AND query = ?", (where.source, where.query)
+        "SELECT cursor, done, taken FROM cursors WHERE source = ? AND query = ?", (target.source, target.query)
     ).fetchone()
     return (None, False, 0) if row is None else (row["cursor"], bool(row["done"]), row["taken"])
 
 
-def _mark(ledger: Ledger, where: Where, **values: object) -> None:
-    key = (where.source, where.query)
+def _mark(ledger: Ledger, target: CrawlTarget, **values: object) -> None:
+    key = (target.source, target.query)
     ledger.db.execute("INSERT OR IGNORE INTO cursors (source, query) VALUES (?, ?)", key)
     names = ", ".join(f"{name} = ?" for name in values)
     ledger.db.execute(f"UPDATE cursors SET {names} WHERE source = ? AND query = ?", (*values.values(), *key))
 
 
 def _record(
-    ledger: Ledger, where: Where, page: SourcePage, taken: int, tally: Tally, optouts: OptOuts
+    ledger: Ledger, target: CrawlTarget, page: SourcePage, taken: int, tally: Tally, optouts: OptOuts
 ) -> tuple[list[tuple[str, str]], bool]:
     """A page's rows, and its cursor where all of it was wanted, in one transaction.
 
@@ -185,15 +185,15 @@ def _record(
     new: list[tuple[str, str]] = []
     with ledger.transaction():
         for lost in page.unusable:
-            stub = Candidate(where.source, lost.key, lost.page_url, ())
+            stub = Candidate(target.source, lost.key, lost.page_url, ())
             if optouts.forgotten(stub):
                 continue
             if ledger.add_candidate(stub):
-                ledger.reject("pictures", picture_id(where.source, lost.key), NAME, lost.reason, lost.detail)
+                ledger.reject("pictures", picture_id(target.source, lost.key), NAME, lost.reason, lost.detail)
                 tally.drop(lost.reason)
         for candidate in page.candidates:
-            if where.left(taken + len(new)) == 0:
-                _mark(ledger, where, taken=taken + len(new))
+            if target.left(taken + len(new)) == 0:
+                _mark(ledger, target, taken=taken + len(new))
                 return new, False
             if optouts.forgotten(candidate):
                 tally.drop("removed")
@@ -202,7 +202,7 @@ def _record(
             if ledger.add_candidate(candidate) or _replaces_stub(ledger, candidate):
                 url = next(iter(candidate.image_urls), "")
                 new.append((picture_id(candidate.source, candidate.key), url))
-        _mark(ledger, where, cursor=page.cursor, taken=taken + len(new))
+        _mark(ledger, target, cursor=page.cursor, taken=taken + len(new))
     return new, True
 
 

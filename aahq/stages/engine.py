@@ -123,13 +123,13 @@ def open_engine(workers: int | None) -> Iterator[Engine]:
 
 
 @contextmanager
-def open_pool(count: int, prepare: Callable[[], object] | None = None) -> Iterator[Engine]:
-    """Processes of this machine, each of which calls `prepare` before its first task."""
+def open_pool(count: int) -> Iterator[Engine]:
+    """Worker processes of this machine."""
     context = multiprocessing.get_context("spawn")
     pools: list[ProcessPoolExecutor] = []
 
     def start(processes: int) -> ProcessPoolExecutor:
-        pools.append(ProcessPoolExecutor(processes, mp_context=context, initializer=_start_worker, initargs=(prepare,)))
+        pools.append(ProcessPoolExecutor(processes, mp_context=context, initializer=_start_worker))
         return pools[-1]
 
     try:
@@ -145,13 +145,11 @@ def open_pool(count: int, prepare: Callable[[], object] | None = None) -> Iterat
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start_worker(prepare: Callable[[], object] | None) -> None:
+def _start_worker() -> None:
     """One thread a worker, and no worker that outlives a killed build; Ctrl-C is for the process that commits."""
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_pool()
-    if prepare is not None:
-        prepare()
 
 
 class Flow(Generic[T, R]):

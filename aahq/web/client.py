@@ -25,7 +25,7 @@ from aahq.web.interrupts import Busy, Challenged
 from aahq.web.netguard import Resolve, host_key, system_resolve
 from aahq.web.once import Kept, OnceEach
 from aahq.web.pages import challenge_body, challenge_header, why_no_page
-from aahq.web.rate_limit import Clock, Pace, Sleep, retry_after
+from aahq.web.rate_limit import Clock, RateLimiter, Sleep, retry_after
 from aahq.web.response import Answer, Incoming, check_status
 from aahq.web.robots import Robots
 from aahq.web.robots_file import decoded
@@ -48,8 +48,6 @@ class Limits:
 
     Attributes:
         per_second: requests a second to one host; 0 for none (an embedded gallery, a benchmark).
-        processes: processes that ask the same hosts at the same time, each at its share of the pace; see
-            `aahq.crawl.pool`.
         connect_s: seconds for a connection.
         read_s: seconds without a byte.
         total_s: seconds for one whole response.
@@ -62,7 +60,6 @@ class Limits:
     """
 
     per_second: float = 1.0
-    processes: int = 1
     connect_s: float = 10.0
     read_s: float = 20.0
     total_s: float = 120.0
@@ -149,16 +146,15 @@ class Http:
         # Set when the run ends early: whatever still goes on in other threads asks for nothing more.
         self.halted = threading.Event()
         # A wait that a run's end cuts short.
-        sleep = sleep or self.halted.wait
+        self._sleep: Callable[[float], object] = sleep or self.halted.wait
         self.limits = limits or Limits()
-        self.pace = Pace(self.limits.per_second, clock, sleep, self.limits.processes)
+        self.pace = RateLimiter(self.limits.per_second, clock, self._sleep)
         self.ai_tokens = tuple(ai_tokens)
         self.robots = Robots(
             self._get_robots, TOKEN, clock, lambda url, s: self.pace.at_most_every(host_key(url), s), self.ai_tokens
         )
         self.site_terms = tuple(site_terms)
         self.sites = SiteReservations(self._get_site_file, self.robots.licenses, TOKEN, clock, self.site_terms)
-        self._sleep = sleep
         self._session = Session(
             user_agent(contact),
             allow,

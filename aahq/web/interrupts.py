@@ -10,8 +10,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from suite.errors import SuiteError
 
 LAWFUL_WAYS = (
@@ -34,17 +32,6 @@ class Stop(SuiteError):
     def __init__(self, message: str, url: str) -> None:
         super().__init__(message, exit_code=self.code)
         self.url = url
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The subclasses make their message from other words than they are called with.
-        return _again, (type(self), str(self), self.url)
-
-
-def _again(kind: type[Stop], message: str, url: str) -> Stop:
-    """A stop as another process said it."""
-    stop = kind.__new__(kind)
-    Stop.__init__(stop, message, url)
-    return stop
 
 
 class Challenged(Stop):

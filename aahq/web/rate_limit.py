@@ -1,4 +1,4 @@
-"""How fast each host is asked: slower after every "too many", slowly faster again."""
+"""Per-host rate limiting: back off on 429 and 503, recover gradually."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 Clock = Callable[[], float]
-Sleep = Callable[[float], None]
+Sleep = Callable[[float], object]
 # The first pause after a "too many" where no pace was set, and the slowest pace, in seconds between requests.
 FIRST_PAUSE = 0.5
 SLOWEST = 60.0
@@ -17,73 +17,68 @@ RECOVERY = 0.9
 
 
 @dataclass
-class _Lane:
+class _HostSlot:
     interval: float
     floor: float
     free_at: float = 0.0
 
 
-class Pace:
+class RateLimiter:
     """Spaces the requests to each host.
 
     Args:
-        per_second: requests a second to one host when all is well; 0 means as fast as it goes.
-        sharers: processes that ask the same hosts, each with a `Pace` of its own: each goes so many times slower, and
-            together they keep the pace of one.
+        per_second: requests per second to one host when all is well; 0 for no limit.
         clock: seconds that only rise.
         sleep: waits so many seconds.
     """
 
-    def __init__(
-        self, per_second: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep, sharers: int = 1
-    ) -> None:
-        self._base = sharers / per_second if per_second else 0.0
-        self._sharers = sharers
+    def __init__(self, per_second: float, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> None:
+        self._base = 1 / per_second if per_second else 0.0
         self._clock, self._sleep = clock, sleep
-        self._lanes: dict[str, _Lane] = {}
+        self._slots: dict[str, _HostSlot] = {}
         self._lock = threading.Lock()
 
     def wait(self, host: str) -> None:
         """Return when the next request to `host` may go out; threads queue."""
         with self._lock:
-            lane = self._lane(host)
+            slot = self._slot(host)
             now = self._clock()
-            at = max(now, lane.free_at)
-            lane.free_at = at + lane.interval
+            at = max(now, slot.free_at)
+            slot.free_at = at + slot.interval
         if at > now:
             self._sleep(at - now)
 
     def slower(self, host: str, pause: float = 0.0) -> None:
         """The host said "too many": double the interval, and send nothing for `pause` seconds."""
         with self._lock:
-            lane = self._lane(host)
-            lane.interval = min(SLOWEST * self._sharers, max(2 * lane.interval, FIRST_PAUSE * self._sharers))
-            lane.free_at = max(lane.free_at, self._clock() + max(pause, lane.interval))
+            slot = self._slot(host)
+            slot.interval = min(SLOWEST, max(2 * slot.interval, FIRST_PAUSE))
+            slot.free_at = max(slot.free_at, self._clock() + max(pause, slot.interval))
 
     def well(self, host: str) -> None:
         """The host answered well: a tenth faster, down to the base pace."""
         with self._lock:
-            lane = self._lane(host)
-            if lane.interval > lane.floor:
-                faster = lane.interval * RECOVERY
-                lane.interval = faster if faster > lane.floor + 0.01 else lane.floor
+            slot = self._slot(host)
+            if slot.interval > slot.floor:
+                faster = slot.interval * RECOVERY
+                slot.interval = faster if faster > slot.floor + 0.01 else slot.floor
 
     def at_most_every(self, host: str, seconds: float) -> None:
         """robots.txt asks for a delay between requests: never go faster (up to `SLOWEST`)."""
         with self._lock:
-            lane = self._lane(host)
-            lane.floor = self._sharers * min(SLOWEST, max(lane.floor / self._sharers, seconds))
-            lane.interval = max(lane.interval, lane.floor)
+            slot = self._slot(host)
+            slot.floor = min(SLOWEST, max(slot.floor, seconds))
+            slot.interval = max(slot.interval, slot.floor)
 
     def interval(self, host: str) -> float:
         """Seconds between requests to `host` at present."""
         with self._lock:
-            return self._lane(host).interval
+            return self._slot(host).interval
 
-    def _lane(self, host: str) -> _Lane:
-        if host not in self._lanes:
-            self._lanes[host] = _Lane(self._base, self._base)
-        return self._lanes[host]
+    def _slot(self, host: str) -> _HostSlot:
+        if host not in self._slots:
+            self._slots[host] = _HostSlot(self._base, self._base)
+        return self._slots[host]
 
 
 def retry_after(value: str | None, now: float) -> float | None:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from aahq.cli import COMMANDS, main
+from aahq.ledger import Ledger
 
 STAGE_COMMANDS = ("screen", "faces", "align", "dedup", "quality", "release", "report")
 
@@ -110,3 +111,12 @@ def test_doctor_names_the_licence_that_excludes_commerce() -> None:
     model = next(row for row in told["licences"] if "68-point" in row["what"])
     assert "excludes commercial use" in model["note"]
     assert {"dlib", "landmark model", "disk"} <= {check["what"] for check in told["checks"]}
+
+
+def test_a_folder_that_remembers_an_option_that_is_gone_opens(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "out")
+    with Ledger(tmp_path / "out") as ledger:
+        ledger.put("manners", {"processes": 4, "per_second": 2.0})
+    code, _, err = run("crawl", tmp_path / "out", "--processes", "3")
+    assert code == 0, err
+    assert "--processes: is ignored" in err

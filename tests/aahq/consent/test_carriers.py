@@ -24,7 +24,7 @@ from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.consent.reservations import header_findings, tdm_reserved
 from aahq.consent.site_reservations import read_terms, rsl_findings
-from aahq.crawl.process import Taken, Terms, take
+from aahq.crawl.process import FetchContext, FetchResult, take
 from aahq.reasons import Refusal
 from aahq.web.ai_tokens import AI_TOKENS
 from aahq.web.client import Http, Limits
@@ -146,12 +146,12 @@ def serve(httpserver: HTTPServer, site: Site, **more: object) -> Candidate:
     return Candidate("artstation", "a/1", **facts)  # type: ignore[arg-type]
 
 
-def taken(httpserver: HTTPServer, site: Site, folder: Path, permissions: Permissions | None = None) -> Taken:
+def taken(httpserver: HTTPServer, site: Site, folder: Path, permissions: Permissions | None = None) -> FetchResult:
     folder.mkdir(exist_ok=True)
     (folder / "terms.toml").write_text(site.terms)
     candidate = serve(httpserver, site)
     with client(httpserver, site_terms=read_terms(folder / "terms.toml")) as http:
-        return take("a", candidate, Terms(http, OptOuts(), permissions or Permissions()), folder / "pictures")
+        return take("a", candidate, FetchContext(http, OptOuts(), permissions or Permissions()), folder / "pictures")
 
 
 def asked(httpserver: HTTPServer, path: str = PICTURE) -> int:
@@ -263,7 +263,9 @@ def test_the_target_of_a_redirect_is_judged_too(httpserver: HTTPServer, tmp_path
     candidate = serve(httpserver, site)
     (tmp_path / "o.txt").write_text(f"url: {httpserver.url_for('/elsewhere/a.jpg')}" if name not in HOPS else "")
     with client(httpserver) as http:
-        got = take("a", candidate, Terms(http, OptOuts(tmp_path / "o.txt"), Permissions()), tmp_path / "pictures")
+        got = take(
+            "a", candidate, FetchContext(http, OptOuts(tmp_path / "o.txt"), Permissions()), tmp_path / "pictures"
+        )
     assert isinstance(got.outcome, Refusal)
     assert got.outcome.reason == reason
     assert asked(httpserver, "/elsewhere/a.jpg") == 0
@@ -278,7 +280,7 @@ def test_a_permission_for_an_address_ends_where_a_redirect_leads_away(httpserver
     )
     with client(httpserver) as http:
         permissions = Permissions(tmp_path / "p.toml")
-        got = take("a", candidate, Terms(http, OptOuts(), permissions), tmp_path / "pictures")
+        got = take("a", candidate, FetchContext(http, OptOuts(), permissions), tmp_path / "pictures")
     assert isinstance(got.outcome, Refusal)
     assert got.outcome.reason == "no_evidence"
     assert asked(httpserver, "/elsewhere/a.jpg") == 0

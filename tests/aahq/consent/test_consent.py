@@ -22,7 +22,7 @@ from aahq.consent.embedded_rights import read_rights
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.consent.reservations import header_reservation, page_reservations, reserves
-from aahq.crawl.process import Taken, Terms, take
+from aahq.crawl.process import FetchContext, FetchResult, process_candidate
 from aahq.stages.engine import Refusal
 from aahq.web.client import Http, Limits
 from suite.errors import SuiteError
@@ -107,11 +107,11 @@ def test_no_evidence_is_a_no(httpserver: HTTPServer, http: Http) -> None:
     assert decide(licensed, http, OptOuts(), Permissions()).allowed
 
 
-def fetched(candidate: Candidate, http: Http, folder: Path, permissions: Permissions | None = None) -> Taken:
-    return take("id", candidate, Terms(http, OptOuts(), permissions or Permissions()), folder)
+def fetched(candidate: Candidate, http: Http, folder: Path, permissions: Permissions | None = None) -> FetchResult:
+    return process_candidate("id", candidate, FetchContext(http, OptOuts(), permissions or Permissions()), folder)
 
 
-def reason_of(taken: Taken) -> str:
+def reason_of(taken: FetchResult) -> str:
     assert isinstance(taken.outcome, Refusal)
     return taken.outcome.reason
 

@@ -14,7 +14,7 @@ from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.crawl import process, stage
 from aahq.crawl.host_queues import BATCH, HostQueues, host_of
-from aahq.crawl.process import Taken, Terms
+from aahq.crawl.process import FetchContext, FetchResult
 from aahq.ledger import Ledger
 from aahq.reasons import Refusal
 from aahq.sources import SourceOptions, open_source
@@ -28,8 +28,8 @@ def crawl(out: Path, urls: list[str]) -> stage.Tally:
     listed = out / "list.csv"
     listed.write_text("url,license\n" + "".join(f"{url},CC0\n" for url in urls))
     with Http(None) as http, Ledger(out, create=True) as ledger:
-        where = stage.Where("urls", "", lambda: open_source("urls", SourceOptions(str(listed))))
-        return stage.run(ledger, where, Terms(http, OptOuts(), Permissions()), 2)
+        where = stage.CrawlTarget("urls", "", lambda: open_source("urls", SourceOptions(str(listed))))
+        return stage.run(ledger, where, FetchContext(http, OptOuts(), Permissions()), 2)
 
 
 def states(out: Path) -> dict[str, str]:
@@ -46,17 +46,17 @@ def test_fifty_of_a_thousand_hosts_hang(tmp_path: Path, monkeypatch: pytest.Monk
     all_others, guard = threading.Event(), threading.Lock()
     waited_in_vain: list[str] = []
 
-    def take(id: str, candidate: Candidate, terms: Terms, folder: Path) -> Taken:
+    def take(id: str, candidate: Candidate, terms: FetchContext, folder: Path) -> FetchResult:
         nonlocal left
         if host_of(candidate.image_urls[0]) in hanging:
             if not all_others.wait(60):
                 waited_in_vain.append(candidate.image_urls[0])
-            return Taken(id, None, Refusal("timeout", "no answer"))
+            return FetchResult(id, None, Refusal("timeout", "no answer"))
         with guard:
             left -= 1
             if not left:
                 all_others.set()
-        return Taken(id, None, Refusal("gone", ""))
+        return FetchResult(id, None, Refusal("gone", ""))
 
     monkeypatch.setattr(process, "take", take)
     tally = crawl(tmp_path / "out", urls)
@@ -70,11 +70,11 @@ def test_a_host_that_stops_keeps_its_own_pictures_back(
 ) -> None:
     asked: list[str] = []
 
-    def take(id: str, candidate: Candidate, terms: Terms, folder: Path) -> Taken:
+    def take(id: str, candidate: Candidate, terms: FetchContext, folder: Path) -> FetchResult:
         asked.append(candidate.image_urls[0])
         if "b.example" in candidate.image_urls[0]:
             raise stop
-        return Taken(id, None, Refusal("gone", ""))
+        return FetchResult(id, None, Refusal("gone", ""))
 
     monkeypatch.setattr(process, "take", take)
     urls = [f"http://{host}.example/{k}.jpg" for k in range(250) for host in "abc"]
@@ -84,7 +84,7 @@ def test_a_host_that_stops_keeps_its_own_pictures_back(
     after = states(tmp_path / "out")
     assert {state for url, state in after.items() if "b.example" in url} == {"found"}
     assert {state for url, state in after.items() if "b.example" not in url} == {"rejected"}
-    monkeypatch.setattr(process, "take", lambda id, *_: Taken(id, None, Refusal("gone", "")))
+    monkeypatch.setattr(process, "take", lambda id, *_: FetchResult(id, None, Refusal("gone", "")))
     crawl(tmp_path / "out", urls)
     assert set(states(tmp_path / "out").values()) == {"rejected"}
 

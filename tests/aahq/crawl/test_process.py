@@ -11,7 +11,7 @@ from aahq.candidates import FOLDER, Candidate
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.crawl.fetch import Fetched
-from aahq.crawl.process import Terms, take
+from aahq.crawl.process import FetchContext, process_candidate
 from aahq.remove.tombstones import Tombstones
 from aahq.stages.engine import Refusal
 from aahq.web.client import Http
@@ -36,9 +36,11 @@ def test_two_rows_with_the_same_bytes_under_other_terms(tmp_path: Path, reserved
     (tmp_path / "p.toml").write_text(
         '[[permission]]\nwho = "Jane"\ndate = 2026-05-01\ntext = "Yes."\nartist = "jane"\n'
     )
-    terms = Terms(Http(None), OptOuts(), Permissions(tmp_path / "p.toml"))
+    terms = FetchContext(Http(None), OptOuts(), Permissions(tmp_path / "p.toml"))
     second = "joan" if first == "jane" else "jane"
-    outcomes = {who: take(who, of(reserved, who), terms, tmp_path / "pictures").outcome for who in (first, second)}
+    outcomes = {
+        who: process_candidate(who, of(reserved, who), terms, tmp_path / "pictures").outcome for who in (first, second)
+    }
     assert isinstance(outcomes["joan"], Refusal)
     assert outcomes["joan"].reason == "embedded_noai"
     kept = outcomes["jane"]
@@ -52,8 +54,8 @@ def test_a_removed_files_twin_leaves_nothing_and_takes_nothing_away(tmp_path: Pa
     there = tmp_path / "pictures" / sha256_file(reserved)[:2] / sha256_file(reserved)
     there.parent.mkdir(parents=True)
     there.write_bytes(b"another row's")
-    outcome = take(
-        "a", of(reserved, "jane"), Terms(Http(None), OptOuts(None, stones), Permissions()), tmp_path / "pictures"
+    outcome = process_candidate(
+        "a", of(reserved, "jane"), FetchContext(Http(None), OptOuts(None, stones), Permissions()), tmp_path / "pictures"
     )
     assert isinstance(outcome.outcome, Refusal)
     assert outcome.outcome.reason == "removed"

@@ -18,7 +18,7 @@ from PIL import Image
 
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
-from aahq.crawl.process import Terms
+from aahq.crawl.process import FetchContext
 from aahq.ledger import Ledger
 from aahq.rebuild import Survival, rebuild
 from aahq.release.schema import COLUMNS, REJECT_COLUMNS
@@ -206,7 +206,7 @@ def test_only_licences_that_allow_it_hand_on_pictures(built: Path, tmp_path: Pat
 
 def again(built: Path, source: Path, out: Path, policy: str) -> Survival:
     with Ledger(out, create=True) as ledger, Http(None) as http:
-        terms = Terms(http, OptOuts(), Permissions())
+        terms = FetchContext(http, OptOuts(), Permissions())
         engine = Engine(SerialExecutor(), 1)
         return rebuild(built / "release", ledger, engine, terms, policy=policy, folder=source)
 

@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.crawl import process, stage
-from aahq.crawl.process import Taken, Terms
+from aahq.crawl.process import FetchContext, FetchResult
 from aahq.ledger import Ledger
 from aahq.reasons import Refusal
 from aahq.sources import SOURCES, Source, SourceOptions, open_source
@@ -104,7 +104,7 @@ class Stopping:
 
 @pytest.fixture(autouse=True)
 def nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "take", lambda id, *_: Taken(id, None, Refusal("gone", "")))
+    monkeypatch.setattr(process, "take", lambda id, *_: FetchResult(id, None, Refusal("gone", "")))
 
 
 def run(out: Path, name: str, options: SourceOptions, limit: int | None = None, pages: int | None = None) -> list[str]:
@@ -121,7 +121,7 @@ def run(out: Path, name: str, options: SourceOptions, limit: int | None = None, 
         Ledger(out, create=True) as ledger,
     ):
         try:
-            stage.run(ledger, stage.Where(name, "q", reopen, limit), Terms(http, OptOuts(), Permissions()))
+            stage.run(ledger, stage.CrawlTarget(name, "q", reopen, limit), FetchContext(http, OptOuts(), Permissions()))
         except Busy:
             assert pages is not None
         return [row["key"] for row in ledger.rows("SELECT key FROM pictures ORDER BY key")]

@@ -21,7 +21,7 @@ from aahq.reasons import Rejected
 from aahq.web.addresses import wire_url
 from aahq.web.client import SILENCES, Http, Limits, user_agent
 from aahq.web.interrupts import Busy, Challenged
-from aahq.web.rate_limit import FIRST_PAUSE, SLOWEST, Pace, retry_after
+from aahq.web.rate_limit import FIRST_PAUSE, SLOWEST, RateLimiter, retry_after
 from aahq.web.response import unpacked
 from aahq.web.robots import KEEP_SECONDS, KEEP_UNREACHABLE_SECONDS, KEPT_MAX, Robots
 from suite.errors import SuiteError
@@ -457,13 +457,13 @@ def test_a_pace_that_is_none_is_named(value: float) -> None:
 # --- pace
 
 
-def paced(per_second: float) -> tuple[Pace, list[float]]:
+def paced(per_second: float) -> tuple[RateLimiter, list[float]]:
     now, sent = [0.0], []
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    pace = Pace(per_second, lambda: now[0], sleep)
+    pace = RateLimiter(per_second, lambda: now[0], sleep)
     wait = pace.wait
 
     def send(host: str) -> None:
@@ -480,14 +480,6 @@ def test_one_host_is_spaced_and_hosts_do_not_wait_for_each_other() -> None:
         pace.wait("a")
     pace.wait("b")
     assert sent == [0.0, 0.5, 1.0, 1.0]
-
-
-def test_sharers_together_keep_the_pace_of_one() -> None:
-    shared = [Pace(2.0, sharers=3) for _ in range(3)]
-    for pace in shared:
-        pace.at_most_every("slow", 4.0)
-    for host, each_second in (("a", 2.0), ("slow", 0.25)):
-        assert sum(1 / pace.interval(host) for pace in shared) == pytest.approx(each_second)
 
 
 def test_pace_slows_and_recovers() -> None:
