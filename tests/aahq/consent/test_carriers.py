@@ -24,7 +24,7 @@ from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.consent.reservations import header_findings, tdm_reserved
 from aahq.consent.site_reservations import read_terms, rsl_findings
-from aahq.crawl.process import FetchContext, FetchResult, take
+from aahq.crawl.process import FetchContext, FetchResult, process_candidate
 from aahq.reasons import Refusal
 from aahq.web.ai_tokens import AI_TOKENS
 from aahq.web.client import Http, Limits
@@ -151,7 +151,9 @@ def taken(httpserver: HTTPServer, site: Site, folder: Path, permissions: Permiss
     (folder / "terms.toml").write_text(site.terms)
     candidate = serve(httpserver, site)
     with client(httpserver, site_terms=read_terms(folder / "terms.toml")) as http:
-        return take("a", candidate, FetchContext(http, OptOuts(), permissions or Permissions()), folder / "pictures")
+        return process_candidate(
+            "a", candidate, FetchContext(http, OptOuts(), permissions or Permissions()), folder / "pictures"
+        )
 
 
 def asked(httpserver: HTTPServer, path: str = PICTURE) -> int:
@@ -263,7 +265,7 @@ def test_the_target_of_a_redirect_is_judged_too(httpserver: HTTPServer, tmp_path
     candidate = serve(httpserver, site)
     (tmp_path / "o.txt").write_text(f"url: {httpserver.url_for('/elsewhere/a.jpg')}" if name not in HOPS else "")
     with client(httpserver) as http:
-        got = take(
+        got = process_candidate(
             "a", candidate, FetchContext(http, OptOuts(tmp_path / "o.txt"), Permissions()), tmp_path / "pictures"
         )
     assert isinstance(got.outcome, Refusal)
@@ -280,7 +282,7 @@ def test_a_permission_for_an_address_ends_where_a_redirect_leads_away(httpserver
     )
     with client(httpserver) as http:
         permissions = Permissions(tmp_path / "p.toml")
-        got = take("a", candidate, FetchContext(http, OptOuts(), permissions), tmp_path / "pictures")
+        got = process_candidate("a", candidate, FetchContext(http, OptOuts(), permissions), tmp_path / "pictures")
     assert isinstance(got.outcome, Refusal)
     assert got.outcome.reason == "no_evidence"
     assert asked(httpserver, "/elsewhere/a.jpg") == 0

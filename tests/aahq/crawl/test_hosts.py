@@ -58,7 +58,7 @@ def test_fifty_of_a_thousand_hosts_hang(tmp_path: Path, monkeypatch: pytest.Monk
                 all_others.set()
         return FetchResult(id, None, Refusal("gone", ""))
 
-    monkeypatch.setattr(process, "take", take)
+    monkeypatch.setattr(process, "process_candidate", take)
     tally = crawl(tmp_path / "out", urls)
     assert waited_in_vain == []
     assert tally.reasons == {"gone": 1900, "timeout": 100}
@@ -76,7 +76,7 @@ def test_a_host_that_stops_keeps_its_own_pictures_back(
             raise stop
         return FetchResult(id, None, Refusal("gone", ""))
 
-    monkeypatch.setattr(process, "take", take)
+    monkeypatch.setattr(process, "process_candidate", take)
     urls = [f"http://{host}.example/{k}.jpg" for k in range(250) for host in "abc"]
     with pytest.raises(type(stop)):
         crawl(tmp_path / "out", urls)
@@ -84,7 +84,7 @@ def test_a_host_that_stops_keeps_its_own_pictures_back(
     after = states(tmp_path / "out")
     assert {state for url, state in after.items() if "b.example" in url} == {"found"}
     assert {state for url, state in after.items() if "b.example" not in url} == {"rejected"}
-    monkeypatch.setattr(process, "take", lambda id, *_: FetchResult(id, None, Refusal("gone", "")))
+    monkeypatch.setattr(process, "process_candidate", lambda id, *_: FetchResult(id, None, Refusal("gone", "")))
     crawl(tmp_path / "out", urls)
     assert set(states(tmp_path / "out").values()) == {"rejected"}
 
