@@ -104,7 +104,7 @@ class Stopping:
 
 @pytest.fixture(autouse=True)
 def nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "take", lambda id, *_: FetchResult(id, None, Refusal("gone", "")))
+    monkeypatch.setattr(process, "process_candidate", lambda id, *_: FetchResult(id, None, Refusal("gone", "")))
 
 
 def run(out: Path, name: str, options: SourceOptions, limit: int | None = None, pages: int | None = None) -> list[str]:
