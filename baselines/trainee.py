@@ -52,6 +52,7 @@ class BaselineTrainee:
             frozen = (*frozen, "clusters")
         self.settings, self.device = settings, device
         self.networks = networks
+        self.constant = frozenset(frozen)
         self.frozen = {*frozen, *(name for name in networks if name.endswith("_ema"))}
         for name, network in networks.items():
             network.to(device).requires_grad_(name not in self.frozen)

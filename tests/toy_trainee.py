@@ -28,6 +28,7 @@ class ToyTrainee:
             "d": torch.optim.Adam(critic.parameters(), 1e-3, (0.0, 0.99)),
         }
         self.memory: dict[str, Any] = {"queue": torch.zeros(8, device=device), "at": 0}
+        self.constant: frozenset[str] = frozenset()
         self.wants = {"photo": batch // parallel.world()}
         self.micro_batch = micro_batch
 

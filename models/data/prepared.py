@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from models.data.pictures import PICTURE_ERRORS
-from models.data.sources import Pictures, ReleasePictures, decoded, open_pictures
+from models.data.sources import ParquetPictures, Pictures, ReleasePictures, decoded, open_pictures
+from models.data.unpacked import out_of_order
 from suite.errors import SuiteError
 from suite.files import cache_home, digest, sha256_bytes, write_json
 from suite.progress import progress
@@ -105,7 +106,8 @@ def prepare(
     """Open any local picture set and bring it to `size` x `size`, once: a second call maps the cached pixels.
 
     A picture that is not square is cropped about its centre. A few broken pictures (up to 2 %) are named and left out.
-    A set that would take more than `most_cached` bytes is decoded while training instead.
+    A set that would take more than `most_cached` bytes is decoded while training instead; the encoded pictures of large
+    Parquet row groups are copied once for that.
 
     Raises:
         SuiteError: no pictures, or too many broken ones.
@@ -115,6 +117,9 @@ def prepare(
     where = "" if isinstance(pictures, ReleasePictures) else str(Path(path).resolve())
     key = digest([where, pictures.key, size, FILTER])
     if len(pictures.names) * size * size * 3 > most_cached:
+        if isinstance(pictures, ParquetPictures):
+            copied = (cache or cache_folder()) / "unpacked" / digest([where, pictures.key])[:32]
+            pictures = out_of_order(pictures, copied, str(path))
         lazy = DecodedWhenAsked(pictures, size, workers)
         return Prepared(lazy, pictures.labels, lazy.broken, key, ["pictures are decoded while training, not cached"])
     place = (cache or cache_folder()) / "prepared" / f"{size}-{key[:32]}"

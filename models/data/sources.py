@@ -9,6 +9,7 @@ import tarfile
 import threading
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -175,7 +176,11 @@ class TarPictures:
 
 
 class ParquetPictures:
-    """Rows of Parquet files whose first picture column holds bytes, or a struct with a `bytes` field."""
+    """Rows of Parquet files whose first picture column holds bytes, or a struct with a `bytes` field.
+
+    A row comes with all pictures of its row group. `group_bytes`, the largest group's size on disk, says what a picture out of
+    order costs; `models.data.unpacked` is the way round it.
+    """
 
     def __init__(self, place: Path) -> None:
         import pyarrow as pa
@@ -184,9 +189,10 @@ class ParquetPictures:
         self._files = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
         self._where: list[tuple[int, int, int]] = []
         self._columns: list[str] = []
-        self._last: tuple[tuple[int, int], list[bytes]] | None = None
+        self._last: deque[tuple[tuple[int, int], list[bytes]]] = deque(maxlen=2)
         self._lock = threading.Lock()
         self.names = []
+        self.group_bytes = self.total_bytes = 0
         for number, path in enumerate(self._files):
             try:
                 source = pq.ParquetFile(path)
@@ -194,6 +200,8 @@ class ParquetPictures:
                 raise SuiteError(f"--data {path}: not a whole Parquet file ({error})") from None
             self._columns.append(_picture_column(source.schema_arrow, path))
             for group in range(source.num_row_groups):
+                size = source.metadata.row_group(group).total_byte_size
+                self.group_bytes, self.total_bytes = max(self.group_bytes, size), self.total_bytes + size
                 for row in range(source.metadata.row_group(group).num_rows):
                     self._where.append((number, group, row))
                     self.names.append(f"{path.name}#{group}.{row}")
@@ -203,9 +211,12 @@ class ParquetPictures:
     def read(self, index: int) -> bytes:
         number, group, row = self._where[index]
         with self._lock:
-            if self._last is None or self._last[0] != (number, group):
-                self._last = ((number, group), list(self._group(number, group)))
-            return self._last[1][row]
+            # Two groups are kept: threads that read in order stand on both sides of a border.
+            for place, rows in self._last:
+                if place == (number, group):
+                    return rows[row]
+            self._last.append(((number, group), list(self._group(number, group))))
+            return self._last[-1][1][row]
 
     def _group(self, number: int, group: int) -> Iterator[bytes]:
         import pyarrow as pa

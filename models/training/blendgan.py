@@ -96,6 +96,7 @@ class BlendGANTrainee:
         if encoder is not None:
             nets["style_encoder"] = encoder
         self.networks = nets
+        self.constant = frozenset({"style_encoder"} & nets.keys())
         self.g = g
         self.discriminators = [nets[name] for name in self.games if name in nets]
         for network in self.discriminators:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import tempfile
@@ -41,9 +42,12 @@ def save(folder: Path, trainee: Trainee, step: int, config: dict[str, Any], keep
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"step-{step:08d}"
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+    before = all_checkpoints(folder)
     try:
         for name, network in trainee.networks.items():
-            write_tensors(part / f"{name}.safetensors", network.state_dict())
+            file = f"{name}.safetensors"
+            if not (name in trainee.constant and before and _linked(before[-1] / file, part / file)):
+                write_tensors(part / file, network.state_dict())
         optimizers = {name: optimizer.state_dict() for name, optimizer in trainee.optimizers.items()}
         write_torch(
             part / OTHER, {"optimizers": optimizers, "memory": trainee.memory, "torch_rng": torch.get_rng_state()}
@@ -58,6 +62,15 @@ def save(folder: Path, trainee: Trainee, step: int, config: dict[str, Any], keep
     for old in all_checkpoints(folder)[:-keep]:
         shutil.rmtree(old)
     return target
+
+
+def _linked(before: Path, now: Path) -> bool:
+    """Give a file that is written already a second name; False where it is missing or the disk knows no second names."""
+    try:
+        os.link(before, now)
+    except OSError:
+        return False
+    return True
 
 
 def all_checkpoints(folder: Path) -> list[Path]:

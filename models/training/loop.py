@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from models.data.prepared import Prepared
-from models.data.stream import Stream
+from models.data.stream import Stream, unit_range
 from models.training import checkpoint, parallel
 from models.training.health import Health
 from models.training.rng import StepRNG
@@ -194,7 +194,9 @@ class Loop:
             for note in data.notes:
                 self._say(f"{domain}: {note}")
             seed = self.settings.seed * 1000 + number
-            streams[domain] = Stream(data, count, seed, parallel.rank(), parallel.world(), self.settings.flip)
+            streams[domain] = Stream(
+                data, count, seed, parallel.rank(), parallel.world(), self.settings.flip, pin=self.device.type == "cuda"
+            )
         return streams
 
     def _batch(self, streams: dict[str, Stream], step: int) -> Batch:
@@ -202,7 +204,7 @@ class Loop:
         layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
         for domain, stream in streams.items():
             pixels, columns = stream.batch_at(step)
-            images[domain] = pixels.to(self.device, non_blocking=True, memory_format=layout)
+            images[domain] = unit_range(pixels.to(self.device, non_blocking=True, memory_format=layout))
             if self.label and self.label in columns:
                 labels[domain] = columns[self.label].to(self.device)
         return Batch(images, labels)

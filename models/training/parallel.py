@@ -38,6 +38,8 @@ def start(device: str) -> torch.device:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=LONGEST_WAIT)
     if device == "cuda":
+        # Every step has the same shapes, so that the fastest convolution is worth looking for once.
+        torch.backends.cudnn.benchmark = True
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device(device)

@@ -82,6 +82,7 @@ class PSPTrainee:
             "adam": torch.optim.Adam(self.encoder.parameters(), settings.lr)
         }
         self.memory: dict[str, Any] = {}
+        self.constant: frozenset[str] = frozenset()
         self.wants = {"photo": settings.share(parallel.world())}
         self.perceptual = (
             _frozen(LearnedDistance(Path(settings.alexnet), pixels=0), device) if settings.lpips_weight else None

@@ -98,6 +98,7 @@ class StyleEncoderTrainee:
             "adam": torch.optim.Adam(trained, settings.lr, (0.0, 0.99))
         }
         self.memory: dict[str, Any] = {}
+        self.constant: frozenset[str] = frozenset()
         self.wants = {"art": settings.share(parallel.world())}
         self.encoder, self._projector = encoder, projector
 

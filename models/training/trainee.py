@@ -38,12 +38,14 @@ class Trainee(Protocol):
         memory: name -> tensor or number, state that belongs to neither (a queue, a running mean); changed in place or
             replaced by `step`.
         wants: domain name -> pictures per rank and step.
+        constant: names of networks that no step changes (a style encoder, a VGG): checkpoints share one file of each.
     """
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
     memory: dict[str, Any]
     wants: dict[str, int]
+    constant: frozenset[str]
 
     def step(self, batch: Batch, draws: StepRNG) -> dict[str, Tensor]:
         """One step: all updates in the method's order. Returns detached scalars by name (losses, norms, D outputs)."""

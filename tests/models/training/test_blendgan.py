@@ -142,6 +142,23 @@ def test_reconstruction_and_divergence_are_their_formulas() -> None:
     assert divergence(mean, log_variance).item() == pytest.approx(0.5 + (2 - math.log(2) - 1) / 2)
 
 
+def test_checkpoints_share_one_file_of_the_style_encoder(tmp_path: Path, encoder: Path) -> None:
+    run = loop(tmp_path, encoder=str(encoder), steps=4, save_every=2)
+    before = {key: value.clone() for key, value in run.trainee.networks["style_encoder"].state_dict().items()}
+    run.run()
+    folders = sorted((tmp_path / "checkpoints").iterdir())
+    assert [folder.name for folder in folders] == ["step-00000002", "step-00000004"]
+    files = [{path.name: path.stat().st_ino for path in folder.iterdir()} for folder in folders]
+    encoders, generators = ({held[f"{name}.safetensors"] for held in files} for name in ("style_encoder", "g"))
+    assert len(encoders) == 1
+    assert len(generators) == 2
+    again = loop(tmp_path, encoder=str(encoder), steps=6, save_every=2)
+    again.run(resume=True)
+    assert (tmp_path / "checkpoints" / "step-00000006" / "style_encoder.safetensors").stat().st_ino in encoders
+    for key, value in again.trainee.networks["style_encoder"].state_dict().items():
+        assert torch.equal(value, before[key])
+
+
 def test_nt_xent_is_equation_2() -> None:
     generator = torch.Generator().manual_seed(1)
     p, q = torch.randn(2, 3, 5, generator=generator, dtype=torch.double)
