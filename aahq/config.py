@@ -23,6 +23,8 @@ class SourceConfig:
         target: the list, file or folder of the sources that need one.
         channel, sorting, query: what the sources of that kind ask for.
         base_url: another server with the same answers (the embedded gallery).
+        medium: the kind of works, in the museum's words.
+        key_file: a file with an API's key.
         limit: pictures in all; None for all that there are.
     """
 
@@ -32,6 +34,8 @@ class SourceConfig:
     sorting: str = "latest"
     query: str = "portrait"
     base_url: str | None = None
+    medium: str | None = None
+    key_file: str | None = None
     limit: int | None = None
 
     def cursor_key(self) -> str:
@@ -40,7 +44,16 @@ class SourceConfig:
 
     def options(self, leave_out: Iterable[Path] = ()) -> SourceOptions:
         """What the source is told; `leave_out` is what the build itself writes."""
-        return SourceOptions(self.target, self.channel, self.sorting, self.query, self.base_url, tuple(leave_out))
+        return SourceOptions(
+            target=self.target,
+            channel=self.channel,
+            sorting=self.sorting,
+            query=self.query,
+            base_url=self.base_url,
+            medium=self.medium,
+            key_file=self.key_file,
+            leave_out=tuple(leave_out),
+        )
 
 
 @dataclass(frozen=True)

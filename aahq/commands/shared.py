@@ -61,14 +61,19 @@ source_options = _group(
     click.option(
         "--source",
         metavar="NAME",
-        help="artstation, met, aahq-list FILE, urls FILE or folder DIR; the folder's own when it goes on.",
+        help="artstation, met, artic, cleveland, rijksmuseum, smithsonian, commons, aahq-list FILE, urls FILE or folder DIR; "
+        "the folder's own when it goes on.",
     ),
     click.option("--channel", metavar="NAME", help="artstation: the channel.  [portraits]"),
     click.option("--sorting", metavar="NAME", help="artstation: latest, trending or rising.  [latest]"),
-    click.option("--query", metavar="WORDS", help="met: search words.  [portrait]"),
+    click.option("--query", metavar="WORDS", help="Museums: search words.  [portrait]"),
+    click.option("--medium", metavar="WORDS", help="met, rijksmuseum: kinds of works, in the museum's words."),
+    click.option(
+        "--key-file", type=click.Path(exists=True, dir_okay=False), help="File with the key of an API (smithsonian)."
+    ),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Pictures in all, at most."),
     click.option("--base-url", metavar="URL", help="Another server with the same answers, as 'aahq gallery'."),
-    absolute=("target",),
+    absolute=("target", "key_file"),
 )
 policy_options = _group(
     "policy",

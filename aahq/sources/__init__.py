@@ -19,6 +19,11 @@ SOURCES: dict[str, str] = {
     "artstation": "aahq.sources.artstation:ArtStation",
     "aahq-list": "aahq.sources.aahq_list:AahqList",
     "met": "aahq.sources.met:Met",
+    "artic": "aahq.sources.artic:Artic",
+    "cleveland": "aahq.sources.cleveland:Cleveland",
+    "rijksmuseum": "aahq.sources.rijksmuseum:Rijksmuseum",
+    "smithsonian": "aahq.sources.smithsonian:Smithsonian",
+    "commons": "aahq.sources.commons:Commons",
     "urls": "aahq.sources.urls:Urls",
     "folder": "aahq.sources.folder:Folder",
 }
@@ -32,8 +37,10 @@ class SourceOptions:
         target: the list, URL file or folder (`aahq-list`, `urls`, `folder`).
         channel: ArtStation's channel by its `uri` or name.
         sorting: ArtStation's order: "latest", "trending", "rising".
-        query: the Met's search words.
+        query: the museums' search words.
         base_url: another server with the same answers (the embedded gallery); None for the real site.
+        medium: what kind of works (`met`, `rijksmuseum`), in the museum's words; None for the source's own choice.
+        key_file: a file with the key that an API wants (`smithsonian`).
         leave_out: places that the build itself writes, which are no source (`folder`).
     """
 
@@ -42,6 +49,8 @@ class SourceOptions:
     sorting: str = "latest"
     query: str = "portrait"
     base_url: str | None = None
+    medium: str | None = None
+    key_file: str | None = None
     leave_out: tuple[Path, ...] = ()
 
 

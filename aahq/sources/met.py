@@ -1,6 +1,6 @@
-"""`met`: paintings of the Metropolitan Museum of Art that are open access (CC0): lawful without asking anyone.
+"""`met`: paintings, drawings and prints of the Metropolitan Museum of Art that are open access (CC0).
 
-Each object's own record says whether it is in the public domain; that statement is the evidence of consent.
+https://metmuseum.github.io: one search gives all numbers; each object's record says whether it is in the public domain.
 """
 
 from __future__ import annotations
@@ -8,58 +8,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
-from urllib.parse import urlencode
 
-from aahq.candidates import Candidate
 from aahq.reasons import Rejected
-from aahq.sources import SourceOptions, SourcePage, Unusable
-from aahq.sources.reading import Records, listing, need, tag_names, text
+from aahq.sources import SourceOptions
+from aahq.sources.museum import Listed, Museum, Work, decade, query_url, same_id, strings
+from aahq.sources.reading import Records, listing, need, text
 from aahq.web.client import Http
 from aahq.web.interrupts import Changed
 from suite.errors import SuiteError
 
-SITE = "https://collectionapi.metmuseum.org"
 PAGE = 20
-LICENSE = "CC0-1.0"
+MEDIUMS = "Paintings|Drawings|Prints"
 
 
-class Met:
+class Met(Museum):
     """The search's objects in the order of their numbers; the cursor is the last number done."""
 
-    name = "met"
-    uses = ("query",)
-    local = False
+    name, site = "met", "https://collectionapi.metmuseum.org"
+    uses = ("query", "medium")
 
     def __init__(self, options: SourceOptions) -> None:
-        if not options.query.strip():
-            raise SuiteError("--query: empty; expected words to search the collection for, as in --query portrait")
-        self.query = options.query
-        self.base = (options.base_url or SITE).rstrip("/") + "/public/collection/v1"
+        super().__init__(options)
+        self.medium = options.medium or MEDIUMS
+        self.base += "/public/collection/v1"
 
-    def pages(self, http: Http | None, cursor: str | None) -> Iterator[SourcePage]:
-        """Pages of 20 objects. Raises `aahq.web.interrupts.Stop`."""
-        assert http is not None, "the Met is read over HTTP"
+    def _batches(self, http: Http, cursor: str | None) -> Iterator[tuple[list[Listed], str]]:
         if cursor is not None and not (cursor.isascii() and cursor.isdigit()):
             raise SuiteError(f"met: cursor {cursor!r} in the ledger; expected the last object's number")
-        ids = self._ids(http)
-        records = Records(http)
-        left = (number for number in ids if cursor is None or number > int(cursor))
+        left = (number for number in self._ids(http) if cursor is None or number > int(cursor))
         while batch := list(islice(left, PAGE)):
-            candidates: list[Candidate] = []
-            unusable: list[Unusable] = []
-            for number in batch:
-                self._read_object(records, number, candidates, unusable)
-            records.settle()
-            if len(unusable) == len(batch) > 1 and all(row.reason == "bad_record" for row in unusable):
-                raise Changed(self.base, f"none of {len(batch)} objects could be read ({unusable[0].detail})")
-            yield SourcePage(candidates, str(batch[-1]), unusable)
-
-    def _search_url(self) -> str:
-        query = urlencode({"hasImages": "true", "medium": "Paintings", "q": self.query})
-        return f"{self.base}/search?{query}"
+            yield [Listed(str(number)) for number in batch], str(batch[-1])
 
     def _ids(self, http: Http) -> list[int]:
-        url = self._search_url()
+        url = query_url(f"{self.base}/search", hasImages="true", medium=self.medium, q=self.query)
         found = listing(http, url)
         ids = found.get("objectIDs") if isinstance(found, dict) else None
         if ids is None and isinstance(found, dict) and found.get("total") == 0:
@@ -68,36 +49,38 @@ class Met:
             raise Changed(url, f"objectIDs is {ids!r:.80}, expected a list of numbers")
         return sorted(set(ids))
 
-    def _read_object(
-        self, records: Records, number: int, candidates: list[Candidate], unusable: list[Unusable]
-    ) -> None:
-        url = f"{self.base}/objects/{number}"
-        try:
-            candidates.append(_candidate(records.json(url), number, url))
-        except Rejected as refused:
-            unusable.append(Unusable(str(number), None, refused.reason, refused.detail))
+    def record_url(self, id: str) -> str:
+        return f"{self.base}/objects/{id}"
 
-
-def _candidate(record: Any, number: int, url: str) -> Candidate:
-    if not need(record, "isPublicDomain", bool, url):
-        raise Rejected("not_open", f"{url}: isPublicDomain is false")
-    largest = need(record, "primaryImage", str, url)
-    if not largest:
-        raise Rejected("no_picture", f"{url}: primaryImage is empty")
-    smaller = record.get("primaryImageSmall")
-    page = record.get("objectURL")
-    tags = record.get("tags")
-    facts = {name: text(record.get(name)) for name in ("medium", "department", "objectDate")}
-    return Candidate(
-        source=Met.name,
-        key=str(number),
-        page_url=page if isinstance(page, str) and page else None,
-        image_urls=(largest, smaller) if isinstance(smaller, str) and smaller else (largest,),
-        artist=text(record.get("artistDisplayName")) or None,
-        title=text(record.get("title")),
-        tags=tag_names(
-            [tag.get("term", tag) if isinstance(tag, dict) else tag for tag in tags] if isinstance(tags, list) else []
-        ),
-        license=LICENSE,
-        extra={**facts, "license_record": url},
-    )
+    def work(self, record: Any, id: str, url: str, records: Records) -> Work:
+        open_access = need(record, "isPublicDomain", bool, url)
+        if "objectID" in record:
+            same_id(record["objectID"], id, url)
+        if not open_access:
+            raise Rejected("not_open", f"{url}: isPublicDomain is false")
+        if rights := text(record.get("rightsAndReproduction")):
+            raise Rejected("not_open", f"{url}: isPublicDomain is true, and rightsAndReproduction {rights!r:.80}")
+        largest = need(record, "primaryImage", str, url)
+        if not largest:
+            raise Rejected("no_picture", f"{url}: primaryImage is empty")
+        smaller, page = record.get("primaryImageSmall"), record.get("objectURL")
+        tags = record.get("tags")
+        date = text(record.get("objectDate"))
+        return Work(
+            # The Met gives what is in the public domain under CC0.
+            {"isPublicDomain": "CC0"},
+            strings(filter(None, (largest, smaller))),
+            page if isinstance(page, str) and page else None,
+            text(record.get("artistDisplayName")),
+            text(record.get("title")),
+            strings(tag.get("term") if isinstance(tag, dict) else tag for tag in tags)
+            if isinstance(tags, list)
+            else (),
+            {
+                "medium": text(record.get("medium")),
+                "department": text(record.get("department")),
+                "objectDate": date,
+                "decade": decade(date),
+                "style": text(record.get("period")) or text(record.get("culture")),
+            },
+        )

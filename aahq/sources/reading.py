@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from aahq.reasons import REASONS, Rejected
@@ -28,14 +29,14 @@ TITLE_MAX = 300
 _HALF = re.compile(r"[\ud800-\udfff]")
 
 
-def listing(http: Http, url: str) -> Any:
+def listing(http: Http, url: str, headers: Mapping[str, str] | None = None) -> Any:
     """The JSON of an address without which the source cannot go on.
 
     Raises:
         Stop: whatever is in the way: the site's format (`Changed`), its state (`Busy`), its rules (`Disallowed`, `Challenged`).
     """
     try:
-        return http.get(url, JSON).ok().json()
+        return http.get(url, JSON, headers=headers).ok().json()
     except Rejected as refused:
         if refused.reason == "robots":
             raise Disallowed(url, refused.detail) from None
@@ -47,8 +48,8 @@ def listing(http: Http, url: str) -> Any:
 class Records:
     """Reads the records of one API; tells a record that is refused from an API that refuses."""
 
-    def __init__(self, http: Http) -> None:
-        self._http, self._in_a_row = http, 0
+    def __init__(self, http: Http, headers: Mapping[str, str] | None = None) -> None:
+        self._http, self._headers, self._in_a_row = http, headers, 0
         # A record that was given, and the last refusal.
         self._given: str | None = None
         self._refusal = ""
@@ -61,7 +62,7 @@ class Records:
             Stop: the API cannot be asked at present.
         """
         try:
-            answer = self._http.get(url, JSON).ok()
+            answer = self._http.get(url, JSON, headers=self._headers).ok()
         except Rejected as refused:
             if refused.reason == "robots":
                 raise Disallowed(url, refused.detail) from None
@@ -86,7 +87,7 @@ class Records:
         if self._in_a_row:
             if self._given is None:
                 raise Busy(self._refusal.split(": ")[1], f"{self._refusal}, and no other record was given")
-            listing(self._http, self._given)
+            listing(self._http, self._given, self._headers)
             self._in_a_row = 0
 
 

@@ -184,16 +184,17 @@ class Http:
         """Close the connections."""
         self._session.close()
 
-    def get(self, url: str, accept: str = "*/*", obey: bool = True) -> Answer:
+    def get(self, url: str, accept: str = "*/*", obey: bool = True, headers: Mapping[str, str] | None = None) -> Answer:
         """GET a page or JSON, at most `limits.text_bytes`. Raises `Rejected` or `aahq.web.interrupts.Stop`.
 
         Args:
             url: the address.
             accept: the Accept header.
             obey: ask robots.txt first; False for robots.txt itself.
+            headers: further ones; a key among them (`X-Api-Key`) goes to no other host.
         """
-        headers = {"Accept": accept, "Accept-Encoding": "gzip"}
-        return self.request("GET", url, self._whole, headers, obey)
+        sent = {"Accept": accept, "Accept-Encoding": "gzip", **(headers or {})}
+        return self.request("GET", url, self._whole, sent, obey)
 
     def head(self, url: str) -> Answer:
         """HEAD; where the server refuses the method rather than the picture, a GET that is closed before its body."""
@@ -300,6 +301,8 @@ class Http:
             outcome = self._once(method, url, read, headers, obey, hops)
             if not isinstance(outcome, _Redirect):
                 return outcome
+            if host_key(outcome.to) != host_key(url):
+                headers = {name: value for name, value in headers.items() if name.lower() != "x-api-key"}
             url = outcome.to
             if url in seen:
                 raise Rejected("redirects", f"{url}: a loop")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from suite.errors import SuiteError
 
 LAWFUL_WAYS = (
-    "lawful ways on: --source met (open access), --source urls or folder with works whose artists agreed "
+    "lawful ways on: --source met or another museum (open access), --source urls or folder with works whose artists agreed "
     "(--permissions FILE), --source aahq-list; or run the same command later, it goes on where it stopped"
 )
 

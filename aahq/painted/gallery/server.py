@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from aahq.painted.gallery import answers
+from aahq.painted.gallery import answers, museums
 from aahq.painted.gallery.faults import FAULTS, record_of
 from aahq.painted.gallery.gallery import Gallery
 from aahq.painted.gallery.works import Shown, Work
@@ -24,6 +24,7 @@ _IMAGE = re.compile(r"/p/assets/images/images/(\d{3})/(\d{3})/(\d{3,})/(4k|large
 _WORK = re.compile(r"/projects/([A-Za-z0-9_-]+)\.json\Z")
 _PAGE = re.compile(r"/artwork/([A-Za-z0-9_-]+)\Z")
 _OBJECT = re.compile(r"/public/collection/v1/objects/(\d+)\Z")
+_IIIF = re.compile(r"/iiif/(?:2/)?(\d+)/full/[!0-9a-z,]+/0/default\.jpg\Z")
 _LINE = 1 << 16
 _JSON = "application/json; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
@@ -104,6 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._of_work(gallery.by_hash.get(match[1]), "page", self._page)
         elif match := _OBJECT.match(url.path):
             self._of_work(gallery.by_number.get(int(match[1])), "object", self._object)
+        elif match := _IIIF.match(url.path):
+            self._image(int(match[1]), "large")
         else:
             self._listing(url.path, {key: values[-1] for key, values in parse_qs(url.query).items()})
 
@@ -176,6 +179,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._works(query, gallery.works, counted=False)
         elif path == "/public/collection/v1/search":
             self._json(answers.met_search(gallery))
+        elif path == "/ids/deliveryService":
+            self._image(_number(query, "id", 0), "large")
+        elif (found := museums.answer(self.server.gallery, self.base, path, query)) is not None:
+            self._count("museum")
+            self._json(found)
         elif path == "/":
             self.answer(200, answers.feed(gallery, self.base).encode("utf-8", "replace"), "application/rss+xml")
         else:
