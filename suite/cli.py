@@ -132,7 +132,7 @@ def ignored(option: str, why: str) -> Callable[[Callable[..., Any]], Callable[..
         if value is not None:
             say(f"{option}: is ignored, {why}; the option goes with the next version", err=True)
 
-    return click.option(option, hidden=True, expose_value=False, callback=warn)
+    return click.option(option, hidden=True, expose_value=False, callback=warn, help=f"Ignored: {why}.")
 
 
 def _json_flag(ctx: click.Context, param: click.Parameter, value: bool) -> bool:

@@ -29,7 +29,7 @@ from aahq.web.rate_limit import Clock, RateLimiter, Sleep, retry_after
 from aahq.web.response import Answer, Incoming, check_status
 from aahq.web.robots import Robots
 from aahq.web.robots_file import decoded
-from aahq.web.session import Session
+from aahq.web.transport import Transport
 from suite.errors import SuiteError
 
 TOKEN = "aahq"
@@ -155,7 +155,7 @@ class Http:
         )
         self.site_terms = tuple(site_terms)
         self.sites = SiteReservations(self._get_site_file, self.robots.licenses, TOKEN, clock, self.site_terms)
-        self._session = Session(
+        self._transport = Transport(
             user_agent(contact),
             allow,
             resolve,
@@ -163,7 +163,7 @@ class Http:
             read_s=self.limits.read_s,
             total_s=self.limits.total_s,
         )
-        self.guard = self._session.guard
+        self.guard = self._transport.guard
         # Host -> requests in a row that it left without an answer after all retries, and the moment until which it rests.
         self._silent: dict[str, tuple[int, float]] = {}
         self._pages: OnceEach[Page] = OnceEach(PAGES_KEPT, clock)
@@ -178,11 +178,11 @@ class Http:
     def halt(self) -> None:
         """The run ends: whoever waits for a turn or an answer in another thread stops waiting."""
         self.halted.set()
-        self._session.abort()
+        self._transport.abort()
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._transport.close()
 
     def get(self, url: str, accept: str = "*/*", obey: bool = True, headers: Mapping[str, str] | None = None) -> Answer:
         """GET a page or JSON, at most `limits.text_bytes`. Raises `Rejected` or `aahq.web.interrupts.Stop`.
@@ -330,7 +330,7 @@ class Http:
         self.pace.wait(host)
         if self.halted.is_set():
             raise Rejected("network", f"{url}: not asked for, the run has ended")
-        with self._session.send(method, url, headers) as incoming:
+        with self._transport.send(method, url, headers) as incoming:
             if hops is not None:
                 hops.answered(url, incoming.headers)
             return self._sorted(incoming, host, method, read)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import urllib3
 
 from aahq.reasons import Rejected
-from aahq.web.transport import Watch
 
 CHUNK = 64 * 1024
 # Values of Content-Encoding that name no compression; servers send them for bodies as they are.
@@ -49,14 +48,14 @@ class Answer:
 
 
 class Incoming:
-    """A response whose body has not been read."""
+    """A response whose body has not been read; `expired` says whether its total deadline has passed."""
 
-    def __init__(self, url: str, response: urllib3.HTTPResponse, watch: Watch) -> None:
+    def __init__(self, url: str, response: urllib3.BaseHTTPResponse, expired: Callable[[], bool]) -> None:
         self.url = url
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self._raw = response
-        self._watch = watch
+        self._expired = expired
 
     def chunks(self, max_bytes: int) -> Iterator[bytes]:
         """The body in blocks, unpacked, at most `max_bytes` as sent and as unpacked.
@@ -78,7 +77,7 @@ class Incoming:
             except urllib3.exceptions.ReadTimeoutError:
                 raise Rejected("timeout", f"{self.url}: no byte in time") from None
             except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-                if self._watch.fired:
+                if self._expired():
                     break
                 reason = "cut_short" if "IncompleteRead" in str(error) else "network"
                 raise Rejected(reason, f"{self.url}: {short(error)}") from None
@@ -88,7 +87,7 @@ class Incoming:
             if count > max_bytes:
                 raise Rejected("too_large", f"{self.url}: more than {max_bytes} bytes")
             yield chunk
-        if self._watch.fired:
+        if self._expired():
             raise Rejected("timeout", f"{self.url}: not complete in time, after {count} bytes")
         if length is not None and count < length:
             raise Rejected("cut_short", f"{self.url}: {count} of {length} bytes")

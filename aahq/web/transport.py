@@ -1,39 +1,44 @@
-"""The connections under `aahq.web.client`: every socket goes through the guard, every response has a last second."""
+"""One request, one response over urllib3's pools: every socket is opened by NetGuard, every response has a total deadline."""
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from requests import PreparedRequest
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool, Timeout
+import certifi
+import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ProtocolError, ReadTimeoutError, SSLError
+from urllib3.exceptions import HTTPError, TimeoutError
 
-from aahq.web.netguard import NetGuard, check_url
+from aahq.reasons import Rejected
+from aahq.web.netguard import NetGuard, Resolve, check_url, system_resolve
+from aahq.web.response import CHUNK, Incoming, short
 
 _POLL = 0.05
-_POOLS = 64
+_POOLS, _KEPT_PER_HOST = 64, 8
+_MALFORMED = ("BadStatusLine", "LineTooLong", "Invalid", "HeaderParsing", "got more")
 
 
-class Watch:
-    """One response under its time limit: `fired` says that the limit has passed and the socket was shut."""
+class Deadline:
+    """The last moment of one response. `passed` says that it came first, and that the socket was shut.
 
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
+    Args:
+        at: the moment, on the monotonic clock.
+        target: path and query as they are to be sent; urllib3 would quote some of their characters anew.
+    """
+
+    def __init__(self, at: float, target: str) -> None:
+        self.at, self.target = at, target
         self.socket: socket.socket | None = None
-        self.fired = False
+        self.passed = False
 
 
-class Watchdog:
+class DeadlineMonitor:
     """Shuts the socket of a response that is not complete in time.
 
     A socket's own timeout begins anew with every byte, so a server that sends one byte a second would hold a crawler for
@@ -42,47 +47,47 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._watches: set[Watch] = set()
+        self._deadlines: set[Deadline] = set()
         self._current = threading.local()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def limit(self, seconds: float) -> Iterator[Watch]:
+    def limit(self, seconds: float, target: str) -> Iterator[Deadline]:
         """Everything that this thread receives inside is complete after `seconds`, or its socket is shut."""
-        watch = Watch(time.monotonic() + seconds)
+        deadline = Deadline(time.monotonic() + seconds, target)
         with self._lock:
-            self._watches.add(watch)
+            self._deadlines.add(deadline)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="http-watchdog", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="http-deadlines", daemon=True)
                 self._thread.start()
-        self._current.watch = watch
+        self._current.deadline = deadline
         try:
-            yield watch
+            yield deadline
         finally:
-            self._current.watch = None
+            self._current.deadline = None
             with self._lock:
-                self._watches.discard(watch)
+                self._deadlines.discard(deadline)
 
-    def seize(self, connection: socket.socket | None) -> None:
-        """This thread's response comes over `connection`."""
-        watch: Watch | None = getattr(self._current, "watch", None)
-        if watch is not None:
-            watch.socket = connection
+    def attach(self, connection: socket.socket | None) -> Deadline:
+        """This thread's response comes over `connection`; its deadline."""
+        deadline: Deadline = self._current.deadline
+        deadline.socket = connection
+        return deadline
 
     def shut_all(self) -> None:
         """Shut every watched socket now."""
         with self._lock:
-            for watch in self._watches:
-                self._shut(watch)
+            for deadline in self._deadlines:
+                self._shut(deadline)
 
     @staticmethod
-    def _shut(watch: Watch) -> None:
-        watch.fired = True
-        if watch.socket is not None:
+    def _shut(deadline: Deadline) -> None:
+        deadline.passed = True
+        if deadline.socket is not None:
             # Already closed or handed over to TLS: its reader has other limits.
             with contextlib.suppress(OSError):
-                watch.socket.shutdown(socket.SHUT_RDWR)
+                deadline.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the thread."""
@@ -92,130 +97,129 @@ class Watchdog:
         while not self._closed.wait(_POLL):
             now = time.monotonic()
             with self._lock:
-                late = [watch for watch in self._watches if watch.deadline < now and watch.socket is not None]
-                for watch in late:
-                    self._shut(watch)
+                for deadline in self._deadlines:
+                    if deadline.at < now and deadline.socket is not None:
+                        self._shut(deadline)
 
 
-class _Direct(HTTPConnection):
-    """A connection that sends a request without a body, and reads a response's head."""
-
-    def ask(self, method: str, target: str, headers: Mapping[str, str]) -> None:
-        self.putrequest(method, target, skip_accept_encoding="Accept-Encoding" in headers)
-        for name, value in headers.items():
-            self.putheader(name, value)
-        self.endheaders()
-
-    def receive(self, method: str) -> HTTPResponse:
-        head = http.client.HTTPConnection.getresponse(self)
-        return HTTPResponse(
-            body=head,
-            headers=HTTPHeaderDict(head.msg.items()),
-            status=head.status,
-            version=head.version,
-            reason=head.reason,
-            preload_content=False,
-            decode_content=False,
-            original_response=head,
-            request_method=method,
-        )
-
-
-class _DirectPool(HTTPConnectionPool):
-    """A pool whose requests go straight to a kept connection.
-
-    urllib3 prepares each request for retries, redirects, proxies and bodies, none of which is used here, and that takes longer
-    than sending it.
-    """
-
-    def urlopen(  # type: ignore[override]
-        self, method: str, url: str, *, headers: Mapping[str, str], timeout: Timeout, **unused: Any
-    ) -> HTTPResponse:
-        """The response with its body unread. Raises urllib3's own errors, as the original does."""
-        connection: Any = self._get_conn()
-        try:
-            if connection.is_closed:
-                connection.timeout = timeout.connect_timeout
-                connection.connect()
-                connection.sock.settimeout(timeout.read_timeout)
-            # A server may close its side as soon as it has answered, before it has read all of the request.
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                connection.ask(method, url, headers)
-            response: HTTPResponse = connection.receive(method)
-        except BaseException as error:
-            connection.close()
-            self._put_conn(None)
-            if isinstance(error, TimeoutError):
-                raise ReadTimeoutError(self, url, "no answer in time") from error
-            if isinstance(error, ssl.SSLError):
-                raise SSLError(error) from error
-            if isinstance(error, OSError | http.client.HTTPException):
-                raise ProtocolError("Connection aborted.", error) from error
-            raise
-        # By these the response gives its connection back.
-        response._connection, response._pool = connection, self
-        return response
-
-
-class GuardedAdapter(HTTPAdapter):
-    """A `requests` adapter whose connections are made by a `NetGuard` and watched by a `Watchdog`.
+class Transport:
+    """Sends requests over kept connections; no cookies, no environment proxies, no `.netrc`. Threads may share it.
 
     It follows no redirect and repeats nothing: `aahq.web.client.Http` decides both.
+
+    Args:
+        agent: the user agent.
+        allow, resolve: as for `aahq.web.netguard.NetGuard`.
+        connect_s, read_s: seconds for a connection, and without a byte.
+        total_s: seconds for one whole response.
     """
 
-    def __init__(self, guard: NetGuard, watchdog: Watchdog, keep: int = 8) -> None:
-        self._guard, self._watchdog = guard, watchdog
-        self._pools: dict[str, HTTPConnectionPool] = {}
-        super().__init__(pool_connections=_POOLS, pool_maxsize=keep, max_retries=0)
+    def __init__(
+        self,
+        agent: str,
+        allow: Iterable[str] = (),
+        resolve: Resolve = system_resolve,
+        *,
+        connect_s: float,
+        read_s: float,
+        total_s: float,
+    ) -> None:
+        self.guard = NetGuard(allow, resolve)
+        self._monitor = DeadlineMonitor()
+        self._pools = urllib3.PoolManager(_POOLS, maxsize=_KEPT_PER_HOST, ca_certs=certifi.where())
+        self._pools.pool_classes_by_scheme = _guarded_pools(self.guard, self._monitor)
+        self._agent = agent
+        self._timeout = urllib3.Timeout(connect=connect_s, read=read_s)
+        self._total_s = total_s
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        guard, watchdog = self._guard, self._watchdog
+    def abort(self) -> None:
+        """Shut every connection that a response is awaited on."""
+        self._monitor.shut_all()
 
-        class Guarded(_Direct):
-            def _new_conn(self) -> socket.socket:
-                made = guard.connect(
-                    self._dns_host, self.port or self.default_port, self.timeout, self.socket_options or ()
+    def close(self) -> None:
+        """Close the connections."""
+        self._monitor.close()
+        self._pools.clear()
+
+    @contextmanager
+    def send(self, method: str, url: str, headers: Mapping[str, str]) -> Iterator[Incoming]:
+        """The response to one request, its body unread; on leaving, its connection is kept or closed.
+
+        Args:
+            method: GET or HEAD.
+            url: in the form of `aahq.web.addresses.wire_url`; sent as it stands.
+            headers: beside the user agent.
+
+        Raises:
+            Rejected: "url_refused", "address_refused", "timeout", "network" or "bad_response".
+        """
+        parts = check_url(url)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        with self._monitor.limit(self._total_s, target) as deadline:
+            try:
+                pool = self._pools.connection_from_host(parts.hostname, parts.port, parts.scheme)
+                response: Any = pool.urlopen(
+                    method,
+                    target,
+                    headers={"User-Agent": self._agent, "Accept": "*/*", **headers},
+                    timeout=self._timeout,
+                    redirect=False,
+                    retries=False,
+                    assert_same_host=False,
+                    preload_content=False,
                 )
-                watchdog.seize(made)
-                return made
+            except TimeoutError:
+                raise Rejected("timeout", f"{url}: no answer within {self._timeout.read_timeout} s") from None
+            except (HTTPError, OSError, ValueError) as error:
+                if deadline.passed:
+                    raise Rejected("timeout", f"{url}: no complete answer within {self._total_s} s") from None
+                text = short(error)
+                malformed = any(word in text for word in _MALFORMED)
+                raise Rejected("bad_response" if malformed else "network", f"{url}: {text}") from None
+            try:
+                yield Incoming(url, response, lambda: deadline.passed)
+            finally:
+                _release(response, method)
 
-            def receive(self, method: str) -> HTTPResponse:
-                watchdog.seize(self.sock)
-                return super().receive(method)
 
-        class Plain(Guarded, HTTPConnection):
-            """Guarded, over TCP."""
+def _guarded_pools(guard: NetGuard, monitor: DeadlineMonitor) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    """urllib3's own pools by scheme, over connections that the guard opens and the monitor watches."""
 
-        class Secure(Guarded, HTTPSConnection):
-            """Guarded, over TLS."""
+    class Guarded(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            made = guard.connect(self.host, self.port or self.default_port, self.timeout, self.socket_options or ())
+            monitor.attach(made)
+            return made
 
-        class PlainPool(_DirectPool, HTTPConnectionPool):
-            ConnectionCls = Plain
+        def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+            deadline = monitor.attach(self.sock)
+            super().request(method, deadline.target, *args, **kwargs)
 
-        class SecurePool(_DirectPool, HTTPSConnectionPool):
-            ConnectionCls = Secure
+        def getresponse(self) -> Any:
+            monitor.attach(self.sock)
+            return super().getresponse()
 
-        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+    class Plain(Guarded):
+        """Guarded, over TCP."""
 
-    def get_connection_with_tls_context(
-        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
-    ) -> HTTPConnectionPool:
-        """The host's pool. Looking it up anew takes longer than a request to a host nearby; proxies are never used."""
-        parts = check_url(request.url or "")
-        key = f"{parts.scheme}://{parts.netloc}"
-        pool = self._pools.get(key)
-        if pool is None:
-            if len(self._pools) >= _POOLS:
-                self._pools.clear()
-            pool = self._pools[key] = super().get_connection_with_tls_context(request, verify)
-        return pool
+    class Secure(Guarded, HTTPSConnection):
+        """Guarded, over TLS."""
 
-    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
-        """Path and query as they stand in the address: there is no proxy that would want more."""
-        parts = check_url(request.url or "")
-        return f"{parts.path}?{parts.query}" if parts.query else parts.path
+    class PlainPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Plain
 
-    def build_response(self, req: PreparedRequest, resp: Any) -> Any:
-        """urllib3's response as it is: `aahq.web.session` keeps no cookies and reads the body itself."""
-        return resp
+    class SecurePool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+def _release(response: urllib3.HTTPResponse, method: str) -> None:
+    """Give the connection back for the next request where that costs nothing; else close it with the body unread."""
+    length = response.headers.get("Content-Length", "")
+    small = length.isdigit() and int(length) <= CHUNK
+    if method == "HEAD" or (small and response.status >= 300):
+        with contextlib.suppress(HTTPError, OSError, ValueError):
+            response.read(CHUNK, decode_content=False)
+    response.close()
+    response.release_conn()

@@ -339,6 +339,7 @@ def test_head_falls_back_to_a_get_without_its_body(server: RawServer) -> None:
         ("/\u00e9?q=\u00e9", b"/%C3%A9?q=%C3%A9"),
         ("/a?", b"/a"),
         ("/a#b", b"/a"),
+        ("/a;b?ids[]=1&x=%5b", b"/a;b?ids[]=1&x=%5B"),
     ],
 )
 def test_what_is_sent_is_the_wire_form(server: RawServer, path: str, sent: bytes) -> None:
