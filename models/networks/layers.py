@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ops.bias_act import bias_act
+from ops.bias_act import bias_act, bias_act_
 from ops.bias_act.reference import ROOT_2
 from ops.conv2d import conv2d
 from ops.modulated_conv import modulated_conv2d
@@ -70,7 +70,7 @@ class EqualConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = conv2d(x, (self.weight * self.scale).to(x.dtype), self.stride, self.padding)
-        return y if self.bias is None else bias_act(y, self.bias, "linear", gain=1, overwrite=True)
+        return y if self.bias is None else bias_act_(y, self.bias, slope=1, gain=1)
 
 
 class FusedLeakyReLU(nn.Module):
@@ -217,7 +217,7 @@ class StyledConv(nn.Module):
 
     def finish(self, y: Tensor, noise: Tensor) -> Tensor:
         """What follows the convolution; `y` is given up."""
-        return bias_act(y, self.activate.bias, clamp=self.clamp, noise=self.noise(noise), overwrite=True)
+        return bias_act_(y, self.activate.bias, clamp=self.clamp, noise=self.noise(noise))
 
 
 class ToRGB(nn.Module):
@@ -237,4 +237,4 @@ class ToRGB(nn.Module):
     def finish(self, y: Tensor) -> Tensor:
         """What follows the convolution; `y` is given up."""
         y = y.to(self.bias.dtype)
-        return bias_act(y, self.bias.flatten(), "linear", gain=1, clamp=self.clamp, overwrite=True)
+        return bias_act_(y, self.bias.flatten(), slope=1, gain=1, clamp=self.clamp)

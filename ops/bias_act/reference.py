@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 from torch import Tensor
 from torch.nn import functional as F
-
-Activation = Literal["linear", "relu", "lrelu"]
-
-
-ACTIVATIONS: tuple[str, ...] = ("linear", "relu", "lrelu")
-
 
 ROOT_2 = math.sqrt(2)
 
@@ -20,7 +13,6 @@ ROOT_2 = math.sqrt(2)
 def bias_act_ref(
     x: Tensor,
     b: Tensor | None = None,
-    act: Activation = "lrelu",
     slope: float = 0.2,
     gain: float = ROOT_2,
     clamp: float | None = None,
@@ -31,10 +23,8 @@ def bias_act_ref(
         x = x + noise.to(x.dtype)
     if b is not None:
         x = x + b.to(x.dtype).reshape(1, -1, *[1] * (x.ndim - 2))
-    if act == "lrelu":
+    if slope != 1:
         x = F.leaky_relu(x, slope)
-    elif act == "relu":
-        x = F.relu(x)
     if gain != 1:
         x = x * gain
     return x if clamp is None else x.clamp(-clamp, clamp)

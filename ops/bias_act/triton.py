@@ -1,8 +1,4 @@
-"""`bias_act` in one pass over memory each way.
-
-The derivative is read off the result: for slope >= 0 and gain > 0 the result has the sign of the activation's input, so
-nothing but the result is kept. All activations are piecewise linear: the second derivative is the same kernel again.
-"""
+"""`bias_act` in one pass over memory each way."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ops.bias_act.autograd import Curve, Form
 from ops.triton_common import BLOCK, dense, is_channels_last, on_device
 
 NO_CLAMP = -1.0
@@ -120,49 +117,14 @@ def _(g, y, slope, gain, clamp, block):
     return torch.empty_like(dense(g, dense(y)))
 
 
-def _keep(ctx, inputs, output) -> None:
-    _, b, noise, *ctx.settings = inputs
-    ctx.b_dtype = None if b is None else b.dtype
-    ctx.noise_like = None if noise is None else (noise.dtype, noise.shape[0])
-    ctx.save_for_backward(output)
+def forward(x: Tensor, b: Tensor | None, noise: Tensor | None, curve: Curve, block: int = BLOCK) -> Tensor:
+    """The result by kernel; `block` values a program, a power of two."""
+    return _forward(x, b, noise, curve.slope, curve.gain, NO_CLAMP if curve.clamp is None else curve.clamp, block)
 
 
-def _backward(ctx, g):
-    (y,) = ctx.saved_tensors
-    dx = _slope(g, y, *ctx.settings)
-    db = dnoise = None
-    if ctx.b_dtype is not None and ctx.needs_input_grad[1]:
-        db = dx.sum([0, *range(2, dx.ndim)], dtype=torch.float32).to(ctx.b_dtype)
-    if ctx.noise_like is not None and ctx.needs_input_grad[2]:
-        dtype, rows = ctx.noise_like
-        dnoise = dx.sum([0, 1] if rows == 1 else [1], keepdim=True, dtype=torch.float32).to(dtype)
-    return dx, db, dnoise, None, None, None, None
+def backward(g: Tensor, y: Tensor, curve: Curve, block: int = BLOCK) -> Tensor:
+    """g times the derivative of the activation where it gave y, by kernel."""
+    return _slope(g, y, curve.slope, curve.gain, NO_CLAMP if curve.clamp is None else curve.clamp, block)
 
 
-def _keep_slope(ctx, inputs, output) -> None:
-    _, y, *ctx.settings = inputs
-    ctx.save_for_backward(y)
-
-
-def _backward_slope(ctx, gg):
-    (y,) = ctx.saved_tensors
-    return _slope(gg, y, *ctx.settings), None, None, None, None, None
-
-
-_forward.register_autograd(_backward, setup_context=_keep)
-_slope.register_autograd(_backward_slope, setup_context=_keep_slope)
-
-
-def bias_act_triton(
-    x: Tensor,
-    b: Tensor | None,
-    act: str,
-    slope: float,
-    gain: float,
-    clamp: float | None,
-    noise: Tensor | None = None,
-    block: int = BLOCK,
-) -> Tensor:
-    """`ops.bias_act.bias_act` by kernel; `block` values a program, a power of two."""
-    slope = {"linear": 1.0, "relu": 0.0, "lrelu": slope}[act]
-    return _forward(x, b, noise, float(slope), float(gain), NO_CLAMP if clamp is None else float(clamp), block)
+FORM = Form(forward, backward)

@@ -26,20 +26,6 @@ def triangle_of(matrix: Tensor) -> Tensor:
     return matrix[..., rows, columns]
 
 
-def fold_triangle(weight: Tensor, channels: int) -> Tensor:
-    """(O, C * C) -> (O, C (C + 1) / 2): the linear layer on a flattened Gram matrix as one on its triangle.
-
-    Exact for symmetric inputs: the two weights that meet the same value are added. Done in float64, rounded once.
-    """
-    if weight.ndim != 2 or weight.shape[1] != channels**2:
-        raise ValueError(f"fold_triangle weight: given shape {tuple(weight.shape)}; expected (O, {channels**2})")
-    square = weight.reshape(-1, channels, channels)
-    doubled = triangle_of(square.double()) + triangle_of(square.transpose(1, 2).double())
-    rows, columns = torch.triu_indices(channels, channels, device=weight.device)
-    doubled[:, rows == columns] /= 2
-    return doubled.to(weight.dtype)
-
-
 def gram(features: Tensor) -> Tensor:
     """F F^T / (C H W) of (N, C, H, W) feature maps: (N, C, C), symmetric, differentiable to any order.
 

@@ -15,7 +15,7 @@ STEP = 32
 
 @triton.jit
 def gram_kernel(
-    f_ptr, out_ptr, channels, pixels, scale, tiles, TILE: tl.constexpr, STEP: tl.constexpr, PRECISION: tl.constexpr
+    f_ptr, out_ptr, channels, pixels, scale, TILE: tl.constexpr, STEP: tl.constexpr, PRECISION: tl.constexpr
 ):
     row, column = tl.program_id(1), tl.program_id(2)
     if row > column:
@@ -54,7 +54,6 @@ def _gram(features: Tensor, tile: int, step: int) -> Tensor:
             channels,
             height * width,
             1 / (channels * height * width),
-            tiles,
             TILE=tile,
             STEP=step,
             # TF32 only where the person has allowed it for matrix products.

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ops.checks import check_float, check_same_device, check_shape
 from ops.dispatch import choose
-from ops.upfirdn2d.cpu import Filter, upfirdn2d_cpu
+from ops.upfirdn2d.autograd import Filter, Form
+from ops.upfirdn2d.cpu import upfirdn2d_cpu
 from ops.upfirdn2d.geometry import Geometry, Pair, geometry
 from ops.upfirdn2d.reference import upfirdn2d_ref
 
@@ -53,13 +54,19 @@ def upfirdn2d(x: Tensor, kernel: Tensor, up: Pair = 1, down: Pair = 1, pad: Pair
     """
     shape = geometry(up, down, pad)
     check_upfirdn2d(x, kernel, shape)
+    form = _form(x)
+    if form is None:
+        return upfirdn2d_ref(x, kernel, shape)
+    if x.requires_grad and torch.is_grad_enabled():
+        return Filter.apply(x, kernel.detach(), shape, form)
+    return form(x, kernel.detach(), shape)
+
+
+def _form(x: Tensor) -> Form | None:
+    """The implementation for `x`; None for the plain one."""
     chosen = choose("upfirdn2d", x)
     if chosen == "triton":
         from ops.upfirdn2d.triton import upfirdn2d_triton
 
-        return upfirdn2d_triton(x, kernel, shape)
-    if chosen == "cpu" and not (x.requires_grad and torch.is_grad_enabled()):
-        return upfirdn2d_cpu(x, kernel, shape)
-    if chosen == "cpu" and not torch.compiler.is_compiling():
-        return Filter.apply(x, kernel, shape)
-    return upfirdn2d_ref(x, kernel, shape)
+        return upfirdn2d_triton
+    return upfirdn2d_cpu if chosen == "cpu" and not torch.compiler.is_compiling() else None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -31,18 +28,3 @@ def upfirdn2d_cpu(x: Tensor, kernel: Tensor, shape: Geometry) -> Tensor:
         taps = kernel.to(x.dtype).expand(channels, 1, -1, -1)
         return F.conv_transpose2d(x, taps, None, (shape.up_y, shape.up_x), crop, more, channels)
     return upfirdn2d_ref(x, kernel, shape)
-
-
-class Filter(torch.autograd.Function):
-    """Linear in x: its derivative is an upfirdn2d again, and so on. PyTorch's own would derive the kernel too."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, shape: Geometry) -> Tensor:
-        ctx.back = shape.transposed(x.shape[2], x.shape[3], kernel.shape[0], kernel.shape[1])
-        ctx.save_for_backward(kernel)
-        return upfirdn2d_cpu(x, kernel, shape)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        (kernel,) = ctx.saved_tensors
-        return Filter.apply(g, kernel.flip(0, 1), ctx.back), None, None

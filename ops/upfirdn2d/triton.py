@@ -1,7 +1,4 @@
-"""`upfirdn2d` by gathering: each result reads only the samples under its taps; zeros are never stored or read.
-
-The gradient is the same operator with factors exchanged and the kernel turned, so one kernel serves every derivative.
-"""
+"""`upfirdn2d` by gathering: each result reads only the samples under its taps; zeros are never stored or read."""
 
 from __future__ import annotations
 
@@ -33,7 +30,6 @@ def upfirdn2d_kernel(
     DOWN_X: tl.constexpr,
     TAPS_Y: tl.constexpr,
     TAPS_X: tl.constexpr,
-    TURN: tl.constexpr,
     CHANNELS_LAST: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -61,14 +57,14 @@ def upfirdn2d_kernel(
             raw_x = out_x * DOWN_X + (kx - left)
             in_x = raw_x // UP_X
             good = good_y & (raw_x >= 0) & (raw_x % UP_X == 0) & (in_x < width)
-            tap = ky * TAPS_X + kx if TURN else (TAPS_Y - 1 - ky) * TAPS_X + (TAPS_X - 1 - kx)
+            tap = (TAPS_Y - 1 - ky) * TAPS_X + (TAPS_X - 1 - kx)
             value = tl.load(x_ptr + start + (in_y * width + in_x) * step, mask=good, other=0.0)
             total += value.to(tl.float32) * tl.load(k_ptr + tap)
     tl.store(y_ptr + at, total, mask=inside)
 
 
 @torch.library.custom_op("aahq::upfirdn2d", mutates_args=())
-def _upfirdn2d(x: Tensor, kernel: Tensor, shape: list[int], turn: bool, block: int) -> Tensor:
+def _upfirdn2d(x: Tensor, kernel: Tensor, shape: list[int], block: int) -> Tensor:
     y = _empty(x, kernel, shape)
     if y.numel() == 0:
         return y
@@ -93,7 +89,6 @@ def _upfirdn2d(x: Tensor, kernel: Tensor, shape: list[int], turn: bool, block: i
             DOWN_X=geometry.down_x,
             TAPS_Y=kernel.shape[0],
             TAPS_X=kernel.shape[1],
-            TURN=turn,
             CHANNELS_LAST=is_channels_last(x),
             BLOCK=block,
         )
@@ -107,24 +102,10 @@ def _empty(x: Tensor, kernel: Tensor, shape: list[int]) -> Tensor:
 
 
 @_upfirdn2d.register_fake
-def _(x, kernel, shape, turn, block):
+def _(x, kernel, shape, block):
     return _empty(x, kernel, shape)
-
-
-def _keep(ctx, inputs, output) -> None:
-    x, kernel, shape, ctx.turn, ctx.block = inputs
-    ctx.back = list(Geometry(*shape).transposed(x.shape[2], x.shape[3], kernel.shape[0], kernel.shape[1]))
-    ctx.save_for_backward(kernel)
-
-
-def _backward(ctx, g):
-    (kernel,) = ctx.saved_tensors
-    return _upfirdn2d(g, kernel, ctx.back, not ctx.turn, ctx.block), None, None, None, None
-
-
-_upfirdn2d.register_autograd(_backward, setup_context=_keep)
 
 
 def upfirdn2d_triton(x: Tensor, kernel: Tensor, shape: Geometry, block: int = BLOCK) -> Tensor:
     """`ops.upfirdn2d.upfirdn2d` by kernel; `block` results a program, a power of two."""
-    return _upfirdn2d(x, kernel.detach(), list(shape), False, block)
+    return _upfirdn2d(x, kernel, list(shape), block)

@@ -24,7 +24,7 @@ CONSTANTS = [
     (
         upfirdn2d_kernel,
         {"UP_Y": 2, "UP_X": 2, "DOWN_Y": 1, "DOWN_X": 1, "TAPS_Y": 4, "TAPS_X": 4}
-        | {"TURN": False, "CHANNELS_LAST": True, "BLOCK": 1024},
+        | {"CHANNELS_LAST": True, "BLOCK": 1024},
     ),
 ]
 

@@ -5,12 +5,15 @@ Run by test_kernels.py in a process of its own: the interpreter must be chosen b
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
 
+from ops.bias_act import triton as bias_act
+from ops.bias_act.autograd import BiasAct, Curve, Form
 from ops.bias_act.reference import bias_act_ref
-from ops.bias_act.triton import bias_act_triton
 from ops.dispatch import use
 from ops.gram.reference import gram_ref
 from ops.gram.triton import gram_triton
@@ -18,6 +21,7 @@ from ops.modulated_conv import modulated_conv2d
 from ops.modulated_conv.reference import modulated_conv2d_ref
 from ops.modulated_conv.triton import scale_channels
 from ops.upfirdn2d import fir_kernel
+from ops.upfirdn2d.autograd import Filter
 from ops.upfirdn2d.geometry import geometry
 from ops.upfirdn2d.reference import upfirdn2d_ref
 from ops.upfirdn2d.triton import upfirdn2d_triton
@@ -66,15 +70,18 @@ def same(ours: object, reference: object, *inputs: Tensor) -> None:
 
 
 @CASES
-@pytest.mark.parametrize(("act", "clamp"), [("lrelu", None), ("lrelu", 0.8), ("relu", None), ("linear", 1.125)])
-def test_bias_act(dtype: torch.dtype, memory_format: torch.memory_format, block: int, act: str, clamp: float) -> None:
+@pytest.mark.parametrize(("slope", "clamp"), [(0.1, None), (0.1, 0.8), (0, None), (1, 1.125)])
+def test_bias_act(
+    dtype: torch.dtype, memory_format: torch.memory_format, block: int, slope: float, clamp: float
+) -> None:
     x = made(2, 5, 7, 3, dtype=dtype).contiguous(memory_format=memory_format)
     b, noise = made(5, dtype=dtype, seed=1), made(2, 1, 7, 3, dtype=dtype, seed=2)
     if dtype == torch.bfloat16 and clamp is not None:
         clamp = 0.875  # exact in bfloat16: the interpreter rounds casts and truncates stores, a GPU does one of them
-    settings = (act, 0.1, 1.7, clamp)
+    settings = (slope, 1.7, clamp)
+    form = Form(partial(bias_act.forward, block=block), partial(bias_act.backward, block=block))
     same(
-        lambda x, b, n: bias_act_triton(x, b, *settings, n, block),
+        lambda x, b, n: BiasAct.apply(x, b, n, Curve(*settings), form),
         lambda x, b, n: bias_act_ref(x.float(), b.float(), *settings, n.float()).to(dtype),
         x,
         b,
@@ -84,15 +91,15 @@ def test_bias_act(dtype: torch.dtype, memory_format: torch.memory_format, block:
 
 def test_bias_act_of_rows_without_noise_and_of_nothing() -> None:
     same(
-        lambda x: bias_act_triton(x, None, "lrelu", 0.3, 1.3, None),
-        lambda x: bias_act_ref(x, None, "lrelu", 0.3, 1.3),
+        lambda x: BiasAct.apply(x, None, None, Curve(0.3, 1.3, None), bias_act.FORM),
+        lambda x: bias_act_ref(x, None, 0.3, 1.3),
         made(3, 6),
     )
-    assert bias_act_triton(made(0, 5, 4, 4), made(5), "lrelu", 0.2, 1.0, None).shape == (0, 5, 4, 4)
+    assert bias_act.forward(made(0, 5, 4, 4), made(5), None, Curve(0.2, 1.0, None)).shape == (0, 5, 4, 4)
     shared = made(1, 1, 7, 3, seed=2)
     same(
-        lambda x, n: bias_act_triton(x, None, "lrelu", 0.1, 1.0, None, n),
-        lambda x, n: bias_act_ref(x, None, "lrelu", 0.1, 1.0, None, n),
+        lambda x, n: BiasAct.apply(x, None, n, Curve(0.1, 1.0, None), bias_act.FORM),
+        lambda x, n: bias_act_ref(x, None, 0.1, 1.0, None, n),
         made(2, 4, 7, 3),
         shared,
     )
@@ -113,7 +120,7 @@ def test_upfirdn2d(dtype, memory_format, block, up, down, pad, size) -> None:  #
     x = made(2, 3, 7, 9, dtype=dtype).contiguous(memory_format=memory_format)
     shape, kernel = geometry(up, down, pad), made(*size, seed=1)
     same(
-        lambda x: upfirdn2d_triton(x, kernel, shape, block),
+        lambda x: Filter.apply(x, kernel, shape, partial(upfirdn2d_triton, block=block)),
         lambda x: upfirdn2d_ref(x.float(), kernel, shape).to(dtype),
         x,
     )
