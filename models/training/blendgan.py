@@ -131,8 +131,8 @@ class BlendGANTrainee:
         d = [parameter for network in self.discriminators for parameter in network.parameters()]
         optimizers = {"g": adam(list(self.g.parameters()), settings.path_every), "d": adam(d, settings.r1_every)}
         if settings.warmup_steps:
-            codes = self.networks["warmup_encoder"].parameters()
-            optimizers["warmup"] = torch.optim.Adam(codes, settings.lr, (0.0, 0.99))
+            both = [*self.g.parameters(), *self.networks["warmup_encoder"].parameters()]
+            optimizers["warmup"] = torch.optim.Adam(both, settings.warmup_lr, (0.9, 0.99))
         return optimizers
 
     @torch.no_grad()
@@ -203,8 +203,7 @@ class BlendGANTrainee:
             return terms["reconstruction"] + self.settings.warmup_kl * terms["divergence"]
 
         updates.accumulate(count, self.settings.micro_batch, loss)
-        for name in ("g", "warmup"):
-            updates.apply(self.optimizers[name])
+        updates.apply(self.optimizers["warmup"])
         self.g.clamp_blend()
         updates.update_ema(self.networks["g_ema"], self.g, self.settings.ema_decay)
         if self.styled and self.remembers:
