@@ -6,6 +6,7 @@ begins a build in a folder of their own keeps everything else: where something e
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ from suite.errors import SuiteError
 from suite.ownership import claim_file, part_of, real, refuse_overlap, refuse_unwritable
 
 PICTURES, FACES, REVIEW, RELEASE, REPORT = "pictures", "faces", "review", "release", "report.html"
-# Written whole beside the ledger.
-NOTES = ("tombstones.json", "superseded.json", "rebuild.json")
+# Written whole beside the ledger: name -> keys by which each is known.
+NOTES = {"tombstones.json": {"schema", "salt"}, "superseded.json": {"superseded"}, "rebuild.json": {"policy", "alive"}}
 _CONTENT = {PICTURES: re.compile(r"([0-9a-f]{2})[0-9a-f]{62}"), FACES: re.compile(r"([0-9a-f]{2})[0-9a-f]{62}\.png")}
 _FETCHING = re.compile(r"\.fetch-\d+-\d+\.part")
 _REVIEWED = re.compile(r"decisions\.jsonl|tiles/[^/]{2}/[A-Za-z0-9._-]+-[0-9a-f]+\.jpg")
@@ -94,9 +95,18 @@ def _foreign_names(out: Path) -> Iterator[str]:
     )
     if (out / REPORT).exists() and not ((out / REPORT).is_file() and is_report(out / REPORT)):
         yield REPORT
+    yield from (name for name, keys in NOTES.items() if os.path.lexists(out / name) and not _is_note(out / name, keys))
     for name in (PICTURES, FACES, RELEASE, REVIEW):
         if os.path.lexists(out / name) and not (out / name).is_dir():
             yield name
+
+
+def _is_note(path: Path, keys: set[str]) -> bool:
+    try:
+        note = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(note, dict) and keys <= note.keys()
 
 
 def _shown(out: Path, paths: Iterator[Path]) -> Iterator[str]:

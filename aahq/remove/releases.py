@@ -7,6 +7,7 @@ it is named, and the first command that finds it again takes out of it what was 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from aahq.config import Layout
 from aahq.folder import LOCK
 from aahq.ledger import LEDGER, Ledger
 from aahq.own import FACES, NOTES, PICTURES, REPORT, REVIEW
-from aahq.release.own import claim_release, has_card, is_release, only_release_writer, own_files
+from aahq.release.own import IMAGES, claim_release, has_card, is_release, only_release_writer, own_files
 from aahq.release.schema import CARD, MANIFEST, REJECTS, UNFINISHED
 from aahq.release.tables import read_rows
 from aahq.remove.shrink import (
@@ -36,6 +37,7 @@ from aahq.remove.tombstones import TOMBSTONES, Tombstones
 from suite.errors import SuiteError
 from suite.files import write_whole
 from suite.ownership import real, refuse_overlap
+from suite.terminal import say
 
 RELEASES, OWED, LAYOUTS, LAST = "releases", "releases owed a removal", "layouts", "*"
 DEFAULT = "release"
@@ -82,18 +84,17 @@ def remembered_release(ledger: Ledger, folder: Path, layout: Layout) -> Iterator
     places = {_place(ledger, folder.absolute()), _place(ledger, real(folder))}
     with ledger.transaction():
         ledger.put(RELEASES, sorted({*(was or ()), *places}))
+        layouts = ledger.get(LAYOUTS) or {}
+        ledger.put(LAYOUTS, {**layouts, LAST: vars(layout), **{place: vars(layout) for place in places}})
     try:
         yield
     except SuiteError:
         if not folder.exists():
             ledger.put(RELEASES, was or [])
         raise
-    with ledger.transaction():
-        layouts = ledger.get(LAYOUTS) or {}
-        ledger.put(LAYOUTS, {**layouts, LAST: vars(layout), **{place: vars(layout) for place in places}})
-        if owed := ledger.get(OWED):
-            # Written anew from a ledger that lost the works already.
-            ledger.put(OWED, sorted(set(owed) - places))
+    if owed := ledger.get(OWED):
+        # Written anew from a ledger that lost the works already.
+        ledger.put(OWED, sorted(set(owed) - places))
 
 
 def _place(ledger: Ledger, folder: Path) -> str:
@@ -159,6 +160,7 @@ def take_out(ledger: Ledger, ids: set[str], tombstones: Tombstones) -> list[dict
     known = locate(ledger)
     for root in known.unfinished:
         _clear(root)
+    _clear_unknown(real(ledger.folder / DEFAULT), ids)
     affected = {root: _affected(root, ids) for root in known.found}
     # Written before any release changes: after a kill in between, the old digests are known still.
     listed = _supersede(ledger.folder, [digest_of(root) for root, (gone, _) in affected.items() if gone])
@@ -187,17 +189,24 @@ def settle_owed(ledger: Ledger) -> list[Path]:
         return []
     tombstones = Tombstones.read(ledger.folder / TOMBSTONES)
     opted_out = {row["id"] for row in ledger.rows("SELECT id FROM pictures WHERE reason = 'opted_out'")}
-    back = [name for name in names if (real(ledger.folder / name) / MANIFEST).is_file()]
     done = []
-    for name in back:
-        with open_release(real(ledger.folder / name)) as root:
-            ids = {row["id"] for row in read_rows(root / MANIFEST) if tombstones.buries_row(row)} | opted_out
-            gone, rejects = _affected(root, ids)
-            if gone or rejects:
-                listed = _supersede(ledger.folder, [digest_of(root)] if gone else [])
-                _shrink(root, ids, extra_files(listed, tombstones))
-            done.append(root)
-    ledger.put(OWED, sorted(set(names) - set(back)))
+    for name in names:
+        place = real(ledger.folder / name)
+        if not (place / MANIFEST).is_file():
+            continue
+        try:
+            with open_release(place) as root:
+                ids = {row["id"] for row in read_rows(root / MANIFEST) if tombstones.buries_row(row)} | opted_out
+                gone, rejects = _affected(root, ids)
+                if gone or rejects:
+                    listed = _supersede(ledger.folder, [digest_of(root)] if gone else [])
+                    _shrink(root, ids, extra_files(listed, tombstones))
+        except SuiteError as error:
+            # Other work in the folder need not wait for it; it is said until it is done.
+            say(f"note: {place} is back and still holds what was taken out: {error}", err=True)
+            continue
+        done.append(place)
+        ledger.put(OWED, sorted(set(ledger.get(OWED)) - {name}))
     return done
 
 
@@ -232,6 +241,16 @@ def _shrink(root: Path, ids: set[str], extras: dict[str, bytes]) -> str:
     return shrink(
         root, lambda row: None if _goes(row, ids) else row, lambda row: not _goes(row, ids), extras
     ).manifest_sha256
+
+
+def _clear_unknown(root: Path, ids: set[str]) -> None:
+    """Remove the pictures' faces from what a killed writer of before left in the build's own place, without any list."""
+    if is_release(root) or not (root / IMAGES).is_dir():
+        return
+    for id in ids:
+        for path in (root / IMAGES / id[:2]).glob(f"{id}-*.png"):
+            if re.fullmatch(rf"{re.escape(id)}-\d{{2}}\.png", path.name):
+                path.unlink()
 
 
 def _clear(root: Path) -> None:

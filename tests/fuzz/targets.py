@@ -66,11 +66,11 @@ def robots(data: bytes) -> None:
 
 
 def artstation(data: bytes) -> None:
-    _pages(ArtStation(SourceOptions(max_works=2)), data)
+    _pages(ArtStation(SourceOptions()), data)
 
 
 def met_pages(data: bytes) -> None:
-    _pages(met.Met(SourceOptions(max_works=2)), data)
+    _pages(met.Met(SourceOptions()), data)
 
 
 def aahq_list(data: bytes) -> None:
