@@ -141,17 +141,17 @@ def cluster_rows() -> list[Row]:
     ]
 
 
-def _pictures(folder: Path) -> list[tuple[str, str]]:
+def _pictures(folder: Path) -> list[dict[str, str]]:
     rng = np.random.default_rng(0)
     made = []
     for number in range(PICTURES):
         rough = Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
         rough.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(folder / f"{number}.jpg", quality=90)
-        made.append((str(number), f"{number}.jpg"))
+        made.append({"id": str(number), "file": f"{number}.jpg"})
     return made
 
 
-def _screen(engine: Engine, folder: Path, files: list[tuple[str, str]]) -> None:
+def _screen(engine: Engine, folder: Path, files: list[dict[str, str]]) -> None:
     done: list[object] = []
     batches = [files[first : first + BATCH] for first in range(0, len(files), BATCH)]
     run_batches(engine, batches, partial(screen._work, folder), done.extend)

@@ -26,43 +26,29 @@ from aahq.ledger import Ledger
 from aahq.quality import assess
 from aahq.reasons import Refusal, guarded
 from aahq.release.store import encode_png
-from aahq.remove.forget import returned
 from aahq.remove.tombstones import Tombstones
-from aahq.stages.engine import BATCH, Engine, Tally, run_batches, stage_run
+from aahq.stages.engine import BATCH, Engine, Tally
+from aahq.stages.rows import Answers, Task, run_rows
 from suite.files import canonical_json, sha256_bytes, write_whole
 
 NAME = "align"
 FACE_COLUMNS = ("id", "box", "landmarks", "detector", "score", "inter_ocular", "yaw", "pitch", "roll")
-# the face's row, and "source": its picture's file
-Task = dict[str, Any]
-Result = tuple[str, dict[str, Any] | Refusal]
 
 
-def run(ledger: Ledger, engine: Engine, size: int, buried: Tombstones | None = None) -> Tally:
+def run(ledger: Ledger, engine: Engine, size: int, tombstones: Tombstones | None = None) -> Tally:
     """Align every found face to `size` pixels; pictures with a face that was taken out on request are forgotten."""
     _offer_lost(ledger)
-    back: set[str] = set()
-    batches = ([dict(row) for row in rows] for rows in _pending(ledger))
-    with stage_run(ledger, NAME, ledger.count("faces", "found"), "faces") as (tally, step):
+    total, work = ledger.count("faces", "found"), partial(_work, ledger.folder, size)
 
-        def commit(results: list[Result]) -> None:
-            with ledger.transaction():
-                for id, made in results:
-                    if isinstance(made, Refusal):
-                        ledger.reject("faces", id, NAME, made.reason, made.detail, made.trace)
-                        tally.drop(made.reason)
-                    elif buried is not None and _is_back(buried, made):
-                        back.add(id.rpartition("-")[0])
-                        tally.drop("removed")
-                    else:
-                        keep_aligned(ledger, id, size, made)
-                        tally.keep()
-            step(len(results))
+    def accept(id: str, made: dict[str, Any]) -> Refusal | None:
+        if tombstones is not None and (
+            tombstones.holds((made["pixel_sha256"],)) or tombstones.near_face(made["phash"])
+        ):
+            return Refusal("removed", "")
+        keep_aligned(ledger, id, size, made)
+        return None
 
-        run_batches(engine, batches, partial(_work, ledger.folder, size), commit, _died)
-        if buried is not None:
-            returned(ledger, sorted(back), buried)
-    return tally
+    return run_rows(ledger, engine, NAME, "faces", total, _pending(ledger), work, accept, tombstones)
 
 
 def _offer_lost(ledger: Ledger) -> None:
@@ -85,10 +71,6 @@ def keep_aligned(ledger: Ledger, id: str, size: int, made: dict[str, Any]) -> No
     columns = {name: value for name, value in made.items() if name != "embedding"}
     ledger.update("faces", id, state="aligned", size=size, **columns)
     ledger.db.execute("INSERT OR REPLACE INTO descriptors VALUES (?, ?)", (id, made["embedding"]))
-
-
-def _is_back(buried: Tombstones, made: dict[str, Any]) -> bool:
-    return buried.holds((made["pixel_sha256"],)) or buried.near_face(made["phash"])
 
 
 def _pending(ledger: Ledger) -> Any:
@@ -133,19 +115,15 @@ def found_face(row: Task) -> FoundFace:
     )
 
 
-def _work(folder: Path, size: int, tasks: list[Task]) -> list[Result]:
-    results: list[Result] = []
+def _work(folder: Path, size: int, tasks: list[Task]) -> Answers[dict[str, Any]]:
+    answers: Answers[dict[str, Any]] = []
     # Faces of one picture stand together: it is decoded once.
     for source, rows in groupby(tasks, key=lambda task: str(task["source"])):
         picture = guarded(decode.canonical, folder / source)
         for row in rows:
             made = picture if isinstance(picture, Refusal) else guarded(_make, folder, picture.rgb, row, size)
-            results.append((row["id"], made))
-    return results
-
-
-def _died(task: Task, refusal: Refusal) -> list[Result]:
-    return [(task["id"], refusal)]
+            answers.append((row["id"], made))
+    return answers
 
 
 def _make(folder: Path, rgb: np.ndarray, row: Task, size: int) -> dict[str, Any]:

@@ -14,41 +14,26 @@ from aahq.faces.align import checked_quad
 from aahq.faces.find import FaceFinder
 from aahq.images import decode
 from aahq.ledger import Ledger, face_id
-from aahq.reasons import Refusal, Rejected, guarded
-from aahq.stages.engine import BATCH, Engine, Tally, run_batches, stage_run
+from aahq.reasons import Rejected, guarded
+from aahq.stages.engine import BATCH, Engine, Tally
+from aahq.stages.rows import Answers, Task, run_rows
 
 NAME = "faces"
-# id, file, candidate as JSON
-Task = tuple[str, str, str]
-Result = tuple[str, list[dict[str, Any]] | Refusal]
 
 
 def run(ledger: Ledger, engine: Engine) -> Tally:
     """Find the faces of every screened picture."""
-    batches = (
-        [(row["id"], row["file"], row["candidate"]) for row in rows]
-        for rows in ledger.pending("pictures", "screened", "id, file, candidate", BATCH)
-    )
-    with stage_run(ledger, NAME, ledger.count("pictures", "screened"), "pictures") as (tally, step):
-        faces = 0
+    batches = ledger.pending("pictures", "screened", "id, file, candidate", BATCH)
+    total, work = ledger.count("pictures", "screened"), partial(_work, ledger.folder)
+    before = ledger.count("faces")
 
-        def commit(results: list[Result]) -> None:
-            nonlocal faces
-            with ledger.transaction():
-                for id, found in results:
-                    if isinstance(found, Refusal):
-                        ledger.reject("pictures", id, NAME, found.reason, found.detail, found.trace)
-                        tally.drop(found.reason)
-                        continue
-                    for number, face in enumerate(found):
-                        ledger.insert("faces", {"id": face_id(id, number), "picture": id, "number": number, **face})
-                    ledger.update("pictures", id, state="faced")
-                    tally.keep()
-                    faces += len(found)
-            step(len(results))
+    def accept(id: str, faces: list[dict[str, Any]]) -> None:
+        for number, face in enumerate(faces):
+            ledger.insert("faces", {"id": face_id(id, number), "picture": id, "number": number, **face})
+        ledger.update("pictures", id, state="faced")
 
-        run_batches(engine, batches, partial(_work, ledger.folder), commit, _died)
-        tally.notes["faces"] = faces
+    tally = run_rows(ledger, engine, NAME, "pictures", total, batches, work, accept)
+    tally.notes["faces"] = ledger.count("faces") - before
     return tally
 
 
@@ -57,8 +42,8 @@ def _finder() -> FaceFinder:
     return FaceFinder()
 
 
-def _work(folder: Path, tasks: list[Task]) -> list[Result]:
-    return [(id, guarded(_faces_of, folder / file, candidate)) for id, file, candidate in tasks]
+def _work(folder: Path, tasks: list[Task]) -> Answers[list[dict[str, Any]]]:
+    return [(task["id"], guarded(_faces_of, folder / task["file"], task["candidate"])) for task in tasks]
 
 
 def _faces_of(file: Path, candidate: str) -> list[dict[str, Any]]:
@@ -68,10 +53,6 @@ def _faces_of(file: Path, candidate: str) -> list[dict[str, Any]]:
     if not faces:
         raise Rejected("no_face", "no detector found a face; a person may place one")
     return faces
-
-
-def _died(task: Task, refusal: Refusal) -> list[Result]:
-    return [(task[0], refusal)]
 
 
 def _found(rgb: np.ndarray) -> list[dict[str, Any]]:

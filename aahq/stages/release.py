@@ -17,7 +17,7 @@ from aahq.consent.optouts import OptOuts
 from aahq.images import decode
 from aahq.ledger import Ledger
 from aahq.reasons import Rejected
-from aahq.release.store import encode_png
+from aahq.release.store import SHARD_BYTES, encode_png
 from aahq.release.write import Written, write
 from aahq.remove.shrink import kept_extras
 from aahq.stages.align import cut, recipe
@@ -100,7 +100,7 @@ def run(
         rejects=(dict(row) for row in ledger.rows(_REJECTED)),
         card={"public": public, "thresholds_sha256": _thresholds_digest(ledger)},
         extras=kept_extras(ledger.folder),
-        **({} if shard_bytes is None else {"shard_bytes": shard_bytes}),
+        shard_bytes=SHARD_BYTES if shard_bytes is None else shard_bytes,
     )
 
 
