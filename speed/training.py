@@ -146,9 +146,9 @@ def _waiting_share() -> float:
 
 
 def _peaks() -> tuple[int, int]:
-    said = estimate.tensor_peak(
+    said = estimate.trace(
         lambda device: BlendGANTrainee(settings(), device, StyleEncoder(128, widths=(16,) * 5).to(device)), SIZE
-    )
+    ).peak
     with estimate.LiveBytes() as counter:
         trainee = BlendGANTrainee(settings(), CPU, StyleEncoder(128, widths=(16,) * 5))
         generator = torch.Generator().manual_seed(0)

@@ -8,14 +8,14 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from PIL import Image
 
+from models.data import unpacked
 from models.data.pictures import PICTURE_ERRORS
 from models.data.sources import ParquetPictures, Pictures, ReleasePictures, decoded, open_pictures
-from models.data.unpacked import out_of_order
 from suite.errors import SuiteError
 from suite.files import cache_home, digest, sha256_bytes, write_json
 from suite.progress import progress
@@ -94,6 +94,78 @@ def cache_folder() -> Path:
     return Path(os.environ.get("AAHQ_CACHE") or cache_home())
 
 
+@dataclass(frozen=True)
+class Need:
+    """What bringing a picture set to a size will write.
+
+    Attributes:
+        count: of pictures.
+        bytes: still to be written below the cache folder.
+        how: what is done with them.
+    """
+
+    count: int
+    bytes: int
+    how: Literal[
+        "cached already",
+        "resized once and cached",
+        "decoded while training",
+        "unpacked once and decoded while training",
+    ]
+
+    def __str__(self) -> str:
+        return f"{self.count}, {self.how}" + (f", {self.bytes / 1e9:.2f} GB in {cache_folder()}" if self.bytes else "")
+
+
+def disk_need(
+    path: str | os.PathLike[str],
+    size: int,
+    domain: str | None = None,
+    split: str | None = None,
+    cache: Path | None = None,
+    most_cached: float = MOST_CACHED_BYTES,
+) -> Need:
+    """What `prepare` with the same arguments will write."""
+    plan = _plan(path, size, domain, split, cache, most_cached)
+    count = len(plan.pictures.names)
+    if plan.cached:
+        done = (plan.place / "index.json").is_file()
+        return Need(count, 0, "cached already") if done else Need(count, count * size**2 * 3, "resized once and cached")
+    if plan.copied is None or (plan.copied / "index.json").is_file():
+        return Need(count, 0, "decoded while training")
+    assert isinstance(plan.pictures, ParquetPictures)
+    return Need(count, plan.pictures.total_bytes, "unpacked once and decoded while training")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Where the pictures will lie: cached at `place`, or decoded while training, from a copy at `copied` if any."""
+
+    pictures: Pictures
+    key: str
+    cached: bool
+    place: Path
+    copied: Path | None
+
+
+def _plan(
+    path: str | os.PathLike[str],
+    size: int,
+    domain: str | None,
+    split: str | None,
+    cache: Path | None,
+    most_cached: float,
+) -> _Plan:
+    pictures = open_pictures(path, domain, split)
+    # A release knows its content; other forms are known by names, sizes and times, which two folders may share.
+    where = "" if isinstance(pictures, ReleasePictures) else str(Path(path).resolve())
+    key, home = digest([where, pictures.key, size, FILTER]), cache or cache_folder()
+    large = isinstance(pictures, ParquetPictures) and pictures.group_bytes > unpacked.MOST_GROUP_BYTES
+    copied = home / "unpacked" / digest([where, pictures.key])[:32] if large else None
+    cached = len(pictures.names) * size * size * 3 <= most_cached
+    return _Plan(pictures, key, cached, home / "prepared" / f"{size}-{key[:32]}", copied)
+
+
 def prepare(
     path: str | os.PathLike[str],
     size: int,
@@ -112,20 +184,18 @@ def prepare(
     Raises:
         SuiteError: no pictures, or too many broken ones.
     """
-    pictures = open_pictures(path, domain, split)
-    # A release knows its content; other forms are known by names, sizes and times, which two folders may share.
-    where = "" if isinstance(pictures, ReleasePictures) else str(Path(path).resolve())
-    key = digest([where, pictures.key, size, FILTER])
-    if len(pictures.names) * size * size * 3 > most_cached:
-        if isinstance(pictures, ParquetPictures):
-            copied = (cache or cache_folder()) / "unpacked" / digest([where, pictures.key])[:32]
-            pictures = out_of_order(pictures, copied, str(path))
+    plan = _plan(path, size, domain, split, cache, most_cached)
+    if not plan.cached:
+        pictures = plan.pictures
+        if plan.copied is not None and isinstance(pictures, ParquetPictures):
+            pictures = unpacked.out_of_order(pictures, plan.copied, str(path))
         lazy = DecodedWhenAsked(pictures, size, workers)
-        return Prepared(lazy, pictures.labels, lazy.broken, key, ["pictures are decoded while training, not cached"])
-    place = (cache or cache_folder()) / "prepared" / f"{size}-{key[:32]}"
-    if not (place / "index.json").is_file():
-        _fill(place, pictures, size, workers, str(path))
-    return _opened(place, pictures, key)
+        return Prepared(
+            lazy, pictures.labels, lazy.broken, plan.key, ["pictures are decoded while training, not cached"]
+        )
+    if not (plan.place / "index.json").is_file():
+        _fill(plan.place, plan.pictures, size, workers, str(path))
+    return _opened(plan.place, plan.pictures, plan.key)
 
 
 def _fill(place: Path, pictures: Pictures, size: int, workers: int, shown: str) -> None:

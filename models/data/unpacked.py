@@ -20,14 +20,12 @@ from suite.progress import progress
 MOST_GROUP_BYTES = 16e6
 
 
-def out_of_order(pictures: ParquetPictures, place: Path, shown: str) -> ParquetPictures | UnpackedPictures:
-    """`pictures` where its row groups are small, else its copy in the folder `place`, made now unless it is there.
+def out_of_order(pictures: ParquetPictures, place: Path, shown: str) -> UnpackedPictures:
+    """The copy of `pictures` in the folder `place`, made now unless it is there.
 
     Raises:
         SuiteError: the disk has no room for the copy.
     """
-    if pictures.group_bytes <= MOST_GROUP_BYTES:
-        return pictures
     if not (place / "index.json").is_file():
         _copy(pictures, place, shown)
     return UnpackedPictures(place, pictures)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import torch
 
-from models.data.prepared import Prepared, prepare
+from models.data.prepared import Need, Prepared, disk_need, prepare
 from models.training import estimate, parallel
 from models.training.loop import Loop
 from models.training.run_folder import RunFolder
@@ -160,27 +160,36 @@ def _dry_run(
     device: torch.device,
     period: int,
 ) -> None:
-    tensors = estimate.tensor_peak(lambda meta: build(settings, meta), settings.size)
+    traced = estimate.trace(lambda meta: build(settings, meta), settings.load_size)
+    tensors, run_bytes = traced.peak, traced.run_bytes(settings.keep)
     besides = estimate.process_bytes() if device.type == "cpu" else 0
     total = memory_bytes(device)
     rate = hours = None
     if tensors + besides < 0.9 * total:
         torch.manual_seed(settings.seed)
-        seconds = estimate.timed(build(settings, device), settings.size, device, period)
+        seconds = estimate.timed(build(settings, device), settings.load_size, device, period)
         rate = settings.batch / seconds
         hours = settings.steps * seconds / 3600
+    needs = {} if parallel.rank() else _needs(options, settings)
     said = {
         "name": name,
         "settings": settings.model_dump(),
         "device": str(device),
         "peak_bytes": tensors + besides,
         "device_bytes": total,
+        "checkpoint_bytes": traced.checkpoint,
+        "run_bytes": run_bytes,
+        "pictures": {domain: asdict(need) for domain, need in needs.items()},
         "images_per_second": rate,
         "hours": hours,
     }
     lines = [f"{name}, profile {options.profile}, on {device}"]
     lines += [f"  {key} = {canonical_json(value)}" for key, value in settings.model_dump().items()]
     lines.append(f"memory: {(tensors + besides) / 1e9:.2f} GB of {total / 1e9:.1f} GB")
+    lines.append(
+        f"disk: {run_bytes / 1e9:.2f} GB for checkpoints of {traced.checkpoint / 1e9:.2f} GB, {settings.keep} kept"
+    )
+    lines += [f"{domain} pictures: {need}" for domain, need in needs.items()]
     if rate is None:
         lines.append(
             "speed: not measured, it does not fit; lower it with a smaller --set micro_batch or --set checkpointing=true"
@@ -189,6 +198,17 @@ def _dry_run(
         lines.append(f"speed: {rate:.2f} images/s, {settings.steps} steps take {hours:.2f} hours")
     if parallel.rank() == 0:
         emit(said, "\n".join(lines), options.as_json)
+
+
+def _needs(options: TrainOptions, settings: LoopSettings) -> dict[str, Need]:
+    """What the pictures that are named will take on disk, by domain."""
+    places = {"photo": options.faces or options.data, "art": options.art or options.data}
+    split = None if settings.split == "all" else settings.split
+    return {
+        domain: disk_need(place, settings.load_size, domain, split)
+        for domain, place in places.items()
+        if place is not None
+    }
 
 
 def memory_bytes(device: torch.device) -> int:

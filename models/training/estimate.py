@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -48,19 +49,46 @@ class LiveBytes(TorchDispatchMode):
         self.live -= size
 
 
-def tensor_peak(build: Callable[[torch.device], Trainee], size: int) -> int:
-    """Peak bytes of all tensors while `build`'s trainee takes two steps, traced on the `meta` device.
+@dataclass(frozen=True)
+class Traced:
+    """What two steps need, in bytes.
+
+    Attributes:
+        peak: of all tensors at once.
+        checkpoint: what every checkpoint writes anew.
+        constant: networks that all checkpoints of a run share.
+    """
+
+    peak: int
+    checkpoint: int
+    constant: int
+
+    def run_bytes(self, keep: int) -> int:
+        """Disk for a run's checkpoints, `keep` of them and the next while it is written."""
+        return self.constant + (keep + 1) * self.checkpoint
+
+
+def trace(build: Callable[[torch.device], Trainee], size: int) -> Traced:
+    """Two steps of `build`'s trainee on the `meta` device, where nothing is computed.
 
     Args:
         build: makes the trainee on a device.
-        size: side of the pictures.
+        size: side at which the pictures are read.
     """
     meta = torch.device("meta")
     with LiveBytes() as counter:
         trainee = build(meta)
         for step in (0, 1):
             trainee.step(_blank(trainee, size, meta), _rng(step))
-    return counter.peak
+    networks = {name: _bytes(network.state_dict()) for name, network in trainee.networks.items()}
+    constant = sum(size for name, size in networks.items() if name in trainee.constant)
+    state = [optimizer.state_dict() for optimizer in trainee.optimizers.values()]
+    return Traced(counter.peak, sum(networks.values()) - constant + _bytes(state) + _bytes(trainee.memory), constant)
+
+
+def _bytes(tree: Any) -> int:
+    tensors = [leaf for leaf in tree_flatten(tree)[0] if isinstance(leaf, Tensor)]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def timed(trainee: Trainee, size: int, device: torch.device, period: int) -> float:

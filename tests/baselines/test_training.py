@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -237,8 +238,15 @@ def test_train_then_stylize(tmp_path, name, monkeypatch):
     faces, art = paint(tmp_path / "faces", 6, 0), paint(tmp_path / "art", 6, 2)
     run, out = tmp_path / "run", tmp_path / "out"
     given = ["--faces", str(faces), "--art", str(art), "-o", str(run), "--set", "steps=2", "--device", "cpu"]
+    dry = json.loads(CliRunner().invoke(main, ["train", name, *given, "--dry-run", "--json"]).output)
+    assert not (tmp_path / "cache").exists()
     done = CliRunner().invoke(main, ["train", name, *given])
     assert done.exit_code == 0, done.output
+    # A dry run says what the run then writes; file heads come on top.
+    written = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.npy"))
+    assert written == pytest.approx(sum(need["bytes"] for need in dry["pictures"].values()), abs=4096)
+    files = [path for path in run.glob("checkpoints/step-00000002/*") if path.stem not in ("vgg", "clusters")]
+    assert sum(path.stat().st_size for path in files) == pytest.approx(dry["checkpoint_bytes"], rel=0.05, abs=200_000)
     assert (run / f"{name}.safetensors").is_file()
     assert json.loads((run / "run.json").read_text())["name"] == name
     how = ["--style", str(art / "0.png")] if name == "adain" else ["--latent", "3"]
@@ -246,8 +254,10 @@ def test_train_then_stylize(tmp_path, name, monkeypatch):
         main, ["stylize", name, str(faces / "0.png"), *how, "--weights", str(run), "-o", str(out), "--json"]
     )
     assert done.exit_code == 0, done.output
-    assert (out / "sheet.png").is_file()
-    assert "untrained" not in json.loads(done.output)["method"]
+    said = json.loads(done.output)
+    assert said["sheets"]
+    assert all(Path(sheet).is_file() for sheet in said["sheets"])
+    assert "untrained" not in said["method"]
     other = "funit" if name != "funit" else "munit"
     with pytest.raises(SuiteError, match=f"a run of '{name}'"):
         open_method(other, run)

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from models.data.prepared import Prepared, prepare
+from models.data.prepared import Need, Prepared, disk_need, prepare
 from models.data.sources import open_pictures
 from models.data.stream import Stream, unit_range
 from suite.errors import SuiteError
@@ -75,7 +75,9 @@ def test_every_form_holds_the_same_pictures(tmp_path: Path, form: object) -> Non
 
 def test_the_second_time_nothing_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = folder(tmp_path)
+    assert disk_need(place, 32, cache=tmp_path / "cache") == Need(6, 6 * 32 * 32 * 3, "resized once and cached")
     first = prepare(place, 32, cache=tmp_path / "cache")
+    assert disk_need(place, 32, cache=tmp_path / "cache") == Need(6, 0, "cached already")
     monkeypatch.setattr("models.data.prepared._square", None)
     second = prepare(place, 32, cache=tmp_path / "cache")
     assert np.array_equal(np.asarray(first.pixels), np.asarray(second.pixels))
@@ -103,12 +105,17 @@ def test_large_row_groups_are_copied_once_and_read_in_any_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, cache = parquet(tmp_path), tmp_path / "cache"
+    assert disk_need(place, 32, cache=cache, most_cached=0) == Need(6, 0, "decoded while training")
     small = prepare(place, 32, cache=cache, most_cached=0)
     assert not (cache / "unpacked").exists(), "two pictures a group are read where they lie"
     rows = np.array([5, 0, 3, 1, 4, 2])
     expected = small.pixels[rows]
     monkeypatch.setattr("models.data.unpacked.MOST_GROUP_BYTES", 10)
+    need = disk_need(place, 32, cache=cache, most_cached=0)
+    assert need.how == "unpacked once and decoded while training"
+    assert need.bytes >= sum(map(len, PIECES.values()))
     copied = prepare(place, 32, cache=cache, most_cached=0)
+    assert disk_need(place, 32, cache=cache, most_cached=0) == Need(6, 0, "decoded while training")
     assert len(list((cache / "unpacked").iterdir())) == 1
     monkeypatch.setattr("models.data.sources.ParquetPictures.read", None)
     again = prepare(place, 32, cache=cache, most_cached=0)

@@ -316,7 +316,7 @@ def test_the_style_encoder_learns_to_find_its_own_work(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_dry_run_knows_the_memory(encoder: Path) -> None:
     chosen = settings(encoder=str(encoder), batch=8)
-    peak = estimate.tensor_peak(lambda device: BlendGANTrainee(chosen, device), 32)
+    peak = estimate.trace(lambda device: BlendGANTrainee(chosen, device), 32).peak
     with estimate.LiveBytes() as real:
         trainee = BlendGANTrainee(chosen, CPU)
         for step in (0, 1):
