@@ -141,6 +141,18 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TRIGGER pictures_forget_faults AFTER DELETE ON pictures BEGIN DELETE FROM faults WHERE id = OLD.id; END;
     CREATE TRIGGER faces_forget_faults AFTER DELETE ON faces BEGIN DELETE FROM faults WHERE id = OLD.id; END;
     """,
+    # Which descriptors were compared with which, so that a build that adds little compares little; and why a face was joined
+    # to others, whatever is decided about it later.
+    """
+    ALTER TABLE descriptors ADD COLUMN compared INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE faces ADD COLUMN why TEXT NOT NULL DEFAULT '';
+    CREATE TABLE near_faces (
+        a TEXT NOT NULL REFERENCES faces (id) ON DELETE CASCADE,
+        b TEXT NOT NULL REFERENCES faces (id) ON DELETE CASCADE,
+        flipped INTEGER NOT NULL, cosine REAL NOT NULL, PRIMARY KEY (a, b, flipped)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX near_faces_by_b ON near_faces (b);
+    """,
 )
 
 

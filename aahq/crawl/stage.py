@@ -133,6 +133,7 @@ _BEFORE_FAULT = (
     ("pictures", "screen", "fetched"),
     ("pictures", "faces", "screened"),
     ("faces", "align", "found"),
+    ("faces", "dedup", "found"),
     ("faces", "quality", "unique"),
 )
 

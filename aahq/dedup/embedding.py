@@ -13,6 +13,8 @@ from PIL import Image
 SIDE = 128
 CELL = 8
 DIRECTIONS = 9
+# Numbers of an embedding.
+WIDTH = (SIDE // CELL) ** 2 * DIRECTIONS
 
 
 def embed(aligned: np.ndarray) -> np.ndarray:
@@ -63,22 +65,3 @@ def flip(embedding: np.ndarray) -> np.ndarray:
     # Direction a becomes pi - a; bins stand at multiples of pi / DIRECTIONS.
     turned = (DIRECTIONS - np.arange(DIRECTIONS)) % DIRECTIONS
     return np.ascontiguousarray(grid[..., :, ::-1, :][..., turned]).reshape(embedding.shape)
-
-
-def near_cosines(
-    vectors: np.ndarray, others: np.ndarray, least: float, rows: int = 2048
-) -> list[tuple[int, int, float]]:
-    """Pairs (i, j) of `vectors` and `others` whose cosine is at least `least`, a block of rows at a time.
-
-    Args:
-        vectors, others: float32 (N,D) and (M,D), rows of length one.
-        least: smallest cosine.
-        rows: rows per block; the block of cosines is rows x rows.
-    """
-    out = []
-    for i in range(0, len(vectors), rows):
-        for j in range(0, len(others), rows):
-            cosines = vectors[i : i + rows] @ others[j : j + rows].T
-            for a, b in zip(*np.nonzero(cosines >= least)):
-                out.append((i + int(a), j + int(b), float(cosines[a, b])))
-    return out

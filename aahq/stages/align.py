@@ -37,7 +37,6 @@ FACE_COLUMNS = ("id", "box", "landmarks", "detector", "score", "inter_ocular", "
 
 def run(ledger: Ledger, engine: Engine, size: int, tombstones: Tombstones | None = None) -> Tally:
     """Align every found face to `size` pixels; pictures with a face that was taken out on request are forgotten."""
-    _offer_lost(ledger)
     total, work = ledger.count("faces", "found"), partial(_work, ledger.folder, size)
 
     def accept(id: str, made: dict[str, Any]) -> Refusal | None:
@@ -51,26 +50,11 @@ def run(ledger: Ledger, engine: Engine, size: int, tombstones: Tombstones | None
     return run_rows(ledger, engine, NAME, "faces", total, _pending(ledger), work, accept, tombstones)
 
 
-def _offer_lost(ledger: Ledger) -> None:
-    """Faces whose file is gone (a disk that failed, a folder that was cleaned) are cut again from their pictures."""
-    rows = ledger.rows("SELECT id, file FROM faces WHERE file IS NOT NULL AND state NOT IN ('found', 'rejected')")
-    lost = [row["id"] for row in rows if not (ledger.folder / row["file"]).is_file()]
-    if lost:
-        with ledger.transaction():
-            for id in lost:
-                align_again(ledger, id)
-
-
-def align_again(ledger: Ledger, id: str) -> None:
-    """Let the next run of this stage cut the face anew; inside a transaction."""
-    ledger.update("faces", id, state="found", stage="", reason="", detail="")
-
-
 def keep_aligned(ledger: Ledger, id: str, size: int, made: dict[str, Any]) -> None:
     """Move a face to `aligned`, with what was measured of it; inside a transaction."""
     columns = {name: value for name, value in made.items() if name != "embedding"}
     ledger.update("faces", id, state="aligned", size=size, **columns)
-    ledger.db.execute("INSERT OR REPLACE INTO descriptors VALUES (?, ?)", (id, made["embedding"]))
+    ledger.db.execute("INSERT OR REPLACE INTO descriptors (id, embedding) VALUES (?, ?)", (id, made["embedding"]))
 
 
 def _pending(ledger: Ledger) -> Any:

@@ -1,18 +1,31 @@
-"""Dedup stage: the one that sees the whole set. Aligned faces become `unique` or `duplicate`, with cluster and split."""
+"""Dedup stage: the one that sees the whole set. Aligned faces become `unique` or `duplicate`, with cluster and split.
+
+Pairs of near descriptors stay in the ledger, so that faces which are added are compared with all and nothing else is compared
+again. A set that has not changed is not clustered again either.
+"""
 
 from __future__ import annotations
 
-import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from aahq.dedup.cluster import DedupIndex, Entry, assign_splits
+from aahq.dedup.cluster import HOW, SIMILARITY, Clusters, Faces, Links, assign_splits, find_clusters, find_links
+from aahq.dedup.embedding import WIDTH
+from aahq.dedup.search import Pairs, near_embeddings
 from aahq.ledger import Ledger
+from aahq.reasons import Refusal, guarded
 from aahq.stages.engine import Tally, stage_run
+from suite.files import digest
 
 NAME = "dedup"
 SPLITS = {"train": 0.9, "val": 0.05, "test": 0.05}
+# Raised when the same faces would be clustered otherwise.
+METHOD = 2
+# Links of a face that are told.
+TOLD = 3
 # Everything that was aligned takes part, also what quality or a person refused: its copies belong to the same cluster.
 TAKES_PART = (
     "(f.state IN ('aligned', 'unique', 'duplicate', 'kept') OR "
@@ -21,72 +34,186 @@ TAKES_PART = (
 # Scores that are no JSON are the quality stage's to refuse, not a reason to stop.
 QUAD_SIDE = "CASE WHEN json_valid(f.quality) THEN json_extract(f.quality, '$.quad_side') END"
 _FACES = (
-    "SELECT f.id, f.picture, f.number, f.pixel_sha256, f.phash, f.phash_mirror, d.embedding, "
-    f"{QUAD_SIDE} AS resolution, p.pixel_sha256 AS source_pixels, p.published "
+    "SELECT f.id, f.picture, f.number, f.pixel_sha256, f.phash, f.phash_mirror, d.rowid AS place, d.compared, "
+    f"length(d.embedding) AS bytes, {QUAD_SIDE} AS resolution, p.pixel_sha256 AS source_pixels, p.published "
     f"FROM faces f JOIN pictures p ON p.id = f.picture "
     f"LEFT JOIN descriptors d ON d.id = f.id WHERE {TAKES_PART} ORDER BY f.id"
 )
+_SET = "clustered"
 
 
 def run(ledger: Ledger, seed: int = 0) -> Tally:
-    """Cluster every aligned face anew and choose each cluster's keeper; one transaction.
+    """Cluster the aligned faces and choose each cluster's keeper; one transaction. Nothing where nothing has changed.
 
     Args:
         ledger: the build's ledger.
         seed: of the splits.
     """
-    total = int(ledger.one(f"SELECT count(*) FROM faces f WHERE {TAKES_PART}"))
+    set_now = _set_now(ledger, seed)
+    unchanged = ledger.get(_SET) == set_now and not ledger.count("faces", "aligned")
+    total = 0 if unchanged else int(ledger.one(f"SELECT count(*) FROM faces f WHERE {TAKES_PART}"))
     with stage_run(ledger, NAME, total, "faces") as (tally, step):
-        index = DedupIndex()
-        index.add(entry(row) for row in ledger.rows(_FACES))
-        clusters = index.clusters()
-        keepers = index.keepers()
-        splits = assign_splits(clusters, SPLITS, seed)
-        why: dict[str, list[str]] = defaultdict(list)
-        for link in sorted(index.links):
-            for one, other in ((link.a, link.b), (link.b, link.a)):
-                if len(why[one]) < 3:
-                    why[one].append(f"{link.how} {link.value:.4g} to {other}")
+        if unchanged:
+            return tally
+        read = _Read(ledger)
+        read.refuse(tally)
+        faces = read.faces()
+        near = _near(ledger, faces, np.array(read.fresh, bool), step)
+        links = find_links(faces, near)
+        clusters = find_clusters(faces, links)
         with ledger.transaction():
-            for id, cluster in sorted(clusters.items()):
-                keeper = keepers[cluster] == id
-                ledger.update(
-                    "faces",
-                    id,
-                    state="unique" if keeper else "duplicate",
-                    stage="" if keeper else NAME,
-                    reason="" if keeper else "duplicate",
-                    detail="" if keeper else f"of {keepers[cluster]}: " + ", ".join(why[id]),
-                    cluster=cluster,
-                    keeper=int(keeper),
-                    split=splits[id],
-                    flag="",
-                )
-                if keeper:
-                    tally.keep()
-                else:
-                    tally.drop("duplicate")
-                step(1)
-        tally.notes["clusters of several"] = sum(size > 1 for size in _sizes(clusters).values())
+            _write(ledger, faces, links, clusters, seed, tally)
+            ledger.put(_SET, _set_now(ledger, seed))
     return tally
 
 
-def _sizes(clusters: dict[str, str]) -> dict[str, int]:
-    sizes: dict[str, int] = defaultdict(int)
-    for cluster in clusters.values():
-        sizes[cluster] += 1
-    return sizes
+def _set_now(ledger: Ledger, seed: int) -> dict[str, Any]:
+    ids = digest([row["id"] for row in ledger.rows(f"SELECT f.id FROM faces f WHERE {TAKES_PART} ORDER BY f.id")])
+    return {"faces": ids, "seed": seed, "method": METHOD}
 
 
-def entry(row: sqlite3.Row) -> Entry:
-    """What dedup compares, from a face's row."""
-    return Entry(
-        id=row["id"],
-        picture=row["picture"],
-        exact=(row["pixel_sha256"], f"{row['source_pixels']}#{row['number']}"),
-        phash=int(row["phash"], 16),
-        phash_mirror=int(row["phash_mirror"], 16),
-        embedding=np.frombuffer(row["embedding"], np.float16).astype(np.float32),
-        resolution=float(row["resolution"]),
-        when=row["published"],
+@dataclass
+class _Read:
+    """The rows as columns; those that cannot be read are refused."""
+
+    ledger: Ledger
+    columns: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    fresh: list[bool] = field(default_factory=list)
+    refused: list[tuple[str, Refusal]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for row in self.ledger.rows(_FACES):
+            read = guarded(_columns, row)
+            if isinstance(read, Refusal):
+                self.refused.append((row["id"], read))
+                continue
+            for name, value in read.items():
+                self.columns[name].append(value)
+            self.fresh.append(row["place"] is not None and not row["compared"])
+
+    def refuse(self, tally: Tally) -> None:
+        """Reject what could not be read."""
+        with self.ledger.transaction():
+            for id, refusal in self.refused:
+                self.ledger.reject("faces", id, NAME, refusal.reason, refusal.detail, refusal.trace)
+                tally.drop(refusal.reason)
+
+    def faces(self) -> Faces:
+        """The faces, by rising id."""
+        columns = self.columns
+        return Faces(
+            ids=columns["id"],
+            pictures=columns["picture"],
+            exact=columns["exact"],
+            phash=np.array(columns["phash"], np.uint64),
+            phash_mirror=np.array(columns["phash_mirror"], np.uint64),
+            hashed=np.ones(len(columns["id"]), bool),
+            resolution=columns["resolution"],
+            when=columns["when"],
+            embeddings=Descriptors(self.ledger, np.array(columns["place"], np.int64)),
+        )
+
+
+def _columns(row: Any) -> dict[str, Any]:
+    if row["bytes"] not in (None, 2 * WIDTH):
+        raise ValueError(f"its descriptor has {row['bytes']} bytes, not {2 * WIDTH}")
+    return {
+        "id": row["id"],
+        "picture": row["picture"],
+        "exact": (row["pixel_sha256"], f"{row['source_pixels']}#{row['number']}"),
+        "phash": int(row["phash"], 16),
+        "phash_mirror": int(row["phash_mirror"], 16),
+        "resolution": float(row["resolution"] or 0.0),
+        "when": row["published"],
+        "place": row["place"] or 0,
+    }
+
+
+class Descriptors:
+    """`Embeddings` that lie in the ledger.
+
+    Args:
+        ledger: the build's ledger.
+        places: int64 (N,) row numbers in `descriptors`; 0 where a face has none.
+    """
+
+    def __init__(self, ledger: Ledger, places: np.ndarray) -> None:
+        self._ledger, self._places = ledger, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def rows(self, numbers: np.ndarray) -> np.ndarray:
+        """float32 (k, D)."""
+        out = np.zeros((len(numbers), WIDTH), np.float32)
+        places = self._places[numbers].tolist()
+        for start in range(0, len(places), 500):
+            part = places[start : start + 500]
+            marks = ",".join("?" * len(part))
+            found = dict(
+                self._ledger.db.execute(
+                    f"SELECT rowid, embedding FROM descriptors WHERE rowid IN ({marks})", part
+                ).fetchall()
+            )
+            for number, place in enumerate(part, start):
+                if place in found:
+                    out[number] = np.frombuffer(found[place], np.float16)
+        return out
+
+
+def _near(ledger: Ledger, faces: Faces, fresh: np.ndarray, step: Any) -> Pairs:
+    """All near pairs: those that earlier runs found, and those of the faces that are new, which are kept then."""
+    found = near_embeddings(faces.embeddings, fresh, SIMILARITY)
+    ids = faces.ids
+    new = [ids[n] for n in np.flatnonzero(fresh).tolist()]
+    with ledger.transaction():
+        ledger.db.executemany("DELETE FROM near_faces WHERE a = ? OR b = ?", ((id, id) for id in new))
+        rows = zip(found.i.tolist(), found.j.tolist(), found.flipped.tolist(), found.cosine.tolist())
+        ledger.db.executemany(
+            "INSERT OR REPLACE INTO near_faces VALUES (?, ?, ?, ?)",
+            ((ids[i], ids[j], int(flipped), cosine) for i, j, flipped, cosine in rows),
+        )
+        ledger.db.executemany("UPDATE descriptors SET compared = 1 WHERE id = ?", ((id,) for id in new))
+    step(len(ids))
+    place = {id: number for number, id in enumerate(ids)}
+    kept = [
+        (place[row["a"]], place[row["b"]], row["cosine"], row["flipped"])
+        for row in ledger.rows("SELECT a, b, cosine, flipped FROM near_faces ORDER BY a, b, flipped")
+        if row["a"] in place and row["b"] in place
+    ]
+    table = np.array(kept, np.float64).reshape(-1, 4)
+    i, j = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
+    return Pairs(i, j, table[:, 2].astype(np.float32), table[:, 3].astype(bool))
+
+
+def _write(ledger: Ledger, faces: Faces, links: Links, clusters: Clusters, seed: int, tally: Tally) -> None:
+    ids, why = faces.ids, _why(faces, links)
+    splits = assign_splits({id: ids[first] for id, first in zip(ids, clusters.component)}, SPLITS, seed)
+
+    def columns(face: int) -> tuple[Any, ...]:
+        keeper = clusters.keeper[face]
+        detail = f"of {ids[keeper]}: {why[face]}"
+        judged = ("unique", "", "", "") if keeper == face else ("duplicate", NAME, "duplicate", detail)
+        return (*judged, ids[clusters.cluster[face]], int(keeper == face), splits[ids[face]], why[face], ids[face])
+
+    ledger.db.executemany(
+        "UPDATE faces SET state = ?, stage = ?, reason = ?, detail = ?, cluster = ?, keeper = ?, split = ?, why = ?, "
+        "flag = '' WHERE id = ?",
+        map(columns, range(len(ids))),
     )
+    sizes = Counter(clusters.cluster)
+    tally.keep(len(sizes))
+    for _ in range(len(ids) - len(sizes)):
+        tally.drop("duplicate")
+    tally.notes["clusters of several"] = sum(size > 1 for size in sizes.values())
+    tally.notes["largest cluster"] = max(sizes.values(), default=0)
+
+
+def _why(faces: Faces, links: Links) -> dict[int, str]:
+    """face -> its first links, in words."""
+    told: dict[int, list[str]] = defaultdict(list)
+    for i, j, how, value in zip(links.i.tolist(), links.j.tolist(), links.how.tolist(), links.value.tolist()):
+        for one, other in ((i, j), (j, i)):
+            if len(told[one]) < TOLD:
+                told[one].append(f"{HOW[how]} {value:.4g} to {faces.ids[other]}")
+    return defaultdict(str, {face: ", ".join(words) for face, words in told.items()})

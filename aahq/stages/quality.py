@@ -69,8 +69,7 @@ def _settle(ledger: Ledger, members: list[tuple[str, str]], limits: Thresholds, 
     kept = ""
     for number, (id, scores) in enumerate(members):
         if kept:
-            detail = str(ledger.one("SELECT detail FROM faces WHERE id = ?", (id,)))
-            why = detail.partition(": ")[2]
+            why = ledger.one("SELECT why FROM faces WHERE id = ?", (id,))
             detail = f"of {kept}: {why}" if why else f"of {kept}"
             ledger.update("faces", id, state="duplicate", stage="dedup", reason="duplicate", detail=detail, flag="")
             continue

@@ -55,6 +55,6 @@ def test_the_newest_tile_is_made_first_and_the_oldest_is_given_up(
 
 def test_a_picture_that_cannot_be_read_is_told(tmp_path: Path, row: sqlite3.Row) -> None:
     here = pictures.Pictures(tmp_path)
-    with pytest.raises(SuiteError, match=r"run 'aahq build .*' to cut it again"):
+    with pytest.raises(SuiteError, match=r"'aahq release .*' cuts lost faces again"):
         here.make_tile(item(1, row)).result(20)
     here.close()
