@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from models.data.pictures import check_pictures
 from models.method import Face, Mode
 from models.weights.loading import check_finite
 from suite.errors import SuiteError, did_you_mean
@@ -70,7 +71,7 @@ class ImageMethod:
     def _faces(self, face: Face) -> Tensor:
         if face.images is None:
             raise SuiteError(f"{self.name}: it restyles pictures; got seeds of faces, expected Face(images=...)")
-        check_images(face.images, f"{self.name}: faces")
+        check_pictures(face.images, f"{self.name}: faces")
         side = face.images.shape[-1]
         if face.images.shape[-2] != side or side % self.divisor or side < self.least:
             height, width = face.images.shape[-2:]
@@ -78,29 +79,15 @@ class ImageMethod:
                 f"{self.name}: faces are {height} x {width}; expected square, a multiple of {self.divisor}, "
                 f"at least {self.least} (resize them to {self.resolution})"
             )
-        return face.images
+        return face.images.float()
 
     def _styles(self, style: Tensor, count: int) -> Tensor:
-        check_images(style, f"{self.name}: styles")
+        check_pictures(style, f"{self.name}: styles")
         if len(style) != count:
             raise SuiteError(f"--style: {len(style)} styles for {count} faces; {self.name} needs one a face")
         if min(style.shape[-2:]) < self.least:
             raise SuiteError(f"--style: {style.shape[-2]} x {style.shape[-1]}; expected at least {self.least} a side")
-        return style
-
-
-def check_images(images: Tensor, what: str) -> None:
-    """Raise one clear line unless `images` is (N, 3, H, W) float32 in [-1, 1] (a little over is let through)."""
-    if images.ndim != 4 or images.shape[1] != 3:
-        raise SuiteError(f"{what}: shape {tuple(images.shape)}; expected (N, 3, H, W)")
-    if images.dtype != torch.float32:
-        raise SuiteError(
-            f"{what}: {str(images.dtype).removeprefix('torch.')}; expected float32 in [-1, 1] (uint8 / 127.5 - 1)"
-        )
-    if images.numel():
-        low, high = (float(v) for v in images.aminmax())
-        if not (low >= -1.01 and high <= 1.01):
-            raise SuiteError(f"{what}: values from {low:.3g} to {high:.3g}; expected [-1, 1]")
+        return style.float()
 
 
 def load_strict(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:

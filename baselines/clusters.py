@@ -40,22 +40,15 @@ class StyleClusters(nn.Module):
         self.register_buffer("std", torch.ones(width))
 
     @torch.no_grad()
-    def fit(self, statistics: Tensor, seed: int = 0, rounds: int = 50) -> None:
-        """Lloyd's iterations from k-means++ seeds over (N, 27) statistics."""
+    def fit(self, statistics: Tensor, seed: int = 0) -> None:
+        """k-means over (N, 27) statistics."""
+        from sklearn.cluster import KMeans
+
         self.mean.copy_(statistics.mean(0))
         self.std.copy_(statistics.std(0).clamp_min(1e-6))
-        points = (statistics - self.mean) / self.std
-        generator = torch.Generator().manual_seed(seed)
-        centres = points[torch.randint(len(points), (1,), generator=generator)]
-        while len(centres) < len(self.centroids):
-            far = torch.cdist(points, centres).amin(1).square().cpu().clamp_min(1e-12)
-            centres = torch.cat((centres, points[torch.multinomial(far, 1, generator=generator)]))
-        for _ in range(rounds):
-            own = torch.cdist(points, centres).argmin(1)
-            centres = torch.stack(
-                [points[own == k].mean(0) if bool((own == k).any()) else centres[k] for k in range(len(centres))]
-            )
-        self.centroids.copy_(centres)
+        points = ((statistics - self.mean) / self.std).cpu().numpy()
+        found = KMeans(len(self.centroids), n_init=1, random_state=seed).fit(points)
+        self.centroids.copy_(torch.from_numpy(found.cluster_centers_))
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:

@@ -35,20 +35,3 @@ def check_same_device(name: str, x: Tensor, other_name: str, other: Tensor) -> N
     """Raise ValueError unless both tensors are on one device."""
     if x.device != other.device:
         raise ValueError(f"{name}: given on {x.device}; expected {other.device}, where {other_name} is")
-
-
-def check_image(name: str, x: Tensor) -> None:
-    """Raise ValueError unless `x` is a batch of pictures, (N, 3, H, W) floating in [-1, 1]. Reads the values.
-
-    A batch whose darkest value is 0 or more is taken for one in [0, 1]: no photograph or painting lacks every dark tone.
-    """
-    if isinstance(x, Tensor) and x.dtype == torch.uint8:
-        raise ValueError(f"{name}: given dtype torch.uint8; expected floats in [-1, 1] (x / 127.5 - 1)")
-    check_shape(name, x, ("N", 3, "H", "W"))
-    if x.numel() == 0:
-        return
-    low, high = (float(v) for v in torch.aminmax(x.detach()))
-    if not (low >= -1.001 and high <= 1.001):
-        raise ValueError(f"{name}: given values in [{low:.4g}, {high:.4g}]; expected [-1, 1]")
-    if low >= 0 and low != high:
-        raise ValueError(f"{name}: given values in [{low:.4g}, {high:.4g}], as of a [0, 1] picture; expected [-1, 1]")

@@ -15,18 +15,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.models import alexnet
 
 from models.data.pictures import check_pictures
 from suite.errors import SuiteError
 
-# Indices of torchvision AlexNet's convolutions whose ReLU outputs LPIPS compares, with (in, out, kernel, stride, pad).
-ALEX = (
-    (0, 3, 64, 11, 4, 2),
-    (3, 64, 192, 5, 1, 2),
-    (6, 192, 384, 3, 1, 1),
-    (8, 384, 256, 3, 1, 1),
-    (10, 256, 256, 3, 1, 1),
-)
+# Indices, in torchvision's AlexNet, of the ReLU outputs that LPIPS compares.
+TAPS = (1, 4, 7, 9, 11)
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 EPS = 1e-10
 # Products over so many numbers as a map has are summed in up to this many pieces.
@@ -46,11 +41,9 @@ class AlexMaps(nn.Module):
 
     def __init__(self, trunk: dict[str, Tensor], linear: Sequence[Tensor]) -> None:
         super().__init__()
-        self.convs = nn.ModuleList()
-        for place, width, out, kernel, stride, pad in ALEX:
-            conv = nn.Conv2d(width, out, kernel, stride, pad)
-            conv.load_state_dict({part: trunk[f"features.{place}.{part}"] for part in ("weight", "bias")})
-            self.convs.append(conv)
+        prefix = "features."
+        self.layers = alexnet(weights=None).features[: TAPS[-1] + 1]
+        self.layers.load_state_dict({k.removeprefix(prefix): v for k, v in trunk.items() if k.startswith(prefix)})
         self.weights = [weight.reshape(-1).float() for weight in linear]
         if any(bool((weight < 0).any()) for weight in self.weights):
             raise SuiteError("lpips: negative linear weights; expected those of LPIPS v0.1")
@@ -62,11 +55,10 @@ class AlexMaps(nn.Module):
         """Maps of images (N, 3, H, W) float32 in [-1, 1]: five tensors (N, C, h, w)."""
         x = (images - self.shift).div_(self.scale).contiguous(memory_format=torch.channels_last)
         out = []
-        for index, conv in enumerate(self.convs):
-            if index in (1, 2):
-                x = F.max_pool2d(x, 3, 2)
-            x = conv(x).relu_()
-            out.append(x)
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            if index in TAPS:
+                out.append(x)
         return out
 
 
@@ -80,7 +72,7 @@ def embed(maps: Maps, weights: Sequence[Tensor], images: Tensor) -> list[Tensor]
     Args:
         images: (N, 3, H, W) float32 in [-1, 1]; anything else is refused.
     """
-    check_pictures(images, "lpips")
+    check_pictures(images, "lpips", expect_dark=True)
     out = []
     for layer, weight in zip(maps(images), weights, strict=True):
         places = layer.shape[2] * layer.shape[3]

@@ -147,7 +147,7 @@ def check_measurable(raw: Tensor, sources: Tensor | None, styles: int, name: str
     if float((raw.abs() - 1).clamp(min=0).mean()) > OVERSHOOT:
         raise SuiteError(f"{name}: values in [{low:.3g}, {high:.3g}]; expected [-1, 1]")
     if high > 0.1 and len(raw) >= 4:
-        check_pictures(raw.clamp(-1, 1), name)
+        check_pictures(raw.clamp(-1, 1), name, expect_dark=True)
     quantised = nearest_uint8(raw)
     if len(raw) > styles and _spread(quantised) <= 1:
         raise SuiteError(f"{name}: the same picture for every face and style; refused")

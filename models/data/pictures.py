@@ -148,21 +148,26 @@ class UniqueNames:
         return new
 
 
-def check_pictures(pictures: Tensor, name: str) -> Tensor:
-    """Return `pictures` if they are (N, 3, H, W) float in [-1, 1].
+def check_pictures(pictures: Tensor, name: str, expect_dark: bool = False) -> Tensor:
+    """Return `pictures` if they are (N, 3, H, W) float in [-1, 1]: the one check of a range.
+
+    Args:
+        expect_dark: among many pictures some tone must be darker than mid-grey, so none means [0, 1]. Not for what a person
+            gives, which may be one pale sketch.
 
     Raises:
         SuiteError: another shape, uint8, [0, 255], or [0, 1] where [-1, 1] is due; names what was given.
     """
-    if pictures.dim() != 4 or pictures.shape[1] != 3:
-        raise SuiteError(f"{name}: shape {tuple(pictures.shape)}; (N, 3, H, W) is expected")
+    if pictures.ndim != 4 or pictures.shape[1] != 3:
+        raise SuiteError(f"{name}: shape {tuple(pictures.shape)}; expected (N, 3, H, W)")
     if not pictures.is_floating_point():
-        raise SuiteError(f"{name}: {pictures.dtype}; float in [-1, 1] is expected (x / 127.5 - 1)")
+        kind = str(pictures.dtype).removeprefix("torch.")
+        raise SuiteError(f"{name}: {kind}; expected float32 in [-1, 1] (x / 127.5 - 1)")
     if pictures.numel() == 0:
         return pictures
     low, high = (float(value) for value in torch.aminmax(pictures.detach()))
-    if not (low >= -1.001 and high <= 1.001):
-        raise SuiteError(f"{name}: values from {low:.3g} to {high:.3g}; [-1, 1] is expected")
-    if low >= 0 and high > 0:
-        raise SuiteError(f"{name}: values from {low:.3g} to {high:.3g} look like [0, 1]; [-1, 1] is expected (2 x - 1)")
+    if not (low >= -1.01 and high <= 1.01):  # bicubic resizing goes a little over
+        raise SuiteError(f"{name}: values from {low:.3g} to {high:.3g}; expected [-1, 1]")
+    if expect_dark and low >= 0 and high > 0:
+        raise SuiteError(f"{name}: values from {low:.3g} to {high:.3g} look like [0, 1]; expected [-1, 1] (2 x - 1)")
     return pictures

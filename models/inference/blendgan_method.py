@@ -8,10 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from models.data.pictures import check_pictures
 from models.method import Face, Mode
 from models.networks.blendgan import BlendGAN
 from models.rng import seeded_normal
-from ops.checks import check_image, check_shape
+from ops.checks import check_shape
 
 
 class BlendGANMethod:
@@ -73,7 +74,7 @@ class BlendGANMethod:
         """Reference-guided: z_s = E_style(style), (N, 3, H, W) in [-1, 1], one a face; `seeds` feed seeded noise."""
         if self.style_encoder is None:
             raise ValueError("reference: given a BlendGAN without style encoder; expected one with it")
-        check_image("style", style)
+        check_pictures(style, "style")
         codes = self.style_encoder(style.to(self.generator.add_weight.device))
         return self._draw(face, codes, seeds)
 

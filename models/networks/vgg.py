@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torchvision.models.vgg import make_layers
 
 WIDTHS = (64, 128, 256, 512, 512)
 CONVOLUTIONS = (2, 2, 4, 4, 4)
@@ -25,14 +26,8 @@ class VGG19Trunk(nn.Module):
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        before = 3
-        for width, count in zip(widths, CONVOLUTIONS, strict=True):
-            for _ in range(count):
-                layers += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU(inplace=True)]
-                before = width
-            layers.append(nn.MaxPool2d(2))
-        self.vgg_layers = nn.Sequential(*layers)
+        rows = [[width] * count + ["M"] for width, count in zip(widths, CONVOLUTIONS, strict=True)]
+        self.vgg_layers = make_layers([layer for row in rows for layer in row])
         # Channels last is what CPUs and tensor cores convolve fastest; loading a checkpoint keeps it.
         self.to(memory_format=torch.channels_last)
 

@@ -256,12 +256,16 @@ def test_pictures_are_read_and_written_as_published(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pictures", "said"),
     [
-        (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), "uint8; float in"),
+        (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), "uint8; expected float"),
         (torch.rand(1, 3, 4, 4), "look like"),
-        (torch.rand(1, 3, 4, 4) * 255 - 1, r"\[-1, 1\] is expected"),
+        (torch.rand(1, 3, 4, 4) * 255 - 1, r"expected \[-1, 1\]"),
         (torch.zeros(3, 4, 4), r"\(N, 3, H, W\)"),
     ],
 )
 def test_tensors_of_another_kind_are_named(pictures: torch.Tensor, said: str) -> None:
     with pytest.raises(SuiteError, match=said):
-        check_pictures(pictures, "face")
+        check_pictures(pictures, "face", expect_dark=True)
+
+
+def test_a_pale_sketch_is_a_picture() -> None:
+    check_pictures(torch.rand(1, 3, 4, 4), "style")
