@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmark.run.picture_cache import picture_bytes
 from benchmark.run.reproduction import Work
 from benchmark.run.training import command_of, find_weights, trained
 from benchmark.tasks.paper import Cell, slug
-from benchmark.tasks.settings import MethodSettings
+from benchmark.tasks.settings import MethodSettings, Step
 from suite.errors import SuiteError
 
 
@@ -29,7 +30,7 @@ class PlanStep:
 def plan(work: Work, wanted: Sequence[Cell]) -> list[PlanStep]:
     """Every step of the reproduction with its state, before any work."""
     names = {slug(cell.method) for cell in wanted}
-    steps = [_plan_data(work), *_plan_features(work), *_plan_starts(work, names)]
+    steps = [_plan_data(work), *_plan_features(work), *_plan_starts(work, names), *_plan_pictures(work, names)]
     for entry in work.settings.methods:
         if slug(entry.name) in names:
             steps += _plan_method(work, entry)
@@ -79,12 +80,25 @@ def _plan_other(work: Work, name: Literal["dinov2", "clip"]) -> PlanStep:
     return _plan_file(work, "features", name)
 
 
-def _plan_starts(work: Work, names: set[str]) -> list[PlanStep]:
-    """Published weights that the training commands still to run start from."""
+def _to_train(work: Work, names: set[str]) -> list[tuple[MethodSettings, Step]]:
     entries = [
         entry for entry in work.settings.methods if slug(entry.name) in names and not find_weights(work, entry)[0]
     ]
-    steps = [(entry, step) for entry in entries for step in entry.steps if not trained(work, step)]
+    return [(entry, step) for entry in entries for step in entry.steps if not trained(work, step)]
+
+
+def _plan_pictures(work: Work, names: set[str]) -> list[PlanStep]:
+    """The copies of the pictures at the sizes that trainings read, shared by those of one size."""
+    steps = [step for _, step in _to_train(work, names)]
+    if not steps:
+        return []
+    size, detail = picture_bytes(work, steps)
+    return [PlanStep("pictures at the trainings' sizes", "to do" if size else "have", detail, disk_gb=size / 1e9)]
+
+
+def _plan_starts(work: Work, names: set[str]) -> list[PlanStep]:
+    """Published weights that the training commands still to run start from."""
+    steps = _to_train(work, names)
     wanted = dict.fromkeys(name for _, step in steps for name in step.weights.values())
     files = [_plan_file(work, "training starts from", name) for name in wanted]
     return files + [

@@ -80,6 +80,8 @@ class Reproduce(Settings):
 
     Attributes:
         paint: paint the data; None means that `--data` must name a release.
+        photographs, artworks: how many pictures of each domain are trained on, for the plan of a profile whose data is
+            brought; 0: as many as are painted.
         faces, styles: of the protocol (the paper: 1,000 x 10).
         sampling_seeds: one whole measurement each.
         face_split, style_split, real_split: splits of the release.
@@ -93,6 +95,8 @@ class Reproduce(Settings):
     """
 
     paint: PaintSettings | None = None
+    photographs: int = Field(default=0, ge=0)
+    artworks: int = Field(default=0, ge=0)
     faces: int = Field(ge=2)
     styles: int = Field(ge=2)
     sampling_seeds: tuple[str, ...] = ("0",)

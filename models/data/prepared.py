@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from PIL import Image
 
-from models.data import unpacked
+from models.data import MOST_CACHED_BYTES, unpacked
 from models.data.pictures import PICTURE_ERRORS
 from models.data.sources import ParquetPictures, Pictures, ReleasePictures, decoded, open_pictures
 from suite.errors import SuiteError
@@ -22,7 +22,6 @@ from suite.progress import progress
 
 FILTER = "lanczos"
 MOST_BROKEN = 0.02
-MOST_CACHED_BYTES = 64e9
 FINGERPRINTED = 16
 
 

@@ -70,6 +70,14 @@ def test_the_plan_refuses_a_profile_that_gives_adain_the_vgg_of_torchvision(tmp_
     assert steps["AdaIN: train adain: vgg_weights"].detail == "vgg19 is given; it takes adain-vgg"
 
 
+def test_the_plan_counts_what_pictures_take_at_the_sizes_that_trainings_read(tmp_path: Path, cache: Path) -> None:
+    work = paper(tmp_path)
+    step = {step.what: step for step in plan(work, wanted_cells(None))}["pictures at the trainings' sizes"]
+    # AdaIN crops from 512 px, FUNIT from 140, DRIT++ from 256 like MUNIT and StarGAN v2; at 1024 px nothing is cached.
+    assert step.disk_gb == pytest.approx((70_000 + 33_245) * 3 * (512**2 + 256**2 + 140**2) / 1e9)
+    assert "70,000 photographs at 1024 px: nothing to write" in step.detail
+
+
 def test_training_does_not_begin_without_them(tmp_path: Path) -> None:
     step = Step(name="x", command=("no.such.module",), weights={"stylegan2": "stylegan2-ffhq"})
     work = Work(
