@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aahq.ledger import LEDGER, refuse_foreign_ledger
-from aahq.release.own import foreign_files, is_release, refuse_foreign, remove_empty, take_away
+from aahq.release.own import is_release, refuse_foreign, remove_empty, take_away
 from suite.errors import SuiteError
 from suite.ownership import claim_file, part_of, real, refuse_overlap, refuse_unwritable
 
@@ -85,10 +85,8 @@ def _foreign_names(out: Path) -> Iterator[str]:
         yield from _shown(
             out, (path for path in _files(out / kind) if path not in own and not _is_content_part(kind, path))
         )
-    if (out / RELEASE).is_dir() and not is_release(out / RELEASE):
-        yield from _shown(out, _files(out / RELEASE))
-    elif (out / RELEASE).is_dir():
-        yield from (f"{RELEASE}/{path}" for path in foreign_files(out / RELEASE))
+    # Also a release of this program: without the ledger that it was written from it is somebody's copy.
+    yield from _shown(out, _files(out / RELEASE))
     yield from _shown(
         out,
         (path for path in _files(out / REVIEW) if not _REVIEWED.fullmatch(path.relative_to(out / REVIEW).as_posix())),

@@ -44,6 +44,8 @@ POLICIES = ("exact", "pixel", "perceptual")
 # Of 64 bits, over whole pictures: a re-encoded or resized file stays below, another picture does not.
 DISTANCE = 8
 _PAGE = 200
+# Whoever is out on request is named in no table that is handed on.
+NAMELESS = frozenset(("opted_out", "removed"))
 _COMPUTED = frozenset(("file", "offset", "bytes", "sha256", "pixel_sha256", "phash", "width", "height"))
 _RECORD = re.compile(r"stated by (https?://[^\s;]+)")
 # A row, its picture's file or why there is none, and the file's digest.
@@ -127,7 +129,8 @@ def rebuild(
                 survival.counts[state] += 1
                 if isinstance(result, Refusal):
                     survival.reasons[result.reason] += 1
-                    lost.append(_lost(row, result))
+                    if result.reason not in NAMELESS:
+                        lost.append(_lost(row, result))
                 else:
                     yield row, result
 

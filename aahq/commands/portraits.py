@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from suite.cli import emit, json_option
+from suite.errors import SuiteError
 
 
 @click.command()
@@ -68,11 +69,15 @@ def command(
       aahq portraits painted --count 1000 --size 128 --domain both
       aahq portraits faces --count 500 --size 256 --domain photo --seed 7
     """
-    from aahq.painted.portraits.collection import listed_sittings, sittings, write_portraits
+    from aahq.painted.portraits.collection import RECIPE, listed_sittings, sittings, write_portraits
     from aahq.painted.portraits.worlds import WORLDS
-    from aahq.release.own import claim_release
+    from aahq.release.own import claim_release, has_card
+    from aahq.release.schema import CARD
+    from aahq.remove.shrink import read_card
 
     claim_release("OUT", out)
+    if has_card(out / CARD) and read_card(out)["recipe"] != RECIPE:
+        raise SuiteError(f"OUT {out}: holds a release that was not painted; give a new or an empty folder")
     if listed:
         plan = listed_sittings(listed, size, WORLDS[world])
     else:

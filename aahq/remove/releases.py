@@ -132,7 +132,7 @@ def locate(ledger: Ledger) -> Releases:
 
 
 def refuse_release_place(ledger: Ledger, folder: Path) -> None:
-    """Refuse a place for a release that lies in another one, or in what the build keeps.
+    """Refuse a place for a release that lies in another one or in what the build keeps, or holds another build's release.
 
     Raises:
         SuiteError: naming both.
@@ -142,6 +142,11 @@ def refuse_release_place(ledger: Ledger, folder: Path) -> None:
         if real(folder) != other or name in (PICTURES, FACES, REVIEW):
             refuse_overlap("--out", folder, "the build's own", other)
     claim_release("--out", folder)
+    known = {real(ledger.folder / name) for name in (DEFAULT, *(ledger.get(RELEASES) or ()))}
+    if is_release(folder) and real(folder) not in known:
+        raise SuiteError(
+            f"--out {folder}: holds a release that this build did not write; give a new or an empty folder"
+        )
 
 
 def refuse_broken(known: Releases) -> None:

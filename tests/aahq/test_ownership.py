@@ -47,6 +47,7 @@ REFUSED = {
     "a review of one's own": ("review/thesis.md", "crawl {t} --source folder {src}"),
     "a lock of another program": ("build.lock", "crawl {t} --source folder {src}"),
     "a folder in the report's place": ("report.html/x", "crawl {t} --source folder {src}"),
+    "a downloaded release in the build's place": ("release/release.json", "build {t} --source folder {src}"),
     "a website with images": ("images/logo.png", "release {out} --out {t}"),
     "shards of one's own": ("shards/mine.tar", "release {out} --out {t} --form shards"),
     "checksums of one's own": ("SHA256SUMS", "release {out} --out {t} --form links"),
@@ -178,3 +179,26 @@ def test_pictures_of_this_command_are_known_by_their_mark(tmp_path: Path) -> Non
     ours = is_png_of("aahq style-map")
     assert [ours(tmp_path / name) for name in ("ours.png", "mine.png", "empty.png")] == [True, False, True]
     assert not is_png_of("aahq align-picture")(tmp_path / "ours.png")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "release {out} --out {got}",
+        "portraits {got} --count 1 --size 32 --workers 1",
+        "build {downloaded} --source folder {src}",
+        "rebuild {out} {downloaded} --folder {src}",
+    ],
+)
+def test_a_downloaded_release_is_nobodys_to_write_over(
+    built: Path, painted_folder: Path, tmp_path: Path, command: str
+) -> None:
+    """It is of this program's making, and no build or painter here could make it again."""
+    places = {"out": tmp_path / "out", "downloaded": tmp_path / "downloaded", "src": painted_folder}
+    places["got"] = places["downloaded"] / "release"
+    shutil.copytree(built, places["out"])
+    shutil.copytree(built / "release", places["got"])
+    before = snapshot(places["downloaded"])
+    code, said = aahq(*(word.format(**places) for word in command.split()))
+    assert code == 2, said
+    assert snapshot(places["downloaded"]) == before
