@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from aahq.sources import SourceOptions, source_class
+from aahq.sources import Source, SourceOptions, open_source, source_class
 from suite.files import canonical_json
 
 # Their names in the ledger's `meta`, the same in folders of every version.
@@ -19,41 +19,29 @@ class SourceConfig:
     """The source, as the command line gave it; kept in the ledger, so that the same folder goes on without it.
 
     Attributes:
-        source: a key of `aahq.sources.SOURCES`.
-        target: the list, file or folder of the sources that need one.
-        channel, sorting, query: what the sources of that kind ask for.
-        base_url: another server with the same answers (the embedded gallery).
-        medium: the kind of works, in the museum's words.
-        key_file: a file with an API's key.
+        name: a key of `aahq.sources.SOURCES`.
+        options: what it is told.
         limit: pictures in all; None for all that there are.
     """
 
-    source: str
-    target: str | None = None
-    channel: str = "portraits"
-    sorting: str = "latest"
-    query: str = "portrait"
-    base_url: str | None = None
-    medium: str | None = None
-    key_file: str | None = None
+    name: str
+    options: SourceOptions
     limit: int | None = None
+
+    @classmethod
+    def from_stored(cls, values: Mapping[str, Any]) -> SourceConfig:
+        """From the values in a ledger: "source", "limit" and the options, all on one level."""
+        known = {field.name for field in fields(SourceOptions)}
+        options = SourceOptions(**{name: value for name, value in values.items() if name in known})
+        return cls(values["source"], options, values.get("limit"))
 
     def cursor_key(self) -> str:
         """What tells this use of the source from others; the limit may change and the crawl still goes on."""
-        return canonical_json({name: getattr(self, name) for name in source_class(self.source).uses})
+        return canonical_json({name: getattr(self.options, name) for name in source_class(self.name).uses})
 
-    def options(self, leave_out: Iterable[Path] = ()) -> SourceOptions:
-        """What the source is told; `leave_out` is what the build itself writes."""
-        return SourceOptions(
-            target=self.target,
-            channel=self.channel,
-            sorting=self.sorting,
-            query=self.query,
-            base_url=self.base_url,
-            medium=self.medium,
-            key_file=self.key_file,
-            leave_out=tuple(leave_out),
-        )
+    def open(self, leave_out: Iterable[Path] = ()) -> Source:
+        """The source; `leave_out` is what the build itself writes."""
+        return open_source(self.name, replace(self.options, leave_out=tuple(leave_out)))
 
 
 @dataclass(frozen=True)

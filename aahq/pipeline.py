@@ -22,8 +22,6 @@ from suite.errors import SuiteError, did_you_mean
 if TYPE_CHECKING:
     from aahq.consent.optouts import OptOuts
 
-STAGES = ("crawl", "screen", "faces", "align", "dedup", "quality", "review", "release")
-
 
 @dataclass
 class Build:
@@ -51,7 +49,7 @@ def open_build(
 
     Args:
         out: the build's folder.
-        source: given fields of `SourceConfig`; None values count as not given, here and below.
+        source: `source`, `limit` and fields of `SourceOptions`; None values count as not given, here and below.
         policy: given fields of `CrawlPolicy`.
         release: given fields of `ReleaseConfig`; size and domain of a folder that has faces already cannot change.
         workers: processes; one a core where None.
@@ -95,7 +93,7 @@ def _source_config(ledger: Ledger, given: dict[str, Any]) -> SourceConfig | None
             raise SuiteError(f"--source: no {given['source']!r}{did_you_mean(given['source'], SOURCES)}")
         ledger.put(SOURCE_KEY, given)
     values = _merged(ledger, SOURCE_KEY, given)
-    return SourceConfig(**values) if "source" in values else None
+    return SourceConfig.from_stored(values) if "source" in values else None
 
 
 def _release_config(ledger: Ledger, given: dict[str, Any]) -> ReleaseConfig:
@@ -121,7 +119,6 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
     from aahq.crawl.lost import offer_lost
     from aahq.crawl.process import FetchContext
     from aahq.remove.releases import written_places
-    from aahq.sources import open_source
     from aahq.web.client import Http, Limits
 
     source, policy = build.source, build.policy
@@ -138,9 +135,9 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
             offer_lost(build.ledger)
 
         def reopen() -> Source:
-            return open_source(source.source, source.options(written_places(build.ledger)))
+            return source.open(written_places(build.ledger))
 
-        target = stage.CrawlTarget(source.source, source.cursor_key(), reopen, source.limit)
+        target = stage.CrawlTarget(source.name, source.cursor_key(), reopen, source.limit)
         return stage.run(build.ledger, target, context, policy.connections)
 
 
@@ -243,6 +240,7 @@ def release(build: Build, out: Path | None = None, **layout: Any) -> Tally:
     return tally
 
 
+# The stages in their order; each is also a command.
 RUN: dict[str, Callable[..., Tally]] = {
     "crawl": crawl,
     "screen": screen,
@@ -253,6 +251,7 @@ RUN: dict[str, Callable[..., Tally]] = {
     "review": review,
     "release": release,
 }
+STAGES = tuple(RUN)
 
 
 def run_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import click
 
+from aahq.sources import SOURCES, SourceOptions
 from aahq.stages.engine import Tally
 from suite.cli import emit, ignored, json_option
 
@@ -55,25 +57,29 @@ def _group(name: str, *options: Decorator, absolute: tuple[str, ...] = ()) -> De
     return decorate
 
 
+def _source_option(option: dataclasses.Field[Any]) -> Decorator:
+    """The command line's form of a field of `SourceOptions`."""
+    help, path = option.metadata["help"], click.Path(exists=True, dir_okay=False)
+    return click.option(
+        f"--{option.name.replace('_', '-')}",
+        metavar=option.metadata["metavar"],
+        type=path if option.metadata["file"] else str,
+        help=f"{help}  [{option.default}]" if option.default else help,
+    )
+
+
+_OPTIONS = [option for option in dataclasses.fields(SourceOptions) if option.metadata]
 source_options = _group(
     "source",
     click.argument("target", required=False),
     click.option(
         "--source",
         metavar="NAME",
-        help="artstation, met, artic, cleveland, rijksmuseum, smithsonian, commons, aahq-list FILE, urls FILE or folder DIR; "
-        "the folder's own when it goes on.",
+        help=f"One of {', '.join(SOURCES)}; aahq-list and urls take a FILE, folder a DIR. The folder's own when it goes on.",
     ),
-    click.option("--channel", metavar="NAME", help="artstation: the channel.  [portraits]"),
-    click.option("--sorting", metavar="NAME", help="artstation: latest, trending or rising.  [latest]"),
-    click.option("--query", metavar="WORDS", help="Museums: search words.  [portrait]"),
-    click.option("--medium", metavar="WORDS", help="met, rijksmuseum: kinds of works, in the museum's words."),
-    click.option(
-        "--key-file", type=click.Path(exists=True, dir_okay=False), help="File with the key of an API (smithsonian)."
-    ),
+    *map(_source_option, _OPTIONS),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Pictures in all, at most."),
-    click.option("--base-url", metavar="URL", help="Another server with the same answers, as 'aahq gallery'."),
-    absolute=("target", "key_file"),
+    absolute=("target", *(option.name for option in _OPTIONS if option.metadata["file"])),
 )
 policy_options = _group(
     "policy",

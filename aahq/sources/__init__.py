@@ -29,28 +29,27 @@ SOURCES: dict[str, str] = {
 }
 
 
+def _option(help: str, metavar: str, default: str | None = None, file: bool = False) -> Any:
+    """A field that is also an option of the command line; `file` says that it names a file there."""
+    return field(default=default, metadata={"help": help, "metavar": metavar, "file": file})
+
+
 @dataclass(frozen=True)
 class SourceOptions:
-    """What the command line may say to a source; each source reads the ones that it names.
+    """What the command line may say to a source; each source reads the ones that it names. A field here is an option there.
 
     Attributes:
         target: the list, URL file or folder (`aahq-list`, `urls`, `folder`).
-        channel: ArtStation's channel by its `uri` or name.
-        sorting: ArtStation's order: "latest", "trending", "rising".
-        query: the museums' search words.
-        base_url: another server with the same answers (the embedded gallery); None for the real site.
-        medium: what kind of works (`met`, `rijksmuseum`), in the museum's words; None for the source's own choice.
-        key_file: a file with the key that an API wants (`smithsonian`).
         leave_out: places that the build itself writes, which are no source (`folder`).
     """
 
     target: str | None = None
-    channel: str = "portraits"
-    sorting: str = "latest"
-    query: str = "portrait"
-    base_url: str | None = None
-    medium: str | None = None
-    key_file: str | None = None
+    channel: str = _option("artstation: the channel, by its address or name.", "NAME", "portraits")
+    sorting: str = _option("artstation: latest, trending or rising.", "NAME", "latest")
+    query: str = _option("Museums: search words.", "WORDS", "portrait")
+    base_url: str | None = _option("Another server with the same answers, as 'aahq gallery'.", "URL")
+    medium: str | None = _option("met, rijksmuseum: kinds of works, in the museum's words.", "WORDS")
+    key_file: str | None = _option("File with the key of an API (smithsonian).", "FILE", file=True)
     leave_out: tuple[Path, ...] = ()
 
 
