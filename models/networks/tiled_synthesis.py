@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.networks.layers import StyledConv, ToRGB
 from ops.dispatch import choose
-from ops.modulated_conv.reference import convolve
+from ops.modulated_conv.reference import Resampling, convolve
 
 Layers = tuple[StyledConv, StyledConv, ToRGB]
 
@@ -89,10 +89,10 @@ def _band(
     height = 2 * x.shape[2]
     seen = slice(max(band.start - 1, 0), min(band.stop + 1, height))  # by the 3x3 convolution
     below = slice(max((seen.start - 3) // 2, 0), (seen.stop + 4) // 2)  # by the enlarging one and its blur
-    y = convolve(x[:, :, below], taps[0], 1, 2, 1, conv_up.conv.blur_kernel)
+    y = convolve(x[:, :, below], taps[0], 1, Resampling(2, 1, conv_up.conv.blur_kernel))
     y = conv_up.finish(_rows(y, seen, 2 * below.start), noises[0][:, :, seen])
-    y = conv.finish(_rows(convolve(y, taps[1], 1, 1, 1, None), band, seen.start), noises[1][:, :, band])
-    colours = to_rgb.finish(convolve(y, taps[2], 1, 1, 1, None))
+    y = conv.finish(_rows(convolve(y, taps[1], 1), band, seen.start), noises[1][:, :, band])
+    colours = to_rgb.finish(convolve(y, taps[2], 1))
     if to_rgb.upsample is not None:
         near = slice(max(band.start // 2 - 2, 0), band.stop // 2 + 2)
         colours = colours + _rows(to_rgb.upsample(picture[:, :, near]), band, 2 * near.start)

@@ -6,7 +6,7 @@ input channels by the style and the output channels by the demodulation factors 
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -14,10 +14,9 @@ from torch import Tensor
 from ops.checks import check_same_device, check_shape
 from ops.dispatch import choose
 from ops.modulated_conv.cpu import modulated_conv2d_folded
-from ops.modulated_conv.reference import modulated_conv2d_ref
+from ops.modulated_conv.reference import Resampling, modulated_conv2d_ref
 from ops.modulated_conv.scaled import modulated_conv2d_scaled
 
-Form = Literal["folded", "scaled"]
 FOLD_FROM = 16 * 16  # pixels of the input
 
 
@@ -65,21 +64,19 @@ def modulated_conv2d(
         ValueError: for wrong shapes, dtypes, devices or factors.
     """
     check_modulated_conv2d(x, weight, style, up, down, kernel)
-    if choose("modulated_conv2d", x) == "reference":
-        return modulated_conv2d_ref(x, weight, style, demodulate, up, down, kernel)
-    if form(x, weight, style) == "folded":
-        return modulated_conv2d_folded(x, weight, style, demodulate, up, down, kernel)
-    return modulated_conv2d_scaled(x, weight, style, demodulate, up, down, kernel)
+    return form(x, weight, style)(x, weight, style, demodulate, Resampling(up, down, kernel))
 
 
-def form(x: Tensor, weight: Tensor, style: Tensor) -> Form:
+def form(x: Tensor, weight: Tensor, style: Tensor) -> Callable[..., Tensor]:
     """Which form is faster here.
 
     On a processor without derivatives, building a sample's filters beats passing over its activations as soon as the
     maps are larger than the filters are wide. Everywhere else one convolution for the whole batch wins: its filters
     are read once, and their gradient is one tensor.
     """
+    if choose("modulated_conv2d", x) == "reference":
+        return modulated_conv2d_ref
     differentiable = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad or style.requires_grad)
     if x.device.type == "cpu" and len(x) and not differentiable and x.shape[2] * x.shape[3] >= FOLD_FROM:
-        return "folded"
-    return "scaled"
+        return modulated_conv2d_folded
+    return modulated_conv2d_scaled

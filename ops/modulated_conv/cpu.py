@@ -5,22 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ops.modulated_conv.reference import EPSILON, convolve
+from ops.modulated_conv.reference import EPSILON, PLAIN, Resampling, convolve
 
 
 def modulated_conv2d_folded(
-    x: Tensor,
-    weight: Tensor,
-    style: Tensor,
-    demodulate: bool = True,
-    up: int = 1,
-    down: int = 1,
-    kernel: Tensor | None = None,
+    x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, resampling: Resampling = PLAIN
 ) -> Tensor:
     """The grouped form one sample after another: an ordinary convolution each, with nothing to do to the activations."""
     # Slices keep the memory format, which an index and a new axis would lose.
     rows = [
-        convolve(x[n : n + 1], filters(weight, style[n : n + 1], demodulate).to(x.dtype), 1, up, down, kernel)
+        convolve(x[n : n + 1], filters(weight, style[n : n + 1], demodulate).to(x.dtype), 1, resampling)
         for n in range(len(x))
     ]
     return rows[0] if len(rows) == 1 else torch.cat(rows)

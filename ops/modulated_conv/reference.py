@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,9 +22,20 @@ def blur_pads(taps: int, size: int, up: int, down: int) -> tuple[int, int]:
     return (extra + 1) // 2, extra // 2
 
 
-def convolve(x: Tensor, weight: Tensor, groups: int, up: int, down: int, kernel: Tensor | None) -> Tensor:
-    """An ordinary convolution with the blur that goes with `up` or `down`; `weight` is (groups * O, I, k, k)."""
-    size = weight.shape[2]
+class Resampling(NamedTuple):
+    """Factors of a convolution that resamples, one of them 2, and the FIR filter of the blur that goes with it."""
+
+    up: int = 1
+    down: int = 1
+    kernel: Tensor | None = None
+
+
+PLAIN = Resampling()
+
+
+def convolve(x: Tensor, weight: Tensor, groups: int, resampling: Resampling = PLAIN) -> Tensor:
+    """An ordinary convolution with its resampling; `weight` is (groups * O, I, k, k)."""
+    (up, down, kernel), size = resampling, weight.shape[2]
     if kernel is None or (up, down) == (1, 1):
         return _conv(x, weight, 1, size // 2, groups)
     before, after = blur_pads(kernel.shape[0], size, up, down)
@@ -42,13 +55,7 @@ def _conv(x: Tensor, weight: Tensor, stride: int, padding: int, groups: int) -> 
 
 
 def modulated_conv2d_ref(
-    x: Tensor,
-    weight: Tensor,
-    style: Tensor,
-    demodulate: bool = True,
-    up: int = 1,
-    down: int = 1,
-    kernel: Tensor | None = None,
+    x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, resampling: Resampling = PLAIN
 ) -> Tensor:
     """The plain (grouped) form of `modulated_conv2d`, as the paper writes it."""
     batch, into, height, width = x.shape
@@ -58,7 +65,7 @@ def modulated_conv2d_ref(
         bank = bank * (bank.square().sum((2, 3, 4), keepdim=True) + EPSILON).rsqrt()
     bank = bank.to(x.dtype).reshape(batch * out, into, size, size)
     if batch == 0:
-        y = convolve(x, weight.to(x.dtype), 1, up, down, kernel)
+        y = convolve(x, weight.to(x.dtype), 1, resampling)
         return y
-    y = convolve(x.reshape(1, batch * into, height, width), bank, batch, up, down, kernel)
+    y = convolve(x.reshape(1, batch * into, height, width), bank, batch, resampling)
     return y.reshape(batch, out, *y.shape[2:])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ops.dispatch import choose
-from ops.modulated_conv.reference import EPSILON, convolve
+from ops.modulated_conv.reference import EPSILON, PLAIN, Resampling, convolve
 
 
 def demodulation(weight: Tensor, style: Tensor) -> Tensor:
@@ -24,16 +24,10 @@ def _energy(weight: Tensor) -> Tensor:
 
 
 def modulated_conv2d_scaled(
-    x: Tensor,
-    weight: Tensor,
-    style: Tensor,
-    demodulate: bool = True,
-    up: int = 1,
-    down: int = 1,
-    kernel: Tensor | None = None,
+    x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, resampling: Resampling = PLAIN
 ) -> Tensor:
     """The scale-the-activations form of `modulated_conv2d`: one ordinary convolution for the whole batch."""
-    y = convolve(_scale(x, style), weight.to(x.dtype), 1, up, down, kernel)
+    y = convolve(_scale(x, style), weight.to(x.dtype), 1, resampling)
     return _scale(y, demodulation(weight, style)) if demodulate else y
 
 

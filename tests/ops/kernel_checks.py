@@ -18,7 +18,7 @@ from ops.dispatch import use
 from ops.gram.reference import gram_ref
 from ops.gram.triton import gram_triton
 from ops.modulated_conv import modulated_conv2d
-from ops.modulated_conv.reference import modulated_conv2d_ref
+from ops.modulated_conv.reference import Resampling, modulated_conv2d_ref
 from ops.modulated_conv.triton import scale_channels
 from ops.upfirdn2d import fir_kernel
 from ops.upfirdn2d.autograd import Filter
@@ -172,6 +172,6 @@ def test_modulated_conv2d(up: int, down: int, demodulate: bool) -> None:
 
     def reference(x: Tensor, weight: Tensor, style: Tensor) -> Tensor:
         with use("reference"):
-            return modulated_conv2d_ref(x, weight, style, demodulate, up, down, kernel)
+            return modulated_conv2d_ref(x, weight, style, demodulate, Resampling(up, down, kernel))
 
     same(ours, reference, made(2, 4, 6, 8), made(3, 4, 3, 3, seed=1), made(2, 4, seed=2))
