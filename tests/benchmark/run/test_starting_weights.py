@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from baselines.registry import TRAINABLE
 from benchmark.run.plan import PlanStep, plan
 from benchmark.run.reproduction import Work, wanted_cells
 from benchmark.run.training import ensure_starts, ensure_weights, train_step
 from benchmark.tasks.settings import MethodSettings, Reproduce, Step
+from models.training import estimate
 from models.weights.registry import published
 from suite.errors import SuiteError
 from suite.profiles import load_profile
@@ -76,6 +78,18 @@ def test_the_plan_counts_what_pictures_take_at_the_sizes_that_trainings_read(tmp
     # AdaIN crops from 512 px, FUNIT from 140, DRIT++ from 256 like MUNIT and StarGAN v2; at 1024 px nothing is cached.
     assert step.disk_gb == pytest.approx((70_000 + 33_245) * 3 * (512**2 + 256**2 + 140**2) / 1e9)
     assert "70,000 photographs at 1024 px: nothing to write" in step.detail
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["adain", "munit", "funit", "drit", "stargan2"])
+def test_the_plan_counts_the_checkpoints_that_a_dry_run_counts(name: str, tmp_path: Path) -> None:
+    row = TRAINABLE[name]
+    assert row.settings is not None
+    settings = load_profile(row.settings, row.package, "paper", ["encoder=random"] if name == "adain" else [])
+    traced = estimate.trace(lambda device: row.module("training").build(settings, device), settings.load_size)
+    (step,) = paper(tmp_path).method(row.title).steps
+    # Sample sheets and the final weights come on top.
+    assert traced.run_bytes(settings.keep) < step.disk_gb * 1e9 < 2 * traced.run_bytes(settings.keep)
 
 
 def test_training_does_not_begin_without_them(tmp_path: Path) -> None:
