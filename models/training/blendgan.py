@@ -33,7 +33,7 @@ from models.training.style_latent import (
     projection_g,
 )
 from models.training.trainee import Batch
-from models.training.warmup import FaceEncoder, divergence, reconstruction, sampled
+from models.training.warmup import FaceEncoder, disturbed, reconstruction, standardised
 from models.weights import load_checkpoint, load_state, save_weights
 from suite.errors import SuiteError
 
@@ -186,29 +186,27 @@ class BlendGANTrainee:
         """One step of reconstruction: photographs as natural faces, works of art in their own styles."""
         count = len(styles.own)
         domains = [batch.images[name] for name in ("photo", "art") if name in batch.images]
-        said: dict[str, list[Tensor]] = {"reconstruction": [], "divergence": []}
 
         def loss(part: slice) -> Tensor:
             pictures = torch.cat([images[part] for images in domains])
-            mean, log_variance = self.networks["warmup_encoder"](pictures)
+            codes = self.networks["warmup_encoder"](pictures).chunk(len(domains))
+            # A domain at a time: what tells the domains apart is left to the style.
+            codes = torch.cat([standardised(rows) for rows in codes])
             draws = torch.cat([half[part] for half in normal.split(count)[: len(domains)]])
-            w = self.g.broadcast(self.g.map_face(sampled(mean, log_variance, draws)))
+            w = self.g.broadcast(self.g.map_face(disturbed(codes, draws, self.settings.warmup_noise)))
             if self.styled:
                 face, content = w.chunk(2)
                 w = torch.cat([face, self.g.blend(content, self.g.map_style(styles.own[part]))])
             made = self._synthesise(w, [layer[part].repeat(len(domains), 1, 1, 1) for layer in noise]).float()
-            terms = {"reconstruction": reconstruction(made, pictures), "divergence": divergence(mean, log_variance)}
-            for name, value in terms.items():
-                said[name].append(value.detach())
-            return terms["reconstruction"] + self.settings.warmup_kl * terms["divergence"]
+            return reconstruction(made, pictures)
 
-        updates.accumulate(count, self.settings.micro_batch, loss)
+        value = updates.accumulate(count, self.settings.micro_batch, loss)
         updates.apply(self.optimizers["warmup"])
         self.g.clamp_blend()
         updates.update_ema(self.networks["g_ema"], self.g, self.settings.ema_decay)
         if self.styled and self.remembers:
             self._remember(styles.own)
-        return {name: torch.stack(values).mean() for name, values in said.items()}
+        return {"reconstruction": value}
 
     def _styles(self, art: Tensor, draws: StepRNG) -> Styles:
         """Codes of the art pictures; z_s+ is drawn from N(0, I) for the share `latent_style` of them."""

@@ -26,7 +26,7 @@ class BlendGANSettings(LoopSettings):
         warmup_steps: for so many steps the generator learns to reproduce pictures from codes, without a game
             (`models.training.warmup`); for small data without a StyleGAN2 to start from.
         warmup_lr: Adam's rate in these steps, betas (0.9, 0.99).
-        warmup_kl: weight of a nat of divergence against the mean absolute difference of a pixel.
+        warmup_noise: deviation of what disturbs the standardised codes in these steps.
         blend_start: share of the style in every layer at the beginning (alpha of Eq. 4; the authors start from 0).
         lr: Adam's rate before the correction for lazy regularisation, betas (0, 0.99).
         face_weight, style_weight, style_latent_weight: of the three games in Eq. 9-10 (open: 1 each); 0 switches a
@@ -57,7 +57,7 @@ class BlendGANSettings(LoopSettings):
     stylegan2: str = ""
     warmup_steps: int = Field(default=0, ge=0)
     warmup_lr: float = Field(default=0.003, gt=0)
-    warmup_kl: float = Field(default=5e-4, gt=0)
+    warmup_noise: float = Field(default=0.5, ge=0)
     blend_start: float = Field(default=0.0, ge=0, le=1)
     lr: float = Field(default=0.002, gt=0)
     face_weight: float = Field(default=1.0, ge=0)
