@@ -1,9 +1,9 @@
 """A start for few pictures: before the games, the generator learns to reproduce pictures from codes.
 
-The paper starts from a StyleGAN2 that millions of pictures trained. Where there is none, adversarial gradients spend most of a
-small budget on finding out where a face is; reconstruction says so directly. A face code is read from the picture, a style code
-by the style encoder, and the same generator paints both domains. Face codes are standardised over the batch and disturbed, so that
-codes drawn from N(0, I) afterwards lie where the generator has learnt to paint.
+The paper starts from a StyleGAN2 that millions of pictures trained. Where there is none, adversarial gradients spend most
+of a small budget on finding out where a face is; reconstruction says so directly. A face code is read from the picture, a
+style code by the style encoder, and the same generator paints both domains. Face codes are standardised over the batch and
+disturbed, so that codes drawn from N(0, I) afterwards lie where the generator has learnt to paint.
 """
 
 from __future__ import annotations
