@@ -70,7 +70,7 @@ class StyledNorm(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """Reflection pad, convolution, norm ("none", "in", "ln", "adain"), activation ("none", "relu", "lrelu", "tanh").
+    """Reflection pad, convolution, norm ("none", "in", "ln", "adain"), activation (see `activated`).
 
     With `upsample`, nearest x2 comes first. AdaIN blocks read (N, 2C) from `style`: C means, then C deviations.
     """
@@ -93,6 +93,8 @@ class ConvBlock(nn.Module):
         elif norm == "adain":
             self.norm = StyledNorm(n_out)
         self.conv = nn.Conv2d(n_in, n_out, kernel, stride)
+        if act == "prelu":
+            self.activation = nn.PReLU()
 
     def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
         if self.upsample:
@@ -107,19 +109,29 @@ class ConvBlock(nn.Module):
             assert style is not None
             mean, deviation = style.chunk(2, 1)
             x = instance_norm(x, deviation, mean)
-        if self.act == "relu":
-            return F.relu(x, inplace=True)
-        if self.act == "lrelu":
-            return F.leaky_relu(x, 0.2, inplace=True)
-        return torch.tanh(x) if self.act == "tanh" else x
+        return activated(x, self.act, self.activation if self.act == "prelu" else None)
+
+
+def activated(x: Tensor, act: str, learnt: nn.Module | None = None) -> Tensor:
+    """ "none", "relu", "lrelu" (0.2), "selu", "tanh", or "prelu", whose one slope is learnt. May overwrite `x`."""
+    if act == "relu":
+        return F.relu(x, inplace=True)
+    if act == "lrelu":
+        return F.leaky_relu(x, 0.2, inplace=True)
+    if act == "selu":
+        return F.selu(x, inplace=True)
+    if learnt is not None:
+        return learnt(x)
+    return torch.tanh(x) if act == "tanh" else x
 
 
 class ResBlock(nn.Module):
     """x + two 3x3 blocks, the second without activation."""
 
-    def __init__(self, dim: int, norm: str) -> None:
+    def __init__(self, dim: int, norm: str, act: str = "relu") -> None:
         super().__init__()
-        self.model = nn.ModuleList([ConvBlock(dim, dim, 3, 1, 1, norm), ConvBlock(dim, dim, 3, 1, 1, norm, "none")])
+        blocks = [ConvBlock(dim, dim, 3, 1, 1, norm, act), ConvBlock(dim, dim, 3, 1, 1, norm, "none")]
+        self.model = nn.ModuleList(blocks)
 
     def forward(self, x: Tensor, styles: Iterator[Tensor] | None = None) -> Tensor:
         out = x
@@ -131,9 +143,9 @@ class ResBlock(nn.Module):
 class ResBlocks(nn.Module):
     """A row of `count` residual blocks."""
 
-    def __init__(self, count: int, dim: int, norm: str) -> None:
+    def __init__(self, count: int, dim: int, norm: str, act: str = "relu") -> None:
         super().__init__()
-        self.model = nn.ModuleList([ResBlock(dim, norm) for _ in range(count)])
+        self.model = nn.ModuleList([ResBlock(dim, norm, act) for _ in range(count)])
 
     def forward(self, x: Tensor, styles: Iterator[Tensor] | None = None) -> Tensor:
         for block in self.model:
@@ -144,12 +156,12 @@ class ResBlocks(nn.Module):
 class ContentEncoder(nn.Module):
     """(N, 3, S, S) in [-1, 1] -> (N, dim * 2^downs, S / 2^downs, S / 2^downs), instance-normalised."""
 
-    def __init__(self, downs: int, blocks: int, dim: int) -> None:
+    def __init__(self, downs: int, blocks: int, dim: int, act: str = "relu") -> None:
         super().__init__()
-        layers: list[nn.Module] = [ConvBlock(3, dim, 7, 1, 3, "in")]
-        layers += [ConvBlock(dim * 2**i, dim * 2 ** (i + 1), 4, 2, 1, "in") for i in range(downs)]
+        layers: list[nn.Module] = [ConvBlock(3, dim, 7, 1, 3, "in", act)]
+        layers += [ConvBlock(dim * 2**i, dim * 2 ** (i + 1), 4, 2, 1, "in", act) for i in range(downs)]
         self.out_dim = dim * 2**downs
-        self.model = nn.Sequential(*layers, ResBlocks(blocks, self.out_dim, "in"))
+        self.model = nn.Sequential(*layers, ResBlocks(blocks, self.out_dim, "in", act))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)
@@ -158,11 +170,11 @@ class ContentEncoder(nn.Module):
 class StyleEncoder(nn.Module):
     """(N, 3, S, S) in [-1, 1] -> (N, code, 1, 1); no norm, which would wash the style away (MUNIT, Sec. 5.1)."""
 
-    def __init__(self, downs: int, dim: int, code: int) -> None:
+    def __init__(self, downs: int, dim: int, code: int, act: str = "relu") -> None:
         super().__init__()
-        layers: list[nn.Module] = [ConvBlock(3, dim, 7, 1, 3)]
+        layers: list[nn.Module] = [ConvBlock(3, dim, 7, 1, 3, act=act)]
         widths = [dim * min(2**i, 4) for i in range(downs + 1)]
-        layers += [ConvBlock(a, b, 4, 2, 1) for a, b in pairwise(widths)]
+        layers += [ConvBlock(a, b, 4, 2, 1, act=act) for a, b in pairwise(widths)]
         self.model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Conv2d(widths[-1], code, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -170,24 +182,25 @@ class StyleEncoder(nn.Module):
 
 
 class _Linear(nn.Module):
-    def __init__(self, n_in: int, n_out: int, relu: bool) -> None:
+    def __init__(self, n_in: int, n_out: int, act: str) -> None:
         super().__init__()
         self.fc = nn.Linear(n_in, n_out)
-        self.relu = relu
+        self.act = act
+        if act == "prelu":
+            self.activation = nn.PReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.fc(x)
-        return F.relu(x, inplace=True) if self.relu else x
+        return activated(self.fc(x), self.act, self.activation if self.act == "prelu" else None)
 
 
 class Mlp(nn.Module):
     """Style code -> all AdaIN parameters: (N, code) or (N, code, 1, 1) -> (N, n_out)."""
 
-    def __init__(self, n_in: int, n_out: int, dim: int, layers: int) -> None:
+    def __init__(self, n_in: int, n_out: int, dim: int, layers: int, act: str = "relu") -> None:
         super().__init__()
         widths = [n_in, *[dim] * (layers - 1), n_out]
-        pairs = list(pairwise(widths))
-        self.model = nn.Sequential(*[_Linear(a, b, relu=i < layers - 1) for i, (a, b) in enumerate(pairs)])
+        acts = [*[act] * (layers - 1), "none"]
+        self.model = nn.Sequential(*[_Linear(a, b, one) for (a, b), one in zip(pairwise(widths), acts)])
 
     def forward(self, code: Tensor) -> Tensor:
         return self.model(code.flatten(1))
@@ -196,13 +209,13 @@ class Mlp(nn.Module):
 class Decoder(nn.Module):
     """Content and AdaIN parameters -> picture in [-1, 1]. The upsampling blocks' norm is "ln" in MUNIT, "in" in FUNIT."""
 
-    def __init__(self, ups: int, blocks: int, dim: int, norm: str) -> None:
+    def __init__(self, ups: int, blocks: int, dim: int, norm: str, act: str = "relu") -> None:
         super().__init__()
         self.dim, self.n_styles = dim, 2 * blocks
         # The published lists hold an nn.Upsample before each of these blocks, which the blocks' numbers must skip.
-        layers: dict[str, nn.Module] = {"0": ResBlocks(blocks, dim, "adain")}
+        layers: dict[str, nn.Module] = {"0": ResBlocks(blocks, dim, "adain", act)}
         for i in range(ups):
-            layers[str(2 * i + 2)] = ConvBlock(dim >> i, dim >> (i + 1), 5, norm=norm, upsample=True)
+            layers[str(2 * i + 2)] = ConvBlock(dim >> i, dim >> (i + 1), 5, norm=norm, act=act, upsample=True)
         layers[str(2 * ups + 1)] = ConvBlock(dim >> ups, 3, 7, 1, 3, act="tanh")
         self.model = nn.ModuleDict(layers)
 

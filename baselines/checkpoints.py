@@ -16,6 +16,7 @@ from baselines.trainee import BaselineTrainee
 from models.training.checkpoint import all_checkpoints
 from models.weights import read_checkpoint, save_weights
 from suite.errors import SuiteError
+from suite.profiles import checked
 
 State = Mapping[str, Tensor]
 # Names in published files, and of moving averages, -> names of the networks that inference needs.
@@ -56,13 +57,20 @@ def read(weights: str | Path, name: str) -> tuple[dict[str, State], BaselineSett
     if method is not None and method != name:
         raise SuiteError(f"--weights {path}: weights of {method!r}; {name!r} was asked for")
     settings = found.facts.get("settings")
-    return _renamed(found.parts, name), None if settings is None else settings_of(name).model_validate(settings)
+    if settings is None:
+        return _renamed(found.parts, name), None
+    return _renamed(found.parts, name), _settings(name, settings, f"--weights {path}")
 
 
 def _from_run(path: Path, name: str) -> tuple[dict[str, State], BaselineSettings]:
-    run = json.loads((path / "run.json").read_text())
-    if run["name"] != name:
-        raise SuiteError(f"--weights {path}: a run of {run['name']!r}; {name!r} was asked for")
+    try:
+        run = json.loads((path / "run.json").read_text())
+        other = run["name"]
+        run["config"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise SuiteError(f"--weights {path}: not a run's folder (no readable run.json)") from None
+    if other != name:
+        raise SuiteError(f"--weights {path}: a run of {other!r}; {name!r} was asked for")
     final = path / f"{name}.safetensors"
     if final.is_file():
         parts, settings = read(final, name)
@@ -71,11 +79,17 @@ def _from_run(path: Path, name: str) -> tuple[dict[str, State], BaselineSettings
     kept = all_checkpoints(path / "checkpoints")
     if not kept:
         raise SuiteError(f"--weights {path}: a run without a checkpoint yet")
-    settings = settings_of(name).model_validate(run["config"])
+    settings = _settings(name, run["config"], f"--weights {path}/run.json")
     domains = {"domains": 1 + settings.art_domains, "classes": 1 + settings.art_domains, "crop": settings.size}
     fields = type(settings).model_fields
     settings = settings.model_copy(update={key: value for key, value in domains.items() if key in fields})
     return _renamed(read_checkpoint(kept[-1]).parts, name), settings
+
+
+def _settings(name: str, values: Any, where: str) -> BaselineSettings:
+    if not isinstance(values, dict):
+        raise SuiteError(f"{where}: its settings are a {type(values).__name__}; it was not written by this suite")
+    return checked(settings_of(name), values, f"{where}: settings of another version")
 
 
 def _renamed(parts: Mapping[str, State], name: str) -> dict[str, State]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def open_method(
         weights: a run's folder, a checkpoint (published or of this suite), a folder of published files, or `"random"`
             for untrained networks, whose name then says so.
         device: where it runs.
-        profile, overrides: the architecture, for weights that carry no settings (published ones).
+        profile, overrides: what the shapes of weights that carry no settings (published ones) do not tell.
         options: of the method's adapter (`alpha`, `mix`, `preserve_colour`, `target`, `steps`).
 
     Raises:
@@ -59,11 +60,13 @@ def _open_trainable(
     settings: Any = None
     if trained:
         found, settings = read(weights, name)
+    networks = row.module("networks")
     if settings is None:
         assert row.settings is not None
-        settings = load_profile(row.settings, row.package, profile, overrides)
+        # Published files carry no settings; what their shapes tell is laid over the profile, what a person says over both.
+        told = [f"{key}={json.dumps(value)}" for key, value in networks.settings_in(found).items()] if trained else []
+        settings = load_profile(row.settings, row.package, profile, [*told, *overrides])
     torch.manual_seed(settings.seed)
-    networks = row.module("networks")
     parts = networks.networks(settings)
     if not trained:
         getattr(networks, "untrained", lambda made: kaiming_init(*made.values()))(parts)

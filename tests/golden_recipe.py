@@ -11,6 +11,7 @@ import math
 import re
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -88,18 +89,43 @@ def make_input(kind: str, shape: tuple[int, ...], name: str, salt: str = "") -> 
     return image if kind == "image" else (image + 1) / 2
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
-    """(inputs, outputs, embedded weights, meta) of one golden file."""
+@dataclass(frozen=True)
+class Figures:
+    """Some values of a large output.
+
+    Attributes:
+        values: what is kept of it.
+        cut: the slice that they are, as `part` takes it.
+        shape: of the whole output.
+    """
+
+    values: Tensor
+    cut: str
+    shape: tuple[int, ...]
+
+
+def matched(ours: Tensor, theirs: Tensor | Figures) -> tuple[Tensor, Tensor]:
+    """(the values of ours that are kept of theirs, theirs); the shapes must agree as wholes."""
+    if isinstance(theirs, Tensor):
+        return ours.detach().reshape(theirs.shape), theirs
+    return part(ours.detach().reshape(theirs.shape), theirs.cut), theirs.values
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Tensor], dict[str, Any]]:
+    """(inputs, outputs, embedded weights, meta) of one golden file; an output is a tensor, or `Figures` of a large one."""
     from safetensors import safe_open
 
-    groups: dict[str, dict[str, Tensor]] = {"in": {}, "out": {}, "sd": {}}
+    groups: dict[str, dict[str, Any]] = {"in": {}, "out": {}, "sd": {}}
     with safe_open(str(path), "pt") as file:
         meta = json.loads(file.metadata()["golden"])
         for key in file.keys():  # noqa: SIM118 - the handle is no mapping
             group, name = key.split("/", 1)
             groups[group][name] = file.get_tensor(key).clone()
-    for name, (kind, shape) in meta["made_inputs"].items():
-        groups["in"][name] = make_input(kind, tuple(shape), name, meta["salt"])
+    for name, (kind, shape, *more) in meta["made_inputs"].items():
+        dtype, factor = more or ("float32", 1.0)
+        groups["in"][name] = make_input(kind, tuple(shape), name, meta["salt"]).to(getattr(torch, dtype)) * factor
+    for name, (cut, shape) in meta.get("thinned", {}).items():
+        groups["out"][name] = Figures(groups["out"][name], cut, tuple(shape))
     return groups["in"], groups["out"], groups["sd"], meta
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from baselines.adain.settings import AdaInSettings
 from baselines.folds import upsample_then_reflect_conv
+from baselines.shapes import Parts, axis
 from baselines.trainee import Networks
 
 EPS = 1e-5
@@ -170,6 +171,11 @@ def features(vgg: Any, picture: Tensor) -> list[Tensor]:
         out.append(picture)
         start = stop
     return out
+
+
+def settings_in(parts: Parts) -> dict[str, Any]:
+    """The settings that a published pair of files follows."""
+    return {"width": axis(parts, "vgg", "29.weight", 0)}
 
 
 def networks(settings: AdaInSettings) -> Networks:

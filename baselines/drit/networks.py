@@ -26,6 +26,7 @@ from baselines.drit.blocks import (
     with_code,
 )
 from baselines.drit.settings import DritSettings
+from baselines.shapes import Parts, axis
 from baselines.trainee import Networks
 
 
@@ -173,6 +174,14 @@ def attribute(encoder: Any, domain: str, x: Tensor, noise: Tensor) -> tuple[Tens
     """(code, moments): in the concat form the code is sampled with `noise`, in the other it is the encoder's output."""
     moments = encoder.of(domain, x)
     return (sampled(moments, noise) if len(moments) == 2 else moments[0]), moments
+
+
+def settings_in(parts: Parts) -> dict[str, Any]:
+    """The settings that a published file follows: which of the two forms, and its widths."""
+    concat = "fc_A.0.weight" in parts.get("enc_a", {})
+    last = "fc_A.0.weight" if concat else "model_a.16.weight"
+    first = "conv_A.1.weight" if concat else "model_a.1.weight"
+    return {"concat": concat, "latent": axis(parts, "enc_a", last, 0), "dim": axis(parts, "enc_a", first, 0)}
 
 
 def networks(settings: DritSettings) -> Networks:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from baselines.blocks import ContentEncoder, ConvBlock, Decoder, Mlp, StyleEncoder
 from baselines.funit.settings import FunitSettings
+from baselines.shapes import Parts, axis, count
 from baselines.trainee import Networks
 
 
@@ -101,6 +102,20 @@ class ClassDis(nn.Module):
         weight, bias = last.conv.weight, last.conv.bias
         # Only the wanted class's map is computed, not all of them.
         return torch.einsum("nchw,nc->nhw", feature, weight[y, :, 0, 0]) + bias[y, None, None], feature
+
+
+def settings_in(parts: Parts) -> dict[str, Any]:
+    """The settings that a published file follows, from its keys and shapes."""
+    downs = count(parts, "gen_test", "enc_content.model.{}.conv.weight", 1)
+    return {
+        "dim": axis(parts, "gen_test", "enc_content.model.0.conv.weight", 0),
+        "mlp_dim": axis(parts, "gen_test", "mlp.model.0.fc.weight", 0),
+        "latent_dim": axis(parts, "gen_test", "mlp.model.0.fc.weight", 1),
+        "blocks": count(parts, "gen_test", f"enc_content.model.{downs + 1}.model.{{}}.model.0.conv.weight"),
+        "downs_content": downs,
+        "downs_class": count(parts, "gen_test", "enc_class_model.model.{}.conv.weight", 1),
+        "mlp_layers": count(parts, "gen_test", "mlp.model.{}.fc.weight"),
+    }
 
 
 def networks(settings: FunitSettings) -> Networks:

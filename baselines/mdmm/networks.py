@@ -7,6 +7,7 @@ photo, the others are art.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from baselines.drit.blocks import (
 )
 from baselines.drit.networks import ContentDis, rgb_out
 from baselines.mdmm.settings import MdmmSettings
+from baselines.shapes import Parts, axis
 from baselines.trainee import Networks
 
 
@@ -125,6 +127,19 @@ class DomainDis(nn.Module):
 def one_hot(index: Tensor, domains: int) -> Tensor:
     """(N,) int64 -> (N, domains) float32."""
     return nn.functional.one_hot(index, domains).float()
+
+
+def settings_in(parts: Parts) -> dict[str, Any]:
+    """The settings that a published file follows: which of the two forms, its widths, and how many domains it has."""
+    concat = "fc.0.weight" in parts.get("enc_a", {})
+    last, first = ("fc.0.weight", "conv.1.weight") if concat else ("model.16.weight", "model.1.weight")
+    return {
+        "concat": concat,
+        "latent": axis(parts, "enc_a", last, 0),
+        "dim": axis(parts, "enc_a", first, 0),
+        # A picture's three channels, and one plane a domain.
+        "domains": axis(parts, "enc_a", first, 1) - 3,
+    }
 
 
 def networks(settings: MdmmSettings) -> Networks:

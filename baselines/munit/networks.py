@@ -5,6 +5,8 @@ https://arxiv.org/abs/1804.04732. Domain a is photo, b is art.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,6 +20,7 @@ from baselines.blocks import (
     half_scale,
 )
 from baselines.munit.settings import MunitSettings
+from baselines.shapes import Parts, axis, count
 from baselines.trainee import Networks
 
 
@@ -25,15 +28,23 @@ class AdaInGen(nn.Module):
     """One domain's auto-encoder: picture -> (content, style) -> picture (Sec. 3.1 and 5.1).
 
     Args:
-        dim, mlp_dim, style_dim, downs, blocks: as in the published configuration (64, 256, 8, 2, 4).
+        dim, mlp_dim, style_dim, downs, blocks, activation: as in the published configuration (64, 256, 8, 2, 4, "relu").
     """
 
-    def __init__(self, dim: int = 64, mlp_dim: int = 256, style_dim: int = 8, downs: int = 2, blocks: int = 4) -> None:
+    def __init__(
+        self,
+        dim: int = 64,
+        mlp_dim: int = 256,
+        style_dim: int = 8,
+        downs: int = 2,
+        blocks: int = 4,
+        activation: str = "relu",
+    ) -> None:
         super().__init__()
-        self.enc_style = StyleEncoder(4, dim, style_dim)
-        self.enc_content = ContentEncoder(downs, blocks, dim)
-        self.dec = Decoder(downs, blocks, self.enc_content.out_dim, "ln")
-        self.mlp = Mlp(style_dim, self.dec.n_parameters, mlp_dim, 3)
+        self.enc_style = StyleEncoder(4, dim, style_dim, activation)
+        self.enc_content = ContentEncoder(downs, blocks, dim, activation)
+        self.dec = Decoder(downs, blocks, self.enc_content.out_dim, "ln", activation)
+        self.mlp = Mlp(style_dim, self.dec.n_parameters, mlp_dim, 3, activation)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 3, S, S) in [-1, 1] -> content (N, C, S/4, S/4), style (N, style_dim, 1, 1)."""
@@ -82,7 +93,21 @@ class MultiScaleDis(nn.Module):
         return F.binary_cross_entropy_with_logits(response, torch.full_like(response, target))
 
 
+def settings_in(parts: Parts) -> dict[str, Any]:
+    """The settings that a published file follows, from its keys and shapes; a learnt slope says PReLU."""
+    downs = count(parts, "gen_b", "enc_content.model.{}.conv.weight", 1)
+    found = {
+        "dim": axis(parts, "gen_b", "enc_content.model.0.conv.weight", 0),
+        "mlp_dim": axis(parts, "gen_b", "mlp.model.0.fc.weight", 0),
+        "style_dim": axis(parts, "gen_b", "mlp.model.0.fc.weight", 1),
+        "downs": downs,
+        "blocks": count(parts, "gen_b", f"enc_content.model.{downs + 1}.model.{{}}.model.0.conv.weight"),
+    }
+    return found | ({"activation": "prelu"} if "enc_style.model.0.activation.weight" in parts["gen_b"] else {})
+
+
 def networks(settings: MunitSettings) -> Networks:
     """What inference needs: `gen_a` and `gen_b` (keys `a` and `b` of the published `gen_*.pt`)."""
     s = settings
-    return {f"gen_{name}": AdaInGen(s.dim, s.mlp_dim, s.style_dim, s.downs, s.blocks) for name in ("a", "b")}
+    shape = (s.dim, s.mlp_dim, s.style_dim, s.downs, s.blocks, s.activation)
+    return {f"gen_{name}": AdaInGen(*shape) for name in ("a", "b")}

@@ -13,7 +13,8 @@ from baselines.settings import BaselineSettings
 class MunitSettings(BaselineSettings):
     """github.com/NVlabs/MUNIT, configs/edges2handbags_folder.yaml (the repository has none for faces).
 
-    Its crop of 256 from a short side of 256 cuts nothing from square pictures.
+    Its crop of 256 from a short side of 256 cuts nothing from square pictures. `activation` is the generators' (`activ` there);
+    of a published file only "prelu" shows in the keys, the others must be said.
     """
 
     starts: ClassVar[Mapping[str, str]] = {"vgg_weights": "vgg19"}
@@ -25,6 +26,7 @@ class MunitSettings(BaselineSettings):
     style_dim: int = Field(default=8, ge=1)
     downs: int = Field(default=2, ge=1)
     blocks: int = Field(default=4, ge=1)
+    activation: Literal["relu", "lrelu", "prelu", "selu", "tanh", "none"] = "relu"
     dis_dim: int = Field(default=64, ge=4)
     dis_layers: int = Field(default=4, ge=1)
     dis_scales: int = Field(default=3, ge=1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,9 +15,11 @@ from torch import Tensor, nn
 
 from baselines.blocks import instance_norm
 from baselines.folds import conv_then_pool, upsample_then_conv
+from baselines.shapes import Parts, axis, count
 from baselines.stargan2.fan import Fan
 from baselines.stargan2.settings import StarGan2Settings
 from baselines.trainee import Networks
+from suite.errors import SuiteError
 
 SKIP_SIDES = (32, 64, 128)
 ROOT_HALF = math.sqrt(0.5)
@@ -120,7 +123,9 @@ class Generator(nn.Module):
         super().__init__()
         levels = max(1, int(math.log2(size)) - 4) + (w_hpf > 0)
         first = first_width(size, base)
-        widths = [min(first << i, max(widest, first)) for i in range(levels + 1)]
+        widths = [first]
+        for _ in range(levels):
+            widths.append(min(2 * widths[-1], widest))
         self.from_rgb = nn.Conv2d(3, first, 3, 1, 1)
         self.to_rgb = nn.Sequential(nn.InstanceNorm2d(first, affine=True), nn.LeakyReLU(0.2), nn.Conv2d(first, 3, 1))
         pairs = list(pairwise(widths))
@@ -186,7 +191,7 @@ def _trunk(size: int, widest: int, base: int) -> tuple[list[nn.Module], int]:
     width = first_width(size, base)
     layers: list[nn.Module] = [nn.Conv2d(3, width, 3, 1, 1)]
     for _ in range(int(math.log2(size)) - 2):
-        wide = min(2 * width, max(widest, width))
+        wide = min(2 * width, widest)
         layers.append(ResBlk(width, wide, downsample=True))
         width = wide
     return [*layers, nn.LeakyReLU(0.2), nn.Conv2d(width, width, 4), nn.LeakyReLU(0.2)], width
@@ -223,6 +228,33 @@ class Discriminator(nn.Module):
 def masks_of(nets: Networks, images: Tensor) -> Masks | None:
     """The skip's masks, where the model has a landmark network."""
     return nets["fan"].masks(images) if "fan" in nets else None
+
+
+def settings_in(parts: Parts) -> dict[str, Any]:
+    """The settings that a published file follows, from its keys and shapes.
+
+    The style encoder tells the side (one block a halving down to 4 px), the generator's filter the high-pass skip.
+    """
+    halvings = count(parts, "style_encoder", "shared.{}.conv1.weight", 1)
+    size = 4 << halvings
+    first = axis(parts, "generator", "from_rgb.weight", 0)
+    wide = [axis(parts, "style_encoder", f"shared.{i + 1}.conv2.weight", 0) for i in range(halvings)]
+    found = {
+        "size": size,
+        "base": 0 if first == first_width(size) else first,
+        "widest": max(wide, default=first),
+        "latent": axis(parts, "mapping_network", "shared.0.weight", 1),
+        "hidden": axis(parts, "mapping_network", "shared.0.weight", 0),
+        "domains": count(parts, "mapping_network", "unshared.{}.0.weight"),
+        "style_dim": axis(parts, "mapping_network", "unshared.0.6.weight", 0),
+        "w_hpf": 0.0,
+    }
+    if "hpf.filter" in parts["generator"]:
+        middle = float(parts["generator"]["hpf.filter"].flatten()[4])
+        if not middle > 0:
+            raise SuiteError(f"--weights: generator: hpf.filter has {middle} in its middle; 8 / w_hpf is expected")
+        found["w_hpf"] = 8 / middle
+    return found
 
 
 def networks(settings: StarGan2Settings) -> Networks:

@@ -37,9 +37,9 @@ class Case:
         assert found, f"the golden has no {name}"
 
 
-def close(got: Tensor, expected: Tensor, what: str, case: Case | None = None) -> None:
+def close(got: Tensor, expected: Tensor | recipe.Figures, what: str, case: Case | None = None) -> None:
     """The largest difference is at most 1e-4 of the largest value."""
-    got = got.detach().reshape(expected.shape)
+    got, expected = recipe.matched(got, expected)
     error = float((got - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
     assert error <= RELATIVE, f"{what}: relative difference {error:.2e}"
     if case is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden_recipe import fill, load, normal, part
+from golden_recipe import Figures, fill, load, matched, normal, part
 from torch import Tensor
 
 from models.inference.blendgan_method import BlendGANMethod
@@ -39,7 +39,8 @@ def small() -> BlendGAN:
     return net.eval().requires_grad_(False)
 
 
-def close(ours: Tensor, theirs: Tensor) -> None:
+def close(ours: Tensor, theirs: Tensor | Figures) -> None:
+    ours, theirs = matched(ours, theirs)
     assert float((ours - theirs).abs().max()) <= RELATIVE * float(theirs.abs().max())
 
 

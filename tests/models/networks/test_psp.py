@@ -45,8 +45,8 @@ def test_trunk_wrapper_and_keys_as_the_golden_files(published: GradualStyleEncod
     whole = PSPEncoder().eval()
     whole.encoder = published
     whole.latent_avg.copy_(ins["latent_avg"])
-    expected = outs["wplus_from_big"]
-    assert (whole(ins["img_big"]) - expected).abs().max() < 1e-4 * expected.abs().max()
+    found, expected = recipe.matched(whole(ins["img_big"]), outs["wplus_from_big"])
+    assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
     wanted = json.loads((golden / "psp_encoder.keys.json").read_text())["encoder_without_prefix"]
     found = {key: list(value.shape) for key, value in published.state_dict().items()}
     assert found == {row[0]: row[1] for row in wanted}

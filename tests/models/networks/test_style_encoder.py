@@ -134,8 +134,8 @@ def test_codes_as_published(published: StyleEncoder) -> None:
 def test_all_codes_and_keys_as_the_golden_files(published: StyleEncoder, golden: Path) -> None:
     ins, outs, _, _ = recipe.load(golden / "blendgan_style_encoder.safetensors")
     for name, picture in ins.items():
-        expected = outs[f"{name}.z_embed"]
-        error = (published(picture) - expected).abs().max() / expected.abs().max()
+        found, expected = recipe.matched(published(picture), outs[f"{name}.z_embed"])
+        error = (found - expected).abs().max() / expected.abs().max()
         assert error < 1e-4, name
     wanted = json.loads((golden / "blendgan.keys.json").read_text())["style_encoder"]
     assert [[key, list(value.shape)] for key, value in published.state_dict().items()] == [row[:2] for row in wanted]
