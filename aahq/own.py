@@ -54,6 +54,11 @@ def claim_build(out: Path) -> None:
     if (out / LEDGER).exists():
         refuse_foreign_ledger(out / LEDGER)
         return
+    if is_release(out / RELEASE):
+        raise SuiteError(
+            f"OUT {out}: holds {RELEASE!r} without the ledger that it was built from; move the release away, or give another "
+            "folder"
+        )
     for name in _foreign_names(out):
         raise SuiteError(
             f"OUT {out}: holds {name!r}, where a build would keep files of its own; give another folder, as {out / 'set'}"
