@@ -36,7 +36,7 @@ from suite.terminal import say
 @click.option("--weights", default=UNTRAINED, show_default=True, help="A run, a checkpoint, or 'random' (untrained).")
 @click.option("--size", type=click.IntRange(32, 2048), help="Side of the pictures; the method's own by default.")
 @click.option("--shots", is_flag=True, help="Use all style pictures as one style (FUNIT's K shots, AdaIN's mix).")
-@click.option("--profile", default="paper", show_default=True, help="Architecture of weights that carry no settings.")
+@click.option("--profile", default="paper", show_default=True, help="What the shapes of published weights do not tell.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting of that architecture.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the method: alpha, mix, target ...")
 @click.option(
