@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.metrics.extractors import factor_net
+from benchmark.metrics.extractors import factor_net, open_extractor
 from benchmark.metrics.extractors.features import Extractor, FeatureCache, checked_weights, inception
 from benchmark.metrics.factor_metrics import TruthReader, has_factors
 from benchmark.metrics.lpips import Diversity, alex
@@ -136,14 +136,7 @@ class Bench:
 
 def open_extractors(work: Work, release: Release) -> Extractors:
     """The extractors that a profile asks for, weights from local folders first."""
-    if work.settings.others:
-        from benchmark.metrics.extractors.transformer_features import open_other
-
-        others = tuple(
-            open_other(name, work.weights_folder, work.offline, work.device) for name in work.settings.others
-        )
-    else:
-        others = ()
+    others = [open_extractor(name, work.weights_folder, work.offline, work.device) for name in work.settings.others]
     if work.settings.features == "factor":
         trained = factor_net.load()
         known = has_factors(release)

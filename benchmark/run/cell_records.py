@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.metrics.extractors import row_of
 from benchmark.run.record import MEASURE_VERSION, CellInfo, PublishedInfo, Record, read, write
 from benchmark.run.reproduction import Work
 from benchmark.run.training import weight_digests
@@ -107,7 +108,8 @@ def _feature_files(work: Work) -> dict[str, str]:
     """Digests of the extractors' weights, without opening the networks."""
     from models.weights.registry import entry
 
-    others = {name: entry(name).sha256 or entry(name).urls[0] for name in work.settings.others}
+    known = {name: entry(row_of(name).weights) for name in work.settings.others}
+    others = {name: file.sha256 or file.urls[0] for name, file in known.items()}
     if work.settings.features == "factor":
         from benchmark.data_files import FACTOR_NET
 

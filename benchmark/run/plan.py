@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from benchmark.metrics.extractors import row_of
 from benchmark.run.picture_cache import picture_bytes
 from benchmark.run.reproduction import Work
 from benchmark.run.training import command_of, find_weights, trained
@@ -71,13 +71,11 @@ def _plan_features(work: Work) -> list[PlanStep]:
     return [_plan_file(work, "features", name) for name in [*sorted(needed), "alexnet"]] + others
 
 
-def _plan_other(work: Work, name: Literal["dinov2", "clip"]) -> PlanStep:
-    from importlib.util import find_spec
-
-    if find_spec("transformers") is None:
-        fix = f"pip install 'aahq-blendgan[features]', or leave {name} out of --set others"
-        return PlanStep(f"features: {name}", "missing", f"transformers is not installed; {fix}")
-    return _plan_file(work, "features", name)
+def _plan_other(work: Work, name: str) -> PlanStep:
+    row = row_of(name)
+    if lacking := row.lacking():
+        return PlanStep(f"features: {name}", "missing", f"{lacking}, or leave {name} out of --set others")
+    return _plan_file(work, "features", row.weights)
 
 
 def _to_train(work: Work, names: set[str]) -> list[tuple[MethodSettings, Step]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.metrics.extractors import check_installed
 from benchmark.run.cell_records import CellRecords
 from benchmark.run.record import Record
 from benchmark.run.reproduction import Work
@@ -111,11 +112,8 @@ def check_features(work: Work) -> None:
     Raises:
         SuiteError: an extra that is not installed, or weights that are neither here nor to be fetched.
     """
-    if work.settings.others:
-        from benchmark.metrics.extractors.transformer_features import library
-
-        for name in work.settings.others:
-            library(name)
+    for name in work.settings.others:
+        check_installed(name)
     if work.settings.dlib:
         from benchmark.metrics.extractors.dlib_identity import model_file
 

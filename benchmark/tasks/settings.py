@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from baselines.registry import METHODS, known
+from benchmark.metrics.extractors import row_of
+from suite.errors import SuiteError
 from suite.profiles import Settings
 
 
@@ -87,7 +89,8 @@ class Reproduce(Settings):
         face_split, style_split, real_split: splits of the release.
         features: `factor` (committed network) or `inception` (with `fid_modes`) plus `lpips`.
         fid_modes: clean-fid's modes; the first gives the table its column.
-        others: what 2026 readers expect besides: `dinov2` (FD-DINOv2), `clip` (CMMD); need the extra `features`.
+        others: further extractors, rows of `benchmark.metrics.extractors`: `dinov2` (FD-DINOv2) and `clip` (CMMD) need the
+            extra `features`, `lite0` comes by pip.
         dlib: also measure identity by dlib's face descriptor, where dlib and its models are installed.
         faces_a_block: faces generated and measured together; batch: pictures asked of a method at once.
 
@@ -105,7 +108,7 @@ class Reproduce(Settings):
     real_split: str = "all"
     features: Literal["factor", "inception"] = "factor"
     fid_modes: tuple[Literal["clean", "legacy_pytorch", "legacy_tensorflow"], ...] = ("clean",)
-    others: tuple[Literal["dinov2", "clip"], ...] = ()
+    others: tuple[str, ...] = ()
     lpips_size: int = 256
     dlib: bool = False
     faces_a_block: int = Field(default=4, ge=2)
@@ -115,6 +118,16 @@ class Reproduce(Settings):
     cost_note: str = ""
     eval_gpu_hours: float = 0
     eval_disk_gb: float = 0
+
+    @field_validator("others")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            try:
+                row_of(name)
+            except SuiteError as error:
+                raise ValueError(str(error)) from None
+        return names
 
     @model_validator(mode="before")
     @classmethod

@@ -6,6 +6,8 @@ pictures in a minute. They are not FID, KID or LPIPS and are never called so.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -44,6 +46,11 @@ class Lite0(Extractor):
             x = F.interpolate(x, (SIZE, SIZE), mode="bicubic", antialias=True, align_corners=False).clamp_(0, 255)
         answer: Tensor = self.network(x / 127.5 - 1)
         return answer
+
+
+def open_lite0(folder: Path | None = None, offline: bool = False, device: str = "cpu") -> Lite0:
+    """The installed EfficientNet-Lite0; it arrives as a package, whatever the folder."""
+    return Lite0(device=device)
 
 
 def diversity(network: EfficientNetLite0 | None = None, device: str = "cpu") -> Diversity:

@@ -8,7 +8,7 @@ CMMD is a Gaussian-kernel MMD of normalised CLIP ViT-L/14 image embeddings at 33
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,6 @@ from benchmark.metrics.extractors.features import Extractor, checked_weights
 from models.weights.registry import entry
 from suite.errors import SuiteError
 
-Other = Literal["dinov2", "clip"]
 # facebook/dinov2-large and openai/clip-vit-large-patch14-336 (vision part), as their config.json files say.
 DINOV2 = {
     "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "mlp_ratio": 4, "image_size": 518,
@@ -30,25 +29,6 @@ CLIP = {
 }  # fmt: skip
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLIP_PIXELS = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-
-
-def library(setting: str) -> Any:
-    """The `transformers` package.
-
-    Raises:
-        SuiteError: not installed; names the extra, the weights and where they go.
-    """
-    try:
-        import transformers
-    except ImportError:
-        from models.weights.download import cache_folder
-
-        known = entry(setting)
-        raise SuiteError(
-            f"{setting}: transformers is not installed; pip install 'aahq-blendgan[features]' (weights: {known.file} "
-            f"from {known.page} in {cache_folder()}), or leave {setting} out of --set others"
-        ) from None
-    return transformers
 
 
 class _Transformer(Extractor):
@@ -83,7 +63,8 @@ class DinoV2(_Transformer):
     def __init__(
         self, state: dict[str, Tensor], sha256: str, device: str = "cpu", config: dict[str, Any] | None = None
     ) -> None:
-        transformers = library("dinov2")
+        import transformers
+
         shape = transformers.Dinov2Config(**(config or DINOV2))
         network = _network(transformers.Dinov2Model, shape, state, "dinov2")
         self.name, self.size, self.dim = "dinov2", 224, shape.hidden_size
@@ -111,7 +92,8 @@ class Clip(_Transformer):
     def __init__(
         self, state: dict[str, Tensor], sha256: str, device: str = "cpu", config: dict[str, Any] | None = None
     ) -> None:
-        transformers = library("clip")
+        import transformers
+
         shape = transformers.CLIPVisionConfig(**(config or CLIP))
         own = {key: value for key, value in state.items() if key.startswith(("vision_model.", "visual_projection."))}
         own = {key: value for key, value in own.items() if not key.endswith("position_ids")}
@@ -142,19 +124,22 @@ def _network(kind: Any, config: Any, state: dict[str, Tensor], name: str) -> nn.
     return network.float()
 
 
-def open_other(name: Other, folder: Path | None = None, offline: bool = False, device: str = "cpu") -> DinoV2 | Clip:
-    """The extractor by its setting, weights from local folders first.
+def open_dinov2(folder: Path | None = None, offline: bool = False, device: str = "cpu") -> DinoV2:
+    """The published DINOv2."""
+    return DinoV2(*_tensors("dinov2", folder, offline), device)
 
-    Raises:
-        SuiteError: the library or the weights are missing; says which, from where, and where to put them.
-    """
+
+def open_clip(folder: Path | None = None, offline: bool = False, device: str = "cpu") -> Clip:
+    """The published CLIP."""
+    return Clip(*_tensors("clip", folder, offline), device)
+
+
+def _tensors(name: str, folder: Path | None, offline: bool) -> tuple[dict[str, Tensor], str]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    library(name)
     file, sha256 = checked_weights(name, folder, offline)
     try:
-        state = load_file(file)
+        return load_file(file), sha256
     except SafetensorError as error:
         raise SuiteError(f"{file}: not a safetensors file ({error}); delete it and run again") from None
-    return DinoV2(state, sha256, device) if name == "dinov2" else Clip(state, sha256, device)

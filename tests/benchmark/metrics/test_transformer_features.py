@@ -13,7 +13,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from benchmark.metrics.extractors.transformer_features import CLIP, DINOV2, Clip, DinoV2, library, open_other
+from benchmark.metrics.extractors import check_installed, open_extractor
+from benchmark.metrics.extractors.transformer_features import CLIP, DINOV2, Clip, DinoV2
 from benchmark.metrics.mmd import gaussian_influence
 from models.weights.registry import entry
 from suite.errors import SuiteError
@@ -115,11 +116,11 @@ def test_only_the_published_architecture_has_the_published_name(
 def test_what_is_missing_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AAHQ_WEIGHTS", str(tmp_path))
     with pytest.raises(SuiteError, match=r"dinov2_vitl14\.safetensors from https://"):
-        open_other("dinov2", offline=True)
+        open_extractor("dinov2", offline=True)
     save_file({"x": torch.ones(1)}, tmp_path / entry("dinov2").file)
     (tmp_path / entry("clip").file).write_bytes(b"half of a file")
     with pytest.raises(SuiteError, match="not a safetensors file"):
-        open_other("clip", offline=True)
+        open_extractor("clip", offline=True)
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(SuiteError, match=r"aahq-blendgan\[features\].*clip_vitl14_336\.safetensors"):
-        library("clip")
+        check_installed("clip")
