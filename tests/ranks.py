@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from torch import Tensor
 from models.training import parallel
 from models.training.rng import StepRNG
 from models.training.trainee import Batch
+from suite.errors import SuiteError
 from suite.profiles import load_profile
 
 CPU = torch.device("cpu")
@@ -147,14 +150,47 @@ def process(rank: int, world: int, names: tuple[str, ...], inputs: Path, out: Pa
     parallel.stop()
 
 
+def in_turn(rank: int, world: int, out: Path) -> None:
+    """One of `world` processes: what happens once, and what the others hear of a refusal; written to `out`."""
+    torch.distributed.init_process_group(
+        "gloo", store=torch.distributed.FileStore(str(out / "store"), world), rank=rank, world_size=world
+    )
+    os.environ["LOCAL_RANK"] = str(rank)
+
+    def make() -> str:
+        with (out / "order").open("a") as order:
+            order.write(f"{rank}\n")
+        if not (out / "made").exists():
+            time.sleep(0.2)
+            with (out / "made").open("x") as made:
+                made.write(str(rank))
+        return (out / "made").read_text()
+
+    def refuse() -> None:
+        raise SuiteError(f"rank {rank} refuses", 3)
+
+    found = parallel.once_a_machine(make)
+    try:
+        parallel.first_alone(refuse)
+    except SuiteError as error:
+        found += f" {type(error).__name__} {error} {error.exit_code}"
+    (out / f"told-{rank}").write_text(found)
+    parallel.stop()
+
+
 def run(world: int, names: tuple[str, ...], inputs: Path, out: Path) -> None:
     """Steps of `names` on `world` processes."""
     out.mkdir()
+    start(process, [(rank, world, names, inputs, out) for rank in range(world)])
+
+
+def start(job: Callable[..., None], arguments: list[tuple[Any, ...]]) -> None:
+    """`job` on a process for each of `arguments`."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ranks", "models.training.blendgan", "models.training.psp", "baselines.registry"])
-    workers = [context.Process(target=process, args=(rank, world, names, inputs, out)) for rank in range(world)]
+    workers = [context.Process(target=job, args=given) for given in arguments]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert [worker.exitcode for worker in workers] == [0] * world
+    assert [worker.exitcode for worker in workers] == [0] * len(workers)

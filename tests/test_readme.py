@@ -78,7 +78,7 @@ NOT_RUN: dict[str, str] = {
     r"aahq rebuild ": "fetches again; tests/aahq/test_pipeline.py rebuilds from a folder",
     r"aahq (build|faces) .*--scheduler": "needs a Dask cluster; tests/aahq/test_dask.py starts one",
     r"dask (scheduler|worker)": "a program of Dask that runs until it is stopped",
-    r"torchrun ": "many processes at the paper's scale; tests/models/training/test_blendgan.py runs two small ones",
+    r"torchrun ": "eight GPUs at the paper's scale; tests/models/training/test_torchrun.py runs eight small processes",
     r"blendgan train --profile paper --dry-run": "times steps at 1024 px; tests/models/test_commands.py runs a small one",
     r"blendgan sample --weights painted": "a line of `make demo`",
     r"blendgan weights \w": "downloads; tests/models/weights/test_download.py fetches from a local server",

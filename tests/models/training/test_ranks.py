@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ranks
@@ -11,6 +13,7 @@ from click.testing import CliRunner
 
 from baselines.drit.settings import DritSettings
 from models.cli import main
+from models.training import parallel
 from models.training.blendgan_settings import BlendGANSettings
 from models.training.settings import LoopSettings
 from suite.errors import SuiteError
@@ -50,6 +53,26 @@ def test_many_processes_take_the_step_of_one(world: int, inputs: Path, alone: Pa
                 if not error <= RELATIVE:
                     wrong[f"{name} {key} on rank {rank}"] = error
     assert not wrong, "\n".join(f"{name}: {error:.1e}" for name, error in wrong.items())
+
+
+@pytest.mark.slow
+def test_the_first_process_prepares_and_its_refusal_reaches_all(tmp_path: Path) -> None:
+    ranks.start(ranks.in_turn, [(rank, 3, tmp_path) for rank in range(3)])
+    order = [int(line) for line in (tmp_path / "order").read_text().split()]
+    assert order[0] == 0
+    assert sorted(set(order)) == [0, 1, 2]
+    told = [(tmp_path / f"told-{rank}").read_text() for rank in range(3)]
+    assert told[0] == "0 SuiteError rank 0 refuses 3"
+    assert told[1] == told[2] == "0 SaidByFirst rank 0 refuses 3"
+
+
+def test_waiting_processes_outlive_days_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(parallel.dist, "init_process_group", lambda backend, **given: asked.update(given))
+    parallel.start("cpu")
+    # Training before scoring takes the first process days; PyTorch's own limits are 10 and 30 minutes.
+    assert asked["timeout"] >= timedelta(days=14)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_with_the_ones_that_can() -> None:
