@@ -8,6 +8,7 @@ COMMANDS: dict[str, str] = {
     "build": "aahq.commands.build:command",
     "crawl": "aahq.commands.crawl:command",
     "survival": "aahq.commands.survival:command",
+    "plan": "aahq.commands.plan:command",
     "screen": "aahq.commands.stages:screen",
     "faces": "aahq.commands.stages:faces",
     "align": "aahq.commands.stages:align",

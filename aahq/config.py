@@ -90,8 +90,10 @@ class Layout:
         form: `folder`, `shards` or `links`.
         public: for handing on: rows whose licence does not allow it keep their link and lose their picture.
         shard_bytes: the most that a shard holds; None for the usual.
+        quotas: field -> faces of one value of it, at most; None for no quota.
     """
 
     form: str = "folder"
     public: bool = False
     shard_bytes: int | None = None
+    quotas: dict[str, int] | None = None

@@ -126,6 +126,9 @@ REASONS: dict[str, Reason] = {
     "quality_flat": Reason("the crop holds hardly any detail at all"),
     # review
     "reviewer": Reason("a person dropped it in review"),
+    "over_quota": Reason(
+        "left out of a release that takes so many of its source, decade, medium, style, artist or licence"
+    ),
     "reviewers_disagree": Reason("reviewers disagree about it and nobody has settled it yet"),
 }
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(HERE.parent))
 from suite.files import write_whole  # noqa: E402
 
 SIZES = (33_000, 1_000_000, 100_000_000)
-# Asked of one host: robots.txt once, then page, picture's header and picture, at one request a second.
+# Asked of one host, as of ArtStation: the work's record, its page and its picture, at one request a second.
 REQUESTS, PER_SECOND, HOSTS = 3, 1.0, (1, 1000)
 # What may be paid for a core for an hour and a gigabyte for a month; put your own in.
 CORE_HOUR, GB_MONTH = 0.04, 0.02

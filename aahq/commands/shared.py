@@ -111,6 +111,14 @@ release_config_options = _group(
     click.option("--domain", type=click.Choice(("art", "photo")), help="What the pictures are.  [art]"),
     click.option("--seed", type=int, metavar="K", help="Of the splits.  [0]"),
 )
+
+
+def _quotas(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, int] | None:
+    from aahq.release.quotas import read_quotas
+
+    return read_quotas(given) if given else None
+
+
 release_options = _group(
     "layout",
     click.option(
@@ -122,6 +130,14 @@ release_options = _group(
         "--public/--not-public",
         default=None,
         help="For handing on: no picture whose licence does not allow it.  [as the last time, else not]",
+    ),
+    click.option(
+        "--quota",
+        "quotas",
+        multiple=True,
+        metavar="FIELD=N",
+        callback=_quotas,
+        help="At most N faces of one source, decade, medium, style, artist or license.  [as the last time]",
     ),
 )
 

@@ -12,6 +12,7 @@ from aahq.consent.optouts import OptOuts
 from aahq.crawl.pool import NAME, FetchPool
 from aahq.crawl.process import FetchContext
 from aahq.ledger import Ledger, picture_id
+from aahq.plan import remember_total
 from aahq.reasons import REASONS
 from aahq.remove.opted_out import REASON as OPTED_OUT
 from aahq.remove.opted_out import drop_opted_out
@@ -104,6 +105,7 @@ def _take_pages(ledger: Ledger, target: CrawlTarget, source: Source, pool: Fetch
                 page = coming.result()
                 if page is None:
                     return True
+                remember_total(ledger, target.source, target.query, page.total)
                 new, whole = _record(ledger, target, page, taken, pool.tally, pool.context.optouts)
                 taken += len(new)
                 pool.offer(new)
@@ -184,18 +186,12 @@ def _record(
         The new pictures as (id, first address), and whether the whole page was taken up.
     """
     new: list[tuple[str, str]] = []
+    whole, share = True, 1.0
     with ledger.transaction():
-        for lost in page.unusable:
-            stub = Candidate(target.source, lost.key, lost.page_url, ())
-            if optouts.forgotten(stub):
-                continue
-            if ledger.add_candidate(stub):
-                ledger.reject("pictures", picture_id(target.source, lost.key), NAME, lost.reason, lost.detail)
-                tally.drop(lost.reason)
-        for candidate in page.candidates:
+        for number, candidate in enumerate(page.candidates):
             if target.left(taken + len(new)) == 0:
-                _mark(ledger, target, taken=taken + len(new))
-                return new, False
+                whole, share = False, number / len(page.candidates)
+                break
             if optouts.forgotten(candidate):
                 tally.drop("removed")
                 continue
@@ -203,8 +199,16 @@ def _record(
             if ledger.add_candidate(candidate) or _replaces_stub(ledger, candidate):
                 url = next(iter(candidate.image_urls), "")
                 new.append((picture_id(candidate.source, candidate.key), url))
-        _mark(ledger, target, cursor=page.cursor, taken=taken + len(new))
-    return new, True
+        # Of a page that a limit cuts, as many of the unusable works as of the others: a part is to look like the whole.
+        for lost in page.unusable[: round(share * len(page.unusable))]:
+            stub = Candidate(target.source, lost.key, lost.page_url, ())
+            if optouts.forgotten(stub):
+                continue
+            if ledger.add_candidate(stub):
+                ledger.reject("pictures", picture_id(target.source, lost.key), NAME, lost.reason, lost.detail)
+                tally.drop(lost.reason)
+        _mark(ledger, target, taken=taken + len(new), **({"cursor": page.cursor} if whole else {}))
+    return new, whole
 
 
 def _under_own_key(ledger: Ledger, candidate: Candidate) -> Candidate:

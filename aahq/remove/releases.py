@@ -68,7 +68,7 @@ def choose_layout(ledger: Ledger, folder: Path, given: dict[str, Any]) -> Layout
     if before is None and has_card(folder / CARD):
         # A folder of before: its release says how it was written.
         card = read_card(folder)
-        before = {name: card[name] for name in ("form", "public", "shard_bytes") if name in card}
+        before = {name: card[name] for name in ("form", "public", "shard_bytes", "quotas") if name in card}
     if before is None:
         before = layouts.get(LAST, {})
     return Layout(**{**before, **given})

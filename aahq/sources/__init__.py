@@ -65,11 +65,19 @@ class Unusable:
 
 @dataclass(frozen=True)
 class SourcePage:
-    """A step of a source: what it found, and the cursor from which the next run goes on after this page."""
+    """A step of a source.
+
+    Attributes:
+        candidates: what it found.
+        cursor: from here the next run goes on after this page.
+        unusable: works that it cannot offer.
+        total: works in the whole listing, where it says so.
+    """
 
     candidates: list[Candidate]
     cursor: str
     unusable: list[Unusable] = field(default_factory=list)
+    total: int | None = None
 
 
 class Source(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, decade, query_url, same_id, strings
+from aahq.sources.museum import Listed, Museum, Work, decade, path, query_url, same_id, strings
 from aahq.sources.reading import Records, need, text
 
 PAGE = 100
@@ -37,6 +37,9 @@ class Artic(Museum):
         page, pages = need(paging, "current_page", int, url), need(paging, "total_pages", int, url)
         more = works and page < pages and (page + 1) * PAGE <= DEPTH
         return works, str(page + 1) if more else None
+
+    def listed_total(self, found: Any) -> Any:
+        return path(found, "pagination", "total")
 
     def record_url(self, id: str) -> str:
         return f"{self.base}/api/v1/artworks/{id}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, decade, query_url, same_id
+from aahq.sources.museum import Listed, Museum, Work, decade, path, query_url, same_id
 from aahq.sources.reading import Records, need, text
 
 PAGE = 100
@@ -32,6 +32,9 @@ class Cleveland(Museum):
         total, skipped = need(info, "total", int, url), int(url.rpartition("skip=")[2])
         done = skipped + len(works)
         return works, str(done) if works and done < total else None
+
+    def listed_total(self, found: Any) -> Any:
+        return path(found, "info", "total")
 
     def record_url(self, id: str) -> str:
         return f"{self.base}/api/artworks/{id}"

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, decade, query_url, same_id
+from aahq.sources.museum import Listed, Museum, Work, decade, path, query_url, same_id
 from aahq.sources.reading import Records, need, text
 
 PAGE = 50
@@ -50,6 +50,9 @@ class Commons(Museum):
         if not isinstance(position, str | int):
             raise Rejected("bad_record", f"{url}: continue is {following!r:.80}")
         return works, str(position)
+
+    def listed_total(self, found: Any) -> Any:
+        return path(found, "query", "searchinfo", "totalhits")
 
     def record_url(self, id: str) -> str:
         return self._api(

@@ -35,7 +35,9 @@ class Met(Museum):
     def _batches(self, http: Http, cursor: str | None) -> Iterator[tuple[list[Listed], str]]:
         if cursor is not None and not (cursor.isascii() and cursor.isdigit()):
             raise SuiteError(f"met: cursor {cursor!r} in the ledger; expected the last object's number")
-        left = (number for number in self._ids(http) if cursor is None or number > int(cursor))
+        ids = self._ids(http)
+        self.total = len(ids)
+        left = (number for number in ids if cursor is None or number > int(cursor))
         while batch := list(islice(left, PAGE)):
             yield [Listed(str(number)) for number in batch], str(batch[-1])
 

@@ -70,6 +70,8 @@ class Museum:
         self.query = options.query
         self.base = (options.base_url or self.site).rstrip("/")
         self.headers: dict[str, str] = {}
+        # What the listing says of its own length, once it was read.
+        self.total: int | None = None
 
     # What a subclass answers.
 
@@ -80,6 +82,10 @@ class Museum:
     def listed(self, found: Any, url: str) -> tuple[list[Listed], str | None]:
         """The works of a listing's page, and the position of the next one. Raises `Rejected("bad_record")`."""
         raise NotImplementedError
+
+    def listed_total(self, found: Any) -> Any:
+        """The listing's own count of its works; anything else counts as none."""
+        return None
 
     def record_url(self, id: str) -> str:
         """Where a work's record is."""
@@ -110,20 +116,23 @@ class Museum:
             records.settle()
             if len(unusable) == len(works) > 1 and all(row.reason == "bad_record" for row in unusable):
                 raise Changed(self.base, f"none of {len(works)} works could be read ({unusable[0].detail})")
-            yield SourcePage(candidates, position, unusable)
+            yield SourcePage(candidates, position, unusable, self.total)
 
     def _batches(self, http: Http, cursor: str | None) -> Iterator[tuple[list[Listed], str]]:
         """Pages of the listing, each with the cursor behind it."""
         position, seen = cursor, {cursor}
         while position != END:
             url = self.listing_url(position)
+            found = listing(http, url, self.headers)
             try:
-                works, following = self.listed(listing(http, url, self.headers), url)
+                works, following = self.listed(found, url)
             except Rejected as refused:
                 raise Changed(url, refused.detail) from None
             if following is not None and following in seen:
                 raise Changed(url, f"its next page is {following!r} again")
             seen.add(following)
+            total = self.listed_total(found)
+            self.total = total if type(total) is int and total >= 0 else None
             position = following if following is not None else END
             # The same work twice on a page is one.
             yield list({work.id: work for work in works}.values()), position
@@ -170,6 +179,13 @@ def agreed(stated: dict[str, str], listed: str | None, url: str) -> str:
     return licence
 
 
+def path(value: Any, *names: str) -> Any:
+    """What stands at the end of a path of names, or None."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
 def same_id(found: object, id: str, url: str) -> None:
     """Raises `Rejected("bad_record")` where a record is another work's than the one asked for."""
     if str(found) != id:
@@ -183,11 +199,6 @@ def iiif_sizes(url: str) -> tuple[str, ...]:
         return (url,)
     sizes = [f"{found[1]}full/!{side},{side}/{found[4]}/{found[5]}" for side in IIIF_SIDES]
     return tuple(dict.fromkeys((*sizes, url)))
-
-
-def years(value: object) -> str:
-    """A work's date as one text of a year or years, or nothing: for decades."""
-    return text(str(value)) if value not in (None, "") else ""
 
 
 def decade(date: str) -> str:

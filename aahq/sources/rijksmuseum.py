@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, decade, iiif_sizes, query_url
+from aahq.sources.museum import Listed, Museum, Work, decade, iiif_sizes, path, query_url
 from aahq.sources.reading import Records, need, text
 
 ENTITIES = "https://id.rijksmuseum.nl"
@@ -49,6 +49,9 @@ class Rijksmuseum(Museum):
         if len(token) != 1:
             raise Rejected("bad_record", f"{url}: the next page {following!r:.80} has no pageToken")
         return works, token[0]
+
+    def listed_total(self, found: Any) -> Any:
+        return path(found, "partOf", "totalItems")
 
     def record_url(self, id: str) -> str:
         return f"{self.entities}/{id}"

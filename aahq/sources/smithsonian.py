@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, decade, query_url, same_id, strings
+from aahq.sources.museum import Listed, Museum, Work, decade, path, query_url, same_id, strings
 from aahq.sources.reading import Records, need, text
 from suite.errors import SuiteError
 
@@ -48,10 +48,13 @@ class Smithsonian(Museum):
         answer = need(found, "response", dict, url)
         works = []
         for row in need(answer, "rows", list, url):
-            usage = _path(row, "content", "descriptiveNonRepeating", "metadata_usage", "access")
+            usage = path(row, "content", "descriptiveNonRepeating", "metadata_usage", "access")
             works.append(Listed(need(row, "id", str, url), usage if isinstance(usage, str) else None))
         done = int(url.rpartition("start=")[2]) + len(works)
         return works, str(done) if works and done < need(answer, "rowCount", int, url) else None
+
+    def listed_total(self, found: Any) -> Any:
+        return path(found, "response", "rowCount")
 
     def record_url(self, id: str) -> str:
         return f"{self.base}/openaccess/api/v1.0/content/{quote(id, safe=':')}"
@@ -74,7 +77,7 @@ class Smithsonian(Museum):
             _link(about),
             next(iter(_labelled(free, "name")), ""),
             text(row.get("title")),
-            strings(_path(content, "indexedStructured", "topic") or ()),
+            strings(path(content, "indexedStructured", "topic") or ()),
             {
                 "medium": next(iter(_labelled(free, "physicalDescription")), ""),
                 "department": text(about.get("data_source")),
@@ -90,15 +93,9 @@ def _picture(about: Any, url: str) -> tuple[str, str]:
     pictures = [item for item in media if isinstance(item, dict) and item.get("type") == "Images"]
     if not pictures:
         raise Rejected("no_picture", f"{url}: none of {len(media)} media is a picture")
-    open_ones = [item for item in pictures if _path(item, "usage", "access") == "CC0"]
+    open_ones = [item for item in pictures if path(item, "usage", "access") == "CC0"]
     first = (open_ones or pictures)[0]
-    return need(first, "idsId", str, url), str(_path(first, "usage", "access"))
-
-
-def _path(value: Any, *names: str) -> Any:
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
+    return need(first, "idsId", str, url), str(path(first, "usage", "access"))
 
 
 def _labelled(free: Any, name: str) -> list[str]:

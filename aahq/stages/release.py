@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from aahq.consent.optouts import OptOuts
 from aahq.images import decode
 from aahq.ledger import Ledger
 from aahq.reasons import Rejected
+from aahq.release.quotas import over_quota, values
+from aahq.release.schema import REJECT_COLUMNS
 from aahq.release.store import SHARD_BYTES, encode_png
 from aahq.release.write import Written, write
 from aahq.remove.shrink import kept_extras
@@ -54,6 +59,7 @@ def run(
     form: str = "folder",
     public: bool = False,
     shard_bytes: int | None = None,
+    quotas: Mapping[str, int] | None = None,
 ) -> Written:
     """Write the release of what is kept.
 
@@ -67,6 +73,7 @@ def run(
         form: `folder`, `shards` or `links`.
         public: for handing on: rows whose licence does not allow it keep their link and lose their picture.
         shard_bytes: the most that a shard holds.
+        quotas: field -> faces of one value of it, at most; see `aahq.release.quotas`.
 
     Raises:
         SuiteError: nothing is kept, or a kept row is opted out or has no evidence of consent (exit code 1).
@@ -79,6 +86,8 @@ def run(
         )
     _refuse_opted_out(ledger, optouts)
 
+    left_out = over_quota(_values(ledger), quotas) if quotas else {}
+
     if form != "links":
         # Before the old release is touched.
         for row in ledger.rows(_KEPT):
@@ -87,6 +96,8 @@ def run(
 
     def rows() -> Iterator[tuple[dict[str, Any], bytes | None]]:
         for row in progress(ledger.rows(_KEPT), NAME, total, "faces"):
+            if row["id"] in left_out:
+                continue
             linked = form == "links" or (public and not is_open(row["license"]))
             yield _row(row, domain, size), None if linked else _png(ledger.folder, row)
 
@@ -97,11 +108,45 @@ def run(
         recipe=recipe(size),
         size=size,
         form=form,
-        rejects=(dict(row) for row in ledger.rows(_REJECTED)),
-        card={"public": public, "thresholds_sha256": _thresholds_digest(ledger)},
+        rejects=heapq.merge(
+            (dict(row) for row in ledger.rows(_REJECTED)), _over(ledger, left_out), key=itemgetter("id")
+        ),
+        card={
+            "public": public,
+            **({"quotas": dict(quotas)} if quotas else {}),
+            "thresholds_sha256": _thresholds_digest(ledger),
+        },
         extras=kept_extras(ledger.folder),
         shard_bytes=SHARD_BYTES if shard_bytes is None else shard_bytes,
     )
+
+
+def count_quotas(ledger: Ledger, quotas: Mapping[str, int]) -> dict[str, Any]:
+    """What a release with these quotas would keep: {"faces", "kept", "values"}, the last by field and value."""
+    faces = list(_values(ledger))
+    left_out = over_quota(faces, quotas)
+    counts: dict[str, Counter[str]] = {name: Counter() for name in quotas}
+    for _, given in (face for face in faces if face[0] not in left_out):
+        for name in quotas:
+            counts[name][given[name]] += 1
+    return {
+        "faces": len(faces),
+        "kept": len(faces) - len(left_out),
+        "values": {name: dict(sorted(count.items())) for name, count in counts.items()},
+    }
+
+
+def _values(ledger: Ledger) -> Iterator[tuple[str, dict[str, str]]]:
+    for row in ledger.rows(_KEPT):
+        yield row["id"], values(Candidate.from_json(row["candidate"]))
+
+
+def _over(ledger: Ledger, left_out: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    for row in ledger.rows(_KEPT) if left_out else ():
+        if row["id"] in left_out:
+            known = dict(row)
+            same = {name: known[name] for name in REJECT_COLUMNS if name in known}
+            yield {**same, "stage": NAME, "reason": "over_quota", "detail": left_out[row["id"]]}
 
 
 def _thresholds_digest(ledger: Ledger) -> str:

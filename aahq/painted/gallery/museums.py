@@ -35,7 +35,7 @@ def answer(gallery: Gallery, base: str, path: str, query: dict[str, str]) -> Any
 
 
 def _part(gallery: Gallery, start: int, size: int) -> tuple[list[Work], int]:
-    works = sorted(gallery.works, key=lambda work: work.number)
+    works = gallery.works
     return works[start : start + size], len(works)
 
 
@@ -211,6 +211,8 @@ def commons(gallery: Gallery, base: str, query: dict[str, str]) -> dict[str, Any
     works, total = _part(gallery, start, 50)
     items = [{"ns": 6, "title": f"File:{work.hash_id}.jpg", "pageid": work.number} for work in works]
     answer: dict[str, Any] = {"query": {name: items}}
+    if name == "search":
+        answer["query"]["searchinfo"] = {"totalhits": total}
     if start + 50 < total:
         position = "cmcontinue" if name == "categorymembers" else "sroffset"
         answer["continue"] = {position: start + 50, "continue": "-||"}
