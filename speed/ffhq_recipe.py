@@ -23,8 +23,10 @@ def crop_frame(points: np.ndarray) -> tuple[np.ndarray, float]:
     return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y]), float(np.hypot(*x) * 2)
 
 
-def straightforward_align(rgb: np.ndarray, points: np.ndarray, size: int = 1024, transform: int = 4096) -> np.ndarray:
-    """Shrink, crop, pad, turn, reduce, one library call each; uint8 (H,W,3) -> uint8 (size,size,3)."""
+def straightforward_align(
+    rgb: np.ndarray, points: np.ndarray, size: int = 1024, transform: int = 4096, padding: bool = True
+) -> np.ndarray:
+    """Shrink, crop, pad (or not), turn, reduce, one library call each; uint8 (H,W,3) -> uint8 (size,size,3)."""
     image = Image.fromarray(rgb)
     quad, side = crop_frame(points)
     shrink = int(np.floor(side / size * 0.5))
@@ -40,7 +42,7 @@ def straightforward_align(rgb: np.ndarray, points: np.ndarray, size: int = 1024,
         quad = quad - box[:2]
     low, high = np.floor(quad.min(axis=0)).astype(int), np.ceil(quad.max(axis=0)).astype(int)
     pad = np.array([*np.maximum(border - low, 0), *np.maximum(high - image.size + border, 0)])
-    if max(pad) > border - 4:
+    if padding and max(pad) > border - 4:
         pad = np.maximum(pad, int(np.rint(side * 0.3)))
         image, quad = _blurred_border(np.array(image, dtype=np.float32), pad, side), quad + pad[:2]
     corners = tuple(float(v) for v in (quad + 0.5).ravel())

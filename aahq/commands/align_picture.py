@@ -23,8 +23,11 @@ from suite.terminal import say, say_json
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for the aligned faces.")
 @click.option("--size", type=click.IntRange(16, 4096), default=1024, show_default=True, help="Side of the result.")
 @click.option("--largest", is_flag=True, help="Take the largest of several faces instead of refusing the picture.")
+@click.option("--no-padding", is_flag=True, help="Leave what lies beyond the picture black instead of filling it.")
 @json_option
-def align_picture(pictures: tuple[str, ...], out: Path, size: int, largest: bool, as_json: bool) -> None:
+def align_picture(
+    pictures: tuple[str, ...], out: Path, size: int, largest: bool, no_padding: bool, as_json: bool
+) -> None:
     """Align the one face of each of PICTURES into OUT/<stem>.png; a picture that already is aligned is only scaled.
     Where two have one stem, the second becomes <stem>-2.png.
 
@@ -38,7 +41,7 @@ def align_picture(pictures: tuple[str, ...], out: Path, size: int, largest: bool
     targets = {} if pictures == ("-",) else _targets(pictures, out)
     from aahq.faces.picture_aligner import PictureAligner
 
-    aligner = PictureAligner(size, largest)
+    aligner = PictureAligner(size, largest, padding=not no_padding)
     if pictures == ("-",):
         for request in _requests():
             say_json(aligner.answer(request))

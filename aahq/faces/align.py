@@ -57,7 +57,9 @@ def checked_quad(landmarks: np.ndarray) -> tuple[np.ndarray, float]:
     return quad, side
 
 
-def align(rgb: np.ndarray, landmarks: np.ndarray, size: int = 1024, transform_size: int = 4096) -> np.ndarray:
+def align(
+    rgb: np.ndarray, landmarks: np.ndarray, size: int = 1024, transform_size: int = 4096, padding: bool = True
+) -> np.ndarray:
     """The aligned face, bit-identical to the published recipe.
 
     Args:
@@ -65,6 +67,8 @@ def align(rgb: np.ndarray, landmarks: np.ndarray, size: int = 1024, transform_si
         landmarks: (68,2), or (4,2) as in `crop_quad`; pixels of `rgb`.
         size: side of the result.
         transform_size: side of the bilinear intermediate that Lanczos reduces to `size`.
+        padding: fill what lies beyond the picture with its blurred reflection; without it that stays black (the recipe's
+            own switch, with which some data sets were cut).
 
     Returns:
         uint8 (size,size,3).
@@ -89,7 +93,7 @@ def align(rgb: np.ndarray, landmarks: np.ndarray, size: int = 1024, transform_si
     rgb, quad = rgb[top:bottom, left:right], quad - (left, top)
     low, high = _bounds(quad)
     pad = np.array([*np.maximum(border - low, 0), *np.maximum(high - rgb.shape[1::-1] + border, 0)])
-    if pad.max() > border - 4:
+    if padding and pad.max() > border - 4:
         pad = np.maximum(pad, int(np.rint(side * 0.3)))
         quad = quad + pad[:2]
         # Bilinear sampling reads one pixel beyond the quad; two are taken, and no more of the padded picture is made.

@@ -33,10 +33,11 @@ class PictureAligner:
     Args:
         size: side of the aligned faces.
         largest: take the largest of several faces instead of refusing.
+        padding: as of `align`.
     """
 
-    def __init__(self, size: int, largest: bool = False) -> None:
-        self.size = size
+    def __init__(self, size: int, largest: bool = False, padding: bool = True) -> None:
+        self.size, self.padding = size, padding
         self.largest = largest
         self.finder = FaceFinder()
 
@@ -88,7 +89,7 @@ class PictureAligner:
         if already:
             result = Image.fromarray(rgb).resize((self.size, self.size), Image.Resampling.LANCZOS)
         else:
-            result = Image.fromarray(align(rgb, face.landmarks, self.size))
+            result = Image.fromarray(align(rgb, face.landmarks, self.size, padding=self.padding))
         with whole_file(out) as part:
             result.save(part, format="PNG", pnginfo=png_mark(MARK))
         return {

@@ -76,14 +76,24 @@ def face(x: float, y: float, scale: float, turn: float) -> np.ndarray:
 @settings(max_examples=25, deadline=None)
 @given(
     st.integers(3, 90), st.integers(3, 90), st.floats(0, 90), st.floats(0, 90),
-    st.floats(0.05, 0.8), st.floats(-3, 3), st.integers(0, 9),
+    st.floats(0.05, 0.8), st.floats(-3, 3), st.integers(0, 9), st.booleans(),
 )  # fmt: skip
-def test_the_same_bytes_as_the_straightforward_recipe(w, h, x, y, scale, turn, seed) -> None:
+def test_the_same_bytes_as_the_straightforward_recipe(w, h, x, y, scale, turn, seed, padding) -> None:
     rgb = np.random.default_rng(seed).integers(0, 256, (h, w, 3), dtype=np.uint8)
     points = face(x, y, scale, turn)
     if not (crop_quad(points)[0].max(axis=0) > 0).all() or not (crop_quad(points)[0].min(axis=0) < (w, h)).all():
         return
-    assert np.array_equal(align(rgb, points, 32, 128), straightforward_align(rgb, points, 32, 128))
+    ours, theirs = (recipe(rgb, points, 32, 128, padding) for recipe in (align, straightforward_align))
+    assert np.array_equal(ours, theirs)
+
+
+def test_without_padding_what_lies_beyond_the_picture_is_black() -> None:
+    rgb = np.full((200, 200, 3), 180, np.uint8)
+    points = face(40, 60, 0.6, 0.0)
+    filled, bare = (align(rgb, points, 32, 128, padding) for padding in (True, False))
+    assert filled.min() > 150
+    assert (bare[:2, :2] == 0).all()
+    assert np.array_equal(bare[-8:, -8:], filled[-8:, -8:])
 
 
 def test_a_picture_thinner_than_its_shrinking_is_still_a_picture() -> None:
