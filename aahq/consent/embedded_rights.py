@@ -39,7 +39,8 @@ _NO_AI = re.compile(
     rb"not (?:to )?be used (?:for|to) (?:ai|machine learning|train)",
     re.IGNORECASE,
 )
-_PACKET = re.compile(rb"<(?:\w+:)?xmpmeta.{0,2000000}?</(?:\w+:)?xmpmeta", re.DOTALL)
+_OPENED = re.compile(rb"<(?:\w{1,20}:)?xmpmeta")
+_CLOSED = re.compile(rb"</(?:\w{1,20}:)?xmpmeta")
 # IIM: 0x1c, record 2, data set (25 keywords, 40 instructions, 116 copyright), length, text.
 _IIM = re.compile(rb"\x1c\x02[\x19\x28\x74](?=([\x00-\x7f][\x00-\xff]))", re.DOTALL)
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
@@ -47,7 +48,11 @@ _SEGMENT_MAX = 1 << 16
 _ASSERTION = re.compile(rb"(?:c2pa|cawg)\.training-mining[\w.]{0,40}")
 _MINING = ("data_mining", "ai_training", "ai_generative_training")
 _JUMBF_TYPE = b"jumb"
+# Bytes that one packed text, and all of a file together, may unpack to.
 _UNPACKED_MAX = 4 * 2**20
+_UNPACKED_TOTAL = 16 * 2**20
+# Escaped characters are undone in windows, which overlap by more than the longest term escaped throughout.
+_WINDOW, _OVERLAP = 2**20, 1024
 
 
 @dataclass(frozen=True)
@@ -68,47 +73,118 @@ class Rights:
 
 
 def read_rights(source: Path | bytes) -> Rights:
-    """Read a picture file's embedded rights; any bytes are read, however broken."""
+    """Read a picture file's embedded rights; any bytes are read, however broken, in memory of the file's own order."""
     data = source if isinstance(source, bytes) else source.read_bytes()
-    blob = metadata(data)
-    # UTF-16 packets become readable without their zero bytes.
-    plain = blob + b"\n" + blob.replace(b"\0", b"") if b"D\0M\0I" in blob or b"d\0A\0l" in blob else blob
-    if b"&#" in plain:
-        plain += b"\n" + html.unescape(plain.decode("latin-1")).encode("latin-1", "replace")
-    terms = [match.group().decode("ascii").upper() for match in _DMI.finditer(plain)]
-    allows = next((f"plus:DataMining {term}" for term in terms if term == "DMI-ALLOWED"), None)
-    made = _AI_SOURCE.search(plain)
-    carrier, prohibits = next(_prohibitions(blob, plain, terms), ("embedded metadata", None))
-    return Rights(prohibits, made.group().decode() if made else None, allows, carrier)
+    found = _Found()
+    try:
+        for part in _parts(data, _Budget()):
+            found.look(part)
+    except _TooMuchError:
+        # Nobody packs a page of words like that; in doubt the answer is no.
+        found.prohibit(0, "embedded metadata", f"metadata that unpack to more than {_UNPACKED_TOTAL >> 20} MiB")
+    return found.rights()
 
 
-def _prohibitions(blob: bytes, plain: bytes, terms: list[str]) -> Iterator[tuple[str, str]]:
-    """Carrier and words of what prohibits, the surest first."""
-    for term in terms:
-        if term.startswith("DMI-PROHIBITED"):
-            yield "XMP", f"plus:DataMining {term}"
-    if found := _TDM.search(plain):
-        yield "XMP", found.group().decode("latin-1")
-    if assertion := _c2pa_prohibits(blob):
-        yield "C2PA", assertion
-    for packet in _PACKET.finditer(plain):
-        if found := _NO_AI.search(packet.group()):
-            yield "XMP", found.group().decode("latin-1")
+class _TooMuchError(Exception):
+    """A file unpacks to more than any picture's metadata do."""
+
+
+class _Budget:
+    """What all packed texts of a file may unpack to together."""
+
+    def __init__(self) -> None:
+        self.left = _UNPACKED_TOTAL
+
+    def unpack(self, packed: bytes) -> bytes:
+        """The text, or as much of it as one may have. Raises `zlib.error` and `_TooMuchError`."""
+        text = zlib.decompressobj().decompress(packed, min(_UNPACKED_MAX, self.left + 1))
+        self.left -= len(text)
+        if self.left < 0:
+            raise _TooMuchError
+        return text
+
+
+class _Found:
+    """What the parts of a file say together, the surest prohibition first."""
+
+    def __init__(self) -> None:
+        self._prohibits: dict[int, tuple[str, str]] = {}
+        self._allows: str | None = None
+        self._made: str | None = None
+
+    def prohibit(self, rank: int, carrier: str, words: str) -> None:
+        self._prohibits.setdefault(rank, (carrier, words))
+
+    def rights(self) -> Rights:
+        carrier, words = self._prohibits[min(self._prohibits)] if self._prohibits else ("embedded metadata", None)
+        return Rights(words, self._made, self._allows, carrier)
+
+    def look(self, part: bytes) -> None:
+        """Take one part of the metadata into account, in every spelling that it may have."""
+        if assertion := _c2pa_prohibits(part):
+            self.prohibit(2, "C2PA", assertion)
+        if words := _iptc_words(part):
+            self.prohibit(4, "IPTC", words)
+        self._read(part)
+        if b"D\0M\0I" in part or b"d\0A\0l" in part:
+            # UTF-16 packets become readable without their zero bytes.
+            self._read(part.replace(b"\0", b""))
+        for start in range(0, len(part), _WINDOW):
+            window = part[start : start + _WINDOW + _OVERLAP]
+            if b"&#" in window:
+                self._read(html.unescape(window.decode("latin-1")).encode("latin-1", "replace"))
+
+    def _read(self, text: bytes) -> None:
+        for match in _DMI.finditer(text):
+            term = match.group().decode("ascii").upper()
+            if term.startswith("DMI-PROHIBITED"):
+                self.prohibit(0, "XMP", f"plus:DataMining {term}")
+            elif term == "DMI-ALLOWED":
+                self._allows = f"plus:DataMining {term}"
+        if found := _TDM.search(text):
+            self.prohibit(1, "XMP", found.group().decode("latin-1"))
+        for packet in _packets(text):
+            if found := _NO_AI.search(packet):
+                self.prohibit(3, "XMP", found.group().decode("latin-1"))
+        if self._made is None and (made := _AI_SOURCE.search(text)):
+            self._made = made.group().decode()
+
+
+def _packets(text: bytes) -> Iterator[bytes]:
+    """What stands between the tags of XMP packets."""
+    at = 0
+    while opened := _OPENED.search(text, at):
+        closed = _CLOSED.search(text, opened.end())
+        if closed is None:
+            return
+        yield text[opened.end() : closed.start()]
+        at = closed.end()
+
+
+def _iptc_words(blob: bytes) -> str | None:
+    """Words against AI in keywords, instructions or copyright of IIM records."""
+    left = _UNPACKED_TOTAL
     for record in _IIM.finditer(blob):
         length = int.from_bytes(record[1], "big")
-        if found := _NO_AI.search(blob[record.end() + 2 : record.end() + 2 + length]):
-            yield "IPTC", found.group().decode("latin-1")
+        left -= length
+        if found := _NO_AI.search(blob, record.end() + 2, record.end() + 2 + length):
+            return found.group().decode("latin-1")
+        if left < 0:
+            # Pixels that look like records; real ones are few.
+            return None
+    return None
 
 
-def metadata(data: bytes) -> bytes:
+def _parts(data: bytes, budget: _Budget) -> Iterator[bytes]:
     """The parts of a picture file that may hold metadata: without pixels where the format is known, else all of it."""
     if data.startswith(b"\xff\xd8"):
-        return b"\n".join(_jpeg_segments(data))
-    if data.startswith(b"\x89PNG"):
-        return b"\n".join(_png_chunks(data))
-    if data.startswith(b"GIF8"):
-        return data + b"\n" + b"\n".join(_gif_blocks(data))
-    return data
+        yield from _jpeg_segments(data)
+    elif data.startswith(b"\x89PNG"):
+        yield from _png_chunks(data, budget)
+    else:
+        yield data
+        if data.startswith(b"GIF8"):
+            yield from _gif_blocks(data)
 
 
 def _jpeg_segments(data: bytes) -> Iterator[bytes]:
@@ -152,7 +228,7 @@ def _jpeg_segments(data: bytes) -> Iterator[bytes]:
     yield data[end : end + _UNPACKED_MAX] if end > 0 else b""
 
 
-def _png_chunks(data: bytes) -> Iterator[bytes]:
+def _png_chunks(data: bytes, budget: _Budget) -> Iterator[bytes]:
     at = 8
     while at + 8 <= len(data):
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
@@ -165,7 +241,7 @@ def _png_chunks(data: bytes) -> Iterator[bytes]:
                 # Where the packed text begins depends on three optional fields; zlib's own header (RFC 1950) tells.
                 if _is_zlib(body[start : start + 2]):
                     try:
-                        texts.append(zlib.decompressobj().decompress(body[start:], _UNPACKED_MAX))
+                        texts.append(budget.unpack(body[start:]))
                     except zlib.error:
                         continue
         for text in texts:
