@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from aahq.release.schema import CARD, COLUMNS, MANIFEST, OWN_FILES, SUMS, UNFINISHED
 from aahq.release.tables import read_rows
 from suite.errors import SuiteError
-from suite.files import PART_SUFFIX, write_whole
+from suite.files import PART_SUFFIX
 from suite.ownership import claim_folder, part_of, real
 
 IMAGES, SHARDS = "images", "shards"
@@ -148,11 +148,13 @@ class OwnList:
         self.root = root
         self.before = own_files(root)
         self.kept: set[str] = set()
-        write_whole(root / UNFINISHED, "".join(f"{path}\n" for path in sorted(self.before)))
+        # Appended to what a killed writer left, so that at no moment there is less; unbuffered: what is not in the list when
+        # the process is killed is not in the folder either. The list marks the folder as a release's from its first moment.
+        self._out: IO[bytes] = (root / UNFINISHED).open("ab", buffering=0)
+        self._out.write(("\n" + "".join(f"{path}\n" for path in sorted(self.before))).encode())
+        os.fsync(self._out.fileno())
         for path in [path for path in _walk(root) if _is_part(path, self.before, exact=True)]:
             (root / path).unlink(missing_ok=True)
-        # Unbuffered: what is not in the list when the process is killed is not in the folder either.
-        self._out: IO[bytes] = (root / UNFINISHED).open("ab", buffering=0)
 
     def add(self, path: str) -> None:
         """A file will be written, and stays when all is done.

@@ -243,3 +243,17 @@ def test_rebuild_tells_gone_and_refuses_keys_that_lead_out(built: Path, painted_
     assert again(built, source, tmp_path / "out", "exact").counts == {"alive": 5, "gone": 1}
     with pytest.raises(SuiteError, match=r"--policy: no 'pixl'; did you mean 'pixel'\?"):
         again(built, source, tmp_path / "out", "pixl")
+
+
+@pytest.mark.parametrize("left", ["", "\n", "images/00/00", "\nimages/00/0000.png\nimages/00/00"])
+def test_a_list_that_a_killed_writer_tore_is_gone_on_with(tmp_path: Path, left: str) -> None:
+    root = tmp_path / "killed"
+    (root / "images" / "00").mkdir(parents=True)
+    (root / ".unfinished").write_text(left)
+    if "0000.png" in left:
+        (root / "images" / "00" / "0000.png").write_bytes(b"of the killed one")
+        (root / "images" / "00" / ".0001.part").write_bytes(b"half")
+        (root / ".unfinished").write_text(left + "01.png\n")
+    put(root)
+    put(tmp_path / "fresh")
+    assert files_of(root) == files_of(tmp_path / "fresh")
