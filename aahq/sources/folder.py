@@ -99,7 +99,8 @@ class Folder:
         place = Path(entry.path)
         if not entry.is_symlink():
             return place in self.leave_out
-        target = place.resolve()
+        # `Path.resolve` fails on a link that leads round in a circle.
+        target = Path(os.path.realpath(place))
         return any(
             at in self.leave_out for at in (target, *target.parents) if at not in (self.root, *self.root.parents)
         )
