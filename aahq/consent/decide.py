@@ -258,6 +258,9 @@ class Case:
         except Rejected as refused:
             self._without_page(url, f"the page cannot be read: {refused}")
             return
+        # The page may have been read for another picture, whose artist allows more.
+        for hop in page.hops:
+            self.before(hop)
         self._weigh(page.findings, "page_noai", url)
         if page.problem:
             self._without_page(url, f"this is not the work's page: {page.problem}")

@@ -81,12 +81,14 @@ class Page:
 
     Attributes:
         url: the address that answered.
+        hops: the addresses that were sent for it.
         problem: why this is not the page that was asked for, or None.
-        findings: what its tags and headers say of AI.
+        findings: what its tags and headers, and those of the redirects to it, say of AI.
         read_at: ISO time, UTC.
     """
 
     url: str
+    hops: tuple[str, ...]
     problem: str | None
     findings: tuple[Finding, ...]
     read_at: str
@@ -100,6 +102,23 @@ class Hops(Protocol):
 
     def answered(self, url: str, headers: Mapping[str, str]) -> None:
         """The headers of its answer, body unread."""
+
+
+class _Way:
+    """The redirects to a page: judged by whoever asks first, and remembered for the others."""
+
+    def __init__(self, hops: Hops | None) -> None:
+        self._hops = hops
+        self.urls: list[str] = []
+        self.findings: list[Finding] = []
+
+    def before(self, url: str) -> None:
+        if self._hops is not None:
+            self._hops.before(url)
+        self.urls.append(url)
+
+    def answered(self, url: str, headers: Mapping[str, str]) -> None:
+        self.findings += header_findings(headers)
 
 
 def user_agent(contact: str | None) -> str:
@@ -218,12 +237,13 @@ class Http:
 
     def _read_page(self, url: str, hops: Hops | None) -> Page:
         headers = {"Accept": "text/html", "Accept-Encoding": "gzip"}
-        answer = self.request("GET", url, self._whole, headers, hops=hops)
+        way = _Way(hops)
+        answer = self.request("GET", url, self._whole, headers, hops=way)
         if answer.status < 400 and (challenge := challenge_body(decoded(answer.body)[:200_000])):
             raise Challenged(answer.url, challenge)
-        findings = tuple(finding for finding in header_findings(answer.headers)) + page_findings(answer.body, TOKEN)
+        findings = (*way.findings, *page_findings(answer.body, TOKEN))
         problem = why_no_page(url, answer.url, answer.status, answer.headers, answer.body)
-        return Page(answer.url, problem, findings, utc_now())
+        return Page(answer.url, tuple(way.urls), problem, findings, utc_now())
 
     def request(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html as markup
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from aahq.web.addresses import address_key
 from aahq.web.robots_file import decoded
@@ -16,9 +16,17 @@ _HTML = ("text/html", "application/xhtml+xml", "")
 _LOGIN_PATH = re.compile(
     r"/(?:log[-_]?in|sign[-_]?in|sign[-_]?up|auth|sso|session/new|accounts?/login|anmelden)(?:[/.?]|\Z)", re.I
 )
-_LOGIN_TITLE = re.compile(r"(?:please )?(?:log[ -]?in|sign[ -]?in|anmelden|se connecter|iniciar sesi)", re.IGNORECASE)
+# Whole titles: a work of art may be called "Login" or "Just a moment" too, and its page then names artist or site as well.
+_LOGIN_TITLE = re.compile(
+    r"(?:please )?(?:log[ -]?in|sign[ -]?in|anmelden|se connecter|iniciar sesi\S{1,3}n)"
+    r"(?: ?(?:[|:\u2013\u2014\u00b7-]|to|at) ?.{0,200})?\Z",
+    re.IGNORECASE,
+)
 _TITLE = re.compile(r"<title[^>]*>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
-_REFRESH = re.compile(r"<meta[^>]{0,300}http-equiv\s*=\s*[\"']?refresh[^>]{0,300}url\s*=", re.IGNORECASE)
+_REFRESH = re.compile(
+    r"<meta[^>]{0,300}http-equiv\s*=\s*[\"']?refresh[^>]{0,300}?url\s*=\s*[\"']?([^\"'>\s]{1,2000})", re.IGNORECASE
+)
+_NOSCRIPT = re.compile(r"<noscript.{0,20000}?</noscript", re.IGNORECASE | re.DOTALL)
 # What challenge pages hold and pages behind the same service do not.
 _CHALLENGE_BODY = re.compile(
     r"_cf_chl_opt|<iframe[^>]{0,300}_Incapsula_Resource|anubis_challenge|awsWafCookieDomainList|gokuProps|px-captcha|"
@@ -26,8 +34,8 @@ _CHALLENGE_BODY = re.compile(
     re.IGNORECASE,
 )
 _CHALLENGE_TITLE = re.compile(
-    r"just a moment|attention required! \| cloudflare|making sure you.{1,6}re not a bot|vercel security checkpoint|"
-    r"checking your browser|ddos-guard|access denied|are you (?:a )?(?:human|robot)|human verification|captcha",
+    r"(?:just a moment|checking your browser[^|]{0,60}|making sure you.{1,6}re not a bot)[.!\u2026]{0,3}\Z|"
+    r"attention required! \| cloudflare\Z|vercel security checkpoint\Z|ddos-guard\Z",
     re.IGNORECASE,
 )
 _CHALLENGE_HEADERS = {
@@ -51,7 +59,7 @@ def challenge_header(headers: Mapping[str, str]) -> str | None:
 
 def challenge_body(text: str) -> str | None:
     """The words by which a page shows itself to be a challenge; None where it is none."""
-    found = _CHALLENGE_BODY.search(text) or _CHALLENGE_TITLE.search(_title(text))
+    found = _CHALLENGE_BODY.search(text) or _CHALLENGE_TITLE.match(_title(text))
     return found[0][:80] if found else None
 
 
@@ -81,8 +89,9 @@ def why_no_page(asked: str, url: str, status: int, headers: Mapping[str, str], b
             return f"redirected to a log-in, {url}"
     if _LOGIN_TITLE.match(_title(text)):
         return f"a log-in: {_title(text)[:80]!r}"
-    if _REFRESH.search(text):
-        return "a page that sends browsers elsewhere"
+    refresh = _REFRESH.search(_NOSCRIPT.sub("", text))
+    if refresh and address_key(urljoin(url, markup.unescape(refresh[1]))) != address_key(url):
+        return f"a page that sends browsers on to {refresh[1][:200]}"
     return None
 
 

@@ -273,6 +273,31 @@ def test_the_target_of_a_redirect_is_judged_too(httpserver: HTTPServer, tmp_path
     assert asked(httpserver, "/elsewhere/a.jpg") == 0
 
 
+def test_redirects_to_the_page_are_judged_for_every_picture(httpserver: HTTPServer, http: Http, tmp_path: Path) -> None:
+    """The first picture's artist allows what the site reserves; the second one's does not, and the page is read once."""
+    httpserver.expect_request("/artwork/a").respond_with_data("", 302, {"Location": "/elsewhere/a"})
+    httpserver.expect_request("/elsewhere/a").respond_with_data(PAGE, content_type="text/html")
+    robots = "User-agent: *\nContent-Usage: /elsewhere/ train-ai=n\nAllow: /"
+    candidate = serve(httpserver, Site(robots=robots))
+    (tmp_path / "p.toml").write_text(
+        '[[permission]]\nwho = "Jane"\ndate = 2026-05-01\ntext = "Yes."\nartist = "jane"\n'
+    )
+    permissions = Permissions(tmp_path / "p.toml")
+    assert decide(candidate, http, OptOuts(), permissions).allowed
+    assert decide(replace(candidate, artist="joan"), http, OptOuts(), permissions).reason == "site_reserved"
+    assert asked(httpserver, "/elsewhere/a") == 1
+
+
+def test_a_header_of_a_redirect_counts(httpserver: HTTPServer, tmp_path: Path) -> None:
+    reserved = {"Location": "/elsewhere/a.jpg", "X-Robots-Tag": "noai"}
+    httpserver.expect_request(PICTURE).respond_with_data("", 302, reserved)
+    httpserver.expect_request("/elsewhere/a.jpg").respond_with_data(jpeg(), content_type="image/jpeg")
+    got = taken(httpserver, Site(), tmp_path)
+    assert isinstance(got.outcome, Refusal)
+    assert got.outcome.reason == "header_noai"
+    assert asked(httpserver, "/elsewhere/a.jpg") == 0
+
+
 def test_a_permission_for_an_address_ends_where_a_redirect_leads_away(httpserver: HTTPServer, tmp_path: Path) -> None:
     httpserver.expect_request("/elsewhere/a.jpg").respond_with_data(jpeg(), content_type="image/jpeg")
     httpserver.expect_request(PICTURE).respond_with_data("", 302, {"Location": "/elsewhere/a.jpg"})
@@ -391,6 +416,16 @@ def test_odd_files(httpserver: HTTPServer, http: Http, name: str) -> None:
     assert decision.reason == ("site_reserved" if reserved else None), decision.evidence[-1]
     said = [entry for entry in decision.evidence if entry["check"] in ("tdmrep.json", "ai.txt")]
     assert said or name in ("another path", "tdmrep.json is empty")
+
+
+def test_a_robots_file_without_end_is_a_no(httpserver: HTTPServer) -> None:
+    """Larger than what is read of any text; nobody knows what stands behind."""
+    candidate = serve(httpserver, Site(robots="User-agent: *\nAllow: /\n" + "# padding\n" * 20_000))
+    limits = Limits(per_second=0, retries=0, text_bytes=100_000)
+    with Http(None, allow=[f"{httpserver.host}:{httpserver.port}"], limits=limits) as small:
+        decision = decide(candidate, small, OptOuts(), Permissions())
+    assert decision.reason == "robots_unreachable"
+    assert "too_large" in decision.evidence[-1]["value"]
 
 
 def test_a_file_that_fails_is_recorded(httpserver: HTTPServer, http: Http) -> None:

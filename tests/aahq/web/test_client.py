@@ -383,7 +383,7 @@ NO_PAGES: dict[str, tuple[bytes, str]] = {
     "jpeg": (answer(b"\xff\xd8", Content_Type="image/jpeg"), "Content-Type"),
     "words": (answer(b"nothing here", **HTML), "no HTML"),
     "log-in": (answer(b"<html><title> Log in | Site</title>", **HTML), "log-in"),
-    "refresh": (answer(b"<html><meta http-equiv='refresh' content='0; url=/b'>", **HTML), "elsewhere"),
+    "refresh": (answer(b"<html><meta http-equiv='refresh' content='0; url=/b'>", **HTML), "sends browsers on"),
 }
 
 
@@ -393,6 +393,25 @@ def test_what_is_no_page(server: RawServer, name: str) -> None:
     server.speak = lambda c, r: c.sendall(answer(status="404 Not Found") if b"/robots.txt" in r else said)
     with client(server) as http:
         assert why in str(http.page(server.url("/work")).problem)
+
+
+PAGES = [
+    "<html><title>Just a moment by Jane | Gallery</title>",
+    "<html><title>Login, oil on canvas</title>",
+    "<html><title>Captcha</title><input type=password>",
+    "<html><title>A</title><noscript><meta http-equiv=refresh content='0; url=/nojs'></noscript>",
+    "<html><title>A</title><meta http-equiv=refresh content='300'>",
+    "<html><title>A</title><meta http-equiv=refresh content='300; url=/work?'>",
+    "<html><script src='/cdn-cgi/challenge-platform/scripts/jsd/main.js'></script><script src='/_Incapsula_Resource'></script>",
+]
+
+
+@pytest.mark.parametrize("html", PAGES)
+def test_what_is_a_page_all_the_same(server: RawServer, html: str) -> None:
+    said = answer(html.encode(), **HTML)
+    server.speak = lambda c, r: c.sendall(answer(status="404 Not Found") if b"/robots.txt" in r else said)
+    with client(server) as http:
+        assert http.page(server.url("/work")).problem is None
 
 
 @pytest.mark.parametrize(
