@@ -13,7 +13,7 @@ from aahq.own import clear_build
 from aahq.painted.gallery import Gallery, serve
 from aahq.pipeline import open_build, run_all
 from aahq.report import reasons, write_report
-from aahq.stages.engine import Tally
+from aahq.stages.engine import StageStats
 from suite.errors import SuiteError
 
 # Longest side of the painted works: large enough for faces that pass, small enough to be painted in a minute.
@@ -27,13 +27,13 @@ class Demo:
     pictures: int
     kept: int
     dropped: list[dict[str, Any]]
-    tallies: list[Tally]
+    all_stats: list[StageStats]
     release: Path
     report: Path
 
 
 def run_demo(
-    folder: Path, count: int, size: int, seed: int, workers: int | None, on_stage: Callable[[Tally], None]
+    folder: Path, count: int, size: int, seed: int, workers: int | None, on_stage: Callable[[StageStats], None]
 ) -> Demo:
     """Paint, serve, build, report.
 
@@ -63,12 +63,12 @@ def run_demo(
         ) as build,
     ):
         build.ledger.put("demo", True)
-        tallies = run_all(build, on_stage)
+        all_stats = run_all(build, on_stage)
         return Demo(
             build.ledger.count("pictures"),
             build.ledger.count("faces", "kept"),
             reasons(build.ledger),
-            tallies,
+            all_stats,
             folder / "release",
             folder / write_report(build.ledger).name,
         )

@@ -27,7 +27,7 @@ class FolderBusyError(SuiteError):
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path) -> Iterator[None]:
     """Hold `folder`'s lock. The file names the holder's process; it stays, the lock on it does not.
 
     Raises:
@@ -57,7 +57,7 @@ def only_writer(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def disk_faults(out: Path) -> Iterator[None]:
+def explain_disk_errors(out: Path) -> Iterator[None]:
     """Turn what the disk under `out` does into one line.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aahq.folder import disk_faults, only_writer
+from aahq.folder import exclusive_lock, explain_disk_errors
 from aahq.ledger import LEDGER, Ledger
 from aahq.own import claim_build, sweep_parts
 from aahq.remove.opted_out import finish_opt_outs
@@ -29,9 +29,9 @@ def open_folder(out: Path, create: bool = False) -> Iterator[Ledger]:
         raise SuiteError(f"OUT {out}: no such folder; start with 'aahq build {out} --source ...'")
     if not create and not (out / LEDGER).is_file():
         raise SuiteError(f"OUT {out}: no {LEDGER} there; start with 'aahq build {out} --source ...'")
-    with disk_faults(out):
+    with explain_disk_errors(out):
         claim_build(out)
-        with only_writer(out), Ledger(out, create=create) as ledger:
+        with exclusive_lock(out), Ledger(out, create=create) as ledger:
             sweep_parts(out)
             finish_removal(ledger)
             finish_opt_outs(ledger)

@@ -16,7 +16,7 @@ from aahq.own import RELEASE, refuse_source
 from aahq.release.own import NAME
 from aahq.sources import SOURCES, Source
 from aahq.stages.dask_engine import choose_engine
-from aahq.stages.engine import Engine, SerialExecutor, Tally
+from aahq.stages.engine import Engine, SerialExecutor, StageStats
 from suite.errors import SuiteError, did_you_mean
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _release_config(ledger: Ledger, given: dict[str, Any]) -> ReleaseConfig:
     return config
 
 
-def crawl(build: Build, *, again: bool = False, retry: bool = False) -> Tally:
+def crawl(build: Build, *, again: bool = False, retry: bool = False) -> StageStats:
     """List and fetch. `again` lists the source from its start; `retry` offers passing failures again."""
     from aahq.consent.permissions import Permissions
     from aahq.consent.site_reservations import read_terms
@@ -151,35 +151,35 @@ def _path(file: str | None) -> Path | None:
     return None if file is None else Path(file)
 
 
-def screen(build: Build) -> Tally:
+def screen(build: Build) -> StageStats:
     """Decode to canonical pixels, or refuse."""
     from aahq.stages import screen as stage
 
     return stage.run(build.ledger, build.engine, _optouts(build))
 
 
-def faces(build: Build) -> Tally:
+def faces(build: Build) -> StageStats:
     """Find faces and landmarks."""
     from aahq.stages import faces as stage
 
     return stage.run(build.ledger, build.engine)
 
 
-def align(build: Build) -> Tally:
+def align(build: Build) -> StageStats:
     """Cut every face by the recipe, and measure it."""
     from aahq.stages import align as stage
 
     return stage.run(build.ledger, build.engine, build.release.size, _optouts(build).tombstones)
 
 
-def dedup(build: Build) -> Tally:
+def dedup(build: Build) -> StageStats:
     """Cluster the whole set and choose keepers and splits."""
     from aahq.stages import dedup as stage
 
     return stage.run(build.ledger, build.release.seed)
 
 
-def quality(build: Build, thresholds: Path | None = None, shipped: bool = False) -> Tally:
+def quality(build: Build, thresholds: Path | None = None, shipped: bool = False) -> StageStats:
     """Judge by the thresholds of a file, by the `shipped` ones, or by what the folder keeps."""
     from aahq.stages import quality as stage
 
@@ -190,7 +190,7 @@ def quality(build: Build, thresholds: Path | None = None, shipped: bool = False)
     return stage.run(build.ledger, thresholds)
 
 
-def review(build: Build) -> Tally:
+def review(build: Build) -> StageStats:
     """Do what people decided on the review page; faces whose points they placed are aligned and judged first."""
     from aahq.stages import review as stage
 
@@ -201,7 +201,7 @@ def review(build: Build) -> Tally:
     return stage.run(build.ledger, judge_again)
 
 
-def release(build: Build, out: Path | None = None, **layout: Any) -> Tally:
+def release(build: Build, out: Path | None = None, **layout: Any) -> StageStats:
     """Write the release; the tally counts its faces.
 
     Args:
@@ -215,7 +215,7 @@ def release(build: Build, out: Path | None = None, **layout: Any) -> Tally:
     from aahq.stages.engine import stage_run
 
     config = build.release
-    with stage_run(build.ledger, "release", 0, "faces") as (tally, _):
+    with stage_run(build.ledger, "release", 0, "faces") as (stats, _):
         place = out or build.ledger.folder / RELEASE
         refuse_release_place(build.ledger, place)
         chosen = choose_layout(build.ledger, place, _given(layout))
@@ -229,19 +229,19 @@ def release(build: Build, out: Path | None = None, **layout: Any) -> Tally:
                 out=place,
                 **vars(chosen),
             )
-        tally.keep(written.count)
-        tally.notes |= {
+        stats.keep(written.count)
+        stats.notes |= {
             "folder": str(written.folder),
             "pictures": written.pictures,
             "manifest_sha256": written.manifest_sha256,
             "form": chosen.form,
             "public": chosen.public,
         }
-    return tally
+    return stats
 
 
 # The stages in their order; each is also a command.
-RUN: dict[str, Callable[..., Tally]] = {
+RUN: dict[str, Callable[..., StageStats]] = {
     "crawl": crawl,
     "screen": screen,
     "faces": faces,
@@ -255,12 +255,12 @@ STAGES = tuple(RUN)
 
 
 def run_all(
-    build: Build, on_stage: Callable[[Tally], None] = lambda tally: None, **release_options: Any
-) -> list[Tally]:
+    build: Build, on_stage: Callable[[StageStats], None] = lambda stats: None, **release_options: Any
+) -> list[StageStats]:
     """Run every stage in order, calling `on_stage` after each; `release_options` are for `release`."""
-    tallies = []
+    all_stats = []
     for name in STAGES:
-        tally = RUN[name](build, **(release_options if name == "release" else {}))
-        tallies.append(tally)
-        on_stage(tally)
-    return tallies
+        stats = RUN[name](build, **(release_options if name == "release" else {}))
+        all_stats.append(stats)
+        on_stage(stats)
+    return all_stats

@@ -155,7 +155,7 @@ class Rejected(Exception):
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Rejection:
     """A worker's answer for a row that it refuses; `trace` is the traceback where the program failed on it."""
 
     reason: str
@@ -163,7 +163,7 @@ class Refusal:
     trace: str = ""
 
 
-def guarded(work: Callable[..., R], *arguments: Any) -> R | Refusal:
+def guarded(work: Callable[..., R], *arguments: Any) -> R | Rejection:
     """What `work` answers for one row; what it raises becomes the row's refusal.
 
     Raises:
@@ -172,7 +172,7 @@ def guarded(work: Callable[..., R], *arguments: Any) -> R | Refusal:
     try:
         return work(*arguments)
     except Rejected as refused:
-        return Refusal(refused.reason, refused.detail)
+        return Rejection(refused.reason, refused.detail)
     except (SuiteError, ImportError):
         raise
     # The one place that catches everything: no list of types is complete for what foreign files do to decoders.
@@ -180,4 +180,4 @@ def guarded(work: Callable[..., R], *arguments: Any) -> R | Refusal:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
         what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        return Refusal("fault", what, traceback.format_exc())
+        return Rejection("fault", what, traceback.format_exc())

@@ -23,9 +23,9 @@ from aahq.images import decode
 from aahq.images.hashes import hamming, phash64, pixel_sha256
 from aahq.ledger import Ledger, picture_id
 from aahq.own import RELEASE, claim_build, refuse_source
-from aahq.reasons import REASONS, Refusal, Rejected
+from aahq.reasons import REASONS, Rejected, Rejection
 from aahq.release.own import claim_release
-from aahq.release.schema import CARD, MANIFEST, REJECT_COLUMNS
+from aahq.release.schema import MANIFEST, METADATA, REJECT_COLUMNS
 from aahq.release.store import encode_png
 from aahq.release.tables import read_rows
 from aahq.release.write import Written, write
@@ -49,8 +49,8 @@ NAMELESS = frozenset(("opted_out", "removed"))
 _COMPUTED = frozenset(("file", "offset", "bytes", "sha256", "pixel_sha256", "phash", "width", "height"))
 _RECORD = re.compile(r"stated by (https?://[^\s;]+)")
 # A row, its picture's file or why there is none, and the file's digest.
-Task = tuple[dict[str, Any], str | Refusal, str]
-Result = tuple[dict[str, Any], str, bytes | Refusal]
+Task = tuple[dict[str, Any], str | Rejection, str]
+Result = tuple[dict[str, Any], str, bytes | Rejection]
 
 
 @dataclass
@@ -127,7 +127,7 @@ def rebuild(
             for row, state, result in chain.from_iterable(_in_order(engine, batches, work)):
                 bar.update(1)
                 survival.counts[state] += 1
-                if isinstance(result, Refusal):
+                if isinstance(result, Rejection):
                     survival.reasons[result.reason] += 1
                     if result.reason not in NAMELESS:
                         lost.append(_lost(row, result))
@@ -199,7 +199,7 @@ def _refuse_other_build(ledger: Ledger, digest: str) -> None:
 
 
 def _card(manifest: Path) -> dict[str, Any]:
-    path = manifest.parent / CARD
+    path = manifest.parent / METADATA
     for file in (manifest, path):
         if not file.is_file():
             raise SuiteError(f"MANIFEST {file}: no such file; expected a release's folder or manifest.parquet in it")
@@ -207,7 +207,7 @@ def _card(manifest: Path) -> dict[str, Any]:
     return card
 
 
-def _lost(row: dict[str, Any], refusal: Refusal) -> dict[str, str]:
+def _lost(row: dict[str, Any], refusal: Rejection) -> dict[str, str]:
     same = {key: row[key] for key in REJECT_COLUMNS if key in row}
     return {**same, "stage": "rebuild", "reason": refusal.reason, "detail": refusal.detail}
 
@@ -243,15 +243,15 @@ def _candidate(row: dict[str, Any], folder: Path | None) -> Candidate:
 def _task(ledger: Ledger, row: dict[str, Any], buried: Tombstones) -> Task:
     """A row with its fetched file and that file's digest, or with the refusal."""
     if buried.buries_row(row):
-        return row, Refusal("removed", "taken out on request"), ""
+        return row, Rejection("removed", "taken out on request"), ""
     found = ledger.db.execute(
         "SELECT state, reason, detail, file, response_sha256 FROM pictures WHERE id = ?",
         (picture_id(row["source"], row["key"]),),
     ).fetchone()
     if found is None:
-        return row, Refusal("removed", "taken out on request"), ""
+        return row, Rejection("removed", "taken out on request"), ""
     if found["state"] == "rejected":
-        return row, Refusal(found["reason"], found["detail"]), ""
+        return row, Rejection(found["reason"], found["detail"]), ""
     return row, str(found["file"]), str(found["response_sha256"])
 
 
@@ -262,14 +262,14 @@ def _work(root: Path, policy: str, tasks: list[Task]) -> list[Result]:
 def _get(root: Path, policy: str, task: Task) -> Result:
     """One row, its state, and the aligned face's PNG or why there is none."""
     row, file, response = task
-    if isinstance(file, Refusal):
+    if isinstance(file, Rejection):
         return row, "refused" if REASONS[file.reason].withdrawn else "gone", file
     try:
         rgb = decode.canonical(root / file).rgb
     except Rejected as refused:
-        return row, "changed", Refusal(refused.reason, refused.detail)
+        return row, "changed", Rejection(refused.reason, refused.detail)
     if why := _differs(row, policy, response, rgb):
-        return row, "changed", Refusal("changed", why)
+        return row, "changed", Rejection("changed", why)
     aligned, _ = cut(rgb, np.asarray(json.loads(row["landmarks"]), np.float32), row["width"])
     # What follows from the picture is computed anew by the writer.
     same = {key: value for key, value in row.items() if key not in _COMPUTED}

@@ -61,10 +61,10 @@ def _crawl(base_url: str) -> tuple[float, float]:
     ):
         context = FetchContext(http, OptOuts(), Permissions())
         start, busy = time.perf_counter(), time.process_time()
-        tally = crawl.run(ledger, crawl.CrawlTarget("artstation", "bench", reopen), context, CONNECTIONS)
+        stats = crawl.run(ledger, crawl.CrawlTarget("artstation", "bench", reopen), context, CONNECTIONS)
         seconds, used = time.perf_counter() - start, time.process_time() - busy
-    assert tally.kept == WORKS, tally
-    return tally.kept / seconds, 1000 * used / tally.kept
+    assert stats.kept == WORKS, stats
+    return stats.kept / seconds, 1000 * used / stats.kept
 
 
 @contextmanager

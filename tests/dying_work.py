@@ -6,17 +6,17 @@ import os
 import time
 from pathlib import Path
 
-from aahq.reasons import Refusal
+from aahq.reasons import Rejection
 
 
-def work(rows: list[int]) -> list[tuple[int, int | Refusal]]:
+def work(rows: list[int]) -> list[tuple[int, int | Rejection]]:
     """Each row with its square; the process dies of a negative one."""
     if min(rows) < 0:
         os._exit(9)
     return [(row, row * row) for row in rows]
 
 
-def died(row: int, refusal: Refusal) -> list[tuple[int, int | Refusal]]:
+def died(row: int, refusal: Rejection) -> list[tuple[int, int | Rejection]]:
     return [(row, refusal)]
 
 

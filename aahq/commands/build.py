@@ -65,12 +65,17 @@ def command(
         scheduler=scheduler,
         create=source["source"] is not None,
     ) as build:
-        tallies = run_all(build, lambda tally: None if as_json else say(line(tally)), **layout)
+        all_stats = run_all(build, lambda stats: None if as_json else say(line(stats)), **layout)
         report = write_report(build.ledger)
-    written = tallies[-1].notes
+    written = all_stats[-1].notes
     emit(
-        {"out": str(out), "stages": [tally.as_dict() for tally in tallies], "release": written, "report": str(report)},
-        f"release  {written['folder']}  ({tallies[-1].kept} faces, form {written['form']}, "
+        {
+            "out": str(out),
+            "stages": [stats.as_dict() for stats in all_stats],
+            "release": written,
+            "report": str(report),
+        },
+        f"release  {written['folder']}  ({all_stats[-1].kept} faces, form {written['form']}, "
         f"{'public' if written['public'] else 'not public'}, manifest {written['manifest_sha256'][:16]})\n"
         f"report   {report}",
         as_json,

@@ -38,5 +38,5 @@ def command(out: Path, source: dict[str, Any], policy: dict[str, Any], again: bo
 
     create = source["source"] is not None
     with pipeline.open_build(out, source=source, policy=policy, workers=1, create=create) as build:
-        tally = pipeline.crawl(build, again=again, retry=retry)
-    emit(tally.as_dict(), line(tally), as_json)
+        stats = pipeline.crawl(build, again=again, retry=retry)
+    emit(stats.as_dict(), line(stats), as_json)

@@ -32,7 +32,7 @@ def command(folder: Path, count: int, size: int, seed: int, workers: int | None,
     """
     from aahq.demo import run_demo
 
-    demo = run_demo(folder, count, size, seed, workers, lambda tally: None if as_json else say(line(tally)))
+    demo = run_demo(folder, count, size, seed, workers, lambda stats: None if as_json else say(line(stats)))
     lines = ["", f"{demo.kept} faces kept of {demo.pictures} pictures on {count} works; dropped:", ""]
     lines += [f"{row['count']:6}  {row['reason']:16} {row['meaning']}" for row in demo.dropped]
     lines += ["", f"release  {demo.release}", f"report   {demo.report}"]
@@ -43,7 +43,7 @@ def command(folder: Path, count: int, size: int, seed: int, workers: int | None,
             "dropped": {row["reason"]: row["count"] for row in demo.dropped},
             "release": str(demo.release),
             "report": str(demo.report),
-            "stages": [tally.as_dict() for tally in demo.tallies],
+            "stages": [stats.as_dict() for stats in demo.all_stats],
         },
         "\n".join(lines),
         as_json,

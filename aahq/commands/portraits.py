@@ -69,19 +69,19 @@ def command(
       aahq portraits painted --count 1000 --size 128 --domain both
       aahq portraits faces --count 500 --size 256 --domain photo --seed 7
     """
-    from aahq.painted.portraits.collection import RECIPE, listed_sittings, sittings, write_portraits
+    from aahq.painted.portraits.collection import RECIPE, listed_sittings, portrait_specs, write_portraits
     from aahq.painted.portraits.worlds import WORLDS
     from aahq.release.own import claim_release, has_card
-    from aahq.release.schema import CARD
-    from aahq.remove.shrink import read_card
+    from aahq.release.schema import METADATA
+    from aahq.remove.shrink import read_metadata
 
     claim_release("OUT", out)
-    if has_card(out / CARD) and read_card(out)["recipe"] != RECIPE:
+    if has_card(out / METADATA) and read_metadata(out)["recipe"] != RECIPE:
         raise SuiteError(f"OUT {out}: holds a release that was not painted; give a new or an empty folder")
     if listed:
         plan = listed_sittings(listed, size, WORLDS[world])
     else:
-        plan = sittings(count, size, domain, seed, identities or max(10, count // 4), styles, WORLDS[world])
+        plan = portrait_specs(count, size, domain, seed, identities or max(10, count // 4), styles, WORLDS[world])
     written = write_portraits(out, plan, name, form, workers)
     emit(
         {"folder": str(out), "count": written.count, "manifest_sha256": written.manifest_sha256},

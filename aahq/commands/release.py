@@ -37,11 +37,11 @@ def command(
 
     with pipeline.open_build(out, release={"name": name}, workers=1) as build:
         pipeline.review(build)
-        tally = pipeline.release(build, out=to, shard_bytes=shard_mb and shard_mb << 20, **layout)
+        stats = pipeline.release(build, out=to, shard_bytes=shard_mb and shard_mb << 20, **layout)
     emit(
-        tally.as_dict(),
-        f"{tally.notes['folder']}: {tally.kept} faces, {tally.notes['pictures']} with pictures, "
-        f"form {tally.notes['form']}, {'public' if tally.notes['public'] else 'not public'}, "
-        f"manifest {tally.notes['manifest_sha256']}",
+        stats.as_dict(),
+        f"{stats.notes['folder']}: {stats.kept} faces, {stats.notes['pictures']} with pictures, "
+        f"form {stats.notes['form']}, {'public' if stats.notes['public'] else 'not public'}, "
+        f"manifest {stats.notes['manifest_sha256']}",
         as_json,
     )

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from aahq.sources import SOURCES, SourceOptions
-from aahq.stages.engine import Tally
+from aahq.stages.engine import StageStats
 from suite.cli import emit, ignored, json_option
 
 F = Callable[..., Any]
@@ -142,17 +142,17 @@ release_options = _group(
 )
 
 
-def line(tally: Tally) -> str:
+def line(stats: StageStats) -> str:
     """One stage in one line: what it saw, what went on, what it dropped and why."""
-    dropped = ", ".join(f"{reason} {count}" for reason, count in tally.reasons.most_common())
-    notes = ", ".join(f"{key} {value}" for key, value in tally.notes.items() if type(value) is int)
-    parts = [f"{tally.stage:8} {tally.rows:7} rows  {tally.kept:7} kept  {tally.seconds:7.1f} s"]
+    dropped = ", ".join(f"{reason} {count}" for reason, count in stats.reasons.most_common())
+    notes = ", ".join(f"{key} {value}" for key, value in stats.notes.items() if type(value) is int)
+    parts = [f"{stats.stage:8} {stats.rows:7} rows  {stats.kept:7} kept  {stats.seconds:7.1f} s"]
     if dropped:
         parts.append(f"dropped: {dropped}")
     if notes:
         parts.append(notes)
-    if "hint" in tally.notes:
-        parts.append(str(tally.notes["hint"]))
+    if "hint" in stats.notes:
+        parts.append(str(stats.notes["hint"]))
     return "  ".join(parts)
 
 
@@ -168,7 +168,7 @@ def stage_command(stage: str, help: str) -> click.Command:
         from aahq import pipeline
 
         with pipeline.open_build(out, workers=workers, scheduler=scheduler) as build:
-            tally = pipeline.RUN[stage](build)
-        emit(tally.as_dict(), line(tally), as_json)
+            stats = pipeline.RUN[stage](build)
+        emit(stats.as_dict(), line(stats), as_json)
 
     return command

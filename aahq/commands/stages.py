@@ -53,8 +53,8 @@ def dedup(out: Path, as_json: bool) -> None:
     from aahq import pipeline
 
     with pipeline.open_build(out, workers=1) as build:
-        tally = pipeline.dedup(build)
-    emit(tally.as_dict(), line(tally), as_json)
+        stats = pipeline.dedup(build)
+    emit(stats.as_dict(), line(stats), as_json)
 
 
 @click.command()
@@ -78,5 +78,5 @@ def quality(out: Path, thresholds: Path | None, shipped: bool, as_json: bool) ->
     from aahq import pipeline
 
     with pipeline.open_build(out, workers=1) as build:
-        tally = pipeline.quality(build, thresholds, shipped)
-    emit(tally.as_dict(), line(tally), as_json)
+        stats = pipeline.quality(build, thresholds, shipped)
+    emit(stats.as_dict(), line(stats), as_json)

@@ -14,10 +14,10 @@ from typing import IO
 
 from aahq.candidates import Candidate
 from aahq.consent.reservations import header_reservation
-from aahq.folder import disk_faults
+from aahq.folder import explain_disk_errors
 from aahq.reasons import Rejected
 from aahq.web.client import Hops, Http, utc_now
-from aahq.web.response import CHUNK, Incoming, check_status
+from aahq.web.response import CHUNK, StreamingResponse, check_status
 from suite.files import PART_SUFFIX
 from suite.pictures.magic import HEAD, picture_type
 
@@ -106,11 +106,11 @@ def fsync_files(files: Iterable[Path]) -> None:
     For several at once: the first one's flush takes the others' with it.
     """
     for path in files:
-        with disk_faults(path), path.open("rb") as done:
+        with explain_disk_errors(path), path.open("rb") as done:
             os.fsync(done.fileno())
 
 
-def _save(incoming: Incoming, http: Http, folder: Path, judge: bool, inspect: Inspect) -> Fetched:
+def _save(incoming: StreamingResponse, http: Http, folder: Path, judge: bool, inspect: Inspect) -> Fetched:
     check_status(incoming.status, incoming.url)
     if judge and (reserved := header_reservation(incoming.headers)):
         raise Rejected("header_noai", f"{incoming.url}: {reserved}")
@@ -140,7 +140,7 @@ def _store(chunks: Iterable[bytes], url: str, folder: Path, inspect: Inspect) ->
             digest.update(chunk)
             size += len(chunk)
             # A full disk is no fault of the picture: it must end the crawl, and reject nothing.
-            with disk_faults(folder):
+            with explain_disk_errors(folder):
                 rest = memoryview(chunk)
                 # A disk with little room takes a part of a block before it refuses the next.
                 while rest:
@@ -153,7 +153,7 @@ def _store(chunks: Iterable[bytes], url: str, folder: Path, inspect: Inspect) ->
         name = digest.hexdigest()
         inspect(beside, name)
         target = folder / name[:2] / name
-        with disk_faults(folder):
+        with explain_disk_errors(folder):
             try:
                 beside.replace(target)
             except FileNotFoundError:
@@ -166,7 +166,7 @@ def _store(chunks: Iterable[bytes], url: str, folder: Path, inspect: Inspect) ->
 def _part(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
     # The digest, and so the name, is known at the end only: `suite.files.whole_file` wants it at the beginning.
     beside = folder / f".fetch-{os.getpid()}-{next(_NUMBERS)}{PART_SUFFIX}"
-    with disk_faults(folder):
+    with explain_disk_errors(folder):
         try:
             handle = os.open(beside, _FRESH, 0o666)
         except FileNotFoundError:

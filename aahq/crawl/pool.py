@@ -10,9 +10,9 @@ from aahq.crawl.host_queues import HostQueues, host_of
 from aahq.crawl.process import FOLDER, Batch, FetchContext, FetchResult, FetchWorker
 from aahq.folder import content_path
 from aahq.ledger import Ledger
-from aahq.reasons import REASONS, Refusal
-from aahq.remove.forget import returned
-from aahq.stages.engine import Tally, living_workers
+from aahq.reasons import REASONS, Rejection
+from aahq.remove.forget import drop_reappeared
+from aahq.stages.engine import StageStats, living_workers
 from aahq.web.interrupts import Stop
 from suite.files import canonical_json
 
@@ -29,11 +29,11 @@ class FetchPool:
     """
 
     def __init__(
-        self, ledger: Ledger, context: FetchContext, tally: Tally, step: Callable[[int], object], connections: int
+        self, ledger: Ledger, context: FetchContext, stats: StageStats, step: Callable[[int], object], connections: int
     ) -> None:
         self.ledger = ledger
         self.context = context
-        self.tally = tally
+        self.stats = stats
         self.step = step
         self.stop: Stop | None = None
         self.came_back: list[str] = []
@@ -82,7 +82,7 @@ class FetchPool:
                     if future is not until:
                         self._end(future)
         if until is None and self.context.optouts.tombstones is not None:
-            returned(self.ledger, self.came_back, self.context.optouts.tombstones)
+            drop_reappeared(self.ledger, self.came_back, self.context.optouts.tombstones)
             self.came_back = []
 
     def _send(self) -> None:
@@ -98,7 +98,7 @@ class FetchPool:
         host = self._running.pop(future)
         done, stop = future.result()
         self._commit(done)
-        answered = any(not isinstance(t.outcome, Refusal) or t.outcome.reason not in _SILENT for t in done)
+        answered = any(not isinstance(t.outcome, Rejection) or t.outcome.reason not in _SILENT for t in done)
         self._queues.done(host, answered)
         if stop is not None:
             self._queues.stop(host)
@@ -106,21 +106,21 @@ class FetchPool:
 
     def _commit(self, done: list[FetchResult]) -> None:
         back = [
-            result.id for result in done if isinstance(result.outcome, Refusal) and result.outcome.reason == "removed"
+            result.id for result in done if isinstance(result.outcome, Rejection) and result.outcome.reason == "removed"
         ]
         for _ in back:
-            self.tally.drop("removed")
+            self.stats.drop("removed")
         self.came_back += back
         with self.ledger.transaction():
             for result in done:
                 if result.id in back:
                     continue
                 self.ledger.update("pictures", result.id, **_columns(result))
-                if isinstance(result.outcome, Refusal):
+                if isinstance(result.outcome, Rejection):
                     self.ledger.keep_trace(result.id, NAME, result.outcome.trace)
-                    self.tally.drop(result.outcome.reason)
+                    self.stats.drop(result.outcome.reason)
                 else:
-                    self.tally.keep()
+                    self.stats.keep()
         self.step(len(done))
 
 
@@ -134,7 +134,7 @@ def _columns(result: FetchResult) -> dict[str, object]:
     if result.decision is not None:
         columns |= {"consent": canonical_json(result.decision.evidence), "decided_at": result.decision.decided_at}
     outcome = result.outcome
-    if isinstance(outcome, Refusal):
+    if isinstance(outcome, Rejection):
         return columns | {"state": "rejected", "stage": NAME, "reason": outcome.reason, "detail": outcome.detail}
     return columns | {
         "state": "fetched",

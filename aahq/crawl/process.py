@@ -12,7 +12,7 @@ from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.crawl.fetch import Fetched, download, fsync_files
 from aahq.crawl.host_queues import host_of
-from aahq.reasons import Refusal, Rejected, guarded
+from aahq.reasons import Rejected, Rejection, guarded
 from aahq.web.client import Http
 from aahq.web.interrupts import Stop
 
@@ -34,7 +34,7 @@ class FetchResult:
 
     id: str
     decision: Decision | None
-    outcome: Fetched | Refusal
+    outcome: Fetched | Rejection
 
 
 # A picture to fetch: its id, and its candidate as JSON.
@@ -60,7 +60,7 @@ class FetchWorker:
         for id, text in tasks:
             try:
                 result = guarded(self._one, id, text)
-                done.append(FetchResult(id, None, result) if isinstance(result, Refusal) else result)
+                done.append(FetchResult(id, None, result) if isinstance(result, Rejection) else result)
             except Stop as ended:
                 self._stopped[host_of(ended.url)] = ended
                 stop = stop or ended
@@ -80,15 +80,15 @@ def process_candidate(id: str, candidate: Candidate, context: FetchContext, fold
     case = Case(candidate, context.http, context.optouts, context.permissions)
     try:
         if context.optouts.forgotten(candidate):
-            return FetchResult(id, None, Refusal("removed", ""))
+            return FetchResult(id, None, Rejection("removed", ""))
         decision = case.decide()
         if not decision.allowed:
             return FetchResult(id, decision, _no(decision))
         fetched = download(candidate, context.http, folder, case, partial(_inspect, case))
     except _Removed:
-        return FetchResult(id, None, Refusal("removed", ""))
+        return FetchResult(id, None, Rejection("removed", ""))
     except Rejected as refused:
-        return FetchResult(id, case.decision(refused.reason), Refusal(refused.reason, refused.detail))
+        return FetchResult(id, case.decision(refused.reason), Rejection(refused.reason, refused.detail))
     return FetchResult(id, case.decision(None), fetched)
 
 
@@ -109,6 +109,6 @@ def _inspect(case: Case, file: Path, sha256: str) -> None:
         raise Rejected(refusal.reason, refusal.detail)
 
 
-def _no(decision: Decision) -> Refusal:
+def _no(decision: Decision) -> Rejection:
     last = decision.evidence[-1] if decision.evidence else {}
-    return Refusal(decision.reason or "no_evidence", str(last.get("value") or last.get("detail") or ""))
+    return Rejection(decision.reason or "no_evidence", str(last.get("value") or last.get("detail") or ""))

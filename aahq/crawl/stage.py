@@ -18,7 +18,7 @@ from aahq.remove.opted_out import REASON as OPTED_OUT
 from aahq.remove.opted_out import drop_opted_out
 from aahq.sources import Source, SourcePage
 from aahq.sources.survival import met_by_crawl
-from aahq.stages.engine import Tally, stage_run
+from aahq.stages.engine import StageStats, stage_run
 from aahq.web.interrupts import Stop
 from suite.errors import SuiteError
 
@@ -51,7 +51,7 @@ class CrawlTarget:
         return None if self.limit is None else max(0, self.limit - taken)
 
 
-def run(ledger: Ledger, target: CrawlTarget, context: FetchContext, connections: int = 8) -> Tally:
+def run(ledger: Ledger, target: CrawlTarget, context: FetchContext, connections: int = 8) -> StageStats:
     """List the source from where the last run stopped, and take what may be taken.
 
     Args:
@@ -65,17 +65,17 @@ def run(ledger: Ledger, target: CrawlTarget, context: FetchContext, connections:
     """
     source = target.open()
     context.http.halted.clear()
-    with stage_run(ledger, NAME, None, "pictures") as (tally, step):
+    with stage_run(ledger, NAME, None, "pictures") as (stats, step):
         for _ in range(drop_opted_out(ledger, context.optouts, NAME)):
-            tally.drop(OPTED_OUT)
-        with FetchPool(ledger, context, tally, step, connections) as pool:
+            stats.drop(OPTED_OUT)
+        with FetchPool(ledger, context, stats, step, connections) as pool:
             try:
                 # What an earlier run listed and could not take any more comes first.
                 pool.offer_found()
                 if _take_pages(ledger, target, source, pool):
                     _mark(ledger, target, done=1, stop="")
                 elif _cursor(ledger, target)[1] and not source.local:
-                    tally.notes["hint"] = "this source was listed to its end before; --again lists it anew"
+                    stats.notes["hint"] = "this source was listed to its end before; --again lists it anew"
                 pool.work()
                 if pool.stop is not None:
                     raise pool.stop
@@ -83,8 +83,8 @@ def run(ledger: Ledger, target: CrawlTarget, context: FetchContext, connections:
                 _mark(ledger, target, stop=f"{stop.kind}: {stop}")
                 raise
         if target.source == LISTED:
-            tally.notes |= met_by_crawl(ledger, LISTED)
-    return tally
+            stats.notes |= met_by_crawl(ledger, LISTED)
+    return stats
 
 
 def _take_pages(ledger: Ledger, target: CrawlTarget, source: Source, pool: FetchPool) -> bool:
@@ -106,7 +106,7 @@ def _take_pages(ledger: Ledger, target: CrawlTarget, source: Source, pool: Fetch
                 if page is None:
                     return True
                 remember_total(ledger, target.source, target.query, page.total)
-                new, whole = _record(ledger, target, page, taken, pool.tally, pool.context.optouts)
+                new, whole = _record(ledger, target, page, taken, pool.stats, pool.context.optouts)
                 taken += len(new)
                 pool.offer(new)
                 # A site that ended its part of the crawl is not asked for further pages either.
@@ -115,7 +115,7 @@ def _take_pages(ledger: Ledger, target: CrawlTarget, source: Source, pool: Fetch
         except BaseException as error:
             if listed_before and isinstance(error, SuiteError) and not isinstance(error, Stop):
                 # The disk it came from may be away; all that it held is known.
-                pool.tally.notes["hint"] = f"nothing new was listed: {error}"
+                pool.stats.notes["hint"] = f"nothing new was listed: {error}"
                 return False
             if isinstance(error, Stop):
                 pool.work()
@@ -178,7 +178,7 @@ def _mark(ledger: Ledger, target: CrawlTarget, **values: object) -> None:
 
 
 def _record(
-    ledger: Ledger, target: CrawlTarget, page: SourcePage, taken: int, tally: Tally, optouts: OptOuts
+    ledger: Ledger, target: CrawlTarget, page: SourcePage, taken: int, stats: StageStats, optouts: OptOuts
 ) -> tuple[list[tuple[str, str]], bool]:
     """A page's rows, and its cursor where all of it was wanted, in one transaction.
 
@@ -193,7 +193,7 @@ def _record(
                 whole, share = False, number / len(page.candidates)
                 break
             if optouts.forgotten(candidate):
-                tally.drop("removed")
+                stats.drop("removed")
                 continue
             candidate = _under_own_key(ledger, candidate)
             if ledger.add_candidate(candidate) or _replaces_stub(ledger, candidate):
@@ -206,7 +206,7 @@ def _record(
                 continue
             if ledger.add_candidate(stub):
                 ledger.reject("pictures", picture_id(target.source, lost.key), NAME, lost.reason, lost.detail)
-                tally.drop(lost.reason)
+                stats.drop(lost.reason)
         _mark(ledger, target, taken=taken + len(new), **({"cursor": page.cursor} if whole else {}))
     return new, whole
 

@@ -27,7 +27,7 @@ class Entry:
 
 
 @dataclass(frozen=True, order=True)
-class Link:
+class DuplicatePair:
     """Why two faces belong together: `how` is one of `HOW`."""
 
     a: str
@@ -58,7 +58,7 @@ class DedupIndex:
         # (id, id, mirrored) -> cosine of near embeddings, which are the dear part and found once.
         self._near: dict[tuple[str, str, bool], float] = {}
 
-    def add(self, entries: Iterable[Entry]) -> list[Link]:
+    def add(self, entries: Iterable[Entry]) -> list[DuplicatePair]:
         """Add entries (an id that is known already is left as it is) and return all links, sorted."""
         fresh = {entry.id: entry for entry in entries if entry.id not in self.entries}
         self.entries |= fresh
@@ -99,12 +99,12 @@ class DedupIndex:
         )
         return find_links(faces, near)
 
-    def links(self) -> list[Link]:
+    def links(self) -> list[DuplicatePair]:
         """Every link, sorted."""
         faces = self.faces()
         found = self._links(faces)
         rows = zip(found.i.tolist(), found.j.tolist(), found.how.tolist(), found.value.tolist())
-        return [Link(faces.ids[i], faces.ids[j], HOW[how], value) for i, j, how, value in rows]
+        return [DuplicatePair(faces.ids[i], faces.ids[j], HOW[how], value) for i, j, how, value in rows]
 
     def found(self) -> tuple[Faces, Clusters]:
         """The faces and their clusters, by place."""

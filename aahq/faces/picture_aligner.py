@@ -12,7 +12,7 @@ from PIL import Image
 from aahq.faces.align import FARTHEST, align, crop_quad, is_aligned
 from aahq.faces.dlib_models import load_dlib, model_file
 from aahq.faces.find import FaceFinder, FoundFace
-from aahq.reasons import REASONS, Refusal, guarded
+from aahq.reasons import REASONS, Rejection, guarded
 from suite.errors import SuiteError
 from suite.files import whole_file
 from suite.ownership import claim_file, is_png_of, png_mark
@@ -54,7 +54,7 @@ class PictureAligner:
         pixels of `out`). `{"picture", "landmarks"}` describes: `descriptor`, 128 numbers.
         """
         answer = guarded(self._serve, request)
-        if not isinstance(answer, Refusal):
+        if not isinstance(answer, Rejection):
             return answer
         picture = request.get("picture") if isinstance(request, dict) else None
         what = REASONS[answer.reason].text if answer.reason != "fault" else "the program failed on it"

@@ -19,7 +19,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aahq.release.schema import CARD, COLUMNS, MANIFEST, OWN_FILES, SUMS, UNFINISHED
+from aahq.release.schema import COLUMNS, MANIFEST, METADATA, OWN_FILES, SUMS, UNFINISHED
 from aahq.release.tables import read_rows
 from suite.errors import SuiteError
 from suite.files import PART_SUFFIX
@@ -34,7 +34,7 @@ _SHARD = re.compile(rf"{SHARDS}/{NAME.pattern}-\d{{5,}}\.tar")
 
 def is_release(folder: Path) -> bool:
     """Whether a folder is a release's, finished or not."""
-    return (folder / UNFINISHED).is_file() or has_card(folder / CARD) or _has_manifest(folder / MANIFEST)
+    return (folder / UNFINISHED).is_file() or has_card(folder / METADATA) or _has_manifest(folder / MANIFEST)
 
 
 def has_card(path: Path) -> bool:
@@ -192,7 +192,7 @@ def take_away(root: Path, keep_folder: bool = False) -> None:
         raise SuiteError(f"{root}: is in the way and no release's; move it elsewhere")
     for path in foreign_files(root, exact=False):
         raise SuiteError(f"{root}: {path} is not part of the release; move it elsewhere")
-    marker = {MANIFEST, CARD, UNFINISHED}
+    marker = {MANIFEST, METADATA, UNFINISHED}
     for path in sorted(_walk(root), key=lambda path: path in marker):
         (root / path).unlink(missing_ok=True)
     for name in (IMAGES, SHARDS):

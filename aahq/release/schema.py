@@ -10,12 +10,12 @@ SCHEMA_VERSION = 1
 FORMS = ("folder", "shards", "links")
 DATASHEET, CROISSANT = "DATASHEET.md", "croissant.json"
 CARD_FILES = (DATASHEET, CROISSANT)
-MANIFEST, REJECTS, CARD, SUMS = "manifest.parquet", "rejects.parquet", "release.json", "SHA256SUMS"
+MANIFEST, REJECTS, METADATA, SUMS = "manifest.parquet", "rejects.parquet", "release.json", "SHA256SUMS"
 # What a release may hold after a removal, and what tells of it: see aahq/remove and aahq/release/cards.
 EXTRAS = ("superseded.json", "removals.json")
 # The list of what is own, while a release is written: see aahq/release/own.py.
 UNFINISHED = ".unfinished"
-OWN_FILES = frozenset((MANIFEST, REJECTS, CARD, SUMS, *EXTRAS, *CARD_FILES, "images", "shards"))
+OWN_FILES = frozenset((MANIFEST, REJECTS, METADATA, SUMS, *EXTRAS, *CARD_FILES, "images", "shards"))
 
 
 class Column(NamedTuple):

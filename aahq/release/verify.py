@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aahq.release.schema import CARD, CARD_FILES, COLUMNS, EXTRAS, MANIFEST, REJECTS, SCHEMA_VERSION, SUMS, UNFINISHED
+from aahq.release.schema import (
+    CARD_FILES,
+    COLUMNS,
+    EXTRAS,
+    MANIFEST,
+    METADATA,
+    REJECTS,
+    SCHEMA_VERSION,
+    SUMS,
+    UNFINISHED,
+)
 from aahq.release.store import Pictures
 from aahq.release.tables import read_rows
 from suite.errors import SuiteError
@@ -78,7 +88,7 @@ def verify(root: Path) -> Verdict:
         raise SuiteError(f"RELEASE {root}: no {MANIFEST}; expected a finished release's folder")
     verdict = Verdict(manifest_sha256=sha256_file(manifest))
     _check_card(root, verdict)
-    expected = {MANIFEST, REJECTS, CARD, SUMS}
+    expected = {MANIFEST, REJECTS, METADATA, SUMS}
     if (root / SUMS).is_file():
         # A release of before had no cards, and most have no removals.
         expected |= {path for _, path in _sums(root)} & {*EXTRAS, *CARD_FILES}
@@ -97,15 +107,15 @@ def verify(root: Path) -> Verdict:
 
 
 def _check_card(root: Path, verdict: Verdict) -> None:
-    if not (root / CARD).is_file():
-        verdict.add("missing", CARD)
+    if not (root / METADATA).is_file():
+        verdict.add("missing", METADATA)
         return
     try:
-        card = json.loads((root / CARD).read_text(encoding="utf-8"))
+        card = json.loads((root / METADATA).read_text(encoding="utf-8"))
         verdict.rows = int(card["count"])
         same = card["manifest_sha256"] == verdict.manifest_sha256
     except (ValueError, KeyError, TypeError):
-        verdict.add("changed", CARD)
+        verdict.add("changed", METADATA)
         return
     if card.get("schema") != SCHEMA_VERSION:
         raise SuiteError(f"RELEASE {root}: schema {card.get('schema')!r}; this program reads {SCHEMA_VERSION}")

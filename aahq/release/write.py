@@ -15,13 +15,13 @@ import numpy as np
 from aahq.images.hashes import phash64, phash_hex, pixel_sha256
 from aahq.release.own import NAME, OwnList, claim_release, only_release_writer
 from aahq.release.schema import (
-    CARD,
     CARD_FILES,
     COLUMNS,
     DEFAULTS,
     EXTRAS,
     FORMS,
     MANIFEST,
+    METADATA,
     REJECT_COLUMNS,
     REJECTS,
     SCHEMA_VERSION,
@@ -224,11 +224,11 @@ def _write_beside(
     # The cards read releases, and so stand above this file.
     from aahq.release.cards import make_cards
 
-    write_json(root / CARD, told)
+    write_json(root / METADATA, told)
     beside = {**extras, **make_cards(root, manifest, told, shards)}
     for file in (*EXTRAS, *CARD_FILES):
         if file in beside:
             write_whole(root / file, beside[file])
         else:
             (root / file).unlink(missing_ok=True)
-    return [REJECTS, CARD, *sorted(beside)]
+    return [REJECTS, METADATA, *sorted(beside)]

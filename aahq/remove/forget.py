@@ -26,7 +26,7 @@ def with_tombstones(folder: Path, optouts: Path | None) -> OptOuts:
     return OptOuts(optouts, buried if buried else None)
 
 
-def bury(ledger: Ledger, id: str, tombstones: Tombstones) -> None:
+def add_tombstones(ledger: Ledger, id: str, tombstones: Tombstones) -> None:
     """Add a picture's addresses, digests and hashes, and those of its faces, to the tombstones."""
     row = ledger.db.execute(
         "SELECT candidate, image_url, response_sha256, pixel_sha256, phash FROM pictures WHERE id = ?", (id,)
@@ -45,7 +45,7 @@ def bury(ledger: Ledger, id: str, tombstones: Tombstones) -> None:
 
 
 def drop_rows(ledger: Ledger, ids: Iterable[str]) -> None:
-    """Delete pictures with their faces; inside a transaction. `sweep` must follow, and follows after a kill too."""
+    """Delete pictures with their faces; inside a transaction. `delete_orphans` must follow, and follows after a kill too."""
     for id in ids:
         gone = ledger.db.execute("DELETE FROM pictures WHERE id = ? RETURNING key", (id,)).fetchone()
         if gone is not None:
@@ -54,7 +54,7 @@ def drop_rows(ledger: Ledger, ids: Iterable[str]) -> None:
     ledger.put(PENDING, True)
 
 
-def returned(ledger: Ledger, ids: list[str], tombstones: Tombstones) -> None:
+def drop_reappeared(ledger: Ledger, ids: list[str], tombstones: Tombstones) -> None:
     """Forget works that came back under another address, which gets its tombstone too; outside of a transaction.
 
     Only at the end of a stage: a file that is being written has no row yet.
@@ -62,13 +62,13 @@ def returned(ledger: Ledger, ids: list[str], tombstones: Tombstones) -> None:
     if not ids:
         return
     for id in ids:
-        bury(ledger, id, tombstones)
+        add_tombstones(ledger, id, tombstones)
     tombstones.write(ledger.folder / TOMBSTONES)
     with ledger.transaction():
         drop_rows(ledger, ids)
     forget_tiles(ledger.folder, ids)
-    sweep(ledger)
-    scrub(ledger)
+    delete_orphans(ledger)
+    vacuum(ledger)
 
 
 def forget_tiles(folder: Path, ids: Iterable[str]) -> None:
@@ -92,8 +92,8 @@ def forget_drawn(ledger: Ledger) -> None:
                 Path(path).unlink()
 
 
-def sweep(ledger: Ledger) -> int:
-    """Remove the build's files that no row names; returns how many. `scrub` is to follow.
+def delete_orphans(ledger: Ledger) -> int:
+    """Remove the build's files that no row names; returns how many. `vacuum` is to follow.
 
     Does nothing unless rows were dropped since the last sweep.
     """
@@ -111,7 +111,7 @@ def sweep(ledger: Ledger) -> int:
     return removed
 
 
-def scrub(ledger: Ledger) -> None:
+def vacuum(ledger: Ledger) -> None:
     """Write the database anew: SQLite leaves deleted text in free pages and in its log."""
     ledger.db.execute("VACUUM")
     ledger.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from aahq.candidates import Candidate
 from aahq.consent.optouts import OptOuts
 from aahq.ledger import Ledger
-from aahq.remove.forget import PENDING, forget_drawn, forget_tiles, scrub, sweep
+from aahq.remove.forget import PENDING, delete_orphans, forget_drawn, forget_tiles, vacuum
 from aahq.remove.releases import locate, refuse_broken, take_out
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
 
@@ -42,7 +42,7 @@ def drop_opted_out(ledger: Ledger, optouts: OptOuts, stage: str) -> int:
 
 
 def reject(ledger: Ledger, id: str, stage: str, why: str) -> None:
-    """Reject one picture and give up its file and its faces; inside a transaction. `sweep` must follow."""
+    """Reject one picture and give up its file and its faces; inside a transaction. `delete_orphans` must follow."""
     ledger.reject("pictures", id, stage, REASON, why)
     ledger.update("pictures", id, file=None)
     # A face that is not there cannot be kept by what a person once decided about it.
@@ -55,13 +55,13 @@ def finish_opt_outs(ledger: Ledger) -> None:
     ids = ledger.get(UNDER_WAY)
     if ids is None:
         return
-    sweep(ledger)
+    delete_orphans(ledger)
     forget_drawn(ledger)
     forget_tiles(ledger.folder, ids)
     take_out(ledger, set(ids), Tombstones.read(ledger.folder / TOMBSTONES))
     with ledger.transaction():
         ledger.db.execute("DELETE FROM meta WHERE name = ?", (UNDER_WAY,))
-    scrub(ledger)
+    vacuum(ledger)
 
 
 def _blocked(ledger: Ledger, optouts: OptOuts) -> Iterator[tuple[str, str]]:

@@ -19,14 +19,14 @@ from aahq.folder import LOCK
 from aahq.ledger import LEDGER, Ledger
 from aahq.own import FACES, NOTES, PICTURES, REPORT, REVIEW
 from aahq.release.own import IMAGES, claim_release, has_card, is_release, only_release_writer, own_files
-from aahq.release.schema import CARD, MANIFEST, REJECTS, UNFINISHED
+from aahq.release.schema import MANIFEST, METADATA, REJECTS, UNFINISHED
 from aahq.release.tables import read_rows
 from aahq.remove.shrink import (
     SUPERSEDED,
     digest_of,
     extra_files,
     open_release,
-    read_card,
+    read_metadata,
     read_superseded,
     refuse_fixed,
     settle,
@@ -65,9 +65,9 @@ def choose_layout(ledger: Ledger, folder: Path, given: dict[str, Any]) -> Layout
     """
     layouts = ledger.get(LAYOUTS) or {}
     before = layouts.get(_place(ledger, folder.absolute()))
-    if before is None and has_card(folder / CARD):
+    if before is None and has_card(folder / METADATA):
         # A folder of before: its release says how it was written.
-        card = read_card(folder)
+        card = read_metadata(folder)
         before = {name: card[name] for name in ("form", "public", "shard_bytes", "quotas") if name in card}
     if before is None:
         before = layouts.get(LAST, {})

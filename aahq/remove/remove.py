@@ -16,7 +16,7 @@ from typing import Any
 
 from aahq.candidates import Candidate
 from aahq.ledger import Ledger
-from aahq.remove.forget import PENDING, bury, drop_rows, forget_drawn, forget_tiles, scrub, sweep
+from aahq.remove.forget import PENDING, add_tombstones, delete_orphans, drop_rows, forget_drawn, forget_tiles, vacuum
 from aahq.remove.releases import locate, owed, refuse_broken, settle_owed, take_out
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
 from aahq.web.addresses import AddressPattern, address_keys, address_pattern, name_key
@@ -170,8 +170,8 @@ def finish_removal(ledger: Ledger) -> Removed | None:
     if intent is not None:
         return _carry_out(ledger, intent)
     settle_owed(ledger)
-    if sweep(ledger):
-        scrub(ledger)
+    if delete_orphans(ledger):
+        vacuum(ledger)
     return None
 
 
@@ -182,12 +182,12 @@ def _carry_out(ledger: Ledger, intent: dict[str, Any]) -> Removed:
     for kind, value in intent["stones"]:
         tombstones.add(kind, value)
     for id in ids:
-        bury(ledger, id, tombstones)
+        add_tombstones(ledger, id, tombstones)
         done.faces += int(ledger.one("SELECT count(*) FROM faces WHERE picture = ?", (id,)))
     tombstones.write(ledger.folder / TOMBSTONES)
     with ledger.transaction():
         drop_rows(ledger, ids)
-    done.files = sweep(ledger)
+    done.files = delete_orphans(ledger)
     forget_drawn(ledger)
     forget_tiles(ledger.folder, ids)
     _forget_decisions(ledger.folder, set(ids))
@@ -195,7 +195,7 @@ def _carry_out(ledger: Ledger, intent: dict[str, Any]) -> Removed:
     done.owed = owed(ledger)
     with ledger.transaction():
         ledger.db.execute("DELETE FROM meta WHERE name IN (?, ?)", (INTENT, PENDING))
-    scrub(ledger)
+    vacuum(ledger)
     return done
 
 

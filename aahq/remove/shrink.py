@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aahq.release.own import only_release_writer, refuse_foreign, take_away
-from aahq.release.schema import CARD, MANIFEST, REJECTS
+from aahq.release.schema import MANIFEST, METADATA, REJECTS
 from aahq.release.store import Pictures
 from aahq.release.tables import read_rows
 from aahq.release.write import Written, write
@@ -66,18 +66,18 @@ def _roots(folder: Path) -> tuple[Path, ...]:
     return folder, folder / "release", folder.parent if folder.name == MANIFEST else folder
 
 
-def read_card(root: Path) -> dict[str, Any]:
+def read_metadata(root: Path) -> dict[str, Any]:
     """A release's `release.json`.
 
     Raises:
         SuiteError: it is not there, or is no card.
     """
     try:
-        card = json.loads((root / CARD).read_bytes())
+        card = json.loads((root / METADATA).read_bytes())
         if not isinstance(card, dict) or not {"name", "recipe", "size", "form"} <= card.keys():
             raise ValueError("name, recipe, size or form is missing")
     except (OSError, ValueError, RecursionError) as error:
-        raise SuiteError(f"RELEASE {root / CARD}: {error}; get it again, or run 'aahq release'") from None
+        raise SuiteError(f"RELEASE {root / METADATA}: {error}; get it again, or run 'aahq release'") from None
     return card
 
 
@@ -141,7 +141,7 @@ def shrink(root: Path, change: Change, rejects: Callable[[Row], bool], extras: M
         SuiteError: the release lost pictures of its own, or cannot be put in its place.
     """
     refuse_fixed(root)
-    card = read_card(root)
+    card = read_metadata(root)
     fresh, old = _beside(root)
     with Pictures(root) as pictures:
 

@@ -9,7 +9,7 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
-from aahq.folder import only_writer
+from aahq.folder import exclusive_lock
 from aahq.ledger import LEDGER
 from aahq.review.log import FOLDER
 from suite.errors import SuiteError
@@ -37,7 +37,7 @@ def serve(out: Path, reviewer: str, port: int, opened: Callable[[str], object], 
         raise SuiteError(f"review: {error.name} is not installed; run: pip install 'aahq-blendgan[review]'") from None
     if not (out / LEDGER).is_file():
         raise SuiteError(f"OUT {out}: no {LEDGER} there; start with 'aahq build {out} --source ...'")
-    with only_writer(out / FOLDER), _bound(port) as bound:
+    with exclusive_lock(out / FOLDER), _bound(port) as bound:
         at = bound.getsockname()[1]
         session = Session(out, reviewer)
         session.pictures.make_first(session.catalog.items)

@@ -16,7 +16,7 @@ from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, SourcePage, Unusable
 from aahq.sources.reading import Records, listing, need, says_ai_made, tag_names, text
 from aahq.web.client import Http
-from aahq.web.interrupts import Changed
+from aahq.web.interrupts import FormatChanged
 from suite.errors import SuiteError, did_you_mean
 
 SITE = "https://www.artstation.com"
@@ -65,7 +65,7 @@ class ArtStation:
             try:
                 works = need(found, "data", list, url)
             except Rejected as refused:
-                raise Changed(url, refused.detail) from None
+                raise FormatChanged(url, refused.detail) from None
             if not works:
                 return
             candidates: list[Candidate] = []
@@ -74,7 +74,7 @@ class ArtStation:
                 self._read_work(records, work, candidates, unusable)
             records.settle()
             if len(unusable) == len(works) and all(row.reason == "bad_record" for row in unusable):
-                raise Changed(url, f"none of {len(works)} works could be read ({unusable[0].detail})")
+                raise FormatChanged(url, f"none of {len(works)} works could be read ({unusable[0].detail})")
             seen, page = seen + len(works), page + 1
             yield SourcePage(candidates, f"page={page} works={seen}", unusable)
             total = found.get("total_count")
@@ -90,7 +90,7 @@ class ArtStation:
                 if wanted in (text(need(channel, key, str, url)).casefold() for key in ("uri", "name")):
                     return need(channel, "id", int, url)
         except Rejected as refused:
-            raise Changed(url, refused.detail) from None
+            raise FormatChanged(url, refused.detail) from None
         raise SuiteError(
             f"--channel: no {self.channel!r}{did_you_mean(self.channel, [str(c['uri']) for c in channels])}"
         )

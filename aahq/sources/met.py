@@ -14,7 +14,7 @@ from aahq.sources import SourceOptions
 from aahq.sources.museum import Listed, Museum, Work, decade, query_url, same_id, strings
 from aahq.sources.reading import Records, listing, need, text
 from aahq.web.client import Http
-from aahq.web.interrupts import Changed
+from aahq.web.interrupts import FormatChanged
 from suite.errors import SuiteError
 
 PAGE = 20
@@ -48,7 +48,7 @@ class Met(Museum):
         if ids is None and isinstance(found, dict) and found.get("total") == 0:
             return []
         if not isinstance(ids, list) or not all(type(number) is int and number >= 0 for number in ids):
-            raise Changed(url, f"objectIDs is {ids!r:.80}, expected a list of numbers")
+            raise FormatChanged(url, f"objectIDs is {ids!r:.80}, expected a list of numbers")
         return sorted(set(ids))
 
     def record_url(self, id: str) -> str:

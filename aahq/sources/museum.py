@@ -19,7 +19,7 @@ from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, SourcePage, Unusable
 from aahq.sources.reading import Records, listing, text
 from aahq.web.client import Http
-from aahq.web.interrupts import Changed
+from aahq.web.interrupts import FormatChanged
 from suite.errors import SuiteError
 
 END = "end"
@@ -115,7 +115,7 @@ class Museum:
                     unusable.append(Unusable(item.id, None, refused.reason, refused.detail))
             records.settle()
             if len(unusable) == len(works) > 1 and all(row.reason == "bad_record" for row in unusable):
-                raise Changed(self.base, f"none of {len(works)} works could be read ({unusable[0].detail})")
+                raise FormatChanged(self.base, f"none of {len(works)} works could be read ({unusable[0].detail})")
             yield SourcePage(candidates, position, unusable, self.total)
 
     def _batches(self, http: Http, cursor: str | None) -> Iterator[tuple[list[Listed], str]]:
@@ -127,9 +127,9 @@ class Museum:
             try:
                 works, following = self.listed(found, url)
             except Rejected as refused:
-                raise Changed(url, refused.detail) from None
+                raise FormatChanged(url, refused.detail) from None
             if following is not None and following in seen:
-                raise Changed(url, f"its next page is {following!r} again")
+                raise FormatChanged(url, f"its next page is {following!r} again")
             seen.add(following)
             total = self.listed_total(found)
             self.total = total if type(total) is int and total >= 0 else None

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from aahq.reasons import REASONS, Rejected
 from aahq.web.client import Http
-from aahq.web.interrupts import Busy, Changed, Disallowed
+from aahq.web.interrupts import FormatChanged, RobotsDisallowed, SiteBusy
 
 JSON = "application/json"
 T = TypeVar("T")
@@ -33,16 +33,16 @@ def listing(http: Http, url: str, headers: Mapping[str, str] | None = None) -> A
     """The JSON of an address without which the source cannot go on.
 
     Raises:
-        Stop: whatever is in the way: the site's format (`Changed`), its state (`Busy`), its rules (`Disallowed`, `Challenged`).
+        Stop: the format changed (`FormatChanged`), the site is busy (`SiteBusy`) or forbids it (`RobotsDisallowed`, `BotChallenge`).
     """
     try:
         return http.get(url, JSON, headers=headers).ok().json()
     except Rejected as refused:
         if refused.reason == "robots":
-            raise Disallowed(url, refused.detail) from None
+            raise RobotsDisallowed(url, refused.detail) from None
         if refused.reason in UNANSWERED | REFUSED:
-            raise Busy(url, str(refused)) from None
-        raise Changed(url, str(refused)) from None
+            raise SiteBusy(url, str(refused)) from None
+        raise FormatChanged(url, str(refused)) from None
 
 
 class Records:
@@ -65,9 +65,9 @@ class Records:
             answer = self._http.get(url, JSON, headers=self._headers).ok()
         except Rejected as refused:
             if refused.reason == "robots":
-                raise Disallowed(url, refused.detail) from None
+                raise RobotsDisallowed(url, refused.detail) from None
             if refused.reason in UNANSWERED:
-                raise Busy(url, str(refused)) from None
+                raise SiteBusy(url, str(refused)) from None
             if refused.reason in REFUSED:
                 self._in_a_row, self._refusal = self._in_a_row + 1, str(refused)
                 if self._in_a_row >= REFUSALS_IN_A_ROW:
@@ -86,7 +86,7 @@ class Records:
         """
         if self._in_a_row:
             if self._given is None:
-                raise Busy(self._refusal.split(": ")[1], f"{self._refusal}, and no other record was given")
+                raise SiteBusy(self._refusal.split(": ")[1], f"{self._refusal}, and no other record was given")
             listing(self._http, self._given, self._headers)
             self._in_a_row = 0
 

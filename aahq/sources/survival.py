@@ -16,7 +16,7 @@ STATES = ("alive", "changed", "gone", "refused", "unknown")
 
 
 @dataclass(frozen=True)
-class Alive:
+class LinkStatus:
     """What became of one entry.
 
     Attributes:
@@ -31,7 +31,7 @@ class Alive:
     detail: str
 
 
-def survival(candidates: Iterable[Candidate], http: Http) -> Iterator[Alive]:
+def survival(candidates: Iterable[Candidate], http: Http) -> Iterator[LinkStatus]:
     """Ask by HEAD what became of each entry, in order; no picture is fetched. Raises `aahq.web.interrupts.Stop`.
 
     The list holds no digest, so a picture that was replaced under the same address still counts as alive.
@@ -40,19 +40,19 @@ def survival(candidates: Iterable[Candidate], http: Http) -> Iterator[Alive]:
         yield _alive(candidate, http)
 
 
-def _alive(candidate: Candidate, http: Http) -> Alive:
+def _alive(candidate: Candidate, http: Http) -> LinkStatus:
     url = candidate.image_urls[0]
     try:
         answer = http.head(url).ok()
     except Rejected as refused:
-        return Alive(candidate.key, refused.entry.link, str(refused))
+        return LinkStatus(candidate.key, refused.entry.link, str(refused))
     kind = answer.headers.get("Content-Type", "")
     if not kind.lower().startswith("image/"):
-        return Alive(candidate.key, "changed", f"{url} is {kind[:60]!r}")
+        return LinkStatus(candidate.key, "changed", f"{url} is {kind[:60]!r}")
     if answer.url != url:
-        return Alive(candidate.key, "changed", f"{url} redirects to {answer.url}")
+        return LinkStatus(candidate.key, "changed", f"{url} redirects to {answer.url}")
     reserved = header_reservation(answer.headers)
-    return Alive(candidate.key, "refused" if reserved else "alive", reserved or url)
+    return LinkStatus(candidate.key, "refused" if reserved else "alive", reserved or url)
 
 
 def met_by_crawl(ledger: Ledger, source: str) -> dict[str, int]:

@@ -24,10 +24,10 @@ from aahq.images import decode
 from aahq.images.hashes import phash64, phash_hex, pixel_sha256
 from aahq.ledger import Ledger
 from aahq.quality import assess
-from aahq.reasons import Refusal, guarded
+from aahq.reasons import Rejection, guarded
 from aahq.release.store import encode_png
 from aahq.remove.tombstones import Tombstones
-from aahq.stages.engine import BATCH, Engine, Tally
+from aahq.stages.engine import BATCH, Engine, StageStats
 from aahq.stages.rows import Answers, Task, run_rows
 from suite.files import canonical_json, sha256_bytes, write_whole
 
@@ -35,15 +35,15 @@ NAME = "align"
 FACE_COLUMNS = ("id", "box", "landmarks", "detector", "score", "inter_ocular", "yaw", "pitch", "roll")
 
 
-def run(ledger: Ledger, engine: Engine, size: int, tombstones: Tombstones | None = None) -> Tally:
+def run(ledger: Ledger, engine: Engine, size: int, tombstones: Tombstones | None = None) -> StageStats:
     """Align every found face to `size` pixels; pictures with a face that was taken out on request are forgotten."""
     total, work = ledger.count("faces", "found"), partial(_work, ledger.folder, size)
 
-    def accept(id: str, made: dict[str, Any]) -> Refusal | None:
+    def accept(id: str, made: dict[str, Any]) -> Rejection | None:
         if tombstones is not None and (
             tombstones.holds((made["pixel_sha256"],)) or tombstones.near_face(made["phash"])
         ):
-            return Refusal("removed", "")
+            return Rejection("removed", "")
         keep_aligned(ledger, id, size, made)
         return None
 
@@ -105,7 +105,7 @@ def _work(folder: Path, size: int, tasks: list[Task]) -> Answers[dict[str, Any]]
     for source, rows in groupby(tasks, key=lambda task: str(task["source"])):
         picture = guarded(decode.canonical, folder / source)
         for row in rows:
-            made = picture if isinstance(picture, Refusal) else guarded(_make, folder, picture.rgb, row, size)
+            made = picture if isinstance(picture, Rejection) else guarded(_make, folder, picture.rgb, row, size)
             answers.append((row["id"], made))
     return answers
 

@@ -16,8 +16,8 @@ from aahq.dedup.cluster import HOW, SIMILARITY, Clusters, Faces, Links, assign_s
 from aahq.dedup.embedding import WIDTH
 from aahq.dedup.search import Pairs, near_embeddings
 from aahq.ledger import Ledger
-from aahq.reasons import Refusal, guarded
-from aahq.stages.engine import Tally, stage_run
+from aahq.reasons import Rejection, guarded
+from aahq.stages.engine import StageStats, stage_run
 from suite.files import digest
 
 NAME = "dedup"
@@ -42,7 +42,7 @@ _FACES = (
 _SET = "clustered"
 
 
-def run(ledger: Ledger, seed: int = 0) -> Tally:
+def run(ledger: Ledger, seed: int = 0) -> StageStats:
     """Cluster the aligned faces and choose each cluster's keeper; one transaction. Nothing where nothing has changed.
 
     Args:
@@ -52,19 +52,19 @@ def run(ledger: Ledger, seed: int = 0) -> Tally:
     set_now = _set_now(ledger, seed)
     unchanged = ledger.get(_SET) == set_now and not ledger.count("faces", "aligned")
     total = 0 if unchanged else int(ledger.one(f"SELECT count(*) FROM faces f WHERE {TAKES_PART}"))
-    with stage_run(ledger, NAME, total, "faces") as (tally, step):
+    with stage_run(ledger, NAME, total, "faces") as (stats, step):
         if unchanged:
-            return tally
+            return stats
         read = _Read(ledger)
-        read.refuse(tally)
+        read.refuse(stats)
         faces = read.faces()
         near = _near(ledger, faces, np.array(read.fresh, bool), step)
         links = find_links(faces, near)
         clusters = find_clusters(faces, links)
         with ledger.transaction():
-            _write(ledger, faces, links, clusters, seed, tally)
+            _write(ledger, faces, links, clusters, seed, stats)
             ledger.put(_SET, _set_now(ledger, seed))
-    return tally
+    return stats
 
 
 def _set_now(ledger: Ledger, seed: int) -> dict[str, Any]:
@@ -79,24 +79,24 @@ class _Read:
     ledger: Ledger
     columns: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     fresh: list[bool] = field(default_factory=list)
-    refused: list[tuple[str, Refusal]] = field(default_factory=list)
+    refused: list[tuple[str, Rejection]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for row in self.ledger.rows(_FACES):
             read = guarded(_columns, row)
-            if isinstance(read, Refusal):
+            if isinstance(read, Rejection):
                 self.refused.append((row["id"], read))
                 continue
             for name, value in read.items():
                 self.columns[name].append(value)
             self.fresh.append(row["place"] is not None and not row["compared"])
 
-    def refuse(self, tally: Tally) -> None:
+    def refuse(self, stats: StageStats) -> None:
         """Reject what could not be read."""
         with self.ledger.transaction():
             for id, refusal in self.refused:
                 self.ledger.reject("faces", id, NAME, refusal.reason, refusal.detail, refusal.trace)
-                tally.drop(refusal.reason)
+                stats.drop(refusal.reason)
 
     def faces(self) -> Faces:
         """The faces, by rising id."""
@@ -186,7 +186,7 @@ def _near(ledger: Ledger, faces: Faces, fresh: np.ndarray, step: Any) -> Pairs:
     return Pairs(i, j, table[:, 2].astype(np.float32), table[:, 3].astype(bool))
 
 
-def _write(ledger: Ledger, faces: Faces, links: Links, clusters: Clusters, seed: int, tally: Tally) -> None:
+def _write(ledger: Ledger, faces: Faces, links: Links, clusters: Clusters, seed: int, stats: StageStats) -> None:
     ids, why = faces.ids, _why(faces, links)
     splits = assign_splits({id: ids[first] for id, first in zip(ids, clusters.component)}, SPLITS, seed)
 
@@ -202,11 +202,11 @@ def _write(ledger: Ledger, faces: Faces, links: Links, clusters: Clusters, seed:
         map(columns, range(len(ids))),
     )
     sizes = Counter(clusters.cluster)
-    tally.keep(len(sizes))
+    stats.keep(len(sizes))
     for _ in range(len(ids) - len(sizes)):
-        tally.drop("duplicate")
-    tally.notes["clusters of several"] = sum(size > 1 for size in sizes.values())
-    tally.notes["largest cluster"] = max(sizes.values(), default=0)
+        stats.drop("duplicate")
+    stats.notes["clusters of several"] = sum(size > 1 for size in sizes.values())
+    stats.notes["largest cluster"] = max(sizes.values(), default=0)
 
 
 def _why(faces: Faces, links: Links) -> dict[int, str]:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from aahq.ledger import Ledger
-from aahq.reasons import Refusal
+from aahq.reasons import Rejection
 from suite.children import end_with_pool
 from suite.errors import SuiteError
 from suite.progress import progress
@@ -37,7 +37,7 @@ R = TypeVar("R")
 
 
 @dataclass
-class Tally:
+class StageStats:
     """What one run of a stage did.
 
     Attributes:
@@ -152,7 +152,7 @@ def _start_worker() -> None:
     end_with_pool()
 
 
-class Flow(Generic[T, R]):
+class BoundedSubmitter(Generic[T, R]):
     """Batches on their way through an engine: a bounded number of them, each committed here as it comes back.
 
     Raises:
@@ -213,7 +213,7 @@ def run_batches(
     batches: Iterable[list[T]],
     work: Callable[[list[T]], R],
     commit: Callable[[R], None],
-    died: Callable[[T, Refusal], R] | None = None,
+    died: Callable[[T, Rejection], R] | None = None,
 ) -> None:
     """Send every batch to `work` and give its result to `commit` here, with a bounded number in flight.
 
@@ -226,7 +226,7 @@ def run_batches(
     """
     left, deaths = iter(batches), 0
     while True:
-        flow = Flow(engine, work, commit)
+        flow = BoundedSubmitter(engine, work, commit)
         try:
             flow.feed(left)
             flow.drain()
@@ -241,7 +241,7 @@ def run_batches(
                     deaths += 1
                     if deaths > DEATHS:
                         raise WorkerDiedError from None
-                    result = died(row, Refusal("fault", "the worker process died on it (a crash, or out of memory)"))
+                    result = died(row, Rejection("fault", "the worker process died on it (a crash, or out of memory)"))
                 commit(result)
             engine.executor = engine.renew(engine.in_flight // 2)
         finally:
@@ -267,23 +267,23 @@ class WorkerDiedError(SuiteError):
 @contextmanager
 def stage_run(
     ledger: Ledger, name: str, total: int | None, unit: str
-) -> Iterator[tuple[Tally, Callable[[int], object]]]:
+) -> Iterator[tuple[StageStats, Callable[[int], object]]]:
     """Time a stage with a progress bar (none for a total of 0), and leave a line in the ledger's `runs`.
 
     Yields the tally and the bar's step.
     """
-    tally = Tally(name)
+    stats = StageStats(name)
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     try:
         if total == 0:
-            yield tally, lambda count: None
+            yield stats, lambda count: None
         else:
             with progress(what=name, total=total, unit=unit) as bar:
-                yield tally, bar.update
+                yield stats, bar.update
     finally:
-        tally.seconds = time.perf_counter() - clock
-        if tally.rows:
+        stats.seconds = time.perf_counter() - clock
+        if stats.rows:
             ledger.db.execute(
                 "INSERT INTO runs (stage, started_at, seconds, rows, kept) VALUES (?, ?, ?, ?, ?)",
-                (name, started, tally.seconds, tally.rows, tally.kept),
+                (name, started, stats.seconds, stats.rows, stats.kept),
             )

@@ -15,13 +15,13 @@ from aahq.faces.find import FaceFinder
 from aahq.images import decode
 from aahq.ledger import Ledger, face_id
 from aahq.reasons import Rejected, guarded
-from aahq.stages.engine import BATCH, Engine, Tally
+from aahq.stages.engine import BATCH, Engine, StageStats
 from aahq.stages.rows import Answers, Task, run_rows
 
 NAME = "faces"
 
 
-def run(ledger: Ledger, engine: Engine) -> Tally:
+def run(ledger: Ledger, engine: Engine) -> StageStats:
     """Find the faces of every screened picture."""
     batches = ledger.pending("pictures", "screened", "id, file, candidate", BATCH)
     total, work = ledger.count("pictures", "screened"), partial(_work, ledger.folder)
@@ -32,9 +32,9 @@ def run(ledger: Ledger, engine: Engine) -> Tally:
             ledger.insert("faces", {"id": face_id(id, number), "picture": id, "number": number, **face})
         ledger.update("pictures", id, state="faced")
 
-    tally = run_rows(ledger, engine, NAME, "pictures", total, batches, work, accept)
-    tally.notes["faces"] = ledger.count("faces") - before
-    return tally
+    stats = run_rows(ledger, engine, NAME, "pictures", total, batches, work, accept)
+    stats.notes["faces"] = ledger.count("faces") - before
+    return stats
 
 
 @cache

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from aahq.ledger import Ledger
 from aahq.quality import Scores, Thresholds, Verdict, judge, load_thresholds, parse_thresholds
-from aahq.reasons import Refusal, guarded
+from aahq.reasons import Rejection, guarded
 from aahq.stages.dedup import QUAD_SIDE, TAKES_PART
-from aahq.stages.engine import Tally, stage_run
+from aahq.stages.engine import StageStats, stage_run
 
 NAME, THRESHOLDS = "quality", "thresholds"
 # The faces of the next clusters, best first. By name of the index: going by states, each query would sort all the rest.
@@ -24,7 +24,7 @@ _NEXT = (
 )
 
 
-def run(ledger: Ledger, thresholds: Path | None = None) -> Tally:
+def run(ledger: Ledger, thresholds: Path | None = None) -> StageStats:
     """Judge every cluster's keeper, and while it fails the next best copy; one transaction.
 
     Args:
@@ -37,11 +37,11 @@ def run(ledger: Ledger, thresholds: Path | None = None) -> Tally:
         ledger.put(THRESHOLDS, thresholds.read_bytes().decode("utf-8-sig"))
     limits = kept_thresholds(ledger)
     total = int(ledger.one(f"SELECT count(*) FROM faces f WHERE {TAKES_PART} AND f.keeper = 1"))
-    with stage_run(ledger, NAME, total, "faces") as (tally, step), ledger.transaction():
+    with stage_run(ledger, NAME, total, "faces") as (stats, step), ledger.transaction():
         for members in _clusters(ledger):
-            _settle(ledger, members, limits, tally)
+            _settle(ledger, members, limits, stats)
             step(1)
-    return tally
+    return stats
 
 
 def kept_thresholds(ledger: Ledger) -> Thresholds:
@@ -65,7 +65,7 @@ def _clusters(ledger: Ledger) -> Iterator[list[tuple[str, str]]]:
             yield [(row["id"], row["quality"]) for row in members]
 
 
-def _settle(ledger: Ledger, members: list[tuple[str, str]], limits: Thresholds, tally: Tally) -> None:
+def _settle(ledger: Ledger, members: list[tuple[str, str]], limits: Thresholds, stats: StageStats) -> None:
     kept = ""
     for number, (id, scores) in enumerate(members):
         if kept:
@@ -74,21 +74,21 @@ def _settle(ledger: Ledger, members: list[tuple[str, str]], limits: Thresholds, 
             ledger.update("faces", id, state="duplicate", stage="dedup", reason="duplicate", detail=detail, flag="")
             continue
         verdict = guarded(_judged, scores, limits)
-        if isinstance(verdict, Refusal):
+        if isinstance(verdict, Rejection):
             ledger.reject("faces", id, NAME, verdict.reason, verdict.detail, verdict.trace)
-            tally.drop(verdict.reason)
+            stats.drop(verdict.reason)
             continue
         if verdict is not None and verdict.level == "reject":
             ledger.reject("faces", id, NAME, verdict.reason, verdict.detail)
-            tally.drop(verdict.reason)
+            stats.drop(verdict.reason)
             continue
         kept = id
         ledger.update("faces", id, state="kept", stage="", reason="", detail="", flag=_flag(verdict))
-        tally.keep()
+        stats.keep()
         if number:
-            tally.notes["stood in"] = tally.notes.get("stood in", 0) + 1
+            stats.notes["stood in"] = stats.notes.get("stood in", 0) + 1
         if verdict is not None:
-            tally.notes["flagged for review"] = tally.notes.get("flagged for review", 0) + 1
+            stats.notes["flagged for review"] = stats.notes.get("flagged for review", 0) + 1
 
 
 def _judged(scores: str, limits: Thresholds) -> Verdict | None:

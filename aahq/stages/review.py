@@ -14,7 +14,7 @@ from aahq.ledger import Ledger, face_id
 from aahq.review.agreement import Ruling, rulings
 from aahq.review.log import DROP_REASONS, read_log
 from aahq.review.points import check_points, face_columns
-from aahq.stages.engine import Tally, stage_run
+from aahq.stages.engine import StageStats, stage_run
 from suite.errors import SuiteError
 
 NAME = "review"
@@ -23,7 +23,7 @@ PLACE = ("box", "landmarks", "detector", "score", "inter_ocular", "yaw", "pitch"
 NO_FACE = ("rejected", "faces", "no_face", "no detector found a face; a person may place one")
 
 
-def run(ledger: Ledger, judge_again: Callable[[], object]) -> Tally:
+def run(ledger: Ledger, judge_again: Callable[[], object]) -> StageStats:
     """Bring the ledger to what the log of decisions says.
 
     Args:
@@ -37,13 +37,13 @@ def run(ledger: Ledger, judge_again: Callable[[], object]) -> Tally:
         moved = _place(ledger, ruled)
     if moved or ledger.count("faces", "found"):
         judge_again()
-    with stage_run(ledger, NAME, len(ruled), "faces") as (tally, step), ledger.transaction():
+    with stage_run(ledger, NAME, len(ruled), "faces") as (stats, step), ledger.transaction():
         if moved:
-            tally.notes["points placed or taken back"] = moved
+            stats.notes["points placed or taken back"] = moved
         for id, ruling in ruled.items():
-            _rule(ledger, id, ruling, ruled, tally)
+            _rule(ledger, id, ruling, ruled, stats)
             step(1)
-    return tally
+    return stats
 
 
 def _restore(ledger: Ledger) -> None:
@@ -99,7 +99,7 @@ def _place_one(ledger: Ledger, id: str, points: np.ndarray) -> int:
     return 1
 
 
-def _rule(ledger: Ledger, id: str, ruling: Ruling, ruled: dict[str, Ruling], tally: Tally) -> None:
+def _rule(ledger: Ledger, id: str, ruling: Ruling, ruled: dict[str, Ruling], stats: StageStats) -> None:
     row = ledger.db.execute(f"SELECT {', '.join(STATE)}, cluster FROM faces WHERE id = ?", (id,)).fetchone()
     if row is None:
         return
@@ -109,7 +109,7 @@ def _rule(ledger: Ledger, id: str, ruling: Ruling, ruled: dict[str, Ruling], tal
         if row["stage"] == "quality":
             _stand_back(ledger, id, row["cluster"], ruled)
         _move(ledger, id, state="kept", reason="", detail="a person keeps it", flag="")
-        tally.keep()
+        stats.keep()
     elif row["state"] == "kept":
         # Who decided stays in the log: the table of rejects is handed on.
         if ruling.verdict == "drop":
@@ -117,7 +117,7 @@ def _rule(ledger: Ledger, id: str, ruling: Ruling, ruled: dict[str, Ruling], tal
         else:
             reason, detail = "reviewers_disagree", "settle it with 'aahq review'"
         _move(ledger, id, state="rejected", reason=reason, detail=detail, flag="")
-        tally.drop(reason)
+        stats.drop(reason)
 
 
 def _stand_back(ledger: Ledger, id: str, cluster: str, ruled: dict[str, Ruling]) -> None:

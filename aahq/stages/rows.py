@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from aahq.ledger import Ledger
-from aahq.reasons import Refusal
-from aahq.remove.forget import returned, sweep
+from aahq.reasons import Rejection
+from aahq.remove.forget import delete_orphans, drop_reappeared
 from aahq.remove.opted_out import REASON as OPTED_OUT
 from aahq.remove.opted_out import reject as reject_opted_out
 from aahq.remove.tombstones import Tombstones
-from aahq.stages.engine import Engine, Tally, run_batches, stage_run
+from aahq.stages.engine import Engine, StageStats, run_batches, stage_run
 
 # A row that a worker is given, with its "id".
 Task = dict[str, Any]
 A = TypeVar("A")
-Answers = list[tuple[str, A | Refusal]]
+Answers = list[tuple[str, A | Rejection]]
 
 
 def run_rows(
@@ -27,9 +27,9 @@ def run_rows(
     total: int,
     batches: Iterable[list[Any]],
     work: Callable[[list[Task]], Answers[A]],
-    accept: Callable[[str, A], Refusal | None],
+    accept: Callable[[str, A], Rejection | None],
     tombstones: Tombstones | None = None,
-) -> Tally:
+) -> StageStats:
     """Run a stage over its rows.
 
     Args:
@@ -43,12 +43,12 @@ def run_rows(
     """
     removed: set[str] = set()
 
-    def settle(id: str, answer: A | Refusal, tally: Tally) -> None:
-        refusal = answer if isinstance(answer, Refusal) else accept(id, answer)
+    def settle(id: str, answer: A | Rejection, stats: StageStats) -> None:
+        refusal = answer if isinstance(answer, Rejection) else accept(id, answer)
         if refusal is None:
-            tally.keep()
+            stats.keep()
             return
-        tally.drop(refusal.reason)
+        stats.drop(refusal.reason)
         if refusal.reason == "removed":
             removed.add(id.rpartition("-")[0] if table == "faces" else id)
         elif refusal.reason == OPTED_OUT:
@@ -56,20 +56,20 @@ def run_rows(
         else:
             ledger.reject(table, id, stage, refusal.reason, refusal.detail, refusal.trace)
 
-    with stage_run(ledger, stage, total, table) as (tally, step):
+    with stage_run(ledger, stage, total, table) as (stats, step):
 
         def commit(answers: Answers[A]) -> None:
             with ledger.transaction():
                 for id, answer in answers:
-                    settle(id, answer, tally)
+                    settle(id, answer, stats)
             step(len(answers))
 
-        def died(task: Task, refusal: Refusal) -> Answers[A]:
+        def died(task: Task, refusal: Rejection) -> Answers[A]:
             return [(task["id"], refusal)]
 
         tasks = ([dict(row) for row in rows] for rows in batches)
         run_batches(engine, tasks, work, commit, died)
         if tombstones is not None:
-            returned(ledger, sorted(removed), tombstones)
-        sweep(ledger)
-    return tally
+            drop_reappeared(ledger, sorted(removed), tombstones)
+        delete_orphans(ledger)
+    return stats

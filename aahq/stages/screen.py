@@ -11,15 +11,15 @@ from aahq.consent.optouts import OptOuts
 from aahq.images import decode
 from aahq.images.hashes import phash64, phash_hex, pixel_sha256
 from aahq.ledger import Ledger
-from aahq.reasons import Refusal, guarded
-from aahq.stages.engine import BATCH, Engine, Tally
+from aahq.reasons import Rejection, guarded
+from aahq.stages.engine import BATCH, Engine, StageStats
 from aahq.stages.rows import Answers, Task, run_rows
 from suite.files import canonical_json
 
 NAME = "screen"
 
 
-def run(ledger: Ledger, engine: Engine, optouts: OptOuts) -> Tally:
+def run(ledger: Ledger, engine: Engine, optouts: OptOuts) -> StageStats:
     """Screen every fetched picture; the opt-out list may name pixels, which are known from here on."""
     batches = ledger.pending("pictures", "fetched", "id, file", BATCH)
     total, work = ledger.count("pictures", "fetched"), partial(_work, ledger.folder)
@@ -27,15 +27,15 @@ def run(ledger: Ledger, engine: Engine, optouts: OptOuts) -> Tally:
     return run_rows(ledger, engine, NAME, "pictures", total, batches, work, accept, optouts.tombstones)
 
 
-def _accept(ledger: Ledger, optouts: OptOuts, id: str, measured: dict[str, Any]) -> Refusal | None:
+def _accept(ledger: Ledger, optouts: OptOuts, id: str, measured: dict[str, Any]) -> Rejection | None:
     pixels, tombstones = measured["pixel_sha256"], optouts.tombstones
     if tombstones is not None and (tombstones.holds((pixels,)) or tombstones.near_picture(measured["phash"])):
         # Taken out, and back in another file or another size.
-        return Refusal("removed", "")
+        return Rejection("removed", "")
     if optouts.path is not None:
         candidate = Candidate.from_json(ledger.one("SELECT candidate FROM pictures WHERE id = ?", (id,)))
         if why := optouts.blocks(candidate, (pixels,)):
-            return Refusal("opted_out", why)
+            return Rejection("opted_out", why)
     ledger.update("pictures", id, state="screened", **measured)
     return None
 

@@ -21,12 +21,12 @@ from aahq.consent.reservations import Finding, header_findings, page_findings
 from aahq.consent.site_reservations import SiteReservations, SiteTerm
 from aahq.reasons import Rejected
 from aahq.web.addresses import wire_url
-from aahq.web.interrupts import Busy, Challenged
+from aahq.web.interrupts import BotChallenge, SiteBusy
 from aahq.web.netguard import Resolve, host_key, system_resolve
 from aahq.web.once import Kept, OnceEach
 from aahq.web.pages import challenge_body, challenge_header, why_no_page
 from aahq.web.rate_limit import Clock, RateLimiter, Sleep, retry_after
-from aahq.web.response import Answer, Incoming, check_status
+from aahq.web.response import Response, StreamingResponse, check_status
 from aahq.web.robots import Robots
 from aahq.web.robots_file import decoded
 from aahq.web.transport import Transport
@@ -203,7 +203,9 @@ class Http:
         """Close the connections."""
         self._transport.close()
 
-    def get(self, url: str, accept: str = "*/*", obey: bool = True, headers: Mapping[str, str] | None = None) -> Answer:
+    def get(
+        self, url: str, accept: str = "*/*", obey: bool = True, headers: Mapping[str, str] | None = None
+    ) -> Response:
         """GET a page or JSON, at most `limits.text_bytes`. Raises `Rejected` or `aahq.web.interrupts.Stop`.
 
         Args:
@@ -215,7 +217,7 @@ class Http:
         sent = {"Accept": accept, "Accept-Encoding": "gzip", **(headers or {})}
         return self.request("GET", url, self._whole, sent, obey)
 
-    def head(self, url: str) -> Answer:
+    def head(self, url: str) -> Response:
         """HEAD; where the server refuses the method rather than the picture, a GET that is closed before its body."""
         answer = self.request("HEAD", url, _headers_only)
         if answer.status in _NO_HEAD:
@@ -231,7 +233,7 @@ class Http:
 
         Raises:
             Rejected: it could not be had at all.
-            Challenged: the answer asks for a browser.
+            BotChallenge: the answer asks for a browser.
         """
         return self._pages.get(wire_url(url), lambda: Kept(self._read_page(url, hops)))
 
@@ -240,7 +242,7 @@ class Http:
         way = _Way(hops)
         answer = self.request("GET", url, self._whole, headers, hops=way)
         if answer.status < 400 and (challenge := challenge_body(decoded(answer.body)[:200_000])):
-            raise Challenged(answer.url, challenge)
+            raise BotChallenge(answer.url, challenge)
         findings = (*way.findings, *page_findings(answer.body, TOKEN))
         problem = why_no_page(url, answer.url, answer.status, answer.headers, answer.body)
         return Page(answer.url, tuple(way.urls), problem, findings, utc_now())
@@ -249,7 +251,7 @@ class Http:
         self,
         method: str,
         url: str,
-        read: Callable[[Incoming], T],
+        read: Callable[[StreamingResponse], T],
         headers: Mapping[str, str] | None = None,
         obey: bool = True,
         hops: Hops | None = None,
@@ -287,7 +289,7 @@ class Http:
         self,
         method: str,
         url: str,
-        read: Callable[[Incoming], T],
+        read: Callable[[StreamingResponse], T],
         headers: dict[str, str],
         obey: bool,
         hops: Hops | None,
@@ -311,7 +313,7 @@ class Http:
         self,
         method: str,
         url: str,
-        read: Callable[[Incoming], T],
+        read: Callable[[StreamingResponse], T],
         headers: dict[str, str],
         obey: bool,
         hops: Hops | None,
@@ -333,7 +335,7 @@ class Http:
         self,
         method: str,
         url: str,
-        read: Callable[[Incoming], T],
+        read: Callable[[StreamingResponse], T],
         headers: dict[str, str],
         obey: bool,
         hops: Hops | None,
@@ -355,10 +357,12 @@ class Http:
                 hops.answered(url, incoming.headers)
             return self._sorted(incoming, host, method, read)
 
-    def _sorted(self, incoming: Incoming, host: str, method: str, read: Callable[[Incoming], T]) -> T | _Redirect:
+    def _sorted(
+        self, incoming: StreamingResponse, host: str, method: str, read: Callable[[StreamingResponse], T]
+    ) -> T | _Redirect:
         url, status, headers = incoming.url, incoming.status, incoming.headers
         if challenge := challenge_header(headers):
-            raise Challenged(url, challenge)
+            raise BotChallenge(url, challenge)
         if status in (429, 503):
             asked = retry_after(headers.get("Retry-After"), time.time())
             self.pace.slower(host, min(asked or 0.0, self.limits.patience_s))
@@ -386,15 +390,15 @@ class Http:
         if not answer.allowed:
             raise Rejected("robots" if answer.reachable else "robots_unreachable", f"{answer.url}: {answer.value}")
 
-    def _get_robots(self, url: str) -> Answer:
+    def _get_robots(self, url: str) -> Response:
         return self.get(url, accept="text/plain", obey=False)
 
-    def _get_site_file(self, url: str) -> Answer:
+    def _get_site_file(self, url: str) -> Response:
         return self.get(url, accept="application/json, text/plain, application/rsl+xml, */*;q=0.1")
 
-    def _whole(self, incoming: Incoming) -> Answer:
+    def _whole(self, incoming: StreamingResponse) -> Response:
         body = b"" if incoming.status >= 400 else b"".join(incoming.chunks(self.limits.text_bytes))
-        return Answer(incoming.url, incoming.status, incoming.headers, body)
+        return Response(incoming.url, incoming.status, incoming.headers, body)
 
 
 @dataclass(frozen=True)
@@ -409,9 +413,9 @@ class _TooMany(Exception):
         super().__init__(url)
         self.url, self.status, self.seconds = url, status, seconds
 
-    def stop(self) -> Busy:
+    def stop(self) -> SiteBusy:
         asked = f", asking to wait {self.seconds:.0f} s" if self.seconds else ""
-        return Busy(self.url, f"the server answers {self.status}{asked}")
+        return SiteBusy(self.url, f"the server answers {self.status}{asked}")
 
 
 def utc_now() -> str:
@@ -419,5 +423,5 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _headers_only(incoming: Incoming) -> Answer:
-    return Answer(incoming.url, incoming.status, incoming.headers, b"")
+def _headers_only(incoming: StreamingResponse) -> Response:
+    return Response(incoming.url, incoming.status, incoming.headers, b"")

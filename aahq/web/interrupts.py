@@ -2,10 +2,10 @@
 
 | code | class | what happened |
 |---|---|---|
-| 75 | `Challenged` | the site answered with a challenge meant for browsers; never evaded |
-| 76 | `Changed` | the site's answers have another shape than this adapter knows |
-| 77 | `Busy` | the site asks to wait (429, 503) longer than this run may, or cannot be reached |
-| 78 | `Disallowed` | robots.txt does not allow the addresses that the source needs |
+| 75 | `BotChallenge` | the site answered with a challenge meant for browsers; never evaded |
+| 76 | `FormatChanged` | the site's answers have another shape than this adapter knows |
+| 77 | `SiteBusy` | the site asks to wait (429, 503) longer than this run may, or cannot be reached |
+| 78 | `RobotsDisallowed` | robots.txt does not allow the addresses that the source needs |
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Stop(SuiteError):
         self.url = url
 
 
-class Challenged(Stop):
+class BotChallenge(Stop):
     """A challenge, by header or page: the site wants a browser with a person in front of it."""
 
     kind = "challenged"
@@ -47,7 +47,7 @@ class Challenged(Stop):
         )
 
 
-class Changed(Stop):
+class FormatChanged(Stop):
     """The source's answer has another shape than expected."""
 
     kind = "changed"
@@ -57,7 +57,7 @@ class Changed(Stop):
         super().__init__(f"{url}: {what}; the site's format has changed or the answer was cut: {LAWFUL_WAYS}", url)
 
 
-class Busy(Stop):
+class SiteBusy(Stop):
     """The site asks for a longer pause than this run may take, or does not answer."""
 
     kind = "busy"
@@ -67,7 +67,7 @@ class Busy(Stop):
         super().__init__(f"{url}: {what}; run the same command later, it goes on where it stopped", url)
 
 
-class Disallowed(Stop):
+class RobotsDisallowed(Stop):
     """robots.txt forbids what the source would have to read."""
 
     kind = "disallowed"

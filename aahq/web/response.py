@@ -18,7 +18,7 @@ _PLAIN = frozenset(("", "identity", "none", "binary", "8bit", "utf-8", "utf8", "
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A response that was read to its end. `body` is empty for HEAD and for statuses from 400 on."""
 
     url: str
@@ -26,7 +26,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
-    def ok(self) -> Answer:
+    def ok(self) -> Response:
         """Itself where the status is 2xx.
 
         Raises:
@@ -47,7 +47,7 @@ class Answer:
             raise Rejected("bad_record", f"{self.url}: malformed JSON ({error})") from None
 
 
-class Incoming:
+class StreamingResponse:
     """A response whose body has not been read; `expired` says whether its total deadline has passed."""
 
     def __init__(self, url: str, response: urllib3.BaseHTTPResponse, expired: Callable[[], bool]) -> None:

@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError, TimeoutError
 
 from aahq.reasons import Rejected
 from aahq.web.netguard import NetGuard, Resolve, check_url, system_resolve
-from aahq.web.response import CHUNK, Incoming, short
+from aahq.web.response import CHUNK, StreamingResponse, short
 
 _POLL = 0.05
 _POOLS, _KEPT_PER_HOST = 64, 8
@@ -142,7 +142,7 @@ class Transport:
         self._pools.clear()
 
     @contextmanager
-    def send(self, method: str, url: str, headers: Mapping[str, str]) -> Iterator[Incoming]:
+    def send(self, method: str, url: str, headers: Mapping[str, str]) -> Iterator[StreamingResponse]:
         """The response to one request, its body unread; on leaving, its connection is kept or closed.
 
         Args:
@@ -177,7 +177,7 @@ class Transport:
                 malformed = any(word in text for word in _MALFORMED)
                 raise Rejected("bad_response" if malformed else "network", f"{url}: {text}") from None
             try:
-                yield Incoming(url, response, lambda: deadline.passed)
+                yield StreamingResponse(url, response, lambda: deadline.passed)
             finally:
                 _release(response, method)
 

@@ -196,9 +196,9 @@ def test_a_clock_that_jumps_changes_nothing(
 
 
 def test_other_faults_pass_through_as_they_are(tmp_path: Path) -> None:
-    from aahq.folder import disk_faults
+    from aahq.folder import explain_disk_errors
 
-    with pytest.raises(FileNotFoundError), disk_faults(tmp_path):
+    with pytest.raises(FileNotFoundError), explain_disk_errors(tmp_path):
         (tmp_path / "none").read_bytes()
-    with pytest.raises(SuiteError, match="free some space"), disk_faults(tmp_path):
+    with pytest.raises(SuiteError, match="free some space"), explain_disk_errors(tmp_path):
         raise OSError(28, "No space left on device", "x")

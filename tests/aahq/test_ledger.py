@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aahq.candidates import Candidate
-from aahq.folder import disk_faults
+from aahq.folder import explain_disk_errors
 from aahq.ledger import LEDGER, MIGRATIONS, Ledger, face_id, picture_id
 from suite.errors import SuiteError
 
@@ -131,7 +131,7 @@ def test_a_ledger_that_another_program_holds_is_one_line(tmp_path: Path, monkeyp
         db.execute("BEGIN EXCLUSIVE")
         with (
             pytest.raises(SuiteError, match="another program holds the ledger") as told,
-            disk_faults(tmp_path),
+            explain_disk_errors(tmp_path),
             Ledger(tmp_path) as ledger,
             ledger.transaction(),
         ):

@@ -53,9 +53,9 @@ def test_the_same_ledger_gives_the_same_bytes(built: Path, tmp_path: Path) -> No
     shutil.copytree(built, tmp_path / "again")
     shutil.rmtree(tmp_path / "again" / "release")
     with open_build(tmp_path / "again", workers=1) as build:
-        tallies = run_all(build)
-    assert [tally.stage for tally in tallies] == list(STAGES)
-    assert all(tally.rows == 0 for tally in tallies[:4]), "nothing is done twice"
+        all_stats = run_all(build)
+    assert [stats.stage for stats in all_stats] == list(STAGES)
+    assert all(stats.rows == 0 for stats in all_stats[:4]), "nothing is done twice"
     assert files_of(tmp_path / "again" / "release") == files_of(built / "release")
 
 

@@ -19,7 +19,7 @@ from aahq.crawl.stage import offer_again
 from aahq.faces.align import align, crop_quad
 from aahq.ledger import Ledger
 from aahq.pipeline import RUN, open_build
-from aahq.reasons import REASONS, Refusal, Rejected, guarded
+from aahq.reasons import REASONS, Rejected, Rejection, guarded
 from aahq.stages import align as align_stage
 from aahq.stages import quality
 from aahq.stages.engine import WorkerDiedError, open_pool, run_batches
@@ -57,7 +57,7 @@ def row(landmarks: Any, **values: Any) -> dict[str, Any]:
 @given(points=POINTS)
 def test_any_four_points_are_cut_or_refused(tmp_path_factory: pytest.TempPathFactory, points: Any) -> None:
     made = guarded(align_stage._make, tmp_path_factory.getbasetemp(), RGB, row(json.dumps(points)), 16)
-    if isinstance(made, Refusal):
+    if isinstance(made, Rejection):
         assert made.reason in ("bad_points", "quality_cut"), made.trace
     else:
         assert 2 <= crop_quad(np.array(points))[1] < 100_000
@@ -87,7 +87,7 @@ def test_points_that_make_no_crop_have_their_own_reason(points: Any) -> None:
 def test_a_row_of_anything_at_all_is_a_refusal_that_keeps_its_traceback(landmarks: Any, box: Any, score: Any) -> None:
     task = row(json.dumps(landmarks), box=json.dumps(box), score=score)
     made = guarded(align_stage._make, Path("/nonexistent"), RGB, task, 16)
-    assert isinstance(made, Refusal)
+    assert isinstance(made, Rejection)
     assert made.reason in REASONS
     assert (made.reason == "fault") == ("Traceback" in made.trace)
     assert "\n" not in made.detail
@@ -136,9 +136,9 @@ def test_a_fault_on_one_row_is_kept_with_its_traceback_and_the_others_go_on(
     monkeypatch.setattr(place, fails_once)
     order = ("screen", "faces", "align")
     with open_build(tmp_path / "out", workers=1) as build:
-        tallies = {name: RUN[name](build) for name in order[: order.index(stage) + 1]}
-        assert tallies[stage].reasons["fault"] == 1
-        assert tallies[stage].kept >= 4
+        all_stats = {name: RUN[name](build) for name in order[: order.index(stage) + 1]}
+        assert all_stats[stage].reasons["fault"] == 1
+        assert all_stats[stage].kept >= 4
         (bad,) = build.ledger.rows(f"SELECT id, stage, detail FROM {columns} WHERE reason = 'fault'")
         assert (bad["stage"], bad["detail"]) == (stage, "ZeroDivisionError: two lines of it")
         kept = build.ledger.one("SELECT traceback FROM faults WHERE id = ? AND stage = ?", (bad["id"], stage))
@@ -169,8 +169,8 @@ def test_scores_of_anything_at_all_end_as_a_reason(judged: tuple[Ledger, str, st
     ledger, face, good = judged
     scores = junk if whole else {**json.loads(good), "sharpness": junk}
     ledger.update("faces", face, quality=json.dumps(scores))
-    tally = quality.run(ledger)
-    assert tally.rows == 6
+    stats = quality.run(ledger)
+    assert stats.rows == 6
     state, reason, value = ledger.db.execute(
         "SELECT state, reason, quality FROM faces WHERE id = ?", (face,)
     ).fetchone()

@@ -20,7 +20,7 @@ from aahq.images import decode
 from aahq.reasons import Rejected
 from aahq.release.verify import verify
 from aahq.release.write import write
-from aahq.remove.shrink import read_card, read_superseded
+from aahq.remove.shrink import read_metadata, read_superseded
 from aahq.remove.tombstones import Tombstones
 from aahq.review.log import log_path, read_log
 from aahq.sources import SourceOptions, met
@@ -28,7 +28,7 @@ from aahq.sources.aahq_list import AahqList
 from aahq.sources.artstation import ArtStation
 from aahq.sources.urls import Urls
 from aahq.web.interrupts import Stop
-from aahq.web.response import Answer
+from aahq.web.response import Response
 from aahq.web.robots import Robots
 from suite.errors import SuiteError
 from suite.progress import set_quiet
@@ -50,8 +50,8 @@ class _Web:
     def __init__(self, body: bytes) -> None:
         self.body = body
 
-    def get(self, url: str, *_: Any, **__: Any) -> Answer:
-        return Answer(url, 200, {"Content-Type": "application/json"}, self.body)
+    def get(self, url: str, *_: Any, **__: Any) -> Response:
+        return Response(url, 200, {"Content-Type": "application/json"}, self.body)
 
 
 def _pages(source: Any, data: bytes) -> None:
@@ -118,7 +118,7 @@ def superseded(data: bytes) -> None:
 
 
 def card(data: bytes) -> None:
-    read_card(_file(data, "release.json").parent)
+    read_metadata(_file(data, "release.json").parent)
 
 
 def review_log(data: bytes) -> None:

@@ -6,14 +6,14 @@ import html
 from typing import Any
 
 from aahq.painted.gallery.gallery import Gallery
-from aahq.painted.gallery.works import Shown, Work
+from aahq.painted.gallery.works import GalleryImage, Work
 
 CHANNELS = ((70, "Abstract", "abstract"), (87, "Portraits", "portraits"), (91, "Landscapes", "landscapes"))
 CAP = 10_000
 STAMP = "1600000000"
 
 
-def image_path(gallery: Gallery, work: Work, shown: Shown, size: str = "large") -> str:
+def image_path(gallery: Gallery, work: Work, shown: GalleryImage, size: str = "large") -> str:
     """`/p/assets/images/images/000/123/456/large/name.jpg?1600000000`."""
     digits = f"{shown.number:09d}"
     return f"/p/assets/images/images/{digits[:3]}/{digits[3:6]}/{digits[6:]}/{size}/{gallery.name_of(shown)}?{STAMP}"

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from aahq.painted.gallery.faults import FAULTS
 from aahq.painted.gallery.pictures import content_type, file_bytes, paint_shown, reduced, stamped, suffix
-from aahq.painted.gallery.works import KINDS, Shown, Work, hash_of, pictures, plan
+from aahq.painted.gallery.works import KINDS, GalleryImage, Work, hash_of, pictures, plan
 from aahq.painted.portraits.paint import working_size
 from suite.children import end_with_pool
 from suite.errors import SuiteError, did_you_mean
@@ -110,7 +110,7 @@ class Gallery:
                 raise SuiteError(f"--pictures: {path} is no readable picture") from None
             asset = 100_000 + 10 * number
             self.files[asset] = path
-            shown = Shown(asset, "file", (number,), width, height)
+            shown = GalleryImage(asset, "file", (number,), width, height)
             out.append(
                 Work(number, hash_of(number, self.seed), path.stem, "folder", "A folder", (shown,), ("portrait",))
             )
@@ -118,7 +118,7 @@ class Gallery:
             raise SuiteError(f"--pictures {folder}: no .jpg, .png or .webp in it")
         return out
 
-    def data(self, shown: Shown, size: str = "large") -> bytes:
+    def data(self, shown: GalleryImage, size: str = "large") -> bytes:
         """The file behind one of a picture's addresses; painted on the first request, then kept."""
         share = {"4k": 1.0, "large": 1.0, "medium": 0.6, "small": 0.3, "smaller_square": 0.2}[size]
         if share < 1:
@@ -130,17 +130,17 @@ class Gallery:
         found = self._once((plain,), lambda: self._painted(plain))
         return stamped(found, f"picture {shown.number}") if self.repeated else found
 
-    def type_of(self, shown: Shown) -> str:
+    def type_of(self, shown: GalleryImage) -> str:
         if shown.number in self.files:
             return _SUFFIXES[self.files[shown.number].suffix.lower()]
         return content_type(shown)
 
-    def name_of(self, shown: Shown) -> str:
+    def name_of(self, shown: GalleryImage) -> str:
         """The file name in the picture's address."""
         path = self.files.get(shown.number)
         return f"picture-{shown.number}.{path.suffix[1:].lower() if path else suffix(shown)}"
 
-    def _painted(self, shown: Shown) -> bytes:
+    def _painted(self, shown: GalleryImage) -> bytes:
         if self.cache is None:
             return file_bytes(shown)
         path = self.cache / f"{digest([_PAINTER, asdict(_anonymous(shown))])[:32]}.bin"
@@ -165,7 +165,7 @@ class Gallery:
 
     def paint_all(self, workers: int | None = None) -> int:
         """Paint every picture now, in a pool of processes; returns how many files there are."""
-        wanted: dict[tuple[Any, ...], Shown] = {}
+        wanted: dict[tuple[Any, ...], GalleryImage] = {}
         for _, shown in pictures(self.works):
             if shown.number not in self.files:
                 plain = _nameless(shown) if self.repeated or shown.number > 8_000_000 else shown
@@ -212,7 +212,7 @@ class Gallery:
         return [face.tolist() for face in paint_shown(shown).faces]
 
 
-def _expected(work: Work, shown: Shown) -> str | None:
+def _expected(work: Work, shown: GalleryImage) -> str | None:
     if shown.kind == "file":
         return None
     if work.fault:
@@ -222,7 +222,7 @@ def _expected(work: Work, shown: Shown) -> str | None:
     return KINDS[shown.kind]
 
 
-def _people(shown: Shown) -> tuple[tuple[int, ...], int | None]:
+def _people(shown: GalleryImage) -> tuple[tuple[int, ...], int | None]:
     if shown.kind == "file":
         return (), None
     if shown.kind == "group":
@@ -232,11 +232,11 @@ def _people(shown: Shown) -> tuple[tuple[int, ...], int | None]:
     return shown.seeds[:1], shown.seeds[1]
 
 
-def _nameless(shown: Shown) -> Shown:
+def _nameless(shown: GalleryImage) -> GalleryImage:
     return replace(shown, number=100_010, cluster="")
 
 
-def _anonymous(shown: Shown) -> Shown:
+def _anonymous(shown: GalleryImage) -> GalleryImage:
     return replace(shown, cluster="")
 
 
@@ -246,7 +246,7 @@ def _fault_work(name: str, k: int, seed: int) -> Work:
     # Pictures that never arrive can be one painting; those that do are different people.
     person = number if FAULTS[name].expect == "arrives" else 800_000
     seeds = (seed * 1_000_000 + person, person % 16, 0)
-    shown = Shown(100_000 + 10 * number, "portrait", seeds, side, side + 24)
+    shown = GalleryImage(100_000 + 10 * number, "portrait", seeds, side, side + 24)
     title = FAULTS[name].title or f"A work that answers with {name}"
     return Work(number, f"fault-{name}"[:40], title, "mischief", "Mischief Maker", (shown,), ("portrait",), fault=name)
 
@@ -258,7 +258,7 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)
 
 
-def _file_bytes_cached(job: tuple[Shown, Path | None]) -> bytes:
+def _file_bytes_cached(job: tuple[GalleryImage, Path | None]) -> bytes:
     shown, cache = job
     if cache is None:
         return file_bytes(shown)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from aahq.painted.gallery.works import Shown
+from aahq.painted.gallery.works import GalleryImage
 from aahq.painted.portraits.scene import Picture, group_picture, landscape_picture, portrait_picture, still_life_picture
 from aahq.painted.portraits.styles import style_seed
 
@@ -24,18 +24,18 @@ _XMP_NO_MINING = b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="w"?>"""
 
 
-def suffix(shown: Shown) -> str:
+def suffix(shown: GalleryImage) -> str:
     """The file name's ending."""
     if shown.kind == "transparent edge":
         return "png"
     return "webp" if shown.kind == "portrait" and shown.number % 90 == 0 else "jpg"
 
 
-def content_type(shown: Shown) -> str:
+def content_type(shown: GalleryImage) -> str:
     return {"png": "image/png", "webp": "image/webp", "jpg": "image/jpeg"}[suffix(shown)]
 
 
-def paint_shown(shown: Shown) -> Picture:
+def paint_shown(shown: GalleryImage) -> Picture:
     """The painting itself, before what its kind does to it."""
     if shown.kind == "group":
         style, *people = shown.seeds
@@ -60,7 +60,7 @@ def _underpainting(rgb: Pixels) -> Pixels:
     return np.clip(muted, 0, 255).astype(np.uint8)
 
 
-def altered(shown: Shown, rgb: Pixels) -> Pixels:
+def altered(shown: GalleryImage, rgb: Pixels) -> Pixels:
     """What the kind does to the pixels."""
     height, width = rgb.shape[:2]
     if shown.kind == "resized":
@@ -81,7 +81,7 @@ def altered(shown: Shown, rgb: Pixels) -> Pixels:
     return rgb
 
 
-def encode(shown: Shown, rgb: Pixels) -> bytes:
+def encode(shown: GalleryImage, rgb: Pixels) -> bytes:
     """The file as it is sent: format, colour mode and metadata of the kind."""
     out = io.BytesIO()
     image = Image.fromarray(rgb)
@@ -111,7 +111,7 @@ def encode(shown: Shown, rgb: Pixels) -> bytes:
     return out.getvalue()
 
 
-def file_bytes(shown: Shown) -> bytes:
+def file_bytes(shown: GalleryImage) -> bytes:
     """Paint, alter, encode: a function of `shown` alone, for process pools and caches."""
     return encode(shown, altered(shown, paint_shown(shown).rgb))
 

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from aahq.painted.gallery import answers, museums
 from aahq.painted.gallery.faults import FAULTS, record_of
 from aahq.painted.gallery.gallery import Gallery
-from aahq.painted.gallery.works import Shown, Work
+from aahq.painted.gallery.works import GalleryImage, Work
 
 _IMAGE = re.compile(r"/p/assets/images/images/(\d{3})/(\d{3})/(\d{3,})/(4k|large|medium|small|smaller_square)/[^/]+\Z")
 _WORK = re.compile(r"/projects/([A-Za-z0-9_-]+)\.json\Z")
@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = 1 << 16
     timeout = 60
     times = 0
-    shown: Shown | None = None
+    shown: GalleryImage | None = None
 
     @property
     def base(self) -> str:
@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif not self._misbehaves(work, at, work.shown[0]):
             send(work)
 
-    def _misbehaves(self, work: Work, at: str, shown: Shown) -> bool:
+    def _misbehaves(self, work: Work, at: str, shown: GalleryImage) -> bool:
         fault = FAULTS.get(work.fault)
         if fault is None or fault.act is None or fault.at != at:
             return False

@@ -87,7 +87,7 @@ _MOODS = (
 
 
 @dataclass(frozen=True)
-class Shown:
+class GalleryImage:
     """One picture of a work.
 
     Attributes:
@@ -117,7 +117,7 @@ class Work:
     title: str
     user: str
     full_name: str
-    shown: tuple[Shown, ...]
+    shown: tuple[GalleryImage, ...]
     tags: tuple[str, ...] = ()
     adult: bool = False
     noai: str = ""
@@ -192,7 +192,7 @@ class Maker:
         user = full.lower().replace(" ", "") + str(number % 7)
         return Work(number, hash_id, title, user, full, shown, tuple(tags), kind == "adult", noai)
 
-    def _shown(self, number: int, kind: str, hash_id: str, original: Work | None) -> tuple[Shown, ...]:
+    def _shown(self, number: int, kind: str, hash_id: str, original: Work | None) -> tuple[GalleryImage, ...]:
         rng = self.rng
         base = 100_000 + 10 * number
         if original is not None:
@@ -203,24 +203,24 @@ class Maker:
         style = style_seed(family, self.seed * 100 + number)
         if kind == "group":
             people = tuple(identity + 50_000 * (k + 1) for k in range(int(rng.integers(2, 5))))
-            return (Shown(base, kind, (style, *people), *tall),)
+            return (GalleryImage(base, kind, (style, *people), *tall),)
         if kind in ("landscape", "still life"):
-            return (Shown(base, kind, (number, style), *tall),)
+            return (GalleryImage(base, kind, (number, style), *tall),)
         seeds = (identity, style, int(rng.integers(3)))
         size = tall[::-1]
         if kind == "progress":
             seeds = (identity, style_seed("oil", self.seed * 100 + number), 0)
-            return tuple(Shown(base + step, kind, seeds, *size, cluster=hash_id, step=step) for step in range(3))
-        return (Shown(base, kind, seeds, *size),)
+            return tuple(GalleryImage(base + step, kind, seeds, *size, cluster=hash_id, step=step) for step in range(3))
+        return (GalleryImage(base, kind, seeds, *size),)
 
 
-def family_name(shown: Shown) -> str:
+def family_name(shown: GalleryImage) -> str:
     """The style family that the picture is painted in."""
     at = {"group": 0, "landscape": 1, "still life": 1}.get(shown.kind, 1)
     return FAMILIES[shown.seeds[at] % len(FAMILIES)]
 
 
-def pictures(works: list[Work]) -> Iterator[tuple[Work, Shown]]:
+def pictures(works: list[Work]) -> Iterator[tuple[Work, GalleryImage]]:
     """Every picture with its work, in listing order."""
     for work in works:
         for shown in work.shown:

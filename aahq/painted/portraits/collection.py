@@ -32,7 +32,7 @@ _IN_FLIGHT = 8
 
 
 @dataclass(frozen=True)
-class Sitting:
+class PortraitSpec:
     """One portrait to paint."""
 
     id: str
@@ -45,9 +45,9 @@ class Sitting:
     world: str = GALLERY.name
 
 
-def sittings(
+def portrait_specs(
     count: int, size: int, domain: str, seed: int, identities: int, styles: int, world: World = GALLERY
-) -> list[Sitting]:
+) -> list[PortraitSpec]:
     """What to paint: `count` portraits of each domain asked for, by id. Splits (8 : 1 : 1) never share an identity.
 
     Args:
@@ -64,11 +64,11 @@ def sittings(
             person, variation = k % identities, k // identities
             style = palette[int(rng.integers(styles))] if name == "art" else style_seed("natural", k % 97)
             split = {8: "val", 9: "test"}.get(person % 10, "train")
-            out.append(Sitting(f"{name}-{k:07d}", name, split, first + person, style, variation, size, world.name))
+            out.append(PortraitSpec(f"{name}-{k:07d}", name, split, first + person, style, variation, size, world.name))
     return out
 
 
-def listed_sittings(path: Path, size: int, world: World = GALLERY) -> list[Sitting]:
+def listed_sittings(path: Path, size: int, world: World = GALLERY) -> list[PortraitSpec]:
     """What a list asks for, one portrait a line: a CSV file with the columns `identity`, `style`, `variation`.
 
     A natural style's portrait is of the domain `photo`. Ids are the lines' numbers, so the release keeps their order.
@@ -92,13 +92,13 @@ def listed_sittings(path: Path, size: int, world: World = GALLERY) -> list[Sitti
                 f"--list {path}: line {number + 2}: expected whole numbers from 0 in the columns {', '.join(LISTED)}"
             ) from None
         domain = "photo" if family_of(style) == "natural" else "art"
-        out.append(Sitting(f"{number:07d}", domain, "train", identity, style, variation, size, world.name))
+        out.append(PortraitSpec(f"{number:07d}", domain, "train", identity, style, variation, size, world.name))
     if not out:
         raise SuiteError(f"--list {path}: no portrait; expected lines under the columns {', '.join(LISTED)}")
     return out
 
 
-def row_and_picture(sitting: Sitting) -> tuple[dict[str, Any], bytes]:
+def row_and_picture(sitting: PortraitSpec) -> tuple[dict[str, Any], bytes]:
     """Paint one sitting: its manifest row and its PNG. A function of its argument alone, for process pools."""
     portrait = paint(sitting.identity, sitting.style, sitting.size, sitting.variation, sitting.world)
     row = {
@@ -122,7 +122,7 @@ def row_and_picture(sitting: Sitting) -> tuple[dict[str, Any], bytes]:
 
 
 def write_portraits(
-    out: Path, plan: list[Sitting], name: str, form: str = "folder", workers: int | None = None
+    out: Path, plan: list[PortraitSpec], name: str, form: str = "folder", workers: int | None = None
 ) -> Written:
     """Paint `plan` (in order of id) in a pool of processes and write the release folder `out`.
 
@@ -150,7 +150,7 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)
 
 
-def _painted(plan: list[Sitting], workers: int) -> Iterator[tuple[dict[str, Any], bytes]]:
+def _painted(plan: list[PortraitSpec], workers: int) -> Iterator[tuple[dict[str, Any], bytes]]:
     if workers == 1:
         yield from map(row_and_picture, plan)
         return
@@ -168,5 +168,5 @@ def _painted(plan: list[Sitting], workers: int) -> Iterator[tuple[dict[str, Any]
             yield from done
 
 
-def _paint_batch(batch: list[Sitting]) -> list[tuple[dict[str, Any], bytes]]:
+def _paint_batch(batch: list[PortraitSpec]) -> list[tuple[dict[str, Any], bytes]]:
     return [row_and_picture(sitting) for sitting in batch]

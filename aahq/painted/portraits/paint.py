@@ -14,7 +14,7 @@ from aahq.painted.portraits.canvas import Canvas
 from aahq.painted.portraits.factors import Factors, identity_factors, moment_factors, style_factors, texture_stream
 from aahq.painted.portraits.figure import draw_figure
 from aahq.painted.portraits.layout import aligned_camera
-from aahq.painted.portraits.styles import Hand, apply_style, family_of
+from aahq.painted.portraits.styles import Brushwork, apply_style, family_of
 from aahq.painted.portraits.worlds import GALLERY, WORLDS
 
 
@@ -76,7 +76,7 @@ def working_size(size: int) -> int:
 
 def finish(canvas: Canvas, style: int, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
     """Style the canvas and reduce it to (height, width, 3) uint8."""
-    painted = apply_style(canvas, Hand(style_factors(style), rng, family_of(style)))
+    painted = apply_style(canvas, Brushwork(style_factors(style), rng, family_of(style)))
     if painted.shape[:2] != (height, width):
         painted = cv2.resize(painted, (width, height), interpolation=cv2.INTER_AREA)
     return np.round(np.clip(painted, 0, 1) * 255).astype(np.uint8)

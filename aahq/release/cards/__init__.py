@@ -8,7 +8,7 @@ from typing import Any
 
 from aahq.release.cards.croissant import croissant
 from aahq.release.cards.datasheet import datasheet
-from aahq.release.cards.stats import figures
+from aahq.release.cards.stats import release_stats
 from aahq.release.schema import CROISSANT, DATASHEET
 from suite.files import canonical_json
 
@@ -22,7 +22,7 @@ def make_cards(root: Path, manifest: Path, told: Mapping[str, Any], shards: Mapp
         told: the content of `release.json`.
         shards: path -> SHA-256 of the shards, where there are any.
     """
-    seen = figures(root, manifest)
+    seen = release_stats(root, manifest)
     return {
         DATASHEET: datasheet(told, seen).encode(),
         CROISSANT: (canonical_json(croissant(told, seen, shards), indent=2) + "\n").encode(),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from aahq.release.cards.stats import Figures
+from aahq.release.cards.stats import ReleaseStats
 from aahq.release.cards.texts import WORDS
 from aahq.release.schema import COLUMNS
 
@@ -59,7 +59,7 @@ CONTEXT: dict[str, Any] = {
 }
 
 
-def croissant(told: Mapping[str, Any], seen: Figures, shards: Mapping[str, str]) -> dict[str, Any]:
+def croissant(told: Mapping[str, Any], seen: ReleaseStats, shards: Mapping[str, str]) -> dict[str, Any]:
     """JSON-LD as a dict.
 
     Args:
@@ -140,7 +140,7 @@ def _records() -> dict[str, Any]:
     }
 
 
-def _leanings(seen: Figures) -> list[str]:
+def _leanings(seen: ReleaseStats) -> list[str]:
     """A sentence a table; the datasheet has them whole."""
     out = []
     for name in ("source", "decade", "medium"):

@@ -8,14 +8,14 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from aahq.release.cards.stats import ITA_BANDS, Figures
+from aahq.release.cards.stats import ITA_BANDS, ReleaseStats
 from aahq.release.cards.texts import WORDS
 from aahq.release.schema import COLUMNS
 
 SHOWN = 20
 
 
-def datasheet(told: Mapping[str, Any], seen: Figures) -> str:
+def datasheet(told: Mapping[str, Any], seen: ReleaseStats) -> str:
     """Markdown.
 
     Args:

@@ -36,7 +36,7 @@ _PERCENTILES = (5, 25, 50, 75, 95)
 
 
 @dataclass
-class Figures:
+class ReleaseStats:
     """Counts of faces by what the manifest says of them; `unknown` stands for what a source does not say.
 
     Attributes:
@@ -60,7 +60,7 @@ class Figures:
     bands: dict[str, int] = field(default_factory=dict)
 
 
-def figures(root: Path, manifest: Path) -> Figures:
+def release_stats(root: Path, manifest: Path) -> ReleaseStats:
     """Count everything in two passes over the manifest, with a row group in memory at a time."""
     counts: dict[str, Counter[str]] = {
         name: Counter() for name in ("source", "decade", "medium", "domain", "split", "detector")
@@ -69,7 +69,7 @@ def figures(root: Path, manifest: Path) -> Figures:
     artists: Counter[str] = Counter()
     works: set[int] = set()
     sides: list[int] = []
-    seen = Figures()
+    seen = ReleaseStats()
     for row in read_rows(manifest, _COUNTED):
         seen.rows += 1
         works.add(hash((row["source"], row["key"])))
@@ -132,7 +132,7 @@ def _lab(rgb: np.ndarray) -> tuple[float, float, float]:
     return float(116 * y - 16), float(500 * (x - y)), float(200 * (y - z))
 
 
-def _measure_tone(root: Path, manifest: Path, seen: Figures) -> None:
+def _measure_tone(root: Path, manifest: Path, seen: ReleaseStats) -> None:
     measured = [tone(rgb) for rgb in _sampled(root, manifest, max(1, -(-seen.rows // TONE_SAMPLE)))]
     seen.toned = len(measured)
     if not measured:

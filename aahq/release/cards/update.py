@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aahq.release.cards import make_cards
 from aahq.release.schema import MANIFEST, SUMS
-from aahq.remove.shrink import find_release, open_release, read_card
+from aahq.remove.shrink import find_release, open_release, read_metadata
 from suite.errors import SuiteError
 from suite.files import sha256_bytes, write_whole
 from suite.ownership import claim_file
@@ -54,4 +54,4 @@ def _make(root: Path) -> tuple[dict[str, bytes], dict[str, str]]:
     except (OSError, ValueError, UnicodeDecodeError) as error:
         raise SuiteError(f"RELEASE {root / SUMS}: {error}; 'aahq verify {root}' lists what is broken") from None
     shards = {path: digest for path, digest in sums.items() if path.startswith("shards/")}
-    return make_cards(root, root / MANIFEST, read_card(root), shards), sums
+    return make_cards(root, root / MANIFEST, read_metadata(root), shards), sums

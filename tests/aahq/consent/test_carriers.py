@@ -25,7 +25,7 @@ from aahq.consent.permissions import Permissions
 from aahq.consent.reservations import header_findings, tdm_reserved
 from aahq.consent.site_reservations import read_terms, rsl_findings
 from aahq.crawl.process import FetchContext, FetchResult, process_candidate
-from aahq.reasons import Refusal
+from aahq.reasons import Rejection
 from aahq.web.ai_tokens import AI_TOKENS
 from aahq.web.client import Http, Limits
 from aahq.web.preferences import covers, reading, statement
@@ -164,7 +164,7 @@ def asked(httpserver: HTTPServer, path: str = PICTURE) -> int:
 def test_each_carrier_alone_is_a_no(httpserver: HTTPServer, tmp_path: Path, carrier: str) -> None:
     site, reason = CARRIERS[carrier]
     got = taken(httpserver, site, tmp_path)
-    assert isinstance(got.outcome, Refusal)
+    assert isinstance(got.outcome, Rejection)
     assert got.outcome.reason == reason
     assert got.decision is not None
     last = got.decision.evidence[-1]
@@ -177,7 +177,7 @@ def test_each_carrier_alone_is_a_no(httpserver: HTTPServer, tmp_path: Path, carr
 
 def test_a_site_that_says_nothing_is_taken(httpserver: HTTPServer, tmp_path: Path) -> None:
     got = taken(httpserver, Site(), tmp_path)
-    assert not isinstance(got.outcome, Refusal)
+    assert not isinstance(got.outcome, Rejection)
 
 
 YES = Site(
@@ -207,13 +207,13 @@ def test_a_yes_never_overrides_a_no(httpserver: HTTPServer, tmp_path: Path, carr
         terms=no.terms,
     )
     got = taken(httpserver, site, tmp_path)
-    assert isinstance(got.outcome, Refusal)
+    assert isinstance(got.outcome, Rejection)
     assert got.outcome.reason == reason
 
 
 def test_all_yeses_are_taken_and_noted(httpserver: HTTPServer, tmp_path: Path) -> None:
     got = taken(httpserver, YES, tmp_path)
-    assert not isinstance(got.outcome, Refusal), got.outcome
+    assert not isinstance(got.outcome, Rejection), got.outcome
     assert got.decision is not None
     checks = {entry["check"] for entry in got.decision.evidence}
     assert checks >= {
@@ -268,7 +268,7 @@ def test_the_target_of_a_redirect_is_judged_too(httpserver: HTTPServer, tmp_path
         got = process_candidate(
             "a", candidate, FetchContext(http, OptOuts(tmp_path / "o.txt"), Permissions()), tmp_path / "pictures"
         )
-    assert isinstance(got.outcome, Refusal)
+    assert isinstance(got.outcome, Rejection)
     assert got.outcome.reason == reason
     assert asked(httpserver, "/elsewhere/a.jpg") == 0
 
@@ -293,7 +293,7 @@ def test_a_header_of_a_redirect_counts(httpserver: HTTPServer, tmp_path: Path) -
     httpserver.expect_request(PICTURE).respond_with_data("", 302, reserved)
     httpserver.expect_request("/elsewhere/a.jpg").respond_with_data(jpeg(), content_type="image/jpeg")
     got = taken(httpserver, Site(), tmp_path)
-    assert isinstance(got.outcome, Refusal)
+    assert isinstance(got.outcome, Rejection)
     assert got.outcome.reason == "header_noai"
     assert asked(httpserver, "/elsewhere/a.jpg") == 0
 
@@ -308,7 +308,7 @@ def test_a_permission_for_an_address_ends_where_a_redirect_leads_away(httpserver
     with client(httpserver) as http:
         permissions = Permissions(tmp_path / "p.toml")
         got = process_candidate("a", candidate, FetchContext(http, OptOuts(), permissions), tmp_path / "pictures")
-    assert isinstance(got.outcome, Refusal)
+    assert isinstance(got.outcome, Rejection)
     assert got.outcome.reason == "no_evidence"
     assert asked(httpserver, "/elsewhere/a.jpg") == 0
 
@@ -478,10 +478,10 @@ def test_a_permission_waives_what_the_rights_holder_may_waive(httpserver: HTTPSe
         httpserver.clear()
         got = taken(httpserver, site, tmp_path / name.replace(" ", "-"), Permissions(tmp_path / "p.toml"))
         if name in ("robots.txt", "robots.txt for AI crawlers", "site terms"):
-            assert isinstance(got.outcome, Refusal), name
+            assert isinstance(got.outcome, Rejection), name
             assert got.outcome.reason == reason
         else:
-            assert not isinstance(got.outcome, Refusal), (name, got.outcome)
+            assert not isinstance(got.outcome, Rejection), (name, got.outcome)
 
 
 @pytest.mark.parametrize("text", ["x", "[[site]]\nhost = 3", '[[site]]\nhost = "a.b"', 'site = ["a.b"]'])

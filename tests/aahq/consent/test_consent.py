@@ -23,7 +23,7 @@ from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
 from aahq.consent.reservations import header_reservation, page_reservations, reserves
 from aahq.crawl.process import FetchContext, FetchResult, process_candidate
-from aahq.stages.engine import Refusal
+from aahq.stages.engine import Rejection
 from aahq.web.client import Http, Limits
 from suite.errors import SuiteError
 
@@ -112,7 +112,7 @@ def fetched(candidate: Candidate, http: Http, folder: Path, permissions: Permiss
 
 
 def reason_of(taken: FetchResult) -> str:
-    assert isinstance(taken.outcome, Refusal)
+    assert isinstance(taken.outcome, Rejection)
     return taken.outcome.reason
 
 

@@ -17,7 +17,7 @@ from aahq.ledger import Ledger
 from aahq.painted.gallery import Gallery, serve
 from aahq.sources import Source, SourceOptions, open_source
 from aahq.web.client import Http, Limits
-from aahq.web.interrupts import Challenged
+from aahq.web.interrupts import BotChallenge
 
 COLUMNS = "id, state, reason, detail, file, image_url, response_sha256, bytes"
 
@@ -57,7 +57,7 @@ def test_a_challenge_stops_the_crawl(httpserver: HTTPServer, tmp_path: Path) -> 
     httpserver.expect_request(re.compile("/[0-9]+")).respond_with_data("", 403, {"Cf-Mitigated": "challenge"})
     listed = tmp_path / "list.csv"
     listed.write_text("url,license\n" + "".join(f"{httpserver.url_for(f'/{n}')},CC0-1.0\n" for n in range(100)))
-    with pytest.raises(Challenged) as stopped:
+    with pytest.raises(BotChallenge) as stopped:
         crawled(httpserver.url_for("/")[:-1], tmp_path / "out", lambda: open_source("urls", SourceOptions(str(listed))))
     assert stopped.value.exit_code == 75
     assert stopped.value.url.startswith(httpserver.url_for("/"))

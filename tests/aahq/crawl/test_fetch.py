@@ -28,7 +28,7 @@ from aahq.painted.gallery import FAULTS, Gallery, serve
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, open_source
 from aahq.web.client import Http, Limits
-from aahq.web.interrupts import Challenged
+from aahq.web.interrupts import BotChallenge
 
 
 def picture(kind: str = "JPEG") -> bytes:
@@ -113,7 +113,7 @@ def test_a_cut_body_is_fetched_again_from_its_start(httpserver: HTTPServer, http
 
 def test_a_challenge_at_a_picture_stops_the_crawl(httpserver: HTTPServer, http: Http, tmp_path: Path) -> None:
     httpserver.expect_request("/a").respond_with_data("", status=403, headers={"cf-mitigated": "challenge"})
-    with pytest.raises(Challenged):
+    with pytest.raises(BotChallenge):
         download(offered(httpserver, "/a"), http, tmp_path)
     assert left(tmp_path) == []
 

@@ -16,13 +16,13 @@ from aahq.crawl import process, stage
 from aahq.crawl.host_queues import BATCH, HostQueues, host_of
 from aahq.crawl.process import FetchContext, FetchResult
 from aahq.ledger import Ledger
-from aahq.reasons import Refusal
+from aahq.reasons import Rejection
 from aahq.sources import SourceOptions, open_source
 from aahq.web.client import Http
-from aahq.web.interrupts import Busy, Challenged
+from aahq.web.interrupts import BotChallenge, SiteBusy
 
 
-def crawl(out: Path, urls: list[str]) -> stage.Tally:
+def crawl(out: Path, urls: list[str]) -> stage.StageStats:
     """A crawl of a list; what is asked of hosts is replaced by the tests."""
     out.mkdir(exist_ok=True)
     listed = out / "list.csv"
@@ -51,22 +51,22 @@ def test_fifty_of_a_thousand_hosts_hang(tmp_path: Path, monkeypatch: pytest.Monk
         if host_of(candidate.image_urls[0]) in hanging:
             if not all_others.wait(60):
                 waited_in_vain.append(candidate.image_urls[0])
-            return FetchResult(id, None, Refusal("timeout", "no answer"))
+            return FetchResult(id, None, Rejection("timeout", "no answer"))
         with guard:
             left -= 1
             if not left:
                 all_others.set()
-        return FetchResult(id, None, Refusal("gone", ""))
+        return FetchResult(id, None, Rejection("gone", ""))
 
     monkeypatch.setattr(process, "process_candidate", take)
-    tally = crawl(tmp_path / "out", urls)
+    stats = crawl(tmp_path / "out", urls)
     assert waited_in_vain == []
-    assert tally.reasons == {"gone": 1900, "timeout": 100}
+    assert stats.reasons == {"gone": 1900, "timeout": 100}
 
 
-@pytest.mark.parametrize("stop", [Challenged("http://b.example/0.jpg"), Busy("http://b.example/0.jpg", "429")])
+@pytest.mark.parametrize("stop", [BotChallenge("http://b.example/0.jpg"), SiteBusy("http://b.example/0.jpg", "429")])
 def test_a_host_that_stops_keeps_its_own_pictures_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: Busy | Challenged
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: SiteBusy | BotChallenge
 ) -> None:
     asked: list[str] = []
 
@@ -74,7 +74,7 @@ def test_a_host_that_stops_keeps_its_own_pictures_back(
         asked.append(candidate.image_urls[0])
         if "b.example" in candidate.image_urls[0]:
             raise stop
-        return FetchResult(id, None, Refusal("gone", ""))
+        return FetchResult(id, None, Rejection("gone", ""))
 
     monkeypatch.setattr(process, "process_candidate", take)
     urls = [f"http://{host}.example/{k}.jpg" for k in range(250) for host in "abc"]
@@ -84,7 +84,7 @@ def test_a_host_that_stops_keeps_its_own_pictures_back(
     after = states(tmp_path / "out")
     assert {state for url, state in after.items() if "b.example" in url} == {"found"}
     assert {state for url, state in after.items() if "b.example" not in url} == {"rejected"}
-    monkeypatch.setattr(process, "process_candidate", lambda id, *_: FetchResult(id, None, Refusal("gone", "")))
+    monkeypatch.setattr(process, "process_candidate", lambda id, *_: FetchResult(id, None, Rejection("gone", "")))
     crawl(tmp_path / "out", urls)
     assert set(states(tmp_path / "out").values()) == {"rejected"}
 

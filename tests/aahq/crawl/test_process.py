@@ -13,7 +13,7 @@ from aahq.consent.permissions import Permissions
 from aahq.crawl.fetch import Fetched
 from aahq.crawl.process import FetchContext, process_candidate
 from aahq.remove.tombstones import Tombstones
-from aahq.stages.engine import Refusal
+from aahq.stages.engine import Rejection
 from aahq.web.client import Http
 from suite.files import sha256_file
 
@@ -41,7 +41,7 @@ def test_two_rows_with_the_same_bytes_under_other_terms(tmp_path: Path, reserved
     outcomes = {
         who: process_candidate(who, of(reserved, who), terms, tmp_path / "pictures").outcome for who in (first, second)
     }
-    assert isinstance(outcomes["joan"], Refusal)
+    assert isinstance(outcomes["joan"], Rejection)
     assert outcomes["joan"].reason == "embedded_noai"
     kept = outcomes["jane"]
     assert isinstance(kept, Fetched)
@@ -57,7 +57,7 @@ def test_a_removed_files_twin_leaves_nothing_and_takes_nothing_away(tmp_path: Pa
     outcome = process_candidate(
         "a", of(reserved, "jane"), FetchContext(Http(None), OptOuts(None, stones), Permissions()), tmp_path / "pictures"
     )
-    assert isinstance(outcome.outcome, Refusal)
+    assert isinstance(outcome.outcome, Rejection)
     assert outcome.outcome.reason == "removed"
     assert there.read_bytes() == b"another row's"
     assert not list((tmp_path / "pictures").rglob("*.part"))

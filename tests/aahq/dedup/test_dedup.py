@@ -143,14 +143,14 @@ def test_mirrored_recoloured_and_other_pictures() -> None:
 def test_one_person_in_two_styles_is_two_works_and_a_mirror_is_one() -> None:
     """Eight people in sixteen styles as `aahq portraits` plans them, and a mirrored copy of each person's first portrait."""
     from aahq.images.hashes import phash64
-    from aahq.painted.portraits.collection import sittings
+    from aahq.painted.portraits.collection import portrait_specs
     from aahq.painted.portraits.paint import paint
 
     def entry(name: str, rgb: np.ndarray) -> Entry:
         turned = np.ascontiguousarray(rgb[:, ::-1])
         return Entry(name, name, (), phash64(rgb), phash64(turned), embed(rgb))
 
-    plan = sittings(64, 128, "art", 0, 8, 16)
+    plan = portrait_specs(64, 128, "art", 0, 8, 16)
     entries = []
     for number, one in enumerate(plan):
         rgb = paint(one.identity, one.style, one.size, one.variation).rgb

@@ -167,9 +167,9 @@ def test_a_ledger_that_grows_is_as_one_that_came_at_once(tmp_path: Path) -> None
     make_ledger(tmp_path / "whole", 400)
     shutil.copytree(tmp_path / "whole", tmp_path / "parts")
     with Ledger(tmp_path / "whole") as ledger:
-        tally = dedup.run(ledger)
-        assert (tally.rows, tally.reasons["duplicate"]) == (400, sum(copy_of(n) is not None for n in range(400)))
-        assert tally.notes["largest cluster"] >= 2
+        stats = dedup.run(ledger)
+        assert (stats.rows, stats.reasons["duplicate"]) == (400, sum(copy_of(n) is not None for n in range(400)))
+        assert stats.notes["largest cluster"] >= 2
     with Ledger(tmp_path / "parts") as ledger:
         ids = [row["id"] for row in ledger.rows("SELECT id FROM faces ORDER BY id")]
         late = np.random.default_rng(0).permutation(ids)[:250].tolist()
@@ -225,8 +225,8 @@ def test_a_row_that_cannot_be_compared_is_refused_alone(tmp_path: Path, harm: st
     with Ledger(tmp_path) as ledger:
         id = ledger.one("SELECT min(id) FROM faces")
         ledger.db.execute(harm, {"id": id})
-        tally = dedup.run(ledger)
-        assert (tally.rows, tally.reasons["fault"]) == (30, 1)
+        stats = dedup.run(ledger)
+        assert (stats.rows, stats.reasons["fault"]) == (30, 1)
         detail, trace = ledger.db.execute(
             "SELECT detail, traceback FROM faces JOIN faults USING (id) WHERE id = ?", (id,)
         ).fetchone()

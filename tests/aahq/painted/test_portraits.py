@@ -12,7 +12,7 @@ from PIL import Image
 
 from aahq.commands.portraits import command
 from aahq.painted.portraits import FAMILIES, family_of, paint, style_seed
-from aahq.painted.portraits.collection import listed_sittings, sittings
+from aahq.painted.portraits.collection import listed_sittings, portrait_specs
 from aahq.painted.portraits.factors import identity_factors, moment_factors
 from aahq.painted.portraits.layout import aligned_camera, points_on_face
 from aahq.painted.portraits.scene import group_picture, landscape_picture, portrait_picture
@@ -124,7 +124,7 @@ def test_whole_pictures_know_their_faces():
 
 
 def test_sittings_split_by_person_and_keep_domains_apart():
-    plan = sittings(200, 64, "both", 3, 25, 30)
+    plan = portrait_specs(200, 64, "both", 3, 25, 30)
     split = {}
     for s in plan:
         assert split.setdefault(s.identity, s.split) == s.split
@@ -133,7 +133,7 @@ def test_sittings_split_by_person_and_keep_domains_apart():
     assert not art & photo
     assert all((family_of(s.style) == "natural") == (s.domain == "photo") for s in plan)
     assert [s.id for s in plan] == sorted({s.id for s in plan})
-    assert not {s.identity for s in sittings(200, 64, "both", 4, 25, 30)} & (art | photo)
+    assert not {s.identity for s in portrait_specs(200, 64, "both", 4, 25, 30)} & (art | photo)
 
 
 @pytest.mark.slow
@@ -227,7 +227,7 @@ def test_found_and_true_points_cut_the_same_face():
 
 
 def test_the_small_world_has_its_families_grounds_and_poses() -> None:
-    plan = sittings(60, 64, "both", 3, 30, 18, SMALL)
+    plan = portrait_specs(60, 64, "both", 3, 30, 18, SMALL)
     assert {family_of(s.style) for s in plan if s.domain == "art"} == set(SMALL.families)
     factors = [paint(s.identity, s.style, 64, s.variation, s.world).factors for s in plan[::6]]
     assert {f["background"] for f in factors} <= {0.0, 5.0}

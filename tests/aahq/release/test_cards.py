@@ -16,7 +16,7 @@ from PIL import Image
 
 from aahq.ledger import Ledger
 from aahq.release.cards.datasheet import cell
-from aahq.release.cards.stats import decade, figures, tone
+from aahq.release.cards.stats import decade, release_stats, tone
 from aahq.release.cards.update import update_cards
 from aahq.release.schema import COLUMNS, REJECT_COLUMNS
 from aahq.release.verify import verify
@@ -68,7 +68,7 @@ def test_croissant_is_valid_and_reads_the_manifest_offline(tmp_path: Path, form:
 
 def test_the_figures_are_the_manifests(tmp_path: Path) -> None:
     write(tmp_path, rows(), name="cards", recipe="r", size=32)
-    seen = figures(tmp_path, tmp_path / "manifest.parquet")
+    seen = release_stats(tmp_path, tmp_path / "manifest.parquet")
     table = pd.read_parquet(tmp_path / "manifest.parquet")
     assert seen.tables["source"] == table["source"].value_counts().to_dict()
     assert seen.licences == {

@@ -99,7 +99,7 @@ def test_what_a_kill_left_is_ended_by_the_next_command(out: Path, monkeypatch: p
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(opted_out, "sweep", killed)
+        patched.setattr(opted_out, "delete_orphans", killed)
         with pytest.raises(KeyboardInterrupt):
             crawl(out)
     assert all((out / file).is_file() for file in files)

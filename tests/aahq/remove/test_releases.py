@@ -16,7 +16,7 @@ from aahq.ledger import Ledger
 from aahq.open_folder import open_folder
 from aahq.pipeline import open_build
 from aahq.release.own import own_files
-from aahq.release.schema import CARD, MANIFEST, SUMS, UNFINISHED
+from aahq.release.schema import MANIFEST, METADATA, SUMS, UNFINISHED
 from aahq.release.verify import verify
 from aahq.remove.lookup import Question, lookup
 from aahq.remove.releases import owed
@@ -126,7 +126,7 @@ def test_a_half_written_release_keeps_no_face_of_what_went(out: Path, listed: bo
     root = out / "release"
     faces = [row for row in pd.read_parquet(root / MANIFEST).itertuples() if row.key == KEY]
     names = "".join(f"{name}\n" for name in sorted(own_files(root)))
-    for name in (MANIFEST, CARD, SUMS):
+    for name in (MANIFEST, METADATA, SUMS):
         (root / name).unlink()
     if listed:
         (root / UNFINISHED).write_text(names)

@@ -156,10 +156,10 @@ def test_no_crawl_brings_it_back(out: Path, painted_folder: Path, tmp_path: Path
     for ask in (None, {"source": "folder", "target": str(source)}):
         with open_build(out, source=ask, workers=1) as build:
             crawled = pipeline.crawl(build, again=True)
-            tallies = [pipeline.screen(build), pipeline.faces(build), pipeline.align(build)]
+            all_stats = [pipeline.screen(build), pipeline.faces(build), pipeline.align(build)]
             for stage in ("dedup", "quality", "review", "release"):
                 pipeline.RUN[stage](build)
-    removed = crawled.reasons["removed"] + sum(tally.reasons["removed"] for tally in tallies)
+    removed = crawled.reasons["removed"] + sum(stats.reasons["removed"] for stats in all_stats)
     assert removed == 4
     with Ledger(out) as ledger:
         keys = {row["key"] for row in ledger.rows("SELECT key FROM pictures")}

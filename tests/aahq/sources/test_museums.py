@@ -26,7 +26,7 @@ from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, open_source
 from aahq.sources.museum import agreed, decade, iiif_sizes
 from aahq.web.client import Http, Limits
-from aahq.web.interrupts import Changed, Disallowed
+from aahq.web.interrupts import FormatChanged, RobotsDisallowed
 from suite.errors import SuiteError
 
 MUSEUMS = ("met", "artic", "cleveland", "rijksmuseum", "smithsonian", "commons")
@@ -191,7 +191,7 @@ def test_a_licence_that_changes_between_listing_and_record(httpserver: HTTPServe
 def test_a_listing_of_another_shape_is_a_stop(httpserver: HTTPServer, http: Http, name: str, answer: str) -> None:
     httpserver.expect_request("/robots.txt").respond_with_data("", status=404)
     httpserver.expect_request(re.compile("/.*")).respond_with_data(answer)
-    with pytest.raises(Changed):
+    with pytest.raises(FormatChanged):
         list(open_source(name, SourceOptions(base_url=httpserver.url_for("").rstrip("/"))).pages(http, None))
 
 
@@ -199,7 +199,7 @@ def test_a_listing_of_another_shape_is_a_stop(httpserver: HTTPServer, http: Http
 def test_robots_stop_a_museum_too(httpserver: HTTPServer, http: Http, name: str) -> None:
     """As Wikimedia's do for /w/."""
     httpserver.expect_request("/robots.txt").respond_with_data("User-agent: *\nDisallow: /")
-    with pytest.raises(Disallowed):
+    with pytest.raises(RobotsDisallowed):
         list(open_source(name, SourceOptions(base_url=httpserver.url_for("").rstrip("/"))).pages(http, None))
 
 
@@ -209,7 +209,7 @@ def test_a_listing_in_circles_is_a_stop(httpserver: HTTPServer, http: Http) -> N
             found["orderedItems"] = [{"id": "https://id.rijksmuseum.nl/10000000"}]
             found["next"] = {"id": "https://data.rijksmuseum.nl/search/collection?pageToken=7"}
 
-    with pytest.raises(Changed, match="again"):
+    with pytest.raises(FormatChanged, match="again"):
         for _ in Server(httpserver, "rijksmuseum", change).source.pages(http, None):
             pass
 

@@ -20,10 +20,10 @@ from aahq.consent.permissions import Permissions
 from aahq.crawl import process, stage
 from aahq.crawl.process import FetchContext, FetchResult
 from aahq.ledger import Ledger
-from aahq.reasons import Refusal
+from aahq.reasons import Rejection
 from aahq.sources import SOURCES, Source, SourceOptions, open_source
 from aahq.web.client import Http, Limits
-from aahq.web.interrupts import Busy
+from aahq.web.interrupts import SiteBusy
 from suite.errors import SuiteError
 
 WORKS = 65
@@ -98,13 +98,13 @@ class Stopping:
     def pages(self, http: Http | None, cursor: str | None) -> Iterator[Any]:
         for number, page in enumerate(self._source.pages(http, cursor)):
             if number == self._pages:
-                raise Busy("http://a.example/", "enough for today")
+                raise SiteBusy("http://a.example/", "enough for today")
             yield page
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "process_candidate", lambda id, *_: FetchResult(id, None, Refusal("gone", "")))
+    monkeypatch.setattr(process, "process_candidate", lambda id, *_: FetchResult(id, None, Rejection("gone", "")))
 
 
 def run(out: Path, name: str, options: SourceOptions, limit: int | None = None, pages: int | None = None) -> list[str]:
@@ -122,7 +122,7 @@ def run(out: Path, name: str, options: SourceOptions, limit: int | None = None, 
     ):
         try:
             stage.run(ledger, stage.CrawlTarget(name, "q", reopen, limit), FetchContext(http, OptOuts(), Permissions()))
-        except Busy:
+        except SiteBusy:
             assert pages is not None
         return [row["key"] for row in ledger.rows("SELECT key FROM pictures ORDER BY key")]
 

@@ -24,7 +24,7 @@ from aahq.sources.reading import says_ai_made, text
 from aahq.sources.survival import survival
 from aahq.sources.urls import read_rows
 from aahq.web.client import Http, Limits
-from aahq.web.interrupts import Busy, Challenged, Changed, Disallowed
+from aahq.web.interrupts import BotChallenge, FormatChanged, RobotsDisallowed, SiteBusy
 from suite.errors import SuiteError
 
 API = "/api/v2/community/channels"
@@ -162,7 +162,7 @@ def test_a_challenge_is_a_stop_that_resumes(httpserver: HTTPServer, http: Http) 
     site = Site(httpserver)
     site.answers["h035"] = challenge()
     done: list[SourcePage] = []
-    with pytest.raises(Challenged) as stop:
+    with pytest.raises(BotChallenge) as stop:
         for page in site.source().pages(http, None):
             done.append(page)
     assert (len(done), stop.value.exit_code) == (1, 75)
@@ -172,18 +172,18 @@ def test_a_challenge_is_a_stop_that_resumes(httpserver: HTTPServer, http: Http) 
 
 
 LISTING_FAULTS = {
-    "challenge": (challenge(), Challenged, 75),
-    "no json": (Response("<html>maintenance</html>"), Changed, 76),
-    "cut json": (Response('{"data": [{"hash'), Changed, 76),
-    "no data": (Response('{"items": []}'), Changed, 76),
-    "data is an object": (Response('{"data": {}}'), Changed, 76),
-    "a list": (Response("[]"), Changed, 76),
-    "nan": (Response('{"data": NaN}'), Changed, 76),
-    "deep": (Response("[" * 100_000), Changed, 76),
-    "works without hash": (Response('{"data": [{"id": 1}, {"id": 2}]}'), Changed, 76),
-    "gone": (Response("", status=404), Changed, 76),
-    "server error": (Response("", status=500), Busy, 77),
-    "too many": (Response("", status=429), Busy, 77),
+    "challenge": (challenge(), BotChallenge, 75),
+    "no json": (Response("<html>maintenance</html>"), FormatChanged, 76),
+    "cut json": (Response('{"data": [{"hash'), FormatChanged, 76),
+    "no data": (Response('{"items": []}'), FormatChanged, 76),
+    "data is an object": (Response('{"data": {}}'), FormatChanged, 76),
+    "a list": (Response("[]"), FormatChanged, 76),
+    "nan": (Response('{"data": NaN}'), FormatChanged, 76),
+    "deep": (Response("[" * 100_000), FormatChanged, 76),
+    "works without hash": (Response('{"data": [{"id": 1}, {"id": 2}]}'), FormatChanged, 76),
+    "gone": (Response("", status=404), FormatChanged, 76),
+    "server error": (Response("", status=500), SiteBusy, 77),
+    "too many": (Response("", status=429), SiteBusy, 77),
 }
 
 
@@ -202,7 +202,7 @@ def test_a_listing_that_changed_is_a_resumable_stop(httpserver: HTTPServer, http
 
 def test_robots_stop_the_listing(httpserver: HTTPServer, http: Http) -> None:
     httpserver.expect_request("/robots.txt").respond_with_data("User-agent: *\nDisallow: /api/")
-    with pytest.raises(Disallowed) as stop:
+    with pytest.raises(RobotsDisallowed) as stop:
         list(Site(httpserver, 2).source().pages(http, None))
     assert stop.value.exit_code == 78
 
@@ -344,7 +344,7 @@ def test_the_met_resumes(httpserver: HTTPServer, http: Http) -> None:
 )
 def test_a_changed_search_is_a_stop(httpserver: HTTPServer, http: Http, answer: str) -> None:
     httpserver.expect_request("/public/collection/v1/search").respond_with_data(answer)
-    with pytest.raises(Changed):
+    with pytest.raises(FormatChanged):
         list(met(httpserver, {}).pages(http, None))
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from aahq.reasons import Rejected
 from aahq.web.addresses import wire_url
 from aahq.web.client import SILENCES, Http, Limits, user_agent
-from aahq.web.interrupts import Busy, Challenged
+from aahq.web.interrupts import BotChallenge, SiteBusy
 from aahq.web.rate_limit import FIRST_PAUSE, SLOWEST, RateLimiter, retry_after
 from aahq.web.response import unpacked
 from aahq.web.robots import KEEP_SECONDS, KEEP_UNREACHABLE_SECONDS, KEPT_MAX, Robots
@@ -210,7 +210,7 @@ def test_unpacking_garbage_is_typed(data: bytes) -> None:
 def test_a_challenge_stops_at_once_and_is_not_asked_again(server: RawServer) -> None:
     server.says(answer(b"<html>Just a moment", "403 Forbidden", Cf_Mitigated="challenge"))
     limits = Limits(per_second=0, retries=5)
-    with client(server, limits) as http, pytest.raises(Challenged) as stop:
+    with client(server, limits) as http, pytest.raises(BotChallenge) as stop:
         http.get(server.url(), obey=False)
     assert len(server.heard) == 1
     assert stop.value.exit_code == 75
@@ -257,7 +257,7 @@ def test_too_many_waits_as_asked_then_goes_on(server: RawServer) -> None:
 )
 def test_too_long_a_wait_stops_resumably(server: RawServer, value: str) -> None:
     server.says(answer(status="503 Busy", Retry_After=value))
-    with client(server, Limits(per_second=0)) as http, pytest.raises(Busy) as stop:
+    with client(server, Limits(per_second=0)) as http, pytest.raises(SiteBusy) as stop:
         http.get(server.url(), obey=False)
     assert stop.value.exit_code == 77
     assert len(server.heard) == 1
@@ -265,7 +265,7 @@ def test_too_long_a_wait_stops_resumably(server: RawServer, value: str) -> None:
 
 def test_endless_too_many_stops_resumably(server: RawServer) -> None:
     server.says(answer(status="429 Too Many"))
-    with client(server, Limits(per_second=0, retries=2)) as http, pytest.raises(Busy):
+    with client(server, Limits(per_second=0, retries=2)) as http, pytest.raises(SiteBusy):
         http.get(server.url(), obey=False)
     assert len(server.heard) == 3
 
@@ -368,7 +368,7 @@ def test_every_challenge_stops(server: RawServer, name: str) -> None:
         connection.sendall(answer(status="404 Not Found") if robots else CHALLENGES[name])
 
     server.speak = speak
-    with client(server, Limits(per_second=0, retries=5)) as http, pytest.raises(Challenged):
+    with client(server, Limits(per_second=0, retries=5)) as http, pytest.raises(BotChallenge):
         http.page(server.url("/work"))
     assert len(server.heard) == 2
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from aahq.painted.portraits.canvas import Array, Canvas
 from aahq.painted.portraits.styles import brush, dry, flat, line, wet
-from aahq.painted.portraits.styles.hand import Hand
+from aahq.painted.portraits.styles.hand import Brushwork
 
 __all__ = ["FAMILIES", "Hand", "apply_style", "family_of", "style_seed"]
 
 # Order is part of the meaning of a style seed: new families go to the end.
-_PAINTERS: dict[str, Callable[[Canvas, Hand], Array]] = {
+_PAINTERS: dict[str, Callable[[Canvas, Brushwork], Array]] = {
     "natural": flat.natural,
     "oil": brush.oil,
     "watercolour": wet.watercolour,
@@ -45,6 +45,6 @@ def style_seed(family: str, number: int) -> int:
     return number * len(FAMILIES) + FAMILIES.index(family)
 
 
-def apply_style(canvas: Canvas, hand: Hand) -> Array:
+def apply_style(canvas: Canvas, hand: Brushwork) -> Array:
     """The finished picture, (H, W, 3) float32 display values, about 0 to 1."""
     return np.clip(_PAINTERS[hand.family](canvas, hand), 0, 1)

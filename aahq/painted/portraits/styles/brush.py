@@ -6,11 +6,17 @@ import cv2
 import numpy as np
 
 from aahq.painted.portraits.canvas import Array, Canvas, blur, noise
-from aahq.painted.portraits.styles.hand import Hand, along, develop, flow, graded, kuwahara, lit, smooth_regions
+from aahq.painted.portraits.styles.hand import Brushwork, along, develop, flow, graded, kuwahara, lit, smooth_regions
 
 
 def strokes(
-    canvas: Canvas, picture: Array, ground: Array, hand: Hand, layers: tuple[float, ...], reach: float, jitter: float
+    canvas: Canvas,
+    picture: Array,
+    ground: Array,
+    hand: Brushwork,
+    layers: tuple[float, ...],
+    reach: float,
+    jitter: float,
 ) -> tuple[Array, Array]:
     """Cover `ground` with curved strokes of the picture's colours, from broad to fine.
 
@@ -70,12 +76,12 @@ def _walk(x: Array, y: Array, dir_x: Array, dir_y: Array, length: float, rng: np
     return np.stack([halves[0][1], halves[0][0], middle, halves[1][0], halves[1][1]], 1)
 
 
-def _bristles(canvas: Canvas, picture: Array, hand: Hand, length: float) -> Array:
+def _bristles(canvas: Canvas, picture: Array, hand: Brushwork, length: float) -> Array:
     grain = noise(hand.rng, canvas.height, canvas.width, max(0.012 * canvas.unit, 1.0), 1)
     return along(grain, flow(picture, max(0.10 * canvas.unit, 1.5)), length)
 
 
-def oil(canvas: Canvas, hand: Hand) -> Array:
+def oil(canvas: Canvas, hand: Brushwork) -> Array:
     unit = canvas.unit
     picture = graded(smooth_regions(develop(canvas), 0.04 * unit), hand)
     ground = blur(picture, 0.15 * unit) * 0.9
@@ -90,7 +96,7 @@ def oil(canvas: Canvas, hand: Hand) -> Array:
     return out * (1 + (relief - 1) * (1 - 0.6 * canvas.care))[..., None] * varnish
 
 
-def impressionism(canvas: Canvas, hand: Hand) -> Array:
+def impressionism(canvas: Canvas, hand: Brushwork) -> Array:
     unit = canvas.unit
     picture = graded(develop(canvas, 1.12), hand, 1.3)
     grey = luma_of(picture)[..., None]
@@ -105,7 +111,7 @@ def impressionism(canvas: Canvas, hand: Hand) -> Array:
     return out * lit(blur(paint, 0.7), 0.9)[..., None]
 
 
-def gouache(canvas: Canvas, hand: Hand) -> Array:
+def gouache(canvas: Canvas, hand: Brushwork) -> Array:
     unit = canvas.unit
     picture = graded(develop(canvas, 1.05), hand, 1.2)
     radius = max(2, int(hand.between("stroke", 0.030, 0.055) * unit))
@@ -122,7 +128,7 @@ def gouache(canvas: Canvas, hand: Hand) -> Array:
     return chalk * (1 + 0.055 * (0.4 + hand["texture"]) * streaks)[..., None]
 
 
-def pointillism(canvas: Canvas, hand: Hand) -> Array:
+def pointillism(canvas: Canvas, hand: Brushwork) -> Array:
     unit, rng = canvas.unit, hand.rng
     picture = graded(develop(canvas, 1.08), hand, 1.3)
     grey = luma_of(picture)[..., None]

@@ -6,10 +6,20 @@ import numpy as np
 
 from aahq.painted.portraits.canvas import BACKGROUND, Array, Canvas, blur, luma, noise, smoothstep
 from aahq.painted.portraits.styles.brush import strokes
-from aahq.painted.portraits.styles.hand import Hand, along, contours, develop, flow, graded, paper, smooth_regions, tint
+from aahq.painted.portraits.styles.hand import (
+    Brushwork,
+    along,
+    contours,
+    develop,
+    flow,
+    graded,
+    paper,
+    smooth_regions,
+    tint,
+)
 
 
-def pastel(canvas: Canvas, hand: Hand) -> Array:
+def pastel(canvas: Canvas, hand: Brushwork) -> Array:
     unit = canvas.unit
     picture = graded(smooth_regions(develop(canvas, 1.15), 0.03 * unit), hand, 1.1)
     sheet = 0.55 * tint(hand["palette"] + 0.3) * np.float32(0.55) + 0.42
@@ -25,7 +35,7 @@ def pastel(canvas: Canvas, hand: Hand) -> Array:
     return chalk * (1 + 0.06 * streak * (1 - 0.6 * canvas.care))[..., None]
 
 
-def charcoal(canvas: Canvas, hand: Hand) -> Array:
+def charcoal(canvas: Canvas, hand: Brushwork) -> Array:
     unit = canvas.unit
     tone = luma(develop(canvas, 1.12))
     tone = np.clip((tone - 0.5) * hand.between("contrast", 1.1, 1.5) + 0.52, 0, 1)

@@ -7,10 +7,10 @@ import numpy as np
 from scipy.spatial import Delaunay
 
 from aahq.painted.portraits.canvas import BACKGROUND, EYES, HAIR, Array, Canvas, blur, luma, noise, smoothstep
-from aahq.painted.portraits.styles.hand import Hand, contours, develop, graded, grain, kuwahara, paper, tint
+from aahq.painted.portraits.styles.hand import Brushwork, contours, develop, graded, grain, kuwahara, paper, tint
 
 
-def natural(canvas: Canvas, hand: Hand) -> Array:
+def natural(canvas: Canvas, hand: Brushwork) -> Array:
     image = develop(canvas, hand.between("contrast", 0.94, 1.06))
     glow = blur(np.clip(image - 0.72, 0, 1), 0.10 * canvas.unit)
     image = image + 0.35 * glow
@@ -21,7 +21,7 @@ def natural(canvas: Canvas, hand: Hand) -> Array:
     return image * vignette[..., None] + grain(hand, canvas, 0.006 + 0.006 * hand["texture"])
 
 
-def cel(canvas: Canvas, hand: Hand) -> Array:
+def cel(canvas: Canvas, hand: Brushwork) -> Array:
     unit = canvas.unit
     flat = np.clip(canvas.flat, 0, 1) ** np.float32(1 / 2.2)
     flat = kuwahara(blur(flat, 0.02 * unit), max(2, int(0.03 * unit)))
@@ -46,7 +46,7 @@ def cel(canvas: Canvas, hand: Hand) -> Array:
     return out + (dark - out) * (0.92 * line)[..., None]
 
 
-def _mesh(canvas: Canvas, hand: Hand, tone: Array, count: int, focus: float = 1.0) -> Array:
+def _mesh(canvas: Canvas, hand: Brushwork, tone: Array, count: int, focus: float = 1.0) -> Array:
     """Points that gather at edges and features, for triangles. Returns (N, 2) float."""
     height, width = tone.shape
     edge = np.abs(cv2.Laplacian(blur(tone, 0.04 * canvas.unit), cv2.CV_32F))
@@ -60,7 +60,7 @@ def _mesh(canvas: Canvas, hand: Hand, tone: Array, count: int, focus: float = 1.
     return np.concatenate([border, points])
 
 
-def low_poly(canvas: Canvas, hand: Hand) -> Array:
+def low_poly(canvas: Canvas, hand: Brushwork) -> Array:
     image = graded(develop(canvas, 1.05), hand, 1.1)
     points = np.unique(_mesh(canvas, hand, luma(image), int(hand.between("density", 1100, 2000))), axis=0)
     triangles = Delaunay(points).simplices
@@ -84,7 +84,7 @@ def low_poly(canvas: Canvas, hand: Hand) -> Array:
     return cv2.GaussianBlur(out.astype(np.float32) / 255, (0, 0), 0.45)
 
 
-def stained_glass(canvas: Canvas, hand: Hand) -> Array:
+def stained_glass(canvas: Canvas, hand: Brushwork) -> Array:
     unit, rng = canvas.unit, hand.rng
     height, width = canvas.part.shape
     image = graded(develop(canvas, 1.15), hand, 1.2)
@@ -116,7 +116,7 @@ def stained_glass(canvas: Canvas, hand: Hand) -> Array:
     return out * (1 - line[..., None] * np.array([0.92, 0.91, 0.88], np.float32))
 
 
-def screen_print(canvas: Canvas, hand: Hand) -> Array:
+def screen_print(canvas: Canvas, hand: Brushwork) -> Array:
     unit = canvas.unit
     height, width = canvas.part.shape
     image = develop(canvas, 1.2)

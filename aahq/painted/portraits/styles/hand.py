@@ -12,7 +12,7 @@ from aahq.painted.portraits.factors import Factors
 
 
 @dataclass(frozen=True)
-class Hand:
+class Brushwork:
     """An artist at work: style factors in [0, 1], a generator for accidents, and the family's name."""
 
     style: Factors
@@ -34,7 +34,7 @@ def develop(canvas: Canvas, exposure: float = 1.0) -> Array:
     return np.clip(x, 0, 1) ** np.float32(1 / 2.2)
 
 
-def graded(image: Array, hand: Hand, amount: float = 1.0) -> Array:
+def graded(image: Array, hand: Brushwork, amount: float = 1.0) -> Array:
     """The style's own colour mood: warmth, saturation, and darks and lights drawn towards two related hues."""
     grey = luma(image)[..., None]
     saturation = 1 + amount * (hand["saturation"] - 0.4) * 0.9
@@ -56,7 +56,7 @@ def tint(hue: float) -> Array:
     return (0.56 + 0.40 * wave).astype(np.float32)
 
 
-def paper(canvas: Canvas, hand: Hand, rough: float = 1.0) -> Array:
+def paper(canvas: Canvas, hand: Brushwork, rough: float = 1.0) -> Array:
     """The tooth of a paper: mean 0, about -1 to 1. (H, W)."""
     unit = canvas.unit
     coarse = noise(hand.rng, canvas.height, canvas.width, max(0.045 * unit * (0.7 + hand["paper"]), 1.5), 2)
@@ -151,6 +151,6 @@ def lit(height_map: Array, strength: float) -> Array:
     return 1 + np.clip(-(gx + gy) * np.float32(strength), -0.35, 0.35)
 
 
-def grain(hand: Hand, canvas: Canvas, amount: float) -> Array:
+def grain(hand: Brushwork, canvas: Canvas, amount: float) -> Array:
     """Fine noise, (H, W, 1)."""
     return (hand.rng.standard_normal((canvas.height, canvas.width, 1), dtype=np.float32)) * np.float32(amount)

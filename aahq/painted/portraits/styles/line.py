@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from aahq.painted.portraits.canvas import BACKGROUND, Array, Canvas, blur, luma, noise, smoothstep
-from aahq.painted.portraits.styles.hand import Hand, contours, develop, paper, tint
+from aahq.painted.portraits.styles.hand import Brushwork, contours, develop, paper, tint
 
 
-def _tone(canvas: Canvas, hand: Hand, exposure: float = 1.15) -> Array:
+def _tone(canvas: Canvas, hand: Brushwork, exposure: float = 1.15) -> Array:
     tone = luma(develop(canvas, exposure))
     return np.clip((tone - 0.5) * hand.between("contrast", 1.05, 1.35) + 0.54, 0, 1)
 
 
-def _ink_colours(hand: Hand) -> tuple[Array, Array]:
+def _ink_colours(hand: Brushwork) -> tuple[Array, Array]:
     sheets = np.array([(0.965, 0.945, 0.895), (0.93, 0.88, 0.77), (0.975, 0.97, 0.955)], np.float32)
     inks = np.array([(0.06, 0.06, 0.08), (0.17, 0.09, 0.05), (0.05, 0.10, 0.22), (0.22, 0.05, 0.06)], np.float32)
     return sheets[int(hand["paper"] * 2.99)], inks[int(hand["palette"] * 3.99)]
 
 
-def ink(canvas: Canvas, hand: Hand) -> Array:
+def ink(canvas: Canvas, hand: Brushwork) -> Array:
     unit = canvas.unit
     tone = _tone(canvas, hand)
     rough = paper(canvas, hand)
@@ -45,7 +45,7 @@ def ink(canvas: Canvas, hand: Hand) -> Array:
     return out
 
 
-def engraving(canvas: Canvas, hand: Hand) -> Array:
+def engraving(canvas: Canvas, hand: Brushwork) -> Array:
     unit = canvas.unit
     height, width = canvas.part.shape
     tone = np.clip(_tone(canvas, hand, 1.12) - 0.02, 0, 1)
@@ -73,7 +73,7 @@ def engraving(canvas: Canvas, hand: Hand) -> Array:
     return out + (dark - out) * np.clip(ink_amount * (0.93 + 0.06 * rough), 0, 1)[..., None]
 
 
-def woodcut(canvas: Canvas, hand: Hand) -> Array:
+def woodcut(canvas: Canvas, hand: Brushwork) -> Array:
     unit = canvas.unit
     height, width = canvas.part.shape
     tone = blur(_tone(canvas, hand), 0.014 * unit)

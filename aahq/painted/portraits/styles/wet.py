@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from aahq.painted.portraits.canvas import BACKGROUND, Array, Canvas, blur, luma, noise, smoothstep
-from aahq.painted.portraits.styles.hand import Hand, contours, develop, graded, kuwahara, paper, smooth_regions
+from aahq.painted.portraits.styles.hand import Brushwork, contours, develop, graded, kuwahara, paper, smooth_regions
 
 
-def _bleed(image: Array, canvas: Canvas, hand: Hand, amount: float) -> Array:
+def _bleed(image: Array, canvas: Canvas, hand: Brushwork, amount: float) -> Array:
     """Let edges wander like wet pigment."""
     unit = canvas.unit
     calm = 1 - 0.85 * canvas.care
@@ -19,7 +19,7 @@ def _bleed(image: Array, canvas: Canvas, hand: Hand, amount: float) -> Array:
     return cv2.remap(image, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
-def watercolour(canvas: Canvas, hand: Hand) -> Array:
+def watercolour(canvas: Canvas, hand: Brushwork) -> Array:
     unit = canvas.unit
     picture = graded(develop(canvas, 1.22), hand, 0.9)
     flat = smooth_regions(kuwahara(picture, max(2, int(0.035 * unit))), 0.05 * unit)
@@ -45,7 +45,7 @@ def watercolour(canvas: Canvas, hand: Hand) -> Array:
     return out * (1 - hand.between("density", 0.15, 0.45) * pencil[..., None] * np.array([0.75, 0.8, 0.8], np.float32))
 
 
-def _painted_area(canvas: Canvas, hand: Hand) -> Array:
+def _painted_area(canvas: Canvas, hand: Brushwork) -> Array:
     """The washes' ragged edge towards the white border of the sheet."""
     height, width = canvas.part.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -58,7 +58,7 @@ def _painted_area(canvas: Canvas, hand: Hand) -> Array:
     return edge * (1 + dark_rim) * blur(fade, 0.02 * canvas.unit)
 
 
-def fresco(canvas: Canvas, hand: Hand) -> Array:
+def fresco(canvas: Canvas, hand: Brushwork) -> Array:
     unit = canvas.unit
     height, width = canvas.part.shape
     picture = graded(develop(canvas), hand, 0.8)
@@ -77,7 +77,7 @@ def fresco(canvas: Canvas, hand: Hand) -> Array:
     return out * (1 - 0.42 * line[..., None] * np.array([0.7, 0.85, 0.95], np.float32))
 
 
-def _cracks(canvas: Canvas, hand: Hand) -> Array:
+def _cracks(canvas: Canvas, hand: Brushwork) -> Array:
     """Craquelure: the borders of random cells, broken up."""
     height, width = canvas.part.shape
     seeds = np.full((height, width), 255, np.uint8)
