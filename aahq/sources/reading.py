@@ -33,7 +33,8 @@ def listing(http: Http, url: str, headers: Mapping[str, str] | None = None) -> A
     """The JSON of an address without which the source cannot go on.
 
     Raises:
-        Stop: the format changed (`FormatChanged`), the site is busy (`SiteBusy`) or forbids it (`RobotsDisallowed`, `BotChallenge`).
+        Stop: the format changed (`FormatChanged`), the site is busy (`SiteBusy`) or forbids it (`RobotsDisallowed`,
+            `BotChallenge`).
     """
     try:
         return http.get(url, JSON, headers=headers).ok().json()
