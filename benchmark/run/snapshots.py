@@ -218,8 +218,10 @@ def score_checkpoint(run: Run, checkpoint: Path, held: HeldOut) -> dict[str, Any
 
     Raises:
         FileNotFoundError: the run has deleted the checkpoint meanwhile.
-        SuiteError: weights that the method refuses.
+        SuiteError: weights that the method refuses, or a `best` of somebody else's in the run's folder.
     """
+    if (run.folder / BEST).exists() and not (run.folder / BEST / "score.json").is_file():
+        raise SuiteError(f"RUN {run.folder}: its {BEST!r} was not kept by this command; move it elsewhere")
     views: dict[str, Any] = {}
     total, size = 0.0, 0
     with snapshot(run, checkpoint) as folder:

@@ -18,6 +18,8 @@ from suite.errors import SuiteError
 from suite.files import digest, sha256_file, write_json
 
 DONE, BEGUN = "done.json", "begun.json"
+# What `aahq-bench watch` keeps beside a run.
+WATCHED = ("best", "scores.jsonl", "scores.png", ".best-part", ".best-old")
 
 
 def _command_in(marker: Path) -> str:
@@ -95,6 +97,24 @@ def command_of(work: Work, step: Step) -> list[str]:
     return ["python", "-m", *(part.format(**places) for part in command)]
 
 
+def _refuse_foreign(folder: Path, step: Step) -> None:
+    """Refuse to clear a folder that no training of a reproduction made, or in which somebody keeps something else.
+
+    Raises:
+        SuiteError: naming what is there.
+    """
+    from models.training.run_folder import WRITTEN
+
+    if folder.is_symlink():
+        raise SuiteError(f"{folder}: is a link; link the whole folder of the reproduction instead, or move it away")
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    own = {BEGUN, DONE, "log.txt", "run.json", *WRITTEN, *WATCHED, *Path(step.makes or "").parts[:1]}
+    begun = bool(_command_in(folder / BEGUN))
+    made = {name for name in names if begun and (name in own or name.endswith((".safetensors", ".part")))}
+    if foreign := [name for name in names if name not in made]:
+        raise SuiteError(f"{folder}: holds {foreign[0]!r} that no training here wrote; move it elsewhere")
+
+
 def train_step(work: Work, step: Step) -> None:
     """Run one training command in a process of its own; its output goes to `log.txt` in its run's folder.
 
@@ -109,6 +129,7 @@ def train_step(work: Work, step: Step) -> None:
         command.append("--resume")
     else:
         # What another command left, or one that was cut before its first checkpoint; a training starts in a new folder.
+        _refuse_foreign(folder, step)
         shutil.rmtree(folder, ignore_errors=True)
         write_json(folder / BEGUN, {"command": key})
     begun = time.perf_counter()

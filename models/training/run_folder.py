@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import sys
@@ -22,6 +23,8 @@ from suite.files import digest, whole_file, write_json, write_whole
 from suite.provenance import commit, versions
 
 LOG = "log.jsonl"
+# What a run writes into its folder beside `run.json`, which says that they are its own.
+WRITTEN = (LOG, "summary.json", "checkpoints", "sheets", "tensorboard")
 
 
 class RunFolder:
@@ -60,13 +63,18 @@ class RunFolder:
         """Refuse a folder that holds another run, before any work."""
         if (self.path / "run.json").exists() and not resumed:
             raise SuiteError(f"--run {self.path}: already holds a run; go on with --resume or name another folder")
+        foreign = next((name for name in WRITTEN if os.path.lexists(self.path / name)), None)
+        if foreign is not None and not resumed:
+            raise SuiteError(f"--run {self.path}: holds {foreign!r} that no run here wrote; name another folder")
         if resumed and not self.checkpoints.is_dir():
             raise SuiteError(f"--resume: no checkpoint in {self.path}; start without --resume")
 
     def withdraw(self) -> None:
         """Take away what `begin` and the first checkpoint wrote: nothing was trained."""
         if self.writes:
-            (self.path / "run.json").unlink(missing_ok=True)
+            for name in ("run.json", LOG):
+                (self.path / name).unlink(missing_ok=True)
+            # None was there when the run began: see `check_free`.
             shutil.rmtree(self.checkpoints, ignore_errors=True)
             if not any(self.path.iterdir()):
                 self.path.rmdir()
