@@ -111,7 +111,7 @@ def _warp_rows(packed, a, b, frame, side, step, margin, starts, weights):
     target = len(starts)
     out = np.empty((side, 3, target), np.uint8)
     line = np.empty((3, side), np.int32)
-    corner = np.empty((4, side), np.uintp)
+    corner = np.empty((4, side), np.int32)
     along, across = np.empty(side), np.empty(side)
     place = np.arange(side) % step * (side // step) + np.arange(side) // step
     total = np.empty(target, np.int32)
@@ -155,6 +155,9 @@ def _sample_row(packed, a, b, frame, yy, step, corner, along, across, line):
     flat = packed.reshape(own_h * own_w)
     left_edge, top_edge, w, h = frame
     side = along.size
+    # 32 bits: twice as many fit into one instruction. A picture has fewer than 2**31 pixels.
+    zero, one, width = np.int32(0), np.int32(1), np.int32(own_w)
+    last_x, last_y = np.int32(own_w - 1), np.int32(own_h - 1)
     outside = 0
     for phase in range(step):
         for column in range(side // step):
@@ -167,20 +170,23 @@ def _sample_row(packed, a, b, frame, yy, step, corner, along, across, line):
             y = min(max(y, 0.0), h - 0.25) - 0.5
             floor_x, floor_y = np.floor(x), np.floor(y)
             along[at], across[at] = x - floor_x, y - floor_y
-            x_own, y_own = int(floor_x) - left_edge, int(floor_y) - top_edge
-            left, right = min(max(x_own, 0), own_w - 1), min(max(x_own + 1, 0), own_w - 1)
-            top, bottom = min(max(y_own, 0), own_h - 1) * own_w, min(max(y_own + 1, 0), own_h - 1) * own_w
+            x_own, y_own = np.int32(floor_x) - np.int32(left_edge), np.int32(floor_y) - np.int32(top_edge)
+            left, right = min(max(x_own, zero), last_x), min(max(x_own + one, zero), last_x)
+            top, bottom = min(max(y_own, zero), last_y) * width, min(max(y_own + one, zero), last_y) * width
             corner[0, at], corner[1, at] = top + left, top + right
             corner[2, at], corner[3, at] = bottom + left, bottom + right
-    for c in range(3):
-        shift = np.uint32(8 * c)
-        low = np.uint32(255)
+    # Each corner's pixel is fetched once, in the place of its number; the channels are then taken out of it.
+    for k in range(4):
         for at in range(side):
-            p = np.float64(np.int32((flat[corner[0, at]] >> shift) & low))
-            q = np.float64(np.int32((flat[corner[1, at]] >> shift) & low))
+            corner[k, at] = np.int32(flat[corner[k, at]])
+    for c in range(3):
+        shift, low = np.int32(8 * c), np.int32(255)
+        for at in range(side):
+            p = np.float64((corner[0, at] >> shift) & low)
+            q = np.float64((corner[1, at] >> shift) & low)
             upper = p + (q - p) * along[at]
-            p = np.float64(np.int32((flat[corner[2, at]] >> shift) & low))
-            q = np.float64(np.int32((flat[corner[3, at]] >> shift) & low))
+            p = np.float64((corner[2, at] >> shift) & low)
+            q = np.float64((corner[3, at] >> shift) & low)
             lower = p + (q - p) * along[at]
             line[c, at] = np.int32(upper + (lower - upper) * across[at])
     if outside:
