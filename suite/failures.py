@@ -47,8 +47,9 @@ _KINDS = {
     "zipfile.LargeZipFile": "a zip file that is too large",
     "zlib.error": "damaged compressed data",
 }
-# PyTorch says these with a bare RuntimeError.
-_RUNTIME = {
+# Said with a bare RuntimeError (PyTorch) or ValueError.
+_TEXTS = {
+    "embedded null byte": "a path with a NUL in it",
     "PytorchStreamWriter": "a file could not be written; is the disk full?",
     "unexpected pos": "a file could not be written; is the disk full?",
     "PytorchStreamReader": "a damaged torch file",
@@ -72,8 +73,8 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str | None:
         return _of_system(error, arguments)
     if kind is None and isinstance(error, OSError):
         kind = "a file or connection failed"
-    if kind is None and isinstance(error, RuntimeError):
-        kind = next((words for text, words in _RUNTIME.items() if text in str(error)), None)
+    if kind is None and isinstance(error, (RuntimeError, ValueError)):
+        kind = next((words for text, words in _TEXTS.items() if text in str(error)), None)
     if kind is None:
         return None
     given = ", ".join(_files(arguments))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--style", "styles", multiple=True, type=click.Path(path_type=Path), help="Art to walk between; repeatable."
 )
 @click.option("--style-seeds", callback=parse_seeds, help="Or styles drawn from these seeds.")
-@click.option("--frames", type=click.IntRange(2), default=30, show_default=True, help="Between two stops.")
+@click.option("--frames", type=click.IntRange(2, 100_000), default=30, show_default=True, help="Between two stops.")
 @click.option("--fps", type=click.IntRange(1, 60), default=24, show_default=True, help="Frames a second.")
 @click.option("--truncation", type=share, help="Pull faces to the mean: 0 to 1; the checkpoint's, else 0.75.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="x.webp, x.gif, x.mp4, or a folder.")

@@ -88,6 +88,7 @@ def _kinds() -> dict[str, Exception]:
         RuntimeError("PytorchStreamReader failed reading zip archive"),
         RuntimeError("Found no NVIDIA driver on your system."),
         ModuleNotFoundError("No module named 'dlib'"),
+        _raised(lambda: Path("a\0b").read_bytes()),
         _raised(lambda: json.loads("{")),
         _raised(lambda: tomllib.loads("=")),
         _raised(lambda: b"\xff".decode()),
