@@ -8,7 +8,7 @@ DEMO   ?= demo
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup demo test test-fast lint format bench docs clean help
+.PHONY: setup demo test test-fast lint format bench docs audit clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -51,6 +51,11 @@ docs: $(STAMP)   ## draw again the pages that scripts write: commands, symbols, 
 	$(BIN)/python docs/make_paper_symbols.py
 	$(BIN)/python docs/make_scale.py
 	$(BIN)/python docs/make_readme.py
+
+audit: $(STAMP)  ## known holes in what is installed, and a bill of materials (needs the advisory databases)
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/pip-audit --local --skip-editable
+	$(BIN)/pip-audit --local --skip-editable --format cyclonedx-json --output sbom.json
 
 clean:           ## remove what the targets made, the environment too
 	rm -rf $(VENV) $(DEMO) .pytest_cache .ruff_cache .mypy_cache *.egg-info

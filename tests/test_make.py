@@ -30,7 +30,7 @@ def recipe(target: str) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-fast", "lint", "bench", "docs"])
+@pytest.mark.parametrize("target", ["demo", "test", "test-fast", "lint", "bench", "docs", "audit"])
 def test_make_runs_the_commands_that_are_tested(target: str) -> None:
     for line in recipe(target):
         program, *rest = shlex.split(line)
@@ -44,9 +44,9 @@ def test_make_runs_the_commands_that_are_tested(target: str) -> None:
         elif name == "python" and rest[0] != "-m":
             assert (ROOT / rest[0]).is_file(), line
         elif name == "python":
-            assert rest[1] == "pytest" or importlib.util.find_spec(rest[1]), line
+            assert rest[1] in ("pytest", "pip") or importlib.util.find_spec(rest[1]), line
         else:
-            assert name in ("ruff", "mypy"), line
+            assert name in ("ruff", "mypy", "pip-audit"), line
 
 
 def test_the_demos_samples_are_painted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
