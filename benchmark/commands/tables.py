@@ -9,7 +9,11 @@ import click
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 from suite.files import write_whole
+from suite.ownership import claim_file
 from suite.params import output_folder
+
+# A file that begins as the table would is taken for an earlier one.
+HEAD = 30
 
 
 @click.command(short_help="Draw Tables 1-3 from a folder of records.")
@@ -47,6 +51,10 @@ def command(
     tables = [build(number, known, metrics=metrics) for number in numbers or (1, 2, 3)]
     drawn = {f"table{table.number}.{form}": FORMATS[form](table) for table in tables}
     if out is not None:
+        for name, text in drawn.items():
+            claim_file(
+                "--out", out / name, lambda path, text=text: path.read_text(errors="replace")[:HEAD] == text[:HEAD]
+            )
         for name, text in drawn.items():
             write_whole(out / name, text)
     holes = [hole for table in tables for hole in table.holes]

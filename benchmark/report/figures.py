@@ -15,8 +15,8 @@ from benchmark.run.cell import Bench
 from benchmark.run.generate import read_rows
 from benchmark.tasks.paper import Guidance, slug
 from benchmark.tasks.protocol import pool
+from models.data.pictures import save_png
 from suite.errors import SuiteError
-from suite.files import whole_file
 
 INDICATORS = (0, 2, 4, 6, 8, 10, 12, 14, 16, 18)
 ORDER = ("AdaIN", "MUNIT", "FUNIT", "DRIT++", "StarGANv2", "BlendGAN")
@@ -135,7 +135,6 @@ def draw_figures(studio: Studio, numbers: Sequence[int], folder: Path) -> tuple[
             missing[number] = str(error)
             continue
         path = folder / f"figure{number:02d}-{slug(title)}.png"
-        with whole_file(path) as part:
-            picture.save(part, "PNG")
+        save_png(path, picture, {"method": f"figure {number}"})
         drawn[number] = path
     return drawn, missing

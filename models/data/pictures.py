@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from suite.errors import SuiteError
 from suite.files import whole_file
+from suite.ownership import claim_file, is_png_of, png_mark
 from suite.pictures import DecodeLimits, PictureError, decode
 
+# In every PNG that is written here: one without it is somebody else's.
+MARK = "aahq-blendgan"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 
 
@@ -94,14 +97,27 @@ def nearest_uint8(pictures: Tensor) -> Tensor:
     return pictures.detach().float().clamp(-1, 1).mul(127.5).add(127.5).round().to(torch.uint8)
 
 
+def is_own_png(path: Path) -> bool:
+    """Whether a PNG was written by `save_png`, also by one of before, which kept only what made it."""
+    if is_png_of(MARK)(path):
+        return True
+    with path.open("rb") as picture:
+        head = picture.read(4096)
+    return head.startswith(b"\x89PNG") and any(b"tEXt" + key in head for key in (b"weights\x00", b"method\x00"))
+
+
 def save_png(path: str | Path, picture: Tensor | Image.Image, text: dict[str, Any] | None = None) -> None:
     """Write a (3, H, W) tensor, or an image, as PNG, atomically.
 
     Args:
         text: key -> value kept in the file's text chunks (what made it).
+
+    Raises:
+        SuiteError: a file is there that this did not write: a result's name is made here, a person's picture may have it.
     """
+    claim_file("--out", path, is_own_png)
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(to_uint8(picture))
-    info = PngImagePlugin.PngInfo()
+    info = png_mark(MARK)
     for key, value in (text or {}).items():
         info.add_text(key, str(value))
     with whole_file(path) as part:
