@@ -51,9 +51,9 @@ class Artic(Museum):
             raise Rejected("not_open", f"{url}: is_public_domain is false")
         if rights := text(data.get("copyright_notice")):
             raise Rejected("not_open", f"{url}: is_public_domain is true, and copyright_notice {rights!r:.80}")
-        image = data.get("image_id")
-        if not isinstance(image, str) or not image:
-            raise Rejected("no_picture", f"{url}: image_id is {image!r:.40}")
+        if not data.get("image_id"):
+            raise Rejected("no_picture", f"{url}: no image_id")
+        image = need(data, "image_id", str, url)
         config = record.get("config")
         iiif = config.get("iiif_url") if isinstance(config, dict) else None
         server = iiif if isinstance(iiif, str) else "https://www.artic.edu/iiif/2"

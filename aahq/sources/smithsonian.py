@@ -71,13 +71,14 @@ class Smithsonian(Museum):
                 raise Rejected("not_open", f"{url}: objectRights {rights[:80]!r}")
         picture, access = _picture(about, url)
         date = next(iter(_labelled(free, "date")), "")
+        topics = path(content, "indexedStructured", "topic")
         return Work(
             {"metadata_usage": usage, "media usage": access},
             tuple(f"{self.pictures}/ids/deliveryService?{quote('id')}={quote(picture)}&max={side}" for side in SIDES),
             _link(about),
             next(iter(_labelled(free, "name")), ""),
             text(row.get("title")),
-            strings(path(content, "indexedStructured", "topic") or ()),
+            strings(topics) if isinstance(topics, list) else (),
             {
                 "medium": next(iter(_labelled(free, "physicalDescription")), ""),
                 "department": text(about.get("data_source")),

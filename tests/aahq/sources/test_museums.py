@@ -24,7 +24,7 @@ from aahq.painted.gallery import Gallery, serve
 from aahq.painted.gallery import museums as shapes
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, open_source
-from aahq.sources.museum import agreed, decade, iiif_sizes
+from aahq.sources.museum import Listed, agreed, decade, iiif_sizes
 from aahq.web.client import Http, Limits
 from aahq.web.interrupts import FormatChanged, RobotsDisallowed
 from suite.errors import SuiteError
@@ -172,6 +172,78 @@ def test_a_record_that_contradicts_itself_is_set_aside(httpserver: HTTPServer, h
     (page,) = Server(httpserver, museum, change).source.pages(http, None)
     assert page.candidates == []
     assert [lost.reason for lost in page.unusable] == [reason], page.unusable
+
+
+JUNK: tuple[Any, ...] = (None, 3, -1, 2.5, True, "", "x", [], {}, [3], [None], {"id": 3}, "\ud83d", "9" * 400)
+
+
+def junked(rng: np.random.Generator, value: Any) -> Any:
+    """The value with one part of it, somewhere, replaced by junk or gone."""
+    place: Any = value
+    for _ in range(int(rng.integers(1, 9))):
+        steps = list(place) if isinstance(place, dict) else list(range(len(place))) if isinstance(place, list) else []
+        if not steps:
+            break
+        step = steps[int(rng.integers(len(steps)))]
+        if rng.random() < 0.25 or not isinstance(place[step], dict | list):
+            place[step] = JUNK[int(rng.integers(len(JUNK)))]
+            break
+        place = place[step]
+    return value
+
+
+class Given:
+    """Records as a source asks for them, from the gallery's shapes, junked with some luck."""
+
+    def __init__(self, gallery: Gallery, rng: np.random.Generator) -> None:
+        self.gallery, self.rng = gallery, rng
+
+    def json(self, url: str) -> Any:
+        parts = urlsplit(url)
+        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        found = shapes.answer(self.gallery, "http://x.example", parts.path, query)
+        if found is None:
+            found = met_answer(self.gallery, "http://x.example", parts.path)
+        return junked(self.rng, copy.deepcopy(found)) if self.rng.random() < 0.7 else found
+
+
+@pytest.mark.parametrize("name", MUSEUMS)
+def test_any_record_is_read_or_refused(gallery: Gallery, name: str) -> None:
+    """A thousand records with junk somewhere in them: a work that is open by its own words, or a typed reason."""
+    rng = np.random.default_rng(7)
+    given = Given(gallery, rng)
+    source = open_source(name, SourceOptions(base_url="http://x.example"))
+    taken = 0
+    for n in range(1000):
+        work = gallery.works[n % len(gallery.works)]
+        id = {"rijksmuseum": str(10_000_000 + work.number), "smithsonian": f"edanmdm:saam_{work.number}"}.get(
+            name, str(work.number)
+        )
+        try:
+            found = source._candidate(given, Listed(id))  # type: ignore[attr-defined]
+        except Rejected:
+            continue
+        taken += 1
+        assert shapes.is_open(work), "no junk opens what is closed"
+        Candidate.from_json(found.to_json())
+    assert taken > 100
+
+
+@pytest.mark.parametrize("name", MUSEUMS[1:])
+def test_any_listing_is_read_or_refused(gallery: Gallery, name: str) -> None:
+    rng = np.random.default_rng(8)
+    given = Given(gallery, rng)
+    source: Any = open_source(name, SourceOptions(base_url="http://x.example"))
+    url = source.listing_url(None)
+    for _ in range(300):
+        found = given.json(url)
+        try:
+            works, following = source.listed(found, url)
+        except Rejected:
+            continue
+        source.listed_total(found)
+        assert all(isinstance(work.id, str) for work in works)
+        assert following is None or isinstance(following, str)
 
 
 def test_a_licence_that_changes_between_listing_and_record(httpserver: HTTPServer, http: Http) -> None:
