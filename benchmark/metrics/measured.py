@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from benchmark.metrics.confidence import Interval
 from benchmark.metrics.gaussian import Gaussian
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class FeatureSets:
         real_fit, fake_fit: the Gaussians fitted to them; None where no metric needs them.
         train, held: features of training and of held-out artistic faces, or None.
         k: neighbours that precision, recall, density and coverage look at.
+        kept: what metrics found out about the real side alone; all cells of a reproduction share it.
     """
 
     extractor: str
@@ -38,6 +42,14 @@ class FeatureSets:
     train: np.ndarray | None = None
     held: np.ndarray | None = None
     k: int = 5
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, compute: Callable[[], T]) -> T:
+        """`compute()` of the real side, by a name that says all that it depends on; computed for the first cell alone."""
+        if name not in self.kept:
+            self.kept[name] = compute()
+        found: T = self.kept[name]
+        return found
 
 
 @dataclass(frozen=True)

@@ -24,17 +24,33 @@ def _check(features: Features) -> None:
         raise SuiteError(f"features: expected at least 2 rows of (N, D), got {tuple(features.shape)}")
 
 
-def kernel_influence(real: Features, fake: Features, batch: int = 1024) -> tuple[float, np.ndarray]:
+def polynomial_within(features: Features, batch: int = 1024) -> Tensor:
+    """(N,) float64: each row's KID kernel with all other rows, summed."""
+    _check(features)
+    return _row_sums(features, features, _polynomial, batch) - _diagonal(features, batch)
+
+
+def gaussian_within(features: Features, sigma: float = SIGMA, batch: int = 1024) -> Tensor:
+    """(N,) float64: each row's Gaussian kernel with all rows, itself too, summed."""
+    _check(features)
+    return _row_sums(features, features, _gaussian(sigma), batch)
+
+
+def kernel_influence(
+    real: Features, fake: Features, batch: int = 1024, real_within: Tensor | None = None
+) -> tuple[float, np.ndarray]:
     """KID's unbiased squared MMD, and how much each generated picture pulls it: float, (M,) float64.
 
     The kernel is `k(x, y) = (x.y / D + 1)^3` (Bińkowski et al. 2018, arXiv 1801.01401); the value may be below 0. The
     derivative to the weight of picture y is `2 (E k(y, y') - E k(x, y))`, less its mean. Computed in blocks of
     `batch` by `batch`: a memory-mapped array stays on disk.
+
+    Args:
+        real_within: `polynomial_within(real)`, where it is at hand.
     """
-    _check(real)
-    _check(fake)
     n, m = len(real), len(fake)
-    xx, yy = (_row_sums(one, one, _polynomial, batch) - _diagonal(one, batch) for one in (real, fake))
+    xx = polynomial_within(real, batch) if real_within is None else real_within
+    yy = polynomial_within(fake, batch)
     yx = _row_sums(fake, real, _polynomial, batch)
     value = xx.sum() / (n * (n - 1)) + yy.sum() / (m * (m - 1)) - 2 * yx.sum() / (n * m)
     pull = 2 * (yy / (m - 1) - yx / n)
@@ -42,23 +58,30 @@ def kernel_influence(real: Features, fake: Features, batch: int = 1024) -> tuple
 
 
 def gaussian_influence(
-    real: Features, fake: Features, sigma: float = SIGMA, scale: float = SCALE, batch: int = 1024
+    real: Features,
+    fake: Features,
+    sigma: float = SIGMA,
+    scale: float = SCALE,
+    batch: int = 1024,
+    real_within: Tensor | None = None,
 ) -> tuple[float, np.ndarray]:
     """CMMD's distance times `scale`, and how much each generated picture pulls it: float, (M,) float64.
 
     Squared MMD under a Gaussian kernel, the biased estimate with diagonals (Jayasumana et al. 2024, arXiv 2401.09603).
+
+    Args:
+        real_within: `gaussian_within(real, sigma)`, where it is at hand.
     """
-    _check(real)
-    _check(fake)
-
-    def kernel(p: Tensor, q: Tensor) -> Tensor:
-        return torch.exp(-torch.cdist(p, q).square() / (2 * sigma**2))
-
-    xx, yy, yx = (_row_sums(*pair, kernel, batch) for pair in ((real, real), (fake, fake), (fake, real)))
+    xx = gaussian_within(real, sigma, batch) if real_within is None else real_within
+    yy, yx = gaussian_within(fake, sigma, batch), _row_sums(fake, real, _gaussian(sigma), batch)
     n, m = len(real), len(fake)
     value = xx.sum() / n**2 + yy.sum() / m**2 - 2 * yx.sum() / (n * m)
     pull = 2 * scale * (yy / m - yx / n)
     return scale * float(value), (pull - pull.mean()).numpy()
+
+
+def _gaussian(sigma: float) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda p, q: torch.exp(-torch.cdist(p, q).square() / (2 * sigma**2))
 
 
 def _polynomial(p: Tensor, q: Tensor) -> Tensor:
@@ -84,13 +107,15 @@ def _diagonal(p: Features, batch: int) -> Tensor:
 
 def measure(sets: FeatureSets) -> list[Measured]:
     """The kernel distance of one extractor's features."""
-    return [_measured(sets, *kernel_influence(sets.real, sets.fake), sets.depends)]
+    within = sets.once("polynomial", lambda: polynomial_within(sets.real))
+    return [_measured(sets, *kernel_influence(sets.real, sets.fake, real_within=within), sets.depends)]
 
 
 def measure_gaussian(sets: FeatureSets) -> list[Measured]:
     """CMMD's distance of one extractor's features."""
     depends = sets.depends | {"sigma": SIGMA, "scale": SCALE}
-    return [_measured(sets, *gaussian_influence(sets.real, sets.fake), depends)]
+    within = sets.once("gaussian", lambda: gaussian_within(sets.real))
+    return [_measured(sets, *gaussian_influence(sets.real, sets.fake, real_within=within), depends)]
 
 
 def _measured(sets: FeatureSets, distance: float, pull: np.ndarray, depends: dict[str, Any]) -> Measured:

@@ -112,15 +112,24 @@ class Counted:
         }
 
 
-def count(real: Features, fake: Features, k: int = 5, faces: np.ndarray | None = None, batch: int = 1024) -> Counted:
+def count(
+    real: Features,
+    fake: Features,
+    k: int = 5,
+    faces: np.ndarray | None = None,
+    batch: int = 1024,
+    real_radius: Tensor | None = None,
+) -> Counted:
     """Who lies in whose balls: (M, D) generated features against (N, D) real ones, `batch` by `batch`.
 
     Args:
         faces: (M,) label of the face of each generated picture; without it each picture counts as a face.
+        real_radius: `kth_radius(real, k)`, where it is at hand.
     """
     labels = np.arange(len(fake)) if faces is None else np.unique(faces, return_inverse=True)[1]
     index = torch.from_numpy(labels)
-    real_radius, fake_radius = kth_radius(real, k, batch), kth_radius(fake, k, batch)
+    real_radius = kth_radius(real, k, batch) if real_radius is None else real_radius
+    fake_radius = kth_radius(fake, k, batch)
     inside = torch.zeros(len(fake), dtype=torch.int64)
     recalled, covered = (_unreached(len(real), int(index.max()) + 1) for _ in range(2))
     for ours, x in _blocks(real, batch):
@@ -172,8 +181,13 @@ def expected_copies(held_out: int, quantile: float = 0.01) -> float:
     return (1 + quantile * (held_out - 1)) / (held_out + 1)
 
 
-def memorisation(fake: Features, train: Features, held_out: Features, quantile: float = 0.01) -> Memorisation:
+def memorisation(
+    fake: Features, train: Features, held_out: Features, quantile: float = 0.01, held_gap: Tensor | None = None
+) -> Memorisation:
     """Nearest-neighbour memorisation of `fake` against `train`, calibrated by real pictures that were never trained on.
+
+    Args:
+        held_gap: `nearest(held_out, train)`, where it is at hand.
 
     Raises:
         SuiteError: no held-out picture to calibrate with.
@@ -181,7 +195,7 @@ def memorisation(fake: Features, train: Features, held_out: Features, quantile: 
     if not len(held_out):
         raise SuiteError("memorisation: no held-out real pictures to compare with; the release needs a test split")
     fake_gap = nearest(fake, train)
-    real_gap = nearest(held_out, train)
+    real_gap = nearest(held_out, train) if held_gap is None else held_gap
     limit = torch.quantile(real_gap, quantile)
     middle = float(real_gap.median())
     if middle == 0:
@@ -192,7 +206,9 @@ def memorisation(fake: Features, train: Features, held_out: Features, quantile: 
 def measure(sets: FeatureSets) -> list[Measured]:
     """Precision, recall, density and coverage, each with a jackknife over faces."""
     real, fake = len(sets.real), len(sets.fake)
-    counted = count(sets.real, sets.fake, min(sets.k, real - 1, fake - 1), sets.faces)
+    k = min(sets.k, real - 1, fake - 1)
+    radius = sets.once(f"radius {k}", lambda: kth_radius(sets.real, k))
+    counted = count(sets.real, sets.fake, k, sets.faces, real_radius=radius)
     found, depends = vars(counted.fidelity()), sets.depends | {"k": sets.k}
     return [
         Measured(f"{name} ({sets.extractor})", found[name], jackknife(found[name], left), real, fake, depends=depends)
@@ -204,7 +220,9 @@ def measure_copies(sets: FeatureSets) -> list[Measured]:
     """Whether generated pictures are copies of training pictures, where there are held-out ones to compare with."""
     if sets.train is None or sets.held is None:
         return []
-    copied = memorisation(sets.fake, sets.train, sets.held)
+    train, held = sets.train, sets.held
+    gap = sets.once("held-out to training", lambda: nearest(held, train))
+    copied = memorisation(sets.fake, train, held, held_gap=gap)
     sizes, why = (len(sets.train), len(sets.fake)), "one sampling seed gives it no interval"
     return [
         Measured(f"{name} ({sets.extractor})", value, None, *sizes, why, False, sets.depends)

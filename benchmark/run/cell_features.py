@@ -60,6 +60,7 @@ class RealSet:
     held_rows: list[int]
     cache: FeatureCache
     _gaussians: dict[str, Gaussian] = field(default_factory=dict)
+    _kept: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, release: Release, split: str, cache: FeatureCache) -> RealSet:
@@ -99,6 +100,7 @@ class RealSet:
             real=self.features(extractor),
             fake=fake,
             faces=faces,
+            kept=self._kept.setdefault(extractor.name, {}),
             **fits,
         )
 
