@@ -134,6 +134,9 @@ def build(records: Path, out: Path) -> dict[str, str]:
     """
     before = _listing(out)
     files = render(records)
+    for path in sorted(set(files) - set(before)):
+        if (out / path).exists():
+            raise SuiteError(f"--out {out}: {path} is there and no page of an earlier build; move it elsewhere")
     for path in sorted(files):
         write_whole(out / path, files[path])
     for path in sorted(set(before) - set(files)):

@@ -164,6 +164,10 @@ def test_rebuilt_byte_for_byte_and_tidied(records: Path, site: Path, tmp_path: P
     build(tmp_path / "fewer", tmp_path / "again")
     assert not (tmp_path / "again" / "methods" / "alpha.html").exists()
     assert (tmp_path / "again" / "methods" / "blendgan.html").exists()
+    (tmp_path / "again" / "methods" / "alpha.html").write_text("mine")
+    with pytest.raises(SuiteError, match=r"methods/alpha\.html is there and no page of an earlier build"):
+        build(records, tmp_path / "again")
+    assert (tmp_path / "again" / "methods" / "alpha.html").read_text() == "mine"
 
 
 def test_folders_of_others_are_left_alone(records: Path, tmp_path: Path) -> None:
