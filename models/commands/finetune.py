@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from models.training.blendgan import BlendGANTrainee, save
+from models.training.blendgan import BlendGANTrainee
+from models.training.blendgan_weights import save
 from models.training.command import TrainOptions, resolve, train, training_options
 from models.training.finetune import FinetuneSettings, one_picture, start_from
 from models.training.run_folder import read_config
@@ -32,7 +33,7 @@ def command(options: TrainOptions, style: Path, start: Path) -> None:
 
     def finish(folder: Path, trainee: Trainee) -> dict[str, Any]:
         assert isinstance(trainee, BlendGANTrainee)
-        return {"weights": str(save(trainee, folder, {"training": settings.model_dump()}))}
+        return {"weights": str(save(trainee.networks, folder, {"training": settings.model_dump()}))}
 
     reference = {"art": one_picture(style, settings.size)}
     train("blendgan finetune", options, settings, start_from, period=settings.r1_every, at_end=finish, given=reference)

@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--invert", "how", type=click.Choice(["auto", "psp", "w", "w+"]), default="auto", help="auto: pSp if here, else w+."
 )
-@click.option(
-    "--steps", type=click.IntRange(1, 1_000_000), default=300, show_default=True, help="Of inversion."
-)
+@click.option("--steps", type=click.IntRange(1, 1_000_000), default=300, show_default=True, help="Of inversion.")
 @click.option("--psp", "psp_path", type=click.Path(path_type=Path), help="The pSp encoder's file.")
 @click.option("--codes", type=output_folder, help="Keep inverted faces here and use those that are kept.")
 @click.option("--paste-back", is_flag=True, help="Put each result back into its photograph, too.")

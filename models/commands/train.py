@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from models.training.blendgan import BlendGANTrainee, save
+from models.training.blendgan import BlendGANTrainee
 from models.training.blendgan_settings import BlendGANSettings
+from models.training.blendgan_weights import save
 from models.training.command import TrainOptions, resolve, train, training_options
 from models.training.trainee import Trainee
 
@@ -34,6 +35,6 @@ def command(options: TrainOptions, encoder: str | None) -> None:
 
     def finish(folder: Path, trainee: Trainee) -> dict[str, Any]:
         assert isinstance(trainee, BlendGANTrainee)
-        return {"weights": str(save(trainee, folder, {"training": settings.model_dump()}))}
+        return {"weights": str(save(trainee.networks, folder, {"training": settings.model_dump()}))}
 
     train("blendgan", options, settings, BlendGANTrainee, period=settings.r1_every, at_end=finish)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.networks.blendgan import BlendGAN
@@ -20,7 +19,7 @@ from models.rng import seeded_normal
 from models.training import parallel, updates
 from models.training.augment import adapted, augment, plan
 from models.training.blendgan_settings import BlendGANSettings
-from models.training.checkpoint import all_checkpoints, load_network
+from models.training.blendgan_weights import start_from_faces
 from models.training.losses import d_logistic, g_nonsaturating, path_lengths, path_penalty, r1
 from models.training.rng import StepRNG
 from models.training.style_encoder import load_encoder
@@ -34,11 +33,7 @@ from models.training.style_latent import (
 )
 from models.training.trainee import Batch
 from models.training.warmup import FaceEncoder, disturbed, reconstruction, standardised
-from models.weights import load_checkpoint, load_state, save_weights
 from suite.errors import SuiteError
-
-WEIGHTS = "blendgan.safetensors"
-FROM_STYLEGAN2 = ("embedding.", "embedder.", "add_weight")
 
 
 class BlendGANTrainee:
@@ -396,43 +391,3 @@ class BlendGANTrainee:
         for i in (ema.n_latent, ema.n_latent // 3, 0):
             rows.append(ema(z, z_style=styles, i=i)[0].clamp(-1, 1))
         return torch.cat(rows)
-
-
-def start_from_faces(path: Path, g: BlendGAN, d_face: nn.Module | None) -> None:
-    """Give the generator and D_face the weights of a trained face model; what only BlendGAN has keeps its own.
-
-    Args:
-        path: a StyleGAN2 checkpoint, or the folder of a run of the face game alone (its newest checkpoint is taken).
-
-    Raises:
-        SuiteError: no such file, or a network of another size or width.
-    """
-    if not path.is_dir():
-        load_checkpoint(path, g, keep=FROM_STYLEGAN2)
-        if d_face is not None:
-            load_checkpoint(path, d_face)
-        return
-    kept = all_checkpoints(path / "checkpoints")
-    if not kept:
-        raise SuiteError(f"--set stylegan2={path}: no checkpoint in this folder; expected a run's folder, or a file")
-    state = load_file(kept[-1] / "g.safetensors")
-    faces = {key: value for key, value in state.items() if not key.startswith(FROM_STYLEGAN2)}
-    load_state(g, faces, str(kept[-1] / "g.safetensors"), keep=FROM_STYLEGAN2)
-    if d_face is not None:
-        load_network(kept[-1], "d_face", d_face)
-
-
-def save(trainee: BlendGANTrainee, folder: Path, metadata: dict[str, Any]) -> Path:
-    """Write the averaged generator and the style encoder as one file; `blendgan sample --weights <path>` takes it."""
-    ema = trainee.networks["g_ema"]
-    assert isinstance(ema, BlendGAN)
-    with torch.no_grad():
-        centre = ema.mean_latent(4096)
-    parts = {"g_ema": ema.state_dict()}
-    if trainee.encoder is not None:
-        parts["style_encoder"] = trainee.encoder.state_dict()
-    if ema.conv_clamp is not None:
-        metadata = metadata | {"conv_clamp": ema.conv_clamp}
-    path = folder / WEIGHTS
-    save_weights(path, parts, latent_avg=centre[0], metadata=metadata)
-    return path

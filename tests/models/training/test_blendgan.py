@@ -18,8 +18,9 @@ from models.networks.style_encoder import StyleEncoder
 from models.networks.stylegan2 import channels_from_base
 from models.training import estimate
 from models.training.augment import augment, plan
-from models.training.blendgan import BlendGANTrainee, save
+from models.training.blendgan import BlendGANTrainee
 from models.training.blendgan_settings import BlendGANSettings
+from models.training.blendgan_weights import save
 from models.training.finetune import FinetuneSettings, start_from
 from models.training.loop import Loop
 from models.training.psp import PSPSettings, PSPTrainee
@@ -286,7 +287,7 @@ def test_finished_weights_rebuild_the_generator(tmp_path: Path, encoder: Path) -
     run = loop(tmp_path, encoder=str(encoder), steps=2)
     run.run()
     assert isinstance(run.trainee, BlendGANTrainee)
-    held = read_checkpoint(save(run.trainee, tmp_path, {}))
+    held = read_checkpoint(save(run.trainee.networks, tmp_path, {}))
     assert set(held.parts) == {"g_ema", "style_encoder"}
     assert held.latent_avg is not None
     assert held.latent_avg.shape == (16,)
@@ -335,7 +336,7 @@ def test_psp_learns_to_reproduce_through_the_frozen_generator(tmp_path: Path, en
     run = loop(tmp_path / "g", encoder=str(encoder), steps=2)
     run.run()
     assert isinstance(run.trainee, BlendGANTrainee)
-    weights = save(run.trainee, tmp_path, {})
+    weights = save(run.trainee.networks, tmp_path, {})
     chosen = PSPSettings(
         size=32,
         steps=12,
@@ -373,7 +374,7 @@ def test_psp_names_the_weights_that_a_loss_needs(key: str, flag: str) -> None:
 def test_weights_in_float16_are_half_the_file_and_nearly_the_same(tmp_path: Path, encoder: Path) -> None:
     run = loop(tmp_path / "g", encoder=str(encoder), steps=2)
     assert isinstance(run.trainee, BlendGANTrainee)
-    whole = save(run.trainee, tmp_path, {})
+    whole = save(run.trainee.networks, tmp_path, {})
     half = tmp_path / "half.safetensors"
     convert(whole, half, float16=True)
     assert half.stat().st_size < 0.6 * whole.stat().st_size
