@@ -121,7 +121,7 @@ class Robots:
             if said.noted:
                 found.append(Finding(carrier, where, said.no or said.noted, said.no is not None))
         if rules.unknown:
-            found.append(Finding("unknown robots.txt lines", where, f"unknown directives: {rules.unknown}", False))
+            found.append(Finding("unknown robots.txt lines", where, f"unknown: {rules.unknown}", False))
         return found
 
     def licenses(self, url: str) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ _AGENT = re.compile(r"user[- ]?agent\s*(?::|\s)\s*(.*)\Z", re.IGNORECASE)
 _TOKEN = re.compile(r"[a-z_-]+")
 _LONG_TOKEN = re.compile(r"[a-z0-9_.-]+")
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9 _-]{0,40}?)\s*:\s*(.*)\Z")
+# Names of crawlers for AI that nobody here knows yet.
+_AI_NAME = re.compile(r"(?:^|[-_])(?:ai|ml|llm)(?:[-_]|bot|$)|gpt|genai|dataset|training|llm")
 # Lines about the whole site, which end no group of agents.
 _SITE_WIDE = frozenset(("sitemap", "sitemaps", "site-map", "host", "license", "licence"))
 _LICENSE = ("license", "licence")
@@ -52,7 +54,7 @@ class RobotsFile:
     Attributes:
         groups: token (lower case, or "*") -> its lines; only those asked for.
         licenses: the addresses of License lines (RSL).
-        unknown: names of directives that nobody here knows, up to 8.
+        unknown: names of directives, and of crawlers for AI, that nobody here knows, some 8 of them.
     """
 
     groups: dict[str, Lines]
@@ -96,7 +98,10 @@ def read(text: str, tokens: Iterable[str]) -> RobotsFile:
             if not naming:
                 current, naming = [], True
             began = True
-            for token in _tokens(agent[1]) & wanted:
+            named = _tokens(agent[1])
+            if not named & wanted and len(unknown) < UNKNOWN_KEPT:
+                unknown |= {f"User-agent {token}": None for token in sorted(named) if _AI_NAME.search(token)}
+            for token in named & wanted:
                 group = groups.setdefault(token, Lines())
                 if not any(group is known for known in current):
                     current.append(group)

@@ -378,12 +378,14 @@ def test_a_further_token_only_adds(httpserver: HTTPServer) -> None:
 
 
 def test_unknown_words_are_recorded(httpserver: HTTPServer, http: Http) -> None:
-    robots = "User-agent: *\nAllow: /\nContent-Usage: holograms=n\nAI-Treaty: v3\n"
+    robots = (
+        "User-agent: *\nAllow: /\nContent-Usage: holograms=n\nAI-Treaty: v3\n\nUser-agent: FutureGPT-Bot\nDisallow: /\n"
+    )
     decision = decide(serve(httpserver, Site(robots=robots)), http, OptOuts(), Permissions())
     values = {entry["check"]: entry["value"] for entry in decision.evidence}
     assert decision.allowed
     assert values["Content-Usage in robots.txt"] == "holograms=n"
-    assert any("ai-treaty" in entry["value"] for entry in decision.evidence)
+    assert values["unknown robots.txt lines"] == "unknown: ai-treaty, User-agent futuregpt-bot"
 
 
 # --- files that are not what they should be: the cautious reading, recorded
