@@ -20,7 +20,7 @@ COMMANDS: dict[str, str] = {
     "validate": "benchmark.commands.validate:command",
     "site": "benchmark.commands.site:command",
     "doctor": "benchmark.commands.doctor:command",
-    "train-features": "benchmark.commands.train_features:command",
+    "train-reader": "benchmark.commands.train_reader:command",
     "blending": "benchmark.commands.blending:command",
 }
 

@@ -16,10 +16,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from aahq.release.schema import COLUMNS
-from benchmark.metrics.table import metric_of
-from benchmark.report.tables import number
-from benchmark.run.record import Record, Value, read_all
-from benchmark.tasks.paper import TITLES, Cell, cells, published
+from benchmark.report.tables import NONE, Entry, build, number
+from benchmark.run.record import Record, read_all
+from benchmark.tasks.paper import TITLES, cells, published
 from speed.costs import COMMANDS
 from suite.errors import SuiteError
 from suite.files import write_whole
@@ -43,61 +42,47 @@ def output(name: str) -> str:
     return "\n".join(["```text", *lines, "```"])
 
 
-def measured() -> dict[str, dict[Cell, Record]]:
-    """Profile -> cell -> record, of the records that were measured and stand in a table of the paper.
-
-    Raises:
-        SuiteError: two records of one cell and profile.
-    """
-    out: dict[str, dict[Cell, Record]] = {}
+def measured() -> dict[str, list[Record]]:
+    """Profile -> records of this project's own measurement: of cells of the paper, and of controls."""
+    out: dict[str, list[Record]] = {}
     for record in read_all(RECORDS):
-        cell, profile = record.paper_cell, record.provenance.profile
-        if cell is None or profile not in PROFILES or record.trust in ("published", "self-reported"):
-            continue
-        if cell in out.setdefault(profile, {}):
-            raise SuiteError(f"benchmark/records: two records of {cell.key} with profile {profile}; keep one")
-        out[profile][cell] = record
-    for found in out.values():
-        for record in list(found.values()):
-            for cell in record.same_cells:
-                found.setdefault(cell, record)
+        ours = record.paper_cell is not None or record.method.control
+        if ours and record.provenance.profile in PROFILES and record.trust not in ("published", "self-reported"):
+            out.setdefault(record.provenance.profile, []).append(record)
     return out
 
 
-def first_metric(record: Record, kind: str) -> Value | None:
-    """The value that stands beside the paper's FID or LPIPS."""
-    return next((value for value in record.values if metric_of(value.metric).column == kind), None)
-
-
-def shown(value: Value | None) -> str:
+def shown(entry: Entry) -> str:
     """A number with its interval."""
+    value = entry.value
     if value is None:
-        return "not measured"
+        return "not measured" if entry.missing else NONE
     if value.low is None or value.high is None:
         return number(value.value)
     return f"{number(value.value)} ({number(value.low)} to {number(value.high)})"
 
 
 def tables() -> str:
-    """Tables 1-3: the paper's figures, and beside them every profile that has records."""
+    """Tables 1-3: the paper's figures, and beside them every profile that has records, with the controls.
+
+    Raises:
+        SuiteError: two records of one cell and profile.
+    """
     known = measured()
     out: list[str] = []
     for table, title in TITLES.items():
-        profiles = [p for p in PROFILES if any(cell.table == table for cell in known.get(p, {}))]
+        built = {profile: build(table, known[profile]) for profile in PROFILES if profile in known}
         heads = ["guidance", "method", "FID, paper", "LPIPS, paper"]
-        for profile in profiles:
-            sample = next(record for cell, record in known[profile].items() if cell.table == table)
-            for kind in ("FID", "LPIPS"):
-                value = first_metric(sample, kind)
-                heads.append(f"{value.metric if value else kind}, `{profile}`")
+        heads += [f"{column.metric}, `{profile}`" for profile, one in built.items() for column in one.columns]
         out += [f"**{title}**", "", f"| {' | '.join(heads)} |", "|---|---|" + "--:|" * (len(heads) - 2)]
-        for cell in cells((table,)):
-            paper = published(cell)
-            row = [cell.guidance, cell.label, number(paper.fid), number(paper.lpips)]
-            for profile in profiles:
-                record = known[profile].get(cell)
-                row += [shown(first_metric(record, kind) if record else None) for kind in ("FID", "LPIPS")]
-            out.append(f"| {' | '.join(row)} |")
+        rows = {row.cell.key: row for one in built.values() for row in one.rows}
+        for cell in dict.fromkeys([*(row.cell for row in rows.values()), *cells((table,))]):
+            paper = None if cell.key in rows and rows[cell.key].control else published(cell)
+            line = [cell.guidance, cell.label, *((number(paper.fid), number(paper.lpips)) if paper else ("", ""))]
+            for one in built.values():
+                row = next((row for row in one.rows if row.cell == cell), None)
+                line += [shown(entry) for entry in row.entries] if row else ["not measured"] * len(one.columns)
+            out.append(f"| {' | '.join(line)} |")
         out.append("")
     return "\n".join(out).rstrip()
 

@@ -149,9 +149,9 @@ NOT_RUN: dict[str, tuple[str, str]] = {
         "minutes of measuring",
         "tests/benchmark/run/test_cells.py::test_a_cell_becomes_a_record_and_is_kept",
     ),
-    r"aahq-bench train-features": (
+    r"aahq-bench train-reader": (
         "minutes of training",
-        "tests/test_docs.py::test_the_factor_network_is_described_as_it_was_judged",
+        "tests/test_docs.py::test_the_reader_is_described_as_it_was_judged",
     ),
     r"pip install -e InkWash": (
         "changes this environment",

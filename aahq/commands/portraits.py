@@ -13,6 +13,7 @@ from suite.errors import SuiteError
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--count", type=click.IntRange(1), default=200, show_default=True, help="Portraits of each domain.")
+@click.option("--photos", type=click.IntRange(1), help="Photographs, where not COUNT.  [COUNT]")
 @click.option("--size", type=click.IntRange(32, 2048), default=256, show_default=True, help="Side in pixels.")
 @click.option(
     "--domain",
@@ -55,7 +56,8 @@ from suite.errors import SuiteError
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes.  [one a core]")
 @json_option
 def command(
-    out: Path, count: int, size: int, domain: str, seed: int, identities: int | None, styles: int, world: str,
+    out: Path, count: int, photos: int | None, size: int, domain: str, seed: int, identities: int | None, styles: int,
+    world: str,
     listed: Path | None, form: str, name: str, workers: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Paint aligned portraits with known identity, style and landmarks, and write them as a release.
@@ -69,7 +71,7 @@ def command(
       aahq portraits painted --count 1000 --size 128 --domain both
       aahq portraits faces --count 500 --size 256 --domain photo --seed 7
     """
-    from aahq.painted.portraits.collection import RECIPE, listed_sittings, portrait_specs, write_portraits
+    from aahq.painted.portraits.collection import RECIPE, listed_specs, portrait_specs, write_portraits
     from aahq.painted.portraits.worlds import WORLDS
     from aahq.release.own import claim_release, has_card
     from aahq.release.schema import METADATA
@@ -79,9 +81,10 @@ def command(
     if has_card(out / METADATA) and read_metadata(out)["recipe"] != RECIPE:
         raise SuiteError(f"OUT {out}: holds a release that was not painted; give a new or an empty folder")
     if listed:
-        plan = listed_sittings(listed, size, WORLDS[world])
+        plan = listed_specs(listed, size, WORLDS[world])
     else:
-        plan = portrait_specs(count, size, domain, seed, identities or max(10, count // 4), styles, WORLDS[world])
+        people = identities or max(10, count // 4)
+        plan = portrait_specs(count, size, domain, seed, people, styles, WORLDS[world], photos)
     written = write_portraits(out, plan, name, form, workers)
     emit(
         {"folder": str(out), "count": written.count, "manifest_sha256": written.manifest_sha256},

@@ -19,8 +19,7 @@ from suite.params import seed_range
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from benchmark.metrics.extractors.factor_net import Reading
-    from benchmark.metrics.factor_metrics import TruthReader
+    from benchmark.metrics.extractors.reader import Reader
     from models.data.release import Release
     from models.inference.pretrained import Pretrained
 
@@ -36,16 +35,16 @@ CANDIDATES = 10
 def command(weights: Path, data: Path | None, groups: int, seed: int, as_json: bool) -> None:
     """How well identity is kept and style followed at every blending indicator, from full style (0) to none (the top).
 
-    Ten faces meet ten painted portraits of ten styles, group by group. The style is followed when the portrait's
-    painted factors are the nearest of the ten; identity is kept when the face without style is the nearest of the ten.
-    The factor network reads both; guessing gives 0.1. The portraits themselves, at the model's size, are the most that
-    the reading can give.
+    Ten faces meet ten painted portraits of ten styles, group by group. The style is followed when the portrait is the
+    nearest of the ten in style; identity is kept when the face without style is the nearest of the ten in identity.
+    The reader embeds both; guessing gives 0.1.
 
     \b
     Example:
       aahq-bench blending --weights painted
     """
-    from benchmark.metrics.factor_metrics import TruthReader, has_factors
+    from benchmark.metrics.extractors.reader import load_reader
+    from benchmark.run.control_pictures import world_of
     from models.data.release import open_release
     from models.inference.pretrained import load_blendgan
 
@@ -55,15 +54,31 @@ def command(weights: Path, data: Path | None, groups: int, seed: int, as_json: b
     with tempfile.TemporaryDirectory() as folder:
         painted = data or _paint(Path(folder) / "portraits")
         release = open_release(painted)
-        if not has_factors(release):
+        world = world_of(release)
+        if world is None:
             raise SuiteError(f"--data {painted}: pictures without factors; paint some with 'aahq portraits'")
-        table = measure(model, release, TruthReader(), groups, seed)
+        reader = load_reader()
+        reader.check(model.generator.size, world)
+        table = measure(model, release, reader, groups, seed)
     emit(table | model.origin, _text(table, model.origin["weights"]), as_json)
 
 
 def _paint(folder: Path) -> Path:
-    # Neither the shipped model nor the factor network has seen this seed.
-    options = ["--count", "300", "--size", "64", "--domain", "art", "--seed", "77", "--styles", "240"]
+    # Neither the shipped model nor the reader has seen this seed.
+    options = [
+        "--count",
+        "300",
+        "--size",
+        "64",
+        "--domain",
+        "art",
+        "--seed",
+        "77",
+        "--styles",
+        "240",
+        "--world",
+        "small",
+    ]
     if run_command([sys.executable, "-m", "aahq", "portraits", str(folder), *options]).returncode:
         raise SuiteError("blending: 'aahq portraits' failed; its message stands above")
     return folder
@@ -71,46 +86,43 @@ def _paint(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class _Group:
-    """Ten faces (W+) and ten painted portraits, with the codes and the true factors of their styles."""
+    """Ten faces (W+) and ten painted portraits with the codes of their styles."""
 
     faces: Tensor
     codes: Tensor
     portraits: Tensor
-    numbers: Tensor
-    family: Tensor
 
 
-def measure(model: Pretrained, release: Release, reader: TruthReader, groups: int, seed: int) -> dict[str, Any]:
-    """`{"groups", "portraits": style read off the portraits themselves, "rows": [{"i", "identity", "style", their errors}]}`.
+def measure(model: Pretrained, release: Release, reader: Reader, groups: int, seed: int) -> dict[str, Any]:
+    """`{"groups", "chance", "rows": [{"i", "identity", "style", their errors}]}`.
 
     An error is the standard error over the groups.
     """
     import torch
 
+    from benchmark.metrics.retrieval import nearest
     from models.data.pictures import nearest_uint8
 
     top = model.generator.n_latent
-    ceiling: list[float] = []
     kept: list[list[float]] = [[] for _ in range(top + 1)]
     followed: list[list[float]] = [[] for _ in range(top + 1)]
     truth = torch.arange(CANDIDATES)
     with torch.inference_mode():
-        for group in _groups(model, release, reader, groups, seed):
-            own = reader.read(group.portraits)
-            ceiling.append(_share(_nearest_style(reader, own, group) == truth))
-            natural = reader.read(nearest_uint8(model.generator(w=group.faces)[0]))
+        for group in _groups(model, release, groups, seed):
+            styles = reader.style(group.portraits)
+            natural = reader.identity(nearest_uint8(model.generator(w=group.faces)[0]))
             faces = group.faces.repeat_interleave(CANDIDATES, 0)
             codes = group.codes.repeat(CANDIDATES, 1)
             for i in range(top + 1):
-                said = reader.read(nearest_uint8(model.generator(w=faces, z_style=codes, i=i)[0]))
-                whose = _nearest_face(reader, said, natural)
+                made = nearest_uint8(model.generator(w=faces, z_style=codes, i=i)[0])
+                whose = nearest(reader.identity(made), natural)
                 kept[i].append(_share(whose == truth.repeat_interleave(CANDIDATES)))
-                followed[i].append(_share(_nearest_style(reader, said, group) == truth.repeat(CANDIDATES)))
+                followed[i].append(_share(nearest(reader.style(made), styles) == truth.repeat(CANDIDATES)))
     rows = [{"i": i} | _mean("identity", kept[i]) | _mean("style", followed[i]) for i in range(top + 1)]
-    return {"groups": groups, "chance": 1 / CANDIDATES, **_mean("portraits", ceiling), "rows": rows}
+    return {"groups": groups, "chance": 1 / CANDIDATES, "rows": rows}
 
 
-def _groups(model: Pretrained, release: Release, reader: TruthReader, groups: int, seed: int) -> Iterator[_Group]:
+def _groups(model: Pretrained, release: Release, groups: int, seed: int) -> Iterator[_Group]:
     import numpy as np
     import torch
     from torch.nn import functional as F
@@ -134,18 +146,7 @@ def _groups(model: Pretrained, release: Release, reader: TruthReader, groups: in
         seeds = [seed * 1_000_003 + number * CANDIDATES + k for k in range(CANDIDATES)]
         z = seeded_normal(seeds, [generator.style_dim], stream="face")
         w = generator.face_latents(z, None, truncation=model.truncation, truncation_latent=model.centre)
-        numbers, family = reader.styles(release, chosen)
-        yield _Group(w, model.style_codes(images), nearest_uint8(images), numbers, family)
-
-
-def _nearest_style(reader: TruthReader, said: Reading, group: _Group) -> Tensor:
-    everything = slice(0, len(said.style))
-    return reader._style_gap(said, everything, group.numbers, group.family).argmin(1)
-
-
-def _nearest_face(reader: TruthReader, said: Reading, natural: Reading) -> Tensor:
-    weights = 1 / reader.trained.identity_error.square()
-    return ((said.identity[:, None] - natural.identity[None]).square() * weights).sum(2).argmin(1)
+        yield _Group(w, model.style_codes(images), nearest_uint8(images))
 
 
 def _share(right: Tensor) -> float:
@@ -164,5 +165,4 @@ def _text(table: dict[str, Any], weights: str) -> str:
     for row in table["rows"]:
         identity, style = (f"{row[name]:.2f} ± {row[f'{name}_error']:.2f}" for name in ("identity", "style"))
         lines.append(f"| {row['i']} | {identity} | {style} |")
-    lines.append(f"| the portraits themselves | | {table['portraits']:.2f} ± {table['portraits_error']:.2f} |")
     return "\n".join(lines)

@@ -73,8 +73,13 @@ def embed(maps: Maps, weights: Sequence[Tensor], images: Tensor) -> list[Tensor]
         images: (N, 3, H, W) float32 in [-1, 1]; anything else is refused.
     """
     check_pictures(images, "lpips", expect_dark=True)
+    return scaled(maps(images), weights)
+
+
+def scaled(maps: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
+    """The same from maps that are there already; they are overwritten."""
     out = []
-    for layer, weight in zip(maps(images), weights, strict=True):
+    for layer, weight in zip(maps, weights, strict=True):
         places = layer.shape[2] * layer.shape[3]
         norm = torch.linalg.vector_norm(layer, dim=1, keepdim=True).add_(EPS)
         root = (weight.to(layer) / places).sqrt().view(1, -1, 1, 1)

@@ -11,11 +11,17 @@ from dataclasses import dataclass
 from benchmark.metrics.confidence import Interval, ranks
 from benchmark.metrics.table import metric_of
 from benchmark.run.record import Record, Value
-from benchmark.tasks.paper import CITATION, TITLES, Cell, cells, published
+from benchmark.tasks.controls import CONTROLS, key_of
+from benchmark.tasks.controls import TABLES as WITH_CONTROLS
+from benchmark.tasks.paper import CITATION, TITLES, Cell, Guidance, cells, published
 from suite.errors import SuiteError
 
 PAPER_METRICS = ("FID", "LPIPS")
 NOT_COMPARABLE = "not comparable"
+CONTROL = "control"
+NONE = "-"
+# What says whether face and reference were answered, where the pictures are painted.
+ANSWERED = ("identity retrieval", "style retrieval", "distance to the painted answer")
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A cell and its entries, one a column group."""
+    """A cell and its entries, one a column group; a control stands beside the paper's cells and is never ranked."""
 
     cell: Cell
     entries: tuple[Entry, ...]
+    control: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,13 @@ class Table:
     @property
     def holes(self) -> list[str]:
         """`cell: why`, for every missing number."""
-        return [f"{row.cell.key}: {entry.missing}" for row in self.rows for entry in row.entries if entry.value is None]
+        return [
+            f"{row.cell.key}: {entry.missing}"
+            for row in self.rows
+            if not row.control
+            for entry in row.entries
+            if entry.missing
+        ]
 
 
 def build(
@@ -105,7 +118,8 @@ def build(
             if cell.table == number:
                 by_cell.setdefault(cell, record)
     shown = list(metrics) or _default_metrics(list(by_cell.values()))
-    columns = tuple(_column(metric, list(by_cell.values())) for metric in shown)
+    beside = [record for record in records if record.method.control] if number in WITH_CONTROLS else []
+    columns = tuple(_column(metric, [*by_cell.values(), *beside]) for metric in shown)
     wanted = cells((number,))
     why = dict(missing or {})
     groups: dict[str, list[Cell]] = {}
@@ -117,12 +131,35 @@ def build(
             found = [(cell, by_cell[cell].get(column.metric) if cell in by_cell else None) for cell in group]
             for (cell, value), rank in zip(found, _ranks(column, [value for _, value in found])):
                 print_value = _published(cell, column)
-                reason = "" if value else why.get(cell.key) or "not measured"
+                # A method that invents its faces keeps nobody's identity: a dash, not a hole.
+                dash = cell in by_cell and column.metric in ANSWERED
+                reason = "" if value or dash else why.get(cell.key) or "not measured"
                 comparable = column.metric == column.paper
                 entries[cell].append(Entry(value, reason, print_value, comparable, rank))
-    return Table(
-        number, columns, tuple(Row(c, tuple(entries[c])) for c in wanted), _notes(columns, list(by_cell.values()))
-    )
+    rows = []
+    for guidance, group in groups.items():
+        rows += [Row(cell, tuple(entries[cell])) for cell in group]
+        rows += _control_rows(number, guidance, beside, columns, why)
+    return Table(number, columns, tuple(rows), _notes(columns, [*by_cell.values(), *beside]))
+
+
+def _control_rows(
+    number: int, guidance: Guidance, beside: Sequence[Record], columns: Sequence[Column], why: Mapping[str, str]
+) -> list[Row]:
+    """A row for each control that was measured, or that has a reason why not."""
+    rows = []
+    for control in CONTROLS if number in WITH_CONTROLS else ():
+        mine = [r for r in beside if r.method.name == control and r.cell.guidance == guidance]
+        reason = why.get(key_of(control, guidance), "")
+        if len(mine) > 1:
+            raise SuiteError(f"{key_of(control, guidance)}: two records of one control; keep one")
+        if not mine and not reason:
+            continue
+        values = [mine[0].get(column.metric) if mine else None for column in columns]
+        # A control that answers no reference has no retrieval: a dash, not a hole.
+        entries = (Entry(value, "" if mine else reason, rank=CONTROL) for value in values)
+        rows.append(Row(Cell(number, guidance, f"control: {control}", None), tuple(entries), True))
+    return rows
 
 
 def _default_metrics(records: Sequence[Record]) -> list[str]:
@@ -207,7 +244,12 @@ def flat(table: Table) -> list[list[str]]:
             if column.paper:
                 line.append(number(entry.published))
             if entry.value is None:
-                line += [f"missing: {entry.missing}", *([""] if column.paper else []), "", ""]
+                line += [
+                    f"missing: {entry.missing}" if entry.missing else NONE,
+                    *([""] if column.paper else []),
+                    "",
+                    "",
+                ]
                 continue
             line.append(number(entry.value.value))
             if column.paper:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.metrics.extractors import factor_net, open_extractor
+from benchmark.metrics.extractors import open_extractor
 from benchmark.metrics.extractors.features import Extractor, FeatureCache, checked_weights, inception
-from benchmark.metrics.factor_metrics import TruthReader, has_factors
+from benchmark.metrics.extractors.lite0 import Lite0, Trunk, diversity
+from benchmark.metrics.extractors.reader import load_reader
 from benchmark.metrics.lpips import Diversity, alex
 from benchmark.metrics.measured import Measured
-from benchmark.run.cell_features import Extractors, RealSet, extract, scratch_folder
+from benchmark.run.cell_features import Extractors, RealSet, extract, scratch_folder, unjudged
+from benchmark.run.control_pictures import ControlGeneration, paint_answers, world_of
 from benchmark.run.controls import controls
 from benchmark.run.generate import Generation
 from benchmark.run.measure import combine, measure
@@ -53,14 +55,15 @@ class Bench:
         settings = work.settings
         release = work.open()
         extractors = open_extractors(work, release)
-        real = RealSet.of(release, settings.real_split, FeatureCache(work.folder / "cache"))
+        real = RealSet.of(release, settings.real_split, FeatureCache(work.folder / "cache"), settings.real_pictures)
         draws = [
             draw(release, settings.faces, settings.styles, seed, settings.face_split, settings.style_split)
             for seed in seeds or settings.sampling_seeds
         ]
+        paint(extractors, release, draws, work)
         return cls(work, release, extractors, real, draws, controls(extractors, real, draws[0]))
 
-    def measure(self, generation: Generation, title: str) -> list[Measured]:
+    def measure(self, generation: Generation | ControlGeneration, title: str) -> list[Measured]:
         """The numbers of one generation; its features lie on the cache's disk meanwhile."""
         cache = self.work.folder / "cache"
         with scratch_folder(cache) as scratch, progress(None, title, total=generation.draws.faces, unit="face") as bar:
@@ -70,18 +73,20 @@ class Bench:
     def record(
         self,
         cell: Cell,
-        generations: Sequence[Generation],
+        generations: Sequence[Generation | ControlGeneration],
         method: MethodInfo,
         weights: dict[str, str],
         trust: Trust,
         pictures: Callable[[], str | None] = lambda: None,
         inputs: str = "",
+        measured: Sequence[Sequence[Measured]] = (),
     ) -> Record:
         """Measure one generation a sampling seed and write down everything that the numbers depend on.
 
         Args:
             weights: file name -> SHA-256 of what the method loaded.
             pictures: digest of pictures that were made elsewhere, asked for when all have been read.
+            measured: the numbers of the generations, where they are known already.
             inputs: digest over what the measurement depends on; by default over weights, pictures and protocols.
 
         Raises:
@@ -89,7 +94,7 @@ class Bench:
         """
         begun = time.perf_counter()
         title = cell.key if cell.table else method.name
-        values, protocols = combine([self.measure(one, title) for one in generations], self.base(cell))
+        values, protocols = combine(measured or [self.measure(one, title) for one in generations], self.base(cell))
         made = pictures()
         depends = {"version": MEASURE_VERSION, "weights": weights, "pictures": made, "method": method.name}
         return Record(
@@ -113,6 +118,7 @@ class Bench:
                 profile=self.work.profile,
                 inputs=inputs or digest({**depends, "protocols": sorted(protocols)}),
                 pictures=made,
+                size=generations[0].method.resolution,
             ),
             trust=trust,
         )
@@ -134,18 +140,24 @@ class Bench:
         }
 
 
+def paint(extractors: Extractors, release: Release, draws: Sequence[Draws], work: Work) -> None:
+    """Give the extractors the painter's answers to every draw, where the release is of one painted world."""
+    if work.settings.answers and extractors.world:
+        for one in draws:
+            extractors.answers[one.digest] = paint_answers(release, one, extractors.world, work.folder / "answers")
+
+
 def open_extractors(work: Work, release: Release) -> Extractors:
     """The extractors that a profile asks for, weights from local folders first."""
     others = [open_extractor(name, work.weights_folder, work.offline, work.device) for name in work.settings.others]
-    if work.settings.features == "factor":
-        trained = factor_net.load()
-        known = has_factors(release)
+    if work.settings.features == "lite0":
+        trunk = Trunk(device=work.device)
+        world = world_of(release)
         return Extractors(
-            fd=(factor_net.FactorFeatures("all", trained), *others),
-            diversity=factor_net.diversity(trained),
-            identity=(factor_net.FactorFeatures("identity", trained),),
-            style=(factor_net.FactorFeatures("style", trained),),
-            truth=TruthReader(trained) if known else None,
+            fd=(Lite0(trunk), *others),
+            diversity=diversity(trunk),
+            reader=load_reader(trunk) if world else None,
+            world=world or "",
         )
     fd: list[Extractor] = [
         inception(mode, work.weights_folder, work.offline, work.device) for mode in work.settings.fid_modes
@@ -182,7 +194,7 @@ def measure_cell(bench: Bench, cell: Cell, weights: Path, digests: dict[str, str
     ]
     info = MethodInfo(name=cell.method, train_data=f"manifest {bench.release.digest[:12]}, split train")
     record = bench.record(cell, generations, info, digests, "re-run from weights", inputs=inputs)
-    notes = []
+    notes = [why] if (why := unjudged(bench.extractors, method.resolution)) else []
     if isinstance(bench.release, Joined) and not bench.release.splits:
         notes.append("the photographs come without splits: training may have seen the faces that were restyled")
     if cell.indicator is not None and (layers := getattr(method, "i", cell.indicator)) != cell.indicator:

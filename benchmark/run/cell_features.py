@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from benchmark.metrics.extractors.features import Extractor, FeatureCache
-from benchmark.metrics.factor_metrics import TruthReader
+from benchmark.metrics.extractors.lite0 import Lite0Diversity
+from benchmark.metrics.extractors.reader import Reader
 from benchmark.metrics.gaussian import Gaussian, Moments, fit
 from benchmark.metrics.lpips import Diversity
 from benchmark.metrics.measured import FeatureSets
+from benchmark.metrics.retrieval import CANDIDATES, RowVectors, share_right
 from benchmark.run.generate import Block, Generation, blocks, in_order, read_rows
-from benchmark.tasks.protocol import content_digest, pool
+from benchmark.tasks.protocol import Draws, content_digest, pool, seed_of
 from models.data.release import Release
+from suite.errors import SuiteError
+
+if TYPE_CHECKING:
+    from benchmark.run.control_pictures import ControlGeneration
 
 READ = 64
 
@@ -32,17 +38,28 @@ class Extractors:
     Attributes:
         fd: extractors of the Fréchet and kernel distances; the first one also serves the neighbour metrics.
         diversity: the perceptual distance of the diversity protocol.
-        identity, style: extractors whose cosine similarity says how much of a face or a style is kept.
-        truth: reader of painted portraits' known factors.
+        identity: extractors whose cosine similarity says how much of a face is kept.
+        reader: embeds styles and people of painted portraits, for retrieval.
+        world: the painter's world that the release is of, which the reader must have been judged on.
+        answers: digest of a draw -> the painter's answers to it.
         neighbours: k of precision, recall, density and coverage.
+        embedded: embeddings of the release's rows, by (what, size), shared by all cells.
     """
 
     fd: tuple[Extractor, ...]
     diversity: Diversity | None = None
     identity: tuple[Extractor, ...] = ()
-    style: tuple[Extractor, ...] = ()
-    truth: TruthReader | None = None
+    reader: Reader | None = None
+    world: str = ""
+    answers: dict[str, Release] = field(default_factory=dict)
     neighbours: int = 5
+    embedded: dict[tuple[str, int], RowVectors] = field(default_factory=dict)
+
+    def rows(self, what: Literal["style", "identity"], release: Release, size: int) -> RowVectors:
+        """The reader's embeddings of the release's pictures at a size."""
+        assert self.reader is not None
+        embed = getattr(self.reader, what)
+        return self.embedded.setdefault((what, size), RowVectors(lambda rows: read_rows(release, rows, size), embed))
 
 
 @dataclass
@@ -52,6 +69,7 @@ class RealSet:
     Attributes:
         rows: which pictures of the release the generated ones are compared with.
         train_rows, held_rows: the training and the held-out artistic faces, for the memorisation check.
+        spare: artistic faces that are not among `rows`.
     """
 
     release: Release
@@ -59,14 +77,21 @@ class RealSet:
     train_rows: list[int]
     held_rows: list[int]
     cache: FeatureCache
+    spare: tuple[int, ...] = ()
     _gaussians: dict[str, Gaussian] = field(default_factory=dict)
     _kept: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, release: Release, split: str, cache: FeatureCache) -> RealSet:
-        """The artistic faces of `split` (`all` for every split)."""
+    def of(cls, release: Release, split: str, cache: FeatureCache, most: int = 0) -> RealSet:
+        """The artistic faces of `split` (`all` for every split), at most `most` of them (0: all), chosen by their ids."""
+        rows, everything = pool(release, split, "art"), pool(release, "all", "art")
+        ids = release.manifest["id"].tolist()
+        if most and len(rows) > most:
+            rows = sorted(sorted(rows, key=lambda row: (seed_of("real set", ids[row]), ids[row]))[:most])
+        taken = set(rows)
         held = pool(release, "test", "art")
-        return cls(release, pool(release, split, "art"), pool(release, "train", "art"), held, cache)
+        spare = tuple(row for row in everything if row not in taken)
+        return cls(release, rows, pool(release, "train", "art"), held, cache, spare)
 
     def features(self, extractor: Extractor, rows: list[int] | None = None) -> np.ndarray:
         """(N, dim) float32, memory-mapped."""
@@ -141,7 +166,7 @@ class CellFeatures:
 
 
 def extract(
-    generation: Generation,
+    generation: Generation | ControlGeneration,
     extractors: Extractors,
     real: RealSet,
     scratch: Path,
@@ -182,46 +207,100 @@ def extract(
     return CellFeatures(count, sets, kept)
 
 
-def face_metrics(generation: Generation, extractors: Extractors) -> list[FaceMetric]:
+def face_metrics(generation: Generation | ControlGeneration, extractors: Extractors) -> list[FaceMetric]:
     """What is averaged over faces for this method and guidance; records keep the order."""
-    draws, release = generation.draws, generation.release
+    draws, size = generation.draws, generation.method.resolution
+    restyles, follows = generation.method.face == "image", generation.guidance == "reference"
     out: list[FaceMetric] = []
-
-    def add(name: str, depends: dict[str, object], of: Callable[[Block], Tensor]) -> None:
-        out.append(FaceMetric(name, dict(depends), of))
 
     def over_styles(values: Tensor) -> Tensor:
         return values.double().view(-1, draws.styles).mean(1)
 
-    def identity(extractor: Extractor, block: Block) -> Tensor:
+    def similar(extractor: Extractor, block: Block) -> Tensor:
         assert block.sources is not None
         sources = extractor(block.sources).repeat_interleave(draws.styles, 0)
         return over_styles(torch.cosine_similarity(extractor(block.pictures), sources))
 
-    def style(extractor: Extractor, block: Block) -> Tensor:
-        rows = [row for face in block.faces for row in draws.style_rows[face]]
-        references = extractor(read_rows(release, rows, generation.method.resolution))
-        return over_styles(torch.cosine_similarity(extractor(block.pictures), references))
-
-    restyles, follows = generation.method.face == "image", generation.guidance == "reference"
-    diversity, truth = extractors.diversity, extractors.truth
+    diversity = extractors.diversity
     if diversity is not None and draws.styles > 1:
-        add(diversity.name, diversity.describe(), lambda block: diversity.of_faces(block.pictures, draws.styles))
+        of_faces = diversity.of_faces
+        out.append(FaceMetric(diversity.name, dict(diversity.describe()), lambda b: of_faces(b.pictures, draws.styles)))
     for one in extractors.identity if restyles else ():
-        add(f"identity similarity ({one.name})", one.describe(), partial(identity, one))
-    for one in extractors.style if follows else ():
-        add(f"style similarity ({one.name})", one.describe(), partial(style, one))
-    if truth is not None and restyles:
-        kept = truth.identity_kept
-        add("true identity kept", truth.describe(), lambda b: over_styles(kept(b.pictures, release, draws, b.faces)))
-    if truth is not None and follows:
-        followed = truth.style_followed
-        add(
-            "true style followed",
-            truth.describe(),
-            lambda b: over_styles(followed(b.pictures, release, draws, b.faces)),
-        )
+        out.append(FaceMetric(f"identity similarity ({one.name})", dict(one.describe()), partial(similar, one)))
+    if extractors.reader is not None and not unjudged(extractors, size):
+        out += _retrieval(generation, extractors, restyles, follows)
+    answers = extractors.answers.get(draws.digest)
+    if isinstance(diversity, Lite0Diversity) and answers is not None and restyles and follows:
+        out.append(_answer_distance(diversity, answers, draws, size))
     return out
+
+
+def unjudged(extractors: Extractors, size: int) -> str:
+    """Why the reader must not read pictures of this size and world; "" where it may, or where there is no reader."""
+    if extractors.reader is None:
+        return ""
+    try:
+        extractors.reader.check(size, extractors.world)
+    except SuiteError as error:
+        return str(error)
+    return ""
+
+
+def _retrieval(
+    generation: Generation | ControlGeneration, extractors: Extractors, restyles: bool, follows: bool
+) -> list[FaceMetric]:
+    """Whether the nearest of ten photographs is the face's, and the nearest of its references the picture's own."""
+    draws, release, size = generation.draws, generation.release, generation.method.resolution
+    reader = extractors.reader
+    assert reader is not None
+    depends = dict(reader.describe()) | {"candidates": CANDIDATES, "chance": 1 / CANDIDATES}
+
+    def right(rows: Sequence[int], vectors: Tensor, what: Literal["style", "identity"], own: Sequence[int]) -> Tensor:
+        keys = extractors.rows(what, release, size)(rows)
+        names = [known_factor(release, row, what) for row in rows]
+        return share_right(vectors, keys, names, [known_factor(release, row, what) for row in own])
+
+    def identity(block: Block) -> Tensor:
+        values, vectors = [], reader.identity(block.pictures).split(draws.styles)
+        for face, part in zip(block.faces, vectors, strict=True):
+            rows = [draws.face_rows[rival] for rival in rivals(draws, face)]
+            values.append(right(rows, part, "identity", rows[:1] * draws.styles).mean())
+        return torch.stack(values)
+
+    def style(block: Block) -> Tensor:
+        values, vectors = [], reader.style(block.pictures).split(draws.styles)
+        for face, part in zip(block.faces, vectors, strict=True):
+            rows = draws.style_rows[face]
+            values.append(right(rows, part, "style", rows).mean())
+        return torch.stack(values)
+
+    out = [FaceMetric("identity retrieval", depends, identity)] if restyles else []
+    return out + ([FaceMetric("style retrieval", depends, style)] if follows else [])
+
+
+def _answer_distance(diversity: Lite0Diversity, answers: Release, draws: Draws, size: int) -> FaceMetric:
+    """How far pictures lie from what the painter himself answers, in the diversity's distance."""
+
+    def distance(block: Block) -> Tensor:
+        places = range(block.faces.start * draws.styles, block.faces.stop * draws.styles)
+        wanted = diversity.vectors(read_rows(answers, list(places), size))
+        # The trunk remembers one set of pictures: the block's come last, for they are measured again.
+        return diversity.between(block.pictures, wanted).view(-1, draws.styles).mean(1)
+
+    return FaceMetric("distance to the painted answer", dict(diversity.describe()), distance)
+
+
+def rivals(draws: Draws, face: int) -> list[int]:
+    """The face and nine others of the draw, the face first; fewer where the draw has fewer."""
+    others = sorted((f for f in range(draws.faces) if f != face), key=lambda f: seed_of(draws.seed, "rival", face, f))
+    return [face, *others[: CANDIDATES - 1]]
+
+
+def known_factor(release: Release, row: int, what: str) -> int:
+    """Who is painted in a row, or in which style."""
+    found = release.factors(row)
+    assert found is not None, "a world is known, so all pictures have factors"
+    return int(found[what])
 
 
 def scratch_folder(cache: Path) -> tempfile.TemporaryDirectory[str]:

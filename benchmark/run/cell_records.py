@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.data_files import READER
 from benchmark.metrics.extractors import row_of
 from benchmark.run.record import MEASURE_VERSION, CellInfo, PublishedInfo, Record, read, write
 from benchmark.run.reproduction import Work
@@ -32,7 +33,7 @@ class CellRecords:
         """The cell's record and whether it was measured now."""
         path = self.work.records / f"{cell.key}.json"
         inputs = self._inputs(cell)
-        kept = _readable(path)
+        kept = readable(path)
         if kept is not None and kept.provenance.inputs == inputs:
             return kept, False
         twin = self._twin(cell, inputs)
@@ -54,7 +55,7 @@ class CellRecords:
         for other in cells():
             path = self.work.records / f"{other.key}.json"
             if other != cell and other.measured_as == cell.measured_as:
-                kept = _readable(path)
+                kept = readable(path)
                 if kept is not None and kept.provenance.inputs == inputs:
                     return kept
         return None
@@ -68,7 +69,7 @@ class CellRecords:
                 "weights": self._weights(cell.method),
                 "manifest": self.manifest,
                 "settings": settings,
-                "features": _feature_files(self.work),
+                "features": feature_files(self.work),
             }
         )
 
@@ -77,15 +78,21 @@ class CellRecords:
             self._digests[name] = weight_digests(self.ready[name])
         return self._digests[name]
 
-    def _measure(self, cell: Cell, inputs: str) -> Record:
-        from benchmark.run.cell import Bench, measure_cell
+    def bench(self) -> Bench:
+        """What all cells share, opened when it is first asked for."""
+        from benchmark.run.cell import Bench
 
         if self._bench is None:
             self._bench = Bench.open(self.work)
-        return measure_cell(self._bench, cell, self.ready[cell.method], self._weights(cell.method), inputs)
+        return self._bench
+
+    def _measure(self, cell: Cell, inputs: str) -> Record:
+        from benchmark.run.cell import measure_cell
+
+        return measure_cell(self.bench(), cell, self.ready[cell.method], self._weights(cell.method), inputs)
 
 
-def _readable(path: Path) -> Record | None:
+def readable(path: Path) -> Record | None:
     """The record in a file; None where there is none, or one of an older schema or damaged, which is measured again."""
     try:
         return read(path) if path.is_file() else None
@@ -104,14 +111,12 @@ def _published(cell: Cell) -> PublishedInfo:
     return PublishedInfo(fid=found.fid, lpips=found.lpips, citation=found.citation)
 
 
-def _feature_files(work: Work) -> dict[str, str]:
+def feature_files(work: Work) -> dict[str, str]:
     """Digests of the extractors' weights, without opening the networks."""
     from models.weights.registry import entry
 
     known = {name: entry(row_of(name).weights) for name in work.settings.others}
     others = {name: file.sha256 or file.urls[0] for name, file in known.items()}
-    if work.settings.features == "factor":
-        from benchmark.data_files import FACTOR_NET
-
-        return others | ({FACTOR_NET.name: sha256_file(FACTOR_NET)} if FACTOR_NET.is_file() else {})
+    if work.settings.features == "lite0":
+        return others | {"lite0": entry("lite0").sha256, READER.name: sha256_file(READER)}
     return others | {name: entry(name).sha256 for name in ("inception", "inception-pytorch", "alexnet")}

@@ -62,11 +62,8 @@ def _plan_data(work: Work) -> PlanStep:
 
 def _plan_features(work: Work) -> list[PlanStep]:
     others = [_plan_other(work, name) for name in work.settings.others]
-    if work.settings.features == "factor":
-        from benchmark.data_files import FACTOR_NET
-
-        state = "have" if FACTOR_NET.is_file() else "missing"
-        return [PlanStep("features: factor network", state, f"{FACTOR_NET.name}, comes with the package"), *others]
+    if work.settings.features == "lite0":
+        return [_plan_file(work, "features", "lite0"), *others]
     needed = {"inception-pytorch" if mode == "legacy_pytorch" else "inception" for mode in work.settings.fid_modes}
     return [_plan_file(work, "features", name) for name in [*sorted(needed), "alexnet"]] + others
 

@@ -22,7 +22,7 @@ from suite.files import canonical_json, digest, write_json
 
 SCHEMA = 1
 # Raised when the numbers themselves change meaning, so that kept records are measured again.
-MEASURE_VERSION = 1
+MEASURE_VERSION = 2
 MAX_BYTES = 1 << 20
 PLAIN = re.compile(r"^[^\x00-\x1f\x7f<>&\"'`\\\u200b-\u200f\u202a-\u202e\u2066-\u2069]*$")
 PROTOCOL = re.compile(r"^aahq-[a-z0-9-]+-v\d{1,4}:[0-9a-f]{12}$")
@@ -57,7 +57,8 @@ CODE = r"^(https://\S+|examples/[a-z0-9_/-]+|(models|baselines)/[a-z0-9_/]+(\.py
 
 class MethodInfo(_Strict):
     """Who answers: its name as tables print it, its version, where its code is (https, a folder of `examples/`, or the
-    file of this repository that holds a method of the tables), what it was trained on.
+    file of this repository that holds a method of the tables), what it was trained on; whether it is a control, which
+    is never ranked.
     """
 
     name: str = Field(min_length=1, max_length=80)
@@ -65,6 +66,7 @@ class MethodInfo(_Strict):
     code: str = Field(default="", max_length=300, pattern=CODE)
     train_data: str = Field(default="", max_length=500)
     uses_test_pictures: bool = False
+    control: bool = False
 
 
 class CellInfo(_Strict):
@@ -144,6 +146,7 @@ class Provenance(_Strict):
         seconds: step -> wall seconds.
         inputs: digest over everything that the measurement depended on, for resuming.
         pictures: digest of the pictures that were measured, where they were made elsewhere.
+        size: side of the pictures in pixels; 0 in records that did not say.
     """
 
     manifest: Sha256
@@ -160,6 +163,7 @@ class Provenance(_Strict):
     profile: str = Field(default="", max_length=80)
     inputs: Sha256
     pictures: Sha256 | None = None
+    size: int = Field(default=0, ge=0, le=1 << 16)
 
 
 class Record(_Strict):

@@ -69,7 +69,20 @@ def reproduce(work: Work, wanted: Sequence[Cell], say: Callable[[str], None]) ->
             continue
         records[cell.key] = record
         counts["measured" if fresh else "kept"] += 1
+    if any(record.provenance.size for record in records.values()):
+        missing |= _controls(work, cell_records, records, say)
     return Outcome(records, missing, counts["measured"], counts["kept"])
+
+
+def _controls(
+    work: Work, cell_records: CellRecords, records: dict[str, Record], say: Callable[[str], None]
+) -> dict[str, str]:
+    """Add the controls' records; returns why some are missing."""
+    from benchmark.run.control_records import control_records, methods_size
+
+    found, absent = control_records(work, cell_records.bench, methods_size(records.values()), say)
+    records |= found
+    return absent
 
 
 def ensure_data(work: Work) -> None:
@@ -85,7 +98,9 @@ def ensure_data(work: Work) -> None:
         raise SuiteError(f"--data: profile {work.profile} needs {work.settings.data_note}")
     command = [sys.executable, "-m", "aahq", "portraits", str(work.release), "--domain", "both"]
     command += ["--count", str(paint.count), "--size", str(paint.size), "--seed", str(paint.seed)]
-    command += ["--styles", str(paint.styles)]
+    command += ["--styles", str(paint.styles), "--world", paint.world]
+    if paint.photos:
+        command += ["--photos", str(paint.photos)]
     if paint.identities:
         command += ["--identities", str(paint.identities)]
     done = run_command(command, capture_output=True, text=True)

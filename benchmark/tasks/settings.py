@@ -14,13 +14,20 @@ from suite.profiles import Settings
 
 
 class PaintSettings(Settings):
-    """Painted data for profiles that need no download: `count` portraits of each domain at `size`."""
+    """Painted data for profiles that need no download: `count` portraits of each domain at `size`.
+
+    Attributes:
+        photos: of the domain photo, where there are to be other than `count`.
+        world: the part of the painter's range (`aahq portraits --world`).
+    """
 
     count: int = Field(ge=20)
     size: int = Field(ge=32)
     seed: int = 0
     identities: int = Field(default=0, ge=0)
     styles: int = Field(default=48, ge=1)
+    photos: int = Field(default=0, ge=0)
+    world: str = "gallery"
 
 
 class Step(Settings):
@@ -87,7 +94,9 @@ class Reproduce(Settings):
         faces, styles: of the protocol (the paper: 1,000 x 10).
         sampling_seeds: one whole measurement each.
         face_split, style_split, real_split: splits of the release.
-        features: `factor` (committed network) or `inception` (with `fid_modes`) plus `lpips`.
+        real_pictures: most artistic faces that the generated ones are compared with; 0 takes all of `real_split`.
+        features: `lite0` (a Python package) or `inception` (with `fid_modes`) plus `lpips`.
+        answers: paint the right answers to the draw, where the release is painted: the controls that need them.
         fid_modes: clean-fid's modes; the first gives the table its column.
         others: further extractors, rows of `benchmark.metrics.extractors`: `dinov2` (FD-DINOv2) and `clip` (CMMD) need the
             extra `features`, `lite0` comes by pip.
@@ -106,9 +115,11 @@ class Reproduce(Settings):
     face_split: str = "test"
     style_split: str = "test"
     real_split: str = "all"
-    features: Literal["factor", "inception"] = "factor"
+    real_pictures: int = Field(default=0, ge=0)
+    features: Literal["lite0", "inception"] = "lite0"
     fid_modes: tuple[Literal["clean", "legacy_pytorch", "legacy_tensorflow"], ...] = ("clean",)
     others: tuple[str, ...] = ()
+    answers: bool = True
     lpips_size: int = 256
     dlib: bool = False
     faces_a_block: int = Field(default=4, ge=2)

@@ -136,7 +136,11 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 1280): the mean of the last features over places."""
-        return F.relu6(self.head(self.maps(pictures)[-1])).mean((2, 3))
+        return self.head_mean(self.maps(pictures)[-1])
+
+    def head_mean(self, last: Tensor) -> Tensor:
+        """The same from the last of `maps`."""
+        return F.relu6(self.head(last)).mean((2, 3))
 
     def logits(self, pictures: Tensor) -> Tensor:
         """(N, 1000) logits of ImageNet's classes."""

@@ -56,7 +56,7 @@ def test_every_command_that_writes_checks_its_output(tmp_path: Path) -> None:
     found = _outputs()
     assert {name for _, name, _ in found} >= {
         *("stylize", "sample", "convert", "train", "train-encoder", "train-psp", "finetune"),
-        *("reproduce", "table1", "tables", "figures", "inputs", "score-images", "submit", "site", "train-features"),
+        *("reproduce", "table1", "tables", "figures", "inputs", "score-images", "submit", "site", "train-reader"),
     }
     for room, name, flag in found:
         group = importlib.import_module(f"{room}.cli").main

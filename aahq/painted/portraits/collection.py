@@ -46,13 +46,21 @@ class PortraitSpec:
 
 
 def portrait_specs(
-    count: int, size: int, domain: str, seed: int, identities: int, styles: int, world: World = GALLERY
+    count: int,
+    size: int,
+    domain: str,
+    seed: int,
+    identities: int,
+    styles: int,
+    world: World = GALLERY,
+    photos: int | None = None,
 ) -> list[PortraitSpec]:
     """What to paint: `count` portraits of each domain asked for, by id. Splits (8 : 1 : 1) never share an identity.
 
     Args:
         domain: `art`, `photo` or `both` (then `count` of each).
         identities: people in each domain. styles: style seeds of the art domain, spread evenly over its families.
+        photos: how many photographs there are, where not `count`.
     """
     rng = np.random.default_rng([seed & 0xFFFFFFFF, 7])
     families = world.families
@@ -60,7 +68,7 @@ def portrait_specs(
     out = []
     for name in DOMAINS if domain == "both" else (domain,):
         first = seed * _PEOPLE_OF_A_SEED + (_PEOPLE_OF_A_SEED // 2 if name == "photo" else 0)
-        for k in range(count):
+        for k in range(count if photos is None or name == "art" else photos):
             person, variation = k % identities, k // identities
             style = palette[int(rng.integers(styles))] if name == "art" else style_seed("natural", k % 97)
             split = {8: "val", 9: "test"}.get(person % 10, "train")
@@ -68,7 +76,7 @@ def portrait_specs(
     return out
 
 
-def listed_sittings(path: Path, size: int, world: World = GALLERY) -> list[PortraitSpec]:
+def listed_specs(path: Path, size: int, world: World = GALLERY) -> list[PortraitSpec]:
     """What a list asks for, one portrait a line: a CSV file with the columns `identity`, `style`, `variation`.
 
     A natural style's portrait is of the domain `photo`. Ids are the lines' numbers, so the release keeps their order.

@@ -12,7 +12,7 @@ from PIL import Image
 
 from aahq.commands.portraits import command
 from aahq.painted.portraits import FAMILIES, family_of, paint, style_seed
-from aahq.painted.portraits.collection import listed_sittings, portrait_specs
+from aahq.painted.portraits.collection import listed_specs, portrait_specs
 from aahq.painted.portraits.factors import identity_factors, moment_factors
 from aahq.painted.portraits.layout import aligned_camera, points_on_face
 from aahq.painted.portraits.scene import group_picture, landscape_picture, portrait_picture
@@ -264,4 +264,4 @@ def test_a_list_says_whom_to_paint_how(tmp_path):
 def test_a_list_that_says_nothing_is_refused(tmp_path, text):
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(SuiteError, match=r"--list .*list.csv: .*identity, style, variation"):
-        listed_sittings(tmp_path / "list.csv", 32)
+        listed_specs(tmp_path / "list.csv", 32)

@@ -379,14 +379,14 @@ def test_figures_of_ones_own_are_marked_so(record: Record, tmp_path: Path) -> No
     write(tmp_path / "like.json", record)
     said = ["--train-data", "AAHQ train", "--version", "1", "--code", "https://example.org/x"]
     common = ["submit", "Mine", "--like", tmp_path / "like.json", *said, "-o", tmp_path / "out", "--value"]
-    done = run(*common, "FD-factor=12.5")
+    done = run(*common, "FD-lite0=12.5")
     assert done.exit_code == 0, done.output
     [path] = (tmp_path / "out").iterdir()
     made = read(path)
     assert made.trust == "self-reported"
     assert not made.values[0].rankable
     assert objections(made) == []
-    for value, told in (("FD-factor=-3", "impossible"), ("FD-factor=x", "METRIC=NUMBER"), ("FID=3", "not in --like")):
+    for value, told in (("FD-lite0=-3", "impossible"), ("FD-lite0=x", "METRIC=NUMBER"), ("FID=3", "not in --like")):
         done = run(*common, value)
         assert done.exit_code == 2
         assert told in done.output
@@ -426,7 +426,7 @@ def test_wrong_protocols_are_named(record: Record) -> None:
     good = complete(record)
     known = protocols_of([good])
     assert objections(good, known) == []
-    assert objections(good, {"aahq-fid-v1:000000000000"})[0].startswith("values.FD-factor.protocol: aahq-fd-factor-v1:")
+    assert objections(good, {"aahq-fid-v1:000000000000"})[0].startswith("values.FD-lite0.protocol: aahq-fd-lite0-v1:")
     assert objections(good, {"aahq-fid-v1:000000000000"}, new_protocol=True) == []
     made = good.provenance
     for change, said in (
@@ -479,7 +479,7 @@ def test_measuring_again_finds_a_claim_out(record: Record, answered: Path, data:
     write(tmp_path / "false.json", good.model_copy(update={"values": [better, *good.values[1:]]}))
     done = run("validate", tmp_path / "false.json", *common)
     assert done.exit_code == 1
-    assert "values.FD-factor.value: 1 claimed" in done.output
+    assert "values.FD-lite0.value: 1 claimed" in done.output
     made = good.provenance.model_copy(update={"pictures": "1" * 64})
     write(tmp_path / "others.json", good.model_copy(update={"provenance": made}))
     assert "provenance.pictures" in run("validate", tmp_path / "others.json", *common).output

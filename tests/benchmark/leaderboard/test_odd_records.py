@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-import benchmark
 from benchmark.cli import main
 from benchmark.leaderboard.submit import file_name
 from benchmark.leaderboard.validate import objections
@@ -19,15 +18,13 @@ from benchmark.run.record import Record, read
 from benchmark.tasks.protocol import Protocol
 from suite.errors import SuiteError
 
-BOARD = Path(benchmark.__file__).parent / "records"
 ODD = (None, "", "12", "x" * 2000, "-1", -1, 0, 2**70, 1e308, True, [], [[]], {}, {"a": 1}, ["0", 1])
 
 
 def small() -> dict[str, Any]:
-    """A committed record with one value and its protocol: as many kinds of field as there are, and few of each."""
-    record: dict[str, Any] = json.loads(next(BOARD.glob("munit-reference-demo-*.json")).read_text())
-    value = next(value for value in record["values"] if value["metric"] == "FD-factor")
-    return record | {"values": [value], "protocols": {value["protocol"]: record["protocols"][value["protocol"]]}}
+    """A record with one value and its protocol: as many kinds of field as there are, and few of each."""
+    record: dict[str, Any] = json.loads((Path(__file__).parent / "record.json").read_text())
+    return record
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -62,7 +62,7 @@ def test_an_installed_package_is_checked_and_scored(installed: Path, tmp_path: P
     assert done.returncode == 0, done.stderr
     scored = json.loads(done.stdout)
     assert scored["trust"] == "re-run from weights"
-    assert 0 < scored["FD-factor"] < 1e5
+    assert 0 < scored["FD-lite0"] < 1e5
 
 
 @pytest.mark.slow

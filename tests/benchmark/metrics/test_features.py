@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.metrics.extractors.factor_net import FactorFeatures, diversity
 from benchmark.metrics.extractors.features import FeatureCache, Inception, InceptionMode, checked_weights, inception
+from benchmark.metrics.extractors.lite0 import Lite0, diversity
 from suite.errors import SuiteError
 from suite.files import sha256_file
 
@@ -70,8 +70,8 @@ def test_only_published_weights_make_a_fid(weights: Path) -> None:
     assert Inception("clean", weights, sha256, verified=True).fd_name == "FID"
     other = Inception("clean", weights, sha256, verified=False)
     assert other.fd_name == f"FD-inception-unverified-{sha256[:8]}"
-    assert FactorFeatures().fd_name == "FD-factor"
-    assert diversity().name == "diversity-factor"
+    assert Lite0().fd_name == "FD-lite0"
+    assert diversity().name == "diversity-lite0"
 
 
 def test_changed_or_half_weights_are_refused(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_an_unknown_mode_is_named() -> None:
 
 def test_pictures_of_another_type_are_refused() -> None:
     with pytest.raises(SuiteError, match="uint8"):
-        FactorFeatures()(pictures().float())
+        Lite0()(pictures().float())
 
 
 def test_the_cache_key_names_pictures_and_extractor(tmp_path: Path, weights: Path) -> None:
@@ -117,14 +117,14 @@ def test_the_cache_key_names_pictures_and_extractor(tmp_path: Path, weights: Pat
 
 
 def test_a_missing_picture_leaves_no_cache(tmp_path: Path) -> None:
-    cache, factor = FeatureCache(tmp_path), FactorFeatures()
+    cache, lite0 = FeatureCache(tmp_path), Lite0()
     with pytest.raises(SuiteError, match="6 pictures arrived, 7 were promised"):
-        cache.features("a", factor, 7, lambda: map(factor, pictures().split(4)))
+        cache.features("a", lite0, 7, lambda: map(lite0, pictures().split(4)))
     assert not list(tmp_path.glob("*"))
 
 
-def test_the_factor_network_does_not_mind_batches() -> None:
-    factor, given = FactorFeatures(), pictures(8, 64)
-    one = torch.cat([factor(picture[None]) for picture in given])
+def test_lite0_does_not_mind_batches() -> None:
+    lite0, given = Lite0(), pictures(8, 64)
+    one = torch.cat([lite0(picture[None]) for picture in given])
     # Convolutions of another batch size sum in another order.
-    torch.testing.assert_close(factor(given), one, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(lite0(given), one, rtol=1e-4, atol=1e-5)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from benchmark.metrics.extractors.factor_net import FactorFeatures, diversity
+from benchmark.metrics.extractors.lite0 import Lite0, diversity
 from benchmark.metrics.frechet import frechet_distance
 from benchmark.metrics.gaussian import fit
 from benchmark.metrics.mmd import gaussian_influence, kernel_influence
@@ -19,6 +19,7 @@ from benchmark.metrics.prdc import fidelity
 
 pytestmark = pytest.mark.slow
 COUNT, SIZE = 160, 64
+LITE0 = Lite0()
 
 
 @cache
@@ -71,7 +72,8 @@ def jpeg(quality: int) -> Callable[[Image.Image], Image.Image]:
 
 def features(some: tuple[Image.Image, ...]) -> np.ndarray:
     stacked = np.stack([np.asarray(picture) for picture in some])
-    return FactorFeatures()(torch.from_numpy(stacked).permute(0, 3, 1, 2)).numpy()
+    pixels = torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
+    return torch.cat([LITE0(part) for part in pixels.split(32)]).numpy()
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ NAMES = ("BlendGAN", "AdaIN", "MUNIT", "FUNIT", "DRIT++", "StarGANv2")
 
 
 def work(tmp_path: Path, **given: object) -> Work:
+    given = {"answers": False, **given}
     settings = Reproduce(faces=4, styles=3, methods=tuple(MethodSettings(name=n) for n in NAMES), **given)  # type: ignore[arg-type]
     data = tmp_path / "data"
     if not data.exists():
@@ -51,17 +52,21 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 def test_a_cell_becomes_a_record_and_is_kept(tmp_path: Path, toys: dict[str, object]) -> None:
     wanted = wanted_cells(["t3-reference-munit", "t1-latent-blendgan-i06", "t2-latent-blendgan-i06"])
     first = reproduce(work(tmp_path), wanted, lambda _: None)
-    assert set(first.missing.values()) == {"not asked for (--only)"}
+    whole = {key: why for key, why in first.missing.items() if not key.startswith("control-")}
+    assert set(whole.values()) == {"not asked for (--only)"}
+    # The toy release has nothing to spare for the floor, and its answers are not painted here.
+    assert {"control-reference-real-pictures", "control-reference-painted-answer"} <= set(first.missing)
+    assert {"control-reference-noise", "control-latent-unchanged-input"} <= set(first.records)
     assert (first.measured, first.kept) == (3, 0)
     record = read(tmp_path / "out" / "records" / "t3-reference-munit.json")
     names = {value.metric for value in record.values}
-    assert {"FD-factor", "KD-factor", "diversity-factor", "true identity kept", "true style followed"} <= names
-    # The committed network is not Inception and not AlexNet, so nothing here may be called FID or LPIPS.
+    assert {"FD-lite0", "KD-lite0", "diversity-lite0", "identity retrieval", "style retrieval"} <= names
+    # EfficientNet-Lite0 is not Inception and not AlexNet, so nothing here may be called FID or LPIPS.
     assert not any(name.startswith(("FID", "KID", "LPIPS")) for name in names)
     assert record.provenance.weights
-    assert record.controls["diversity-factor of noise"] > 0
+    assert record.controls["diversity-lite0 of noise"] > 0
     # Fewer pictures than dimensions: shown, not ranked.
-    fd = record.get("FD-factor")
+    fd = record.get("FD-lite0")
     assert fd is not None
     assert not fd.rankable
     assert "N too small" in fd.why
@@ -105,7 +110,7 @@ def test_a_broken_method_is_a_hole_with_its_reason(tmp_path: Path, toys: dict[st
 def test_three_sampling_seeds_give_an_interval_over_them(tmp_path: Path, toys: dict[str, object]) -> None:
     given = work(tmp_path, sampling_seeds=("0", "1", "2"))
     outcome = reproduce(given, wanted_cells(["t3-reference-adain"]), lambda _: None)
-    value = outcome.records["t3-reference-adain"].get("diversity-factor")
+    value = outcome.records["t3-reference-adain"].get("diversity-lite0")
     assert value is not None
     assert len(value.per_seed) == 3
     assert value.value == pytest.approx(np.mean(value.per_seed))
