@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from aahq.web.addresses import name_key
 from suite.errors import SuiteError
@@ -58,6 +58,15 @@ class Candidate:
     def addresses(self) -> tuple[str, ...]:
         """Where the work and its pictures are to be found, the page first."""
         return (self.page_url, *self.image_urls) if self.page_url else self.image_urls
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """By what an address may name the work: its own addresses, and the artist's page at a site whose pages we know."""
+        if self.source != "artstation" or not self.artist:
+            return self.addresses
+        name = quote(self.artist, safe="")
+        pages = (f"https://www.artstation.com/{spelt}" for spelt in dict.fromkeys((name, name.lower())))
+        return (*self.addresses, *pages, f"https://{name}.artstation.com/")
 
     @property
     def artist_keys(self) -> frozenset[str]:

@@ -8,8 +8,8 @@ One entry a line, `#` begins a comment:
     sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 
 A line that is an address alone counts as `url:`. A `*` at the end covers all addresses that begin so, and an address of a
-host alone covers that host. Names and addresses are compared by `aahq.web.addresses`: an artist by the account and by the
-display name, in any spelling.
+host alone covers that host; an artist's page at ArtStation covers the artist. Names and addresses are compared by
+`aahq.web.addresses`: an artist by the account and by the display name, in any spelling.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class OptOuts:
         if self.artists & candidate.artist_keys:
             return f"artist: {candidate.artist}"
         if self.urls or self.prefixes:
-            for url in candidate.addresses:
+            for url in candidate.places:
                 if self.urls.intersection(address_keys(url)) or any(entry.covers(url) for entry in self.prefixes):
                     return f"url: {url}"
         return next((f"sha256: {value}" for value in hashes if value in self.hashes), None)

@@ -132,7 +132,7 @@ def _how(row: dict[str, Any], artists: set[str], urls: set[str], digests: set[st
     candidate = _candidate(row)
     if artists & candidate.artist_keys:
         return "artist"
-    if urls and any(urls.intersection(address_keys(url)) for url in (*candidate.addresses, row["image_url"])):
+    if urls and any(urls.intersection(address_keys(url)) for url in (*candidate.places, row["image_url"])):
         return "address"
     named = ("response_sha256", "source_pixel_sha256", "sha256", "pixel_sha256")
     for name in named:

@@ -12,8 +12,9 @@ from aahq.candidates import Candidate
 from aahq.consent.optouts import OptOuts
 from aahq.ledger import Ledger
 from aahq.remove.forget import PENDING, delete_orphans, forget_drawn, forget_tiles, vacuum
-from aahq.remove.releases import locate, refuse_broken, take_out
+from aahq.remove.releases import locate, owed, refuse_broken, take_out
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
+from suite.terminal import say
 
 REASON, UNDER_WAY = "opted_out", "opted out, under way"
 
@@ -59,6 +60,8 @@ def finish_opt_outs(ledger: Ledger) -> None:
     forget_drawn(ledger)
     forget_tiles(ledger.folder, ids)
     take_out(ledger, set(ids), Tombstones.read(ledger.folder / TOMBSTONES))
+    for place in owed(ledger):
+        say(f"note: {place}: no release there now; works whose artists opted out are in it until it is back", err=True)
     with ledger.transaction():
         ledger.db.execute("DELETE FROM meta WHERE name = ?", (UNDER_WAY,))
     vacuum(ledger)

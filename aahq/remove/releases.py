@@ -127,7 +127,8 @@ def locate(ledger: Ledger) -> Releases:
     out.found, out.unfinished = sorted(set(out.found)), sorted(set(out.unfinished))
     # A link that is gone, or another name of the same place, is none that is missing.
     seen = {*out.found, *out.unfinished}
-    out.missing = [name for name in out.missing if real(ledger.folder / name) not in seen]
+    missing = {real(ledger.folder / name): name for name in reversed(out.missing)}
+    out.missing = sorted(name for place, name in missing.items() if place not in seen)
     return out
 
 

@@ -117,8 +117,8 @@ def find(ledger: Ledger, wanted: Wanted) -> tuple[list[str], list[str]]:
             (artists and candidate.artist_keys & artists)
             or row["id"] in wanted.pictures
             or row["key"] in wanted.pictures
-            or (exact and any(exact.intersection(address_keys(url)) for url in candidate.addresses))
-            or any(entry.covers(url) for entry in under for url in candidate.addresses)
+            or (exact and any(exact.intersection(address_keys(url)) for url in candidate.places))
+            or any(entry.covers(url) for entry in under for url in candidate.places)
             or {row["response_sha256"], row["pixel_sha256"]} & digests
         ):
             named.add(row["id"])

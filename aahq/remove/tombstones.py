@@ -186,7 +186,7 @@ def _values(candidate: Candidate) -> Iterator[tuple[str, str]]:
     yield from (("artist", name) for name in names if name)
     yield "key", f"{candidate.source}\n{candidate.key}"
     yield from (("picture", name) for name in (candidate.key, picture_id(candidate.source, candidate.key)))
-    for url in candidate.addresses:
+    for url in candidate.places:
         yield from _places(url)
 
 

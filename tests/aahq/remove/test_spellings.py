@@ -61,6 +61,25 @@ def test_an_opt_out_names_the_account_or_the_display_name(tmp_path: Path) -> Non
     assert not optouts(tmp_path, "artist: jane").blocks(both)
 
 
+@pytest.mark.parametrize(
+    "page", ["https://www.artstation.com/Jane77", "jane77.artstation.com", "http://artstation.com/jane77/"]
+)
+def test_the_artists_page_names_all_of_their_works_and_no_work_names_the_artist(tmp_path: Path, page: str) -> None:
+    work = Candidate("artstation", "a/1", "https://www.artstation.com/artwork/a", (), "jane77")
+    other = Candidate("artstation", "b/2", "https://www.artstation.com/artwork/b", (), "jane77")
+    nobody = Candidate("artstation", "c/3", "https://www.artstation.com/artwork/c", (), "jane")
+    listed = optouts(tmp_path, f"url: {page.lower()}")
+    assert listed.blocks(work)
+    assert not listed.blocks(nobody)
+    stones = Tombstones()
+    stones.add_candidate(work)
+    assert not stones.names(other), "one work that was taken out is not all of them"
+    for kind, value in Wanted(urls=(page.lower() if "/" in page[8:] else f"https://{page}/*",)).stones():
+        stones.add(kind, value)
+    assert stones.names(other)
+    assert not stones.names(nobody)
+
+
 def test_a_number_sign_may_be_part_of_a_name(tmp_path: Path) -> None:
     assert optouts(tmp_path, "artist: artist #1").blocks(candidate(artist="Artist #1"))
     assert not optouts(tmp_path, "artist: artist #1").blocks(candidate(artist="artist"))
