@@ -67,12 +67,13 @@ def output_fault(path: str | os.PathLike[str], kind: Literal["folder", "file"]) 
         if kind == "file" and at.is_dir():
             return "is a folder; expected a file's name"
         for place in (at, *at.absolute().parents) if kind == "folder" else at.absolute().parents:
+            # In this order: another process may make the folder in between.
+            if os.path.lexists(place) and not place.is_dir():
+                what = "is a link to nothing" if place.is_symlink() else "is a file"
+                return f"{place} {what}; expected a folder, or a name for a new one"
             if place.is_dir():
                 with tempfile.TemporaryFile(dir=place):
                     return ""
-            if os.path.lexists(place):
-                what = "is a link to nothing" if place.is_symlink() else "is a file"
-                return f"{place} {what}; expected a folder, or a name for a new one"
     except OSError as error:
         return f"cannot be written ({error.strerror or error}); give another place"
     return "cannot be written; give another place"
