@@ -32,6 +32,7 @@ BASELINES = {
     "munit": (8, ["dim=4", "dis_dim=4"]),
     "funit": (8, ["dim=4", "dis_dim=4", "art_domains=2", "ema=0.5"]),
     "drit": (16, ["dim=4", "mode_seeking=true", "content_steps=2", "concat=true"]),
+    "drit-plain": (16, ["dim=4", "content_steps=2", "spectral_norm=false"]),
     "mdmm": (16, ["dim=4"]),
     "stargan2": (8, ["base=4", "widest=8", "hidden=8", "resized_crop=0.5"]),
     "stargan2-styles": (8, ["base=4", "widest=8", "hidden=8", "art_domains=2"]),
@@ -52,8 +53,9 @@ class WideRNG(StepRNG):
         return [rows.double() for rows in super().noise(*args, **kwargs)]
 
 
-def trainee(name: str, inputs: Path) -> Any:
+def trainee(name: str, inputs: Path, micro_batch: int = 0) -> Any:
     """The small trainee of `name`, the same weights on every process. `inputs` holds what `prepare` made."""
+    common: dict[str, Any] = {"size": 32, "steps": 1, "batch": 8, "lr": STILL, "micro_batch": micro_batch}
     torch.manual_seed(0)
     if name == "blendgan":
         from models.training.blendgan import BlendGANTrainee
@@ -69,25 +71,25 @@ def trainee(name: str, inputs: Path) -> Any:
             "path_weight": 2.0,
         }
         return BlendGANTrainee(
-            BlendGANSettings(size=32, steps=1, batch=8, lr=STILL, encoder=str(inputs / "encoder.safetensors"), **small),
+            BlendGANSettings(**common, encoder=str(inputs / "encoder.safetensors"), **small),
             CPU,
         )
     if name == "style-encoder":
         from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee
 
         narrow = {"style_dim": 16, "trunk": "seeded", "trunk_widths": TRUNK}
-        return StyleEncoderTrainee(StyleEncoderSettings(size=32, steps=1, batch=8, lr=STILL, **narrow), CPU)
+        return StyleEncoderTrainee(StyleEncoderSettings(**common, **narrow), CPU)
     if name == "psp":
         from models.training.psp import PSPSettings, PSPTrainee
 
         losses = {"lpips_weight": 0.0, "identity_weight": 0.0, "pyramid_weight": 1.0, "widths": (16, 16, 16, 16)}
         generator = str(inputs / "blendgan.safetensors")
-        return PSPTrainee(PSPSettings(size=32, steps=1, batch=8, lr=STILL, generator=generator, **losses), CPU)
+        return PSPTrainee(PSPSettings(**common, generator=generator, **losses), CPU)
     from baselines.registry import TRAINABLE
 
     batch, overrides = BASELINES[name]
     row = TRAINABLE[name.partition("-")[0]]
-    overrides = [f"batch={batch}", f"lr={STILL}", "channels_last=false", *overrides]
+    overrides = [f"batch={batch}", f"lr={STILL}", f"micro_batch={micro_batch}", "channels_last=false", *overrides]
     return row.module("training").build(load_profile(row.settings, row.package, "demo", overrides), CPU)
 
 
@@ -108,9 +110,9 @@ def pictures(domain: str, count: int, size: int) -> Tensor:
     return torch.nn.functional.interpolate(small, size).double()
 
 
-def one_step(name: str, inputs: Path) -> dict[str, Tensor]:
+def one_step(name: str, inputs: Path, micro_batch: int = 0) -> dict[str, Tensor]:
     """The gradients that each optimiser saw, in their order, the losses, and what the trainee remembers."""
-    subject = trainee(name, inputs)
+    subject = trainee(name, inputs, micro_batch)
     seen: dict[str, Tensor] = {}
     for key, optimizer in subject.optimizers.items():
         _watch(key, optimizer, seen)
@@ -137,7 +139,7 @@ def _watch(key: str, optimizer: torch.optim.Optimizer, seen: dict[str, Tensor]) 
     optimizer.step = watched  # type: ignore[method-assign]
 
 
-def process(rank: int, world: int, names: tuple[str, ...], inputs: Path, out: Path) -> None:
+def process(rank: int, world: int, names: tuple[str, ...], inputs: Path, out: Path, micro_batch: int = 0) -> None:
     """One of `world` processes: steps of all `names`, written to `out/<name>-<rank>.pt`."""
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
@@ -146,7 +148,7 @@ def process(rank: int, world: int, names: tuple[str, ...], inputs: Path, out: Pa
         store = torch.distributed.FileStore(str(out / "store"), world)
         torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=world)
     for name in names:
-        torch.save(one_step(name, inputs), out / f"{name}-{rank}.pt")
+        torch.save(one_step(name, inputs, micro_batch), out / f"{name}-{rank}.pt")
     parallel.stop()
 
 
@@ -178,10 +180,10 @@ def in_turn(rank: int, world: int, out: Path) -> None:
     parallel.stop()
 
 
-def run(world: int, names: tuple[str, ...], inputs: Path, out: Path) -> None:
+def run(world: int, names: tuple[str, ...], inputs: Path, out: Path, micro_batch: int = 0) -> None:
     """Steps of `names` on `world` processes."""
     out.mkdir()
-    start(process, [(rank, world, names, inputs, out) for rank in range(world)])
+    start(process, [(rank, world, names, inputs, out, micro_batch) for rank in range(world)])
 
 
 def start(job: Callable[..., None], arguments: list[tuple[Any, ...]]) -> None:

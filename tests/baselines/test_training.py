@@ -90,30 +90,6 @@ def gradients(subject, name):
     return torch.cat([state["exp_avg" if "exp_avg" in state else "square_avg"].flatten() for state in states])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TRAINABLE)
-def test_accumulation_is_the_whole_batch(name, monkeypatch):
-    """In float64, where rounding is 1e-16 and anything larger is another gradient."""
-    for draw in ("normal", "uniform"):
-        real = getattr(StepRNG, draw)
-        monkeypatch.setattr(StepRNG, draw, lambda *given, real=real, **more: real(*given, **more).double())
-    subjects, losses = [], []
-    for micro in (0, 1):
-        subject = trainee(name, "batch=4", f"micro_batch={micro}", *STILL[name])
-        for network in subject.networks.values():
-            network.double()
-        images = {domain: rows.double() for domain, rows in batch_for(subject).images.items()}
-        losses.append(subject.step(Batch(images), StepRNG(0, 0)))
-        subjects.append(subject)
-    for key, value in losses[0].items():
-        # Constant targets of some losses are float32.
-        assert torch.allclose(value.double(), losses[1][key].double(), rtol=1e-6, atol=1e-12), key
-    for optimizer in subjects[0].optimizers:
-        # Some parameters have a gradient of pure rounding (a bias before a norm), so all of an optimiser's are one vector.
-        whole, parts = (gradients(subject, optimizer) for subject in subjects)
-        assert float((whole - parts).norm() / whole.norm()) < 1e-9, optimizer
-
-
 def test_published_schedules():
     munit = trainee("munit")
     assert munit.rate(99_999) == 1
