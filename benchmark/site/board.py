@@ -16,7 +16,7 @@ from benchmark.tasks.paper import CITATION, Guidance, cells, published, slug
 from benchmark.tasks.protocol import VERSION, version_of
 from suite.errors import SuiteError
 
-ORDER = ("FID", "FD", "LPIPS", "diversity", "true", "identity", "style", "KID", "KD", "CMMD")
+ORDER = ("FID", "FD", "LPIPS", "diversity", "identity", "style", "distance", "KID", "KD", "CMMD")
 PAPER = "as printed in the paper"
 
 
@@ -77,7 +77,14 @@ class Row:
     record: Record | None = None
 
     @property
+    def control(self) -> bool:
+        """Whether it is a picture set whose place is known beforehand: shown, never ranked."""
+        return self.record is not None and self.record.method.control
+
+    @property
     def label(self) -> str:
+        if self.control:
+            return f"control: {self.method}"
         return self.method if self.indicator is None else f"{self.method} (i = {self.indicator})"
 
 
@@ -208,16 +215,16 @@ def _measured(committed: Sequence[Committed]) -> list[Group]:
             column = Column(value.metric, value.protocol)
             if column not in group.columns:
                 group.columns.append(column)
-            numbers[column.key] = _number(value, record.trust)
+            numbers[column.key] = _number(value, record)
         group.rows.append(Row(record.method.name, cell.indicator, record.trust, numbers, entry.path.stem, record))
     for group in groups.values():
         group.columns.sort(key=lambda c: (_metric_place(c.metric), c.metric, c.protocol))
     return list(groups.values())
 
 
-def _number(value: Value, trust: Trust) -> Number:
-    ranked = value.rankable and trust != "self-reported"
-    return Number(value.value, value.low, value.high, ranked, value.why)
+def _number(value: Value, record: Record) -> Number:
+    ranked = value.rankable and record.trust != "self-reported" and not record.method.control
+    return Number(value.value, value.low, value.high, ranked, value.why or "a control" * record.method.control)
 
 
 def _place(value: Value) -> tuple[int, str]:

@@ -129,7 +129,7 @@ def _samples(row: Row, made: dict[str, tuple[bytes, int]], given: dict[str, tupl
         FaceStrip(face, tuple(p for p in pairs if p.startswith(face + "-"))) for face in sorted({p[:5] for p in pairs})
     ]
     # A method that invents its faces has no identity figure, and the given face would mislead beside its pictures.
-    restyles = any(value.metric.startswith(("identity", "true identity")) for value in row.record.values)
+    restyles = any(value.metric.startswith("identity") for value in row.record.values)
     return Samples(
         stem=row.stem,
         label=row.label,

@@ -372,3 +372,14 @@ def test_everything_shows_without_scripts(browser: Any, site: Path) -> None:  # 
     quiet.goto((site / "compare.html").as_uri())
     assert quiet.locator("img.answer").count() == 48
     context.close()
+
+
+def test_a_control_is_shown_and_never_ranked(tmp_path: Path) -> None:
+    """However well it scores: nobody may be second to the painter's own answer."""
+    control = {"method": {"name": "painted answer", "control": True}}
+    for stem, record in {"one": made("One", 30), "two": made("Two", 60), "c": made("x", 1, **control)}.items():
+        write(tmp_path / f"{stem}.json", record)
+    group = next(g for g in build_board(read_records(tmp_path)).groups if not g.printed)
+    ranks = {row.label: {number.rank for number in row.numbers.values()} for row in group.rows}
+    assert ranks["control: painted answer"] == {""}
+    assert "1" in ranks["One"]
