@@ -1,4 +1,4 @@
-"""`aahq`: build, review and answer for the dataset. One line a command; each command is a file of its own."""
+"""`aahq`: build and review the dataset, handle takedown requests. One line per command; each is loaded when used."""
 
 from __future__ import annotations
 

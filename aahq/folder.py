@@ -1,4 +1,4 @@
-"""A build's folder: one writer, what its disk does in one line, names of files by content."""
+"""A build's folder: exclusive lock, disk errors in one line, content-addressed file names."""
 
 from __future__ import annotations
 

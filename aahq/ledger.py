@@ -1,4 +1,4 @@
-"""The ledger: SQLite, a row a picture and a row a face, each with its source, terms, hashes, state and reason.
+"""The ledger: SQLite, one row per picture and one per face, each with its source, terms, hashes, state and reason.
 
 A stage moves rows from one state to the next in small transactions. A row points only to files that are whole, so a
 process killed at any moment leaves rows that are done and rows that are not, and nothing between.

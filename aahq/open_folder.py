@@ -1,4 +1,4 @@
-"""The one way to work in a build's folder."""
+"""Open a build's folder for writing: claim it, lock it, end what a killed process left unfinished."""
 
 from __future__ import annotations
 

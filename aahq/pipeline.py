@@ -1,4 +1,4 @@
-"""The way of a picture: the stages in their order over one folder, each resumable and each also a command of its own."""
+"""The pipeline: the stages in their order over one folder, each resumable and each a command of its own."""
 
 from __future__ import annotations
 

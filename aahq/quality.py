@@ -1,4 +1,4 @@
-"""Is an aligned face good enough? Classical, explainable scores; thresholds in `quality.toml`; every verdict has its number.
+"""Quality scores of an aligned face: sharpness, pose, exposure and others, with thresholds in `quality.toml`.
 
 Smooth styles of painting score low on sharpness, so a borderline face is flagged for review, not dropped.
 """

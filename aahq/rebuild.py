@@ -1,4 +1,4 @@
-"""Rebuild: the same release again from its manifest, asking for consent anew, under a stated policy of sameness."""
+"""Rebuild a release from its manifest: fetch with consent asked anew, keep what is the same by a stated policy."""
 
 from __future__ import annotations
 

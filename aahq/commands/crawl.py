@@ -1,4 +1,4 @@
-"""`aahq crawl`: this stage alone."""
+"""`aahq crawl`: list a source and download what may be downloaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`aahq demo`: the whole way on the embedded gallery."""
+"""`aahq demo`: every stage on the embedded gallery."""
 
 from __future__ import annotations
 

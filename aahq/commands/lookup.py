@@ -1,4 +1,4 @@
-"""`aahq lookup`: am I in it?"""
+"""`aahq lookup`: is a work or an artist in the dataset?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`aahq rebuild`: a release again from its manifest."""
+"""`aahq rebuild`: make a release again from its manifest."""
 
 from __future__ import annotations
 

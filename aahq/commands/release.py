@@ -1,4 +1,4 @@
-"""`aahq release`: this stage alone."""
+"""`aahq release`: write the release."""
 
 from __future__ import annotations
 

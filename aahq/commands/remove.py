@@ -1,4 +1,4 @@
-"""`aahq remove`: take works out."""
+"""`aahq remove`: carry out a takedown request."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def command(
     What stays is `tombstones.json`: salted hashes that keep every later crawl from bringing them back, under another
     address or in another size too. Releases are written anew; `superseded.json` in them lists manifests that must no
     longer be used, and `removals.json` is what other copies need for 'aahq sync'. Killed on the way, the next command
-    on OUT ends it. Also a name that is not here yet is kept out from now on.
+    on OUT ends it. What matches nothing yet is skipped by future crawls.
 
     \b
     Examples:
@@ -74,5 +74,5 @@ def command(
         for place in done.owed
     ]
     if not done.named:
-        lines.append("nothing here has that name, address or digest; it is kept out from now on")
+        lines.append("no match; future crawls will skip it")
     emit(done.as_dict(), "\n".join(lines), as_json)

@@ -1,4 +1,4 @@
-"""`aahq report`: the page of what was kept, dropped and why."""
+"""`aahq report`: draw the page of what was kept and dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`aahq review`: keep or drop faces by eye."""
+"""`aahq review`: serve the page on which people keep or drop faces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`aahq survival`: what is left of a released list."""
+"""`aahq survival`: link rot of a released list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ HEADER = ("key", "state", "detail")
 @click.argument("list_file", metavar="LIST", type=click.Path(path_type=Path))
 @click.argument("table", required=False, metavar="[TABLE.csv]", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--contact", metavar="WHO", help="E-mail or page of the person who asks; for the real web.")
-@click.option("--per-second", type=click.FloatRange(0), default=1.0, show_default=True, help="Requests to a host.")
+@click.option(
+    "--per-second", type=click.FloatRange(0), default=1.0, show_default=True, help="Requests per second to one host."
+)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Entries at most, from the list's beginning.")
 @click.option("--allow", multiple=True, metavar="HOST:PORT", help="A gallery on this machine that may be asked.")
 @json_option

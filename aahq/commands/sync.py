@@ -1,4 +1,4 @@
-"""`aahq sync`: shrink another copy of a release."""
+"""`aahq sync`: apply removals to another copy of a release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`aahq verify`: is a release what its manifest says?"""
+"""`aahq verify`: check a release against its manifest."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def command(release: Path, as_json: bool) -> None:
     lines += [
         f"{'; '.join(f'{kind} {count}' for kind, count in verdict.counts.items())}; links {verdict.links}",
         f"effective N = {verdict.effective} of {verdict.rows} rows, manifest {verdict.manifest_sha256}",
-        "whole"
+        "OK"
         if verdict.ok
-        else f"NOT whole; get the files above again, or make the release anew: aahq rebuild {root} OUT",
+        else f"FAILED: download the files above again, or make the release anew: aahq rebuild {root} OUT",
     ]
     emit(verdict.as_dict(), "\n".join(lines), as_json)
     sys.exit(0 if verdict.ok else 1)

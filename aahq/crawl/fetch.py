@@ -1,4 +1,4 @@
-"""Fetch: one picture, streamed to disk under the name of its own digest."""
+"""Download one picture, streamed to disk under the name of its SHA-256."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that wait to be fetched, in one queue per host: whoever is slow keeps its own queue waiting, and no other."""
+"""One queue of pictures per host, so that a slow or dead host delays no other."""
 
 from __future__ import annotations
 

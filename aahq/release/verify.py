@@ -1,4 +1,4 @@
-"""Verify: is every file of a release there, is it what was written, and is there nothing else?"""
+"""Verify a release: missing, changed and extra files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows go out of the ledger, and every file that no row names out of the folder: also what a kill left between the two."""
+"""Delete rows from the ledger and the files that no row names any more; safe to be killed at any moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Remove: what is asked for goes out of the whole build, whatever moment the process is killed at.
+"""Takedown: remove works from ledger, files and releases; a killed removal is finished by the next command.
 
 First the intent is written down in the ledger; then, each step doing nothing where it is done already: tombstones, rows,
 files, the review's lines, the releases that were written from this folder (`aahq.remove.releases`). The next command on

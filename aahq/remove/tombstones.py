@@ -1,8 +1,8 @@
 """Tombstones: what was taken out on request, kept only as salted hashes, so that no crawl brings it back.
 
 The file lies in the build's folder (`tombstones.json`) and, as `removals.json`, in each of its releases: other copies shrink
-by it (`aahq sync`). It holds no name, no address and no picture. Who has the file can test a guess against it, and
-nothing else can be read from it.
+by it (`aahq sync`). It holds no name, no address and no picture: anyone holding the file can test a guess, but cannot
+read entries back.
 
 A digest or an address is kept as HMAC-SHA-256 of its kind and value under the file's salt. A perceptual hash has to be
 found again when a few of its bits differ; its bits are put into an order and turned over as the salt says, which hides

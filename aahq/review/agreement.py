@@ -1,4 +1,4 @@
-"""Do two reviewers agree more than chance would have them? Cohen's kappa, and what is still open."""
+"""Agreement of reviewers: Cohen's kappa, and the disagreements that nobody has settled yet."""
 
 from __future__ import annotations
 

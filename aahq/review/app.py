@@ -1,4 +1,4 @@
-"""The page's answers: tiles, pictures, decisions, agreement. Who may ask is `guard`'s business."""
+"""The review page's HTTP API: tiles, pictures, decisions, agreement. `guard` controls access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may talk to the page: whoever opened the address with its secret, on this machine, from this very page.
+"""Access control of the review page: its secret token, this machine, this origin.
 
 A page of another site that a browser has open may send requests to a loopback port, and a name that it owns may be made
 to point there. So a request must name this host and port; must carry the cookie that only the secret address sets; must

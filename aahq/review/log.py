@@ -77,7 +77,7 @@ class Decision(BaseModel):
 
 
 class Decisions:
-    """What the lines say together. Threads may share it: each question sees all of a decision or nothing of it.
+    """The current decisions, replayed from the log. Threads may share it: a reader sees all of a decision or nothing of it.
 
     Attributes:
         lines: how many there are.

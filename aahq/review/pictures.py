@@ -1,4 +1,4 @@
-"""What the page shows: small tiles made once and kept in the build's folder, whole pictures, and a crop as it would be."""
+"""Images of the review page: cached tiles, whole pictures, and a preview of the crop."""
 
 from __future__ import annotations
 

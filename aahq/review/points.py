@@ -1,4 +1,4 @@
-"""Five points that a person placed: may they stand, and what the ledger keeps of them."""
+"""Five landmarks that a person placed: validation, and what the ledger keeps of them."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def need(record: Any, name: str, kind: type[T], where: str) -> T:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise Rejected("bad_record", f"{where}: field {name!r} is {value!r:.80}, expected {kind.__name__}")
     if _HALF.search(str(value) if kind is str else ""):
-        raise Rejected("bad_record", f"{where}: field {name!r} holds half a character")
+        raise Rejected("bad_record", f"{where}: field {name!r} contains an unpaired surrogate")
     return value
 
 

@@ -1,4 +1,4 @@
-"""What became of a released list's pictures: asked by HEAD alone, or counted from what a crawl has met."""
+"""Link rot of a released list: each address asked by HEAD, or counted from what a crawl has met."""
 
 from __future__ import annotations
 

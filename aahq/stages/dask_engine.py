@@ -1,4 +1,4 @@
-"""Which executor does the stages' work: processes of this machine, or the workers of a Dask cluster.
+"""The stages' executor: processes of this machine, or the workers of a Dask cluster.
 
 Both are `concurrent.futures.Executor`s, so no stage knows the difference. Workers of a cluster need this package and the same
 folders under the same paths; the ledger stays with the one process that asks.

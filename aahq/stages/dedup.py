@@ -1,4 +1,4 @@
-"""Dedup stage: the one that sees the whole set. Aligned faces become `unique` or `duplicate`, with cluster and split.
+"""Dedup stage, over the whole set: aligned faces become `unique` or `duplicate`, with cluster and split.
 
 Pairs of near descriptors stay in the ledger, so that faces which are added are compared with all and nothing else is compared
 again. A set that has not changed is not clustered again either.

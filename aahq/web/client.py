@@ -1,4 +1,4 @@
-"""The one way to the web: an honest name, a gentle pace, hard limits, and no address that the guard or robots.txt refuses.
+"""The HTTP client: honest user agent, per-host rate limit, robots.txt, retries, redirects and size limits.
 
 Every failure is a `Rejected` with one of the fetch reasons, or a resumable `aahq.web.interrupts.Stop`. Nothing here imitates a
 browser, keeps cookies, reads proxies or passwords from the environment, or answers a challenge.

@@ -1,4 +1,4 @@
-"""A cache in which one thread makes a value and the others that want the same one wait for it, and nobody else does."""
+"""A cache that computes each value once: threads that want the same value wait for it, others do not."""
 
 from __future__ import annotations
 

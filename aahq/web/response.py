@@ -1,4 +1,4 @@
-"""A response: its status judged, its body read within limits, unpacked block by block."""
+"""HTTP responses: status to reason, body read within limits and decompressed block by block."""
 
 from __future__ import annotations
 

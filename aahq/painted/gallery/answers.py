@@ -1,4 +1,4 @@
-"""The shapes of the sites' answers: ArtStation's JSON, pages and feed; the Met's search and objects."""
+"""Responses in the shape of the sites' own: ArtStation's JSON, pages and feed; the Met's search and objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that a server can do wrong, by name. Each fault belongs to one work and one of its answers."""
+"""Server faults by name; each belongs to one work and one of its responses."""
 
 from __future__ import annotations
 

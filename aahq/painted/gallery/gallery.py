@@ -1,4 +1,4 @@
-"""The gallery as a thing: its works, its picture files (made when asked for, kept), its truth."""
+"""A deterministic test gallery: artworks, lazily painted files, ground truth."""
 
 from __future__ import annotations
 

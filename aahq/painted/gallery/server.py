@@ -1,4 +1,4 @@
-"""The gallery's server: loopback only, HTTP/1.1 with kept connections, one thread a connection."""
+"""The gallery's server: loopback only, HTTP/1.1 with kept connections, one thread per connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What hangs in the gallery: works, their pictures, and for each picture what should become of it."""
+"""The gallery's works, their pictures, and what a build should make of each picture."""
 
 from __future__ import annotations
 

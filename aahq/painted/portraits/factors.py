@@ -1,4 +1,4 @@
-"""What a seed means: the named numbers behind an identity, a moment (pose, expression, light) and a style."""
+"""The named numbers that a seed stands for: those behind an identity, a moment (pose, expression, light) and a style."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a release is made of, counted from its manifest: rights, and where the set leans (source, time, medium, tone).
+"""What a release is made of, counted from its manifest: rights, and its biases (source, time, medium, tone).
 
 Tone is measured on pixels, and says how light and how warm paint is where cheeks are. It is not anybody's skin colour, and no
 statement about the people shown or about their origin follows from it.
