@@ -153,6 +153,19 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX near_faces_by_b ON near_faces (b);
     """,
+    # What a learned copy model says of the faces, and which of them it calls copies.
+    """
+    CREATE TABLE copy_descriptors (
+        id TEXT PRIMARY KEY REFERENCES faces (id) ON DELETE CASCADE,
+        straight BLOB NOT NULL, mirrored BLOB NOT NULL, compared INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE near_copies (
+        a TEXT NOT NULL REFERENCES faces (id) ON DELETE CASCADE,
+        b TEXT NOT NULL REFERENCES faces (id) ON DELETE CASCADE,
+        flipped INTEGER NOT NULL, cosine REAL NOT NULL, PRIMARY KEY (a, b, flipped)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX near_copies_by_b ON near_copies (b);
+    """,
 )
 
 

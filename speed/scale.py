@@ -27,6 +27,7 @@ import numpy as np
 from PIL import Image
 
 from aahq.dedup.hamming import near_pairs
+from aahq.ledger import Ledger
 from aahq.pipeline import RUN, STAGES, open_build
 from aahq.stages import screen
 from aahq.stages.dask_engine import choose_engine
@@ -60,9 +61,9 @@ class Measured(Row):
 
 
 def rows() -> list[Measured]:
-    """All parts, measured now; the long one's rows as they were kept, where they were."""
-    long = [row for row in _kept() if row.part == LONG]
-    return [row for part in PARTS if part != LONG for row in _measure(part)] + long
+    """All parts, measured now; the long ones' rows as they were kept, where they were."""
+    long = [row for row in _kept() if row.part in KEPT_PARTS]
+    return [row for part in PARTS if part not in KEPT_PARTS for row in _measure(part)] + long
 
 
 def _measure(part: str) -> list[Measured]:
@@ -222,12 +223,58 @@ def _join(size: int) -> tuple[float, float, float, int, int]:
     return *took, peak, len(pairs), missed
 
 
+def large_rows(sizes: tuple[int, ...]) -> list[Row]:
+    """What the stages that see the whole set take of a ledger of that many faces, each size in a process of its own."""
+    out = []
+    for size in sizes:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            for what, processor, peak, note in pool.apply(_large, (size,)):
+                out.append(Row(f"{what} at {size:,}", processor, "s of one core", note=f"peak {peak:,.0f} MB; {note}"))
+    return out
+
+
+def _large(size: int) -> list[tuple[str, float, float, str]]:
+    """(what, processor seconds, the process's peak in MB, note) of each step over a synthetic ledger."""
+    from aahq.remove.remove import Wanted, remove
+    from aahq.report import write_report
+    from aahq.review.catalog import Catalog
+    from aahq.stages import dedup, quality
+    from speed.synthetic import make_ledger
+    from suite.progress import set_quiet
+
+    set_quiet(True)
+    done: list[tuple[str, float, float, str]] = []
+
+    def clock(what: str, step: Callable[[], object]) -> None:
+        start = time.process_time()
+        answer = step()
+        seconds, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        done.append((what, seconds, peak, str(answer)[:120]))
+
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name)
+        make_ledger(out, size)
+        with Ledger(out) as ledger:
+            clock("dedup", lambda: dedup.run(ledger).notes)
+            clock("dedup of nothing new", lambda: dedup.run(ledger).rows)
+            clock("quality", lambda: quality.run(ledger).kept)
+            clock("report", lambda: write_report(ledger).stat().st_size)
+            clock("removal of one artist", lambda: remove(ledger, Wanted(artists=("artist 77",))).faces)
+        clock("review page's list", lambda: len(Catalog.read(out).items))
+    return done
+
+
 LONG = "ten-million"
+LARGE, LARGE_SIZES = "large", (10_000, 100_000)
+# Too long to be measured with the others.
+KEPT_PARTS = (LONG, LARGE, "million")
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "cluster": cluster_rows,
     "stages": stage_rows,
     "dedup": partial(dedup_rows, SIZES),
     LONG: partial(dedup_rows, (TEN_MILLION,)),
+    LARGE: partial(large_rows, LARGE_SIZES),
+    "million": partial(large_rows, (1_000_000,)),
 }
 
 if __name__ == "__main__":

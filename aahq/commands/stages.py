@@ -8,6 +8,7 @@ import click
 
 from aahq.commands.shared import line, out_argument, stage_command
 from suite.cli import emit, json_option
+from suite.errors import SuiteError
 
 screen = stage_command(
     "screen",
@@ -42,17 +43,34 @@ align = stage_command(
 
 @click.command()
 @out_argument
+@click.option(
+    "--copy-model",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A TorchScript copy descriptor, as SSCD's, that joins copies too; OUT keeps it.",
+)
+@click.option("--copy-model-sha256", metavar="HEX", help="The file's digest: no other file is loaded.")
+@click.option("--no-copy-model", is_flag=True, help="Forget the copy model that OUT keeps.")
 @json_option
-def dedup(out: Path, as_json: bool) -> None:
+def dedup(
+    out: Path, copy_model: Path | None, copy_model_sha256: str | None, no_copy_model: bool, as_json: bool
+) -> None:
     """Cluster all aligned faces of OUT, choose each cluster's keeper, and assign splits that no cluster straddles.
 
     \b
-    Example:
+    Examples:
       aahq dedup art
+      aahq dedup art --copy-model sscd_disc_mixup.torchscript.pt --copy-model-sha256 HEX
     """
     from aahq import pipeline
+    from aahq.stages.dedup import choose_model
 
+    if (copy_model is None) != (copy_model_sha256 is None):
+        raise SuiteError("--copy-model and --copy-model-sha256 go together: the file, and the digest that it must have")
+    if no_copy_model and copy_model is not None:
+        raise SuiteError("--no-copy-model: --copy-model names one; give one of the two")
     with pipeline.open_build(out, workers=1) as build:
+        if copy_model is not None or no_copy_model:
+            choose_model(build.ledger, copy_model, copy_model_sha256)
         stats = pipeline.dedup(build)
     emit(stats.as_dict(), line(stats), as_json)
 

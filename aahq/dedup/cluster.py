@@ -27,7 +27,7 @@ CONFIRM = 0.7
 # A mirrored copy is exact but for the pixel grid, so less is let through: faces are symmetric, and their hashes too.
 CONFIRM_MIRROR = 0.8
 CROWD = 64
-HOW = ("exact", "perceptual", "mirror", "embedding")
+HOW = ("exact", "perceptual", "mirror", "embedding", "copy model")
 
 
 @dataclass
@@ -43,6 +43,7 @@ class Faces:
         resolution: side of the crop in source pixels, before warping; the keeper has the largest.
         when: any sortable text (ISO time of publication); among equals the earliest is kept.
         embeddings: of all faces; zero where there is none, and the pair then stands unconfirmed.
+        learned, learned_least: descriptors of a learned copy model, and the cosine that makes a copy; None without one.
     """
 
     ids: Sequence[str]
@@ -54,6 +55,8 @@ class Faces:
     resolution: Sequence[float]
     when: Sequence[str]
     embeddings: Embeddings
+    learned: Embeddings | None = None
+    learned_least: float = 1.0
 
     def order(self, face: int) -> tuple[float, str, str]:
         """Sort key: the face that represents its cluster, and is kept, comes first."""
@@ -85,12 +88,13 @@ class Clusters:
     component: list[int]
 
 
-def find_links(faces: Faces, near: Pairs) -> Links:
+def find_links(faces: Faces, near: Pairs, learned: Pairs | None = None) -> Links:
     """Every link between the faces of different pictures, sorted.
 
     Args:
         faces: all of them.
         near: pairs of near embeddings, as `near_embeddings` finds them.
+        learned: the same of the learned descriptors.
     """
     exact = np.array(list(_same_digest(faces)), np.int64).reshape(-1, 2)
     hashes = np.array(list(_near_hashes(faces, DISTANCE)), np.int64).reshape(-1, 4)
@@ -100,6 +104,7 @@ def find_links(faces: Faces, near: Pairs) -> Links:
         (exact[:, 0], exact[:, 1], np.zeros(len(exact)), np.zeros(len(exact))),
         (hashes[stand, 0], hashes[stand, 1], np.where(flipped[stand], 2, 1), hashes[stand, 2]),
         (near.i, near.j, np.where(near.flipped, 2, 3), np.round(near.cosine, 4)),
+        *([] if learned is None else [(learned.i, learned.j, np.full(len(learned.i), 4), np.round(learned.cosine, 4))]),
     )
     i, j, how, value = (np.concatenate([part[n] for part in parts]) for n in range(4))
     apart = np.array([faces.pictures[a] != faces.pictures[b] for a, b in zip(i.tolist(), j.tolist())], bool)
@@ -177,8 +182,12 @@ def _fits(faces: Faces, keeper: int, others: np.ndarray) -> np.ndarray:
     same = np.full(len(others), keeper)
     straight = _confirmed(faces, same, others, np.zeros(len(others), bool))
     mirrored = _confirmed(faces, same, others, np.ones(len(others), bool))
+    fits = straight | mirrored
+    if faces.learned is not None and len(others):
+        for turned in (False, True):
+            fits |= cosines(faces.learned, same, others, np.full(len(others), turned)) >= faces.learned_least
     apart = np.array([faces.pictures[other] != faces.pictures[keeper] for other in others.tolist()], bool)
-    return (straight | mirrored) & apart
+    return fits & apart
 
 
 def _confirmed(faces: Faces, i: np.ndarray, j: np.ndarray, flipped: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aahq.dedup.cluster import HOW, SIMILARITY, Clusters, Faces, Links, find_clusters, find_links
-from aahq.dedup.embedding import WIDTH
+from aahq.dedup.embedding import WIDTH, flip
 from aahq.dedup.search import Pairs, near_embeddings
 
 
@@ -48,6 +48,9 @@ class InMemory:
     def rows(self, numbers: np.ndarray) -> np.ndarray:
         out: np.ndarray = self.values[numbers].astype(np.float32)
         return out
+
+    def mirrored(self, numbers: np.ndarray) -> np.ndarray:
+        return flip(self.rows(numbers))
 
 
 class DedupIndex:

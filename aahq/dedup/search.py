@@ -17,7 +17,6 @@ from typing import Protocol
 
 import numpy as np
 
-from aahq.dedup.embedding import flip
 from suite.errors import SuiteError
 
 # Faces up to which all are compared with all: some minutes of two cores.
@@ -45,6 +44,9 @@ class Embeddings(Protocol):
 
     def rows(self, numbers: np.ndarray) -> np.ndarray:
         """float32 (k, D) of those faces, in their order."""
+
+    def mirrored(self, numbers: np.ndarray) -> np.ndarray:
+        """The same of the faces flipped left to right."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def cosines(embeddings: Embeddings, i: np.ndarray, j: np.ndarray, flipped: np.nd
         rows = embeddings.rows(numbers)
         ours, theirs = rows[places[: len(places) // 2]], rows[places[len(places) // 2 :]]
         turned = flipped[part]
-        theirs[turned] = flip(theirs[turned])
+        theirs[turned] = embeddings.mirrored(j[part][turned])
         out[part] = np.einsum("pd,pd->p", ours, theirs)
     return out
 
@@ -112,8 +114,8 @@ class _Reduced:
         self.straight, self.mirrored = (self._room(folder / name) for name in ("straight", "mirrored"))
         for start in range(0, self.count, 2048):
             numbers = np.arange(start, min(start + 2048, self.count))
-            rows = embeddings.rows(numbers)
-            for room, vectors in ((self.straight, rows), (self.mirrored, flip(rows))):
+            both = ((self.straight, embeddings.rows(numbers)), (self.mirrored, embeddings.mirrored(numbers)))
+            for room, vectors in both:
                 inside = vectors if basis is None else vectors @ basis
                 outside = np.maximum((vectors**2).sum(axis=1) - (inside**2).sum(axis=1), 0)
                 room[start : start + len(numbers)] = np.column_stack([inside, np.sqrt(outside)])

@@ -54,6 +54,7 @@ def keep_aligned(ledger: Ledger, id: str, size: int, made: dict[str, Any]) -> No
     """Move a face to `aligned`, with what was measured of it; inside a transaction."""
     columns = {name: value for name, value in made.items() if name != "embedding"}
     ledger.update("faces", id, state="aligned", size=size, **columns)
+    ledger.db.execute("DELETE FROM copy_descriptors WHERE id = ?", (id,))
     ledger.db.execute("INSERT OR REPLACE INTO descriptors (id, embedding) VALUES (?, ?)", (id, made["embedding"]))
 
 

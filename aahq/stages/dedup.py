@@ -7,18 +7,26 @@ again. A set that has not changed is not clustered again either.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aahq.dedup.cluster import HOW, SIMILARITY, Clusters, Faces, Links, assign_splits, find_clusters, find_links
-from aahq.dedup.embedding import WIDTH
-from aahq.dedup.search import Pairs, near_embeddings
+from aahq.dedup.copy_model import SIMILARITY as COPY_SIMILARITY
+from aahq.dedup.copy_model import CopyModel
+from aahq.dedup.embedding import WIDTH, flip
+from aahq.dedup.search import Embeddings, Pairs, near_embeddings
+from aahq.images.decode import canonical
 from aahq.ledger import Ledger
-from aahq.reasons import Rejection, guarded
+from aahq.reasons import Rejected, Rejection, guarded
 from aahq.stages.engine import StageStats, stage_run
 from suite.files import digest
+from suite.pictures import DecodeLimits
+from suite.progress import progress
 
 NAME = "dedup"
 SPLITS = {"train": 0.9, "val": 0.05, "test": 0.05}
@@ -40,6 +48,7 @@ _FACES = (
     f"LEFT JOIN descriptors d ON d.id = f.id WHERE {TAKES_PART} ORDER BY f.id"
 )
 _SET = "clustered"
+_MODEL = "copy_model"
 
 
 def run(ledger: Ledger, seed: int = 0) -> StageStats:
@@ -48,7 +57,11 @@ def run(ledger: Ledger, seed: int = 0) -> StageStats:
     Args:
         ledger: the build's ledger.
         seed: of the splits.
+
+    Raises:
+        SuiteError: the copy model that the folder keeps is gone or another file.
     """
+    model = kept_model(ledger)
     set_now = _set_now(ledger, seed)
     unchanged = ledger.get(_SET) == set_now and not ledger.count("faces", "aligned")
     total = 0 if unchanged else int(ledger.one(f"SELECT count(*) FROM faces f WHERE {TAKES_PART}"))
@@ -58,8 +71,10 @@ def run(ledger: Ledger, seed: int = 0) -> StageStats:
         read = _Read(ledger)
         read.refuse(stats)
         faces = read.faces()
-        near = _near(ledger, faces, np.array(read.fresh, bool), step)
-        links = find_links(faces, near)
+        near = _near(ledger, "near_faces", faces.ids, faces.embeddings, np.array(read.fresh, bool), SIMILARITY)
+        step(len(faces.ids))
+        learned = None if model is None else _learn(ledger, faces, model)
+        links = find_links(faces, near, learned)
         clusters = find_clusters(faces, links)
         with ledger.transaction():
             _write(ledger, faces, links, clusters, seed, stats)
@@ -69,7 +84,56 @@ def run(ledger: Ledger, seed: int = 0) -> StageStats:
 
 def _set_now(ledger: Ledger, seed: int) -> dict[str, Any]:
     ids = digest([row["id"] for row in ledger.rows(f"SELECT f.id FROM faces f WHERE {TAKES_PART} ORDER BY f.id")])
-    return {"faces": ids, "seed": seed, "method": METHOD}
+    model = ledger.get(_MODEL)
+    return {"faces": ids, "seed": seed, "method": METHOD, "model": model["sha256"] if model else ""}
+
+
+def choose_model(ledger: Ledger, path: Path | None, sha256: str | None) -> None:
+    """Keep a copy model for this and later runs; None forgets the one that is kept.
+
+    Raises:
+        SuiteError: no such file, or another digest.
+    """
+    before = ledger.get(_MODEL)
+    if path is None or sha256 is None:
+        now = None
+    else:
+        now = {"path": str(path.absolute()), "sha256": CopyModel(path, sha256).sha256}
+    with ledger.transaction():
+        if (before or {}).get("sha256") != (now or {}).get("sha256"):
+            ledger.db.execute("DELETE FROM copy_descriptors")
+            ledger.db.execute("DELETE FROM near_copies")
+        ledger.put(_MODEL, now)
+
+
+def kept_model(ledger: Ledger) -> CopyModel | None:
+    """The copy model that the folder keeps, checked by its digest."""
+    kept = ledger.get(_MODEL)
+    return None if kept is None else CopyModel(Path(kept["path"]), kept["sha256"])
+
+
+def _learn(ledger: Ledger, faces: Faces, model: CopyModel) -> Pairs:
+    """Describe the faces that the model has not seen, and find all pairs that it calls copies."""
+    known = {row["id"] for row in ledger.rows("SELECT id FROM copy_descriptors")}
+    for id in progress([id for id in faces.ids if id not in known], "copy model", unit="faces"):
+        file = ledger.one("SELECT file FROM faces WHERE id = ?", (id,))
+        # A face whose file is lost is cut again by the release; until then only the other descriptors speak for it.
+        with suppress(Rejected):
+            straight, mirrored = model.describe(canonical(ledger.folder / file, DecodeLimits(min_side=1)).rgb)
+            ledger.db.execute(
+                "INSERT OR REPLACE INTO copy_descriptors (id, straight, mirrored) VALUES (?, ?, ?)",
+                (id, straight.astype(np.float16).tobytes(), mirrored.astype(np.float16).tobytes()),
+            )
+    rows = {
+        row["id"]: (row["rowid"], row["compared"])
+        for row in ledger.rows("SELECT rowid, id, compared FROM copy_descriptors")
+    }
+    places = np.array([rows.get(id, (0, 1))[0] for id in faces.ids], np.int64)
+    fresh = np.array([not rows.get(id, (0, 1))[1] for id in faces.ids], bool)
+    width = int(ledger.one("SELECT max(length(straight)) / 2 FROM copy_descriptors") or 1)
+    faces.learned = Descriptors(ledger, places, "copy_descriptors", "straight", width, "mirrored")
+    faces.learned_least = COPY_SIMILARITY
+    return _near(ledger, "near_copies", faces.ids, faces.learned, fresh, COPY_SIMILARITY)
 
 
 @dataclass
@@ -134,25 +198,43 @@ class Descriptors:
 
     Args:
         ledger: the build's ledger.
-        places: int64 (N,) row numbers in `descriptors`; 0 where a face has none.
+        places: int64 (N,) row numbers in the table; 0 where a face has none.
+        table, column, width: where they are, as float16, and how many numbers each has.
+        mirrored: the column of those of the mirrored faces; None where `flip` makes them.
     """
 
-    def __init__(self, ledger: Ledger, places: np.ndarray) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        places: np.ndarray,
+        table: str = "descriptors",
+        column: str = "embedding",
+        width: int = WIDTH,
+        mirrored: str | None = None,
+    ) -> None:
         self._ledger, self._places = ledger, places
+        self._table, self._column, self._width, self._mirrored = table, column, width, mirrored
 
     def __len__(self) -> int:
         return len(self._places)
 
     def rows(self, numbers: np.ndarray) -> np.ndarray:
         """float32 (k, D)."""
-        out = np.zeros((len(numbers), WIDTH), np.float32)
+        return self._read(numbers, self._column)
+
+    def mirrored(self, numbers: np.ndarray) -> np.ndarray:
+        """float32 (k, D) of the faces flipped left to right."""
+        return flip(self.rows(numbers)) if self._mirrored is None else self._read(numbers, self._mirrored)
+
+    def _read(self, numbers: np.ndarray, column: str) -> np.ndarray:
+        out = np.zeros((len(numbers), self._width), np.float32)
         places = self._places[numbers].tolist()
         for start in range(0, len(places), 500):
             part = places[start : start + 500]
             marks = ",".join("?" * len(part))
             found = dict(
                 self._ledger.db.execute(
-                    f"SELECT rowid, embedding FROM descriptors WHERE rowid IN ({marks})", part
+                    f"SELECT rowid, {column} FROM {self._table} WHERE rowid IN ({marks})", part
                 ).fetchall()
             )
             for number, place in enumerate(part, start):
@@ -161,29 +243,34 @@ class Descriptors:
         return out
 
 
-def _near(ledger: Ledger, faces: Faces, fresh: np.ndarray, step: Any) -> Pairs:
-    """All near pairs: those that earlier runs found, and those of the faces that are new, which are kept then."""
-    found = near_embeddings(faces.embeddings, fresh, SIMILARITY)
-    ids = faces.ids
-    new = [ids[n] for n in np.flatnonzero(fresh).tolist()]
+def _near(
+    ledger: Ledger, table: str, ids: Sequence[str], embeddings: Embeddings, fresh: np.ndarray, least: float
+) -> Pairs:
+    """All near pairs: those that earlier runs found, and those of the faces that are new, which are kept then.
+
+    Args:
+        table: `near_faces` or `near_copies`, which keeps them; its descriptors' table marks what was compared.
+    """
+    found = near_embeddings(embeddings, fresh, least)
+    new = [(ids[n],) for n in np.flatnonzero(fresh).tolist()]
+    described = {"near_faces": "descriptors", "near_copies": "copy_descriptors"}[table]
     with ledger.transaction():
-        ledger.db.executemany("DELETE FROM near_faces WHERE a = ? OR b = ?", ((id, id) for id in new))
+        ledger.db.executemany(f"DELETE FROM {table} WHERE a = ?1 OR b = ?1", new)
         rows = zip(found.i.tolist(), found.j.tolist(), found.flipped.tolist(), found.cosine.tolist())
         ledger.db.executemany(
-            "INSERT OR REPLACE INTO near_faces VALUES (?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?)",
             ((ids[i], ids[j], int(flipped), cosine) for i, j, flipped, cosine in rows),
         )
-        ledger.db.executemany("UPDATE descriptors SET compared = 1 WHERE id = ?", ((id,) for id in new))
-    step(len(ids))
+        ledger.db.executemany(f"UPDATE {described} SET compared = 1 WHERE id = ?", new)
     place = {id: number for number, id in enumerate(ids)}
     kept = [
         (place[row["a"]], place[row["b"]], row["cosine"], row["flipped"])
-        for row in ledger.rows("SELECT a, b, cosine, flipped FROM near_faces ORDER BY a, b, flipped")
+        for row in ledger.rows(f"SELECT a, b, cosine, flipped FROM {table} ORDER BY a, b, flipped")
         if row["a"] in place and row["b"] in place
     ]
-    table = np.array(kept, np.float64).reshape(-1, 4)
-    i, j = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
-    return Pairs(i, j, table[:, 2].astype(np.float32), table[:, 3].astype(bool))
+    pairs = np.array(kept, np.float64).reshape(-1, 4)
+    i, j = pairs[:, 0].astype(np.int64), pairs[:, 1].astype(np.int64)
+    return Pairs(i, j, pairs[:, 2].astype(np.float32), pairs[:, 3].astype(bool))
 
 
 def _write(ledger: Ledger, faces: Faces, links: Links, clusters: Clusters, seed: int, stats: StageStats) -> None:
