@@ -33,7 +33,7 @@ def drop_opted_out(ledger: Ledger, optouts: OptOuts, stage: str) -> int:
     blocked = list(_blocked(ledger, optouts))
     if not blocked:
         return 0
-    refuse_broken(locate(ledger))
+    refuse_broken(locate(ledger), {id for id, _ in blocked})
     with ledger.transaction():
         for id, why in blocked:
             reject(ledger, id, stage, why)

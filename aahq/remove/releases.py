@@ -150,15 +150,16 @@ def refuse_release_place(ledger: Ledger, folder: Path) -> None:
         )
 
 
-def refuse_broken(known: Releases) -> None:
-    """Refuse, before anything is taken out, releases that could not be rewritten.
+def refuse_broken(known: Releases, ids: set[str]) -> None:
+    """Refuse, before anything is taken out, releases that hold some of it and could not be rewritten.
 
     Raises:
         SuiteError: one holds files of the person's own, is being changed, or cannot be put in its place.
     """
     with ExitStack() as stack:
         for root in known.found:
-            refuse_fixed(stack.enter_context(open_release(root)))
+            if any(_affected(root, ids)):
+                refuse_fixed(stack.enter_context(open_release(root)))
 
 
 def take_out(ledger: Ledger, ids: set[str], tombstones: Tombstones) -> list[dict[str, Any]]:

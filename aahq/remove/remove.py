@@ -156,7 +156,7 @@ def remove(ledger: Ledger, wanted: Wanted) -> Removed:
     """
     finish_removal(ledger)
     named, copies = find(ledger, wanted)
-    refuse_broken(locate(ledger))
+    refuse_broken(locate(ledger), {*named, *copies})
     stones = [*wanted.stones(), *_names_to_come(ledger, wanted)]
     intent = {"named": named, "copies": copies, "stones": [list(stone) for stone in stones]}
     with ledger.transaction():

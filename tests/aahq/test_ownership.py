@@ -202,3 +202,21 @@ def test_a_downloaded_release_is_nobodys_to_write_over(
     code, said = aahq(*(word.format(**places) for word in command.split()))
     assert code == 2, said
     assert snapshot(places["downloaded"]) == before
+
+
+@pytest.mark.parametrize(
+    "place", ["out", "out/pictures/x", "out/release/x", "out/faces", "out/review/x", "link/pictures/x", "."]
+)
+def test_a_release_lies_in_nothing_that_the_build_keeps(built: Path, tmp_path: Path, place: str) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    (tmp_path / "link").symlink_to(out)
+    before = {
+        name: data for name, data in snapshot(tmp_path).items() if not name.startswith(("out/ledger", "out/build.lock"))
+    }
+    code, said = aahq("release", out, "--out", tmp_path / place)
+    assert code == 2, said
+    after = {
+        name: data for name, data in snapshot(tmp_path).items() if not name.startswith(("out/ledger", "out/build.lock"))
+    }
+    assert after == before
