@@ -28,7 +28,7 @@ class Output(click.Path):
         self.kind = kind
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        path: Path = super().convert(value, param, ctx)
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if fault := output_fault(path, self.kind):
             self.fail(f"{path}: {fault}", param, ctx)
         return path

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -178,7 +178,7 @@ def _within_lists(reduced: _Reduced, fresh: np.ndarray, least: float) -> Iterato
                     yield rows[a], right[b], flipped
 
 
-def _index(reduced: _Reduced):  # type: ignore[no-untyped-def]
+def _index(reduced: _Reduced) -> Any:
     """The lists' centres, as a FAISS index."""
     try:
         import faiss
@@ -196,7 +196,7 @@ def _index(reduced: _Reduced):  # type: ignore[no-untyped-def]
     return made.index
 
 
-def _nearest(index, room: np.ndarray, lists: int) -> np.ndarray:  # type: ignore[no-untyped-def]
+def _nearest(index: Any, room: np.ndarray, lists: int) -> np.ndarray:
     """int32 (N, lists): the nearest lists of every row."""
     out = np.empty((len(room), lists), np.int32)
     for start in range(0, len(room), 65536):

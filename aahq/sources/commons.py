@@ -65,7 +65,7 @@ class Commons(Museum):
 
     def work(self, record: Any, id: str, url: str, records: Records) -> Work:
         pages = need(need(record, "query", dict, url), "pages", list, url)
-        page = pages[0] if pages else None
+        page = pages[0] if pages else {}
         same_id(need(page, "pageid", int, url), id, url)
         info = need(page, "imageinfo", list, url)
         if len(info) != 1:

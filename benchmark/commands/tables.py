@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -52,9 +53,7 @@ def command(
     drawn = {f"table{table.number}.{form}": FORMATS[form](table) for table in tables}
     if out is not None:
         for name, text in drawn.items():
-            claim_file(
-                "--out", out / name, lambda path, text=text: path.read_text(errors="replace")[:HEAD] == text[:HEAD]
-            )
+            claim_file("--out", out / name, partial(_same_head, text))
         for name, text in drawn.items():
             write_whole(out / name, text)
     holes = [hole for table in tables for hole in table.holes]
@@ -62,3 +61,8 @@ def command(
     emit({"tables": drawn if out is None else list(drawn), "missing": holes}, text, as_json)
     if holes:
         raise SystemExit(1)
+
+
+def _same_head(text: str, path: Path) -> bool:
+    """Whether a file begins as `text` does: an earlier table of the same kind."""
+    return path.read_text(errors="replace")[:HEAD] == text[:HEAD]

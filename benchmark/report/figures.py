@@ -80,11 +80,11 @@ def comparison(guidance: Guidance) -> Callable[[Studio], Image.Image]:
 
 
 def style_map(studio: Studio) -> Image.Image:
-    """Figure 8: t-SNE of the artistic faces, by the profile's own style or distance features, as thumbnails."""
+    """Figure 8: t-SNE of the artistic faces, by the features of the profile's first distance, as thumbnails."""
     from sklearn.manifold import TSNE
 
     bench = Bench.open(studio.work)
-    extractor = (bench.extractors.style or bench.extractors.fd)[0]
+    extractor = bench.extractors.fd[0]
     features = np.asarray(bench.real.features(extractor))[:1000]
     places = TSNE(random_state=0, perplexity=min(30, len(features) / 4), init="pca").fit_transform(features)
     places = (places - places.min(0)) / (np.ptp(places, axis=0) + 1e-9)

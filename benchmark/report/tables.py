@@ -122,7 +122,7 @@ def build(
     columns = tuple(_column(metric, [*by_cell.values(), *beside]) for metric in shown)
     wanted = cells((number,))
     why = dict(missing or {})
-    groups: dict[str, list[Cell]] = {}
+    groups: dict[Guidance, list[Cell]] = {}
     for cell in wanted:
         groups.setdefault(cell.guidance, []).append(cell)
     entries: dict[Cell, list[Entry]] = {cell: [] for cell in wanted}

@@ -203,8 +203,8 @@ def extract(
     for place, (extractor, store, moment) in enumerate(zip(extractors.fd, stores, moments)):
         found = real.beside(extractor, store, faces, moment, copies=place == 0)
         sets.append((extractor, replace(found, k=extractors.neighbours)))
-    kept = {m.name: (m.depends, torch.cat(values).numpy()) for m, values in zip(metrics, per_face)}
-    return CellFeatures(count, sets, kept)
+    averaged = {m.name: (m.depends, torch.cat(values).numpy()) for m, values in zip(metrics, per_face)}
+    return CellFeatures(count, sets, averaged)
 
 
 def face_metrics(generation: Generation | ControlGeneration, extractors: Extractors) -> list[FaceMetric]:

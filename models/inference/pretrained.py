@@ -134,7 +134,7 @@ def random_blendgan(size: int, seed: int, *, width: int = 512, device: str = "cp
                 if name.endswith("noise.weight"):
                     parameter.fill_(0.1)
             # Untrained, the features of the trunk shrink from layer to layer, and Gram matrices are tiny.
-            for layer in encoder.embedder.feature_extractor.vgg_layers:
+            for layer in encoder.embedder.feature_extractor.modules():
                 if isinstance(layer, torch.nn.Conv2d):
                     torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             next(encoder.embedder_mlp.parameters()).mul_(500)

@@ -26,8 +26,15 @@ from suite.files import sha256_file
 REGISTERED = "lite0"
 
 # (repeats, kernel, stride, expansion, width) of the seven groups of blocks.
-GROUPS = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192))
-GROUPS += ((1, 3, 1, 6, 320),)
+GROUPS = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
 STEM, HEAD, CLASSES = 32, 1280, 1000
 # The maps that `maps` gives, one a scale (strides 2, 4, 8, 16, 32): the groups that they end, and their widths.
 TAPS = tuple(LITE0_MAPS)

@@ -68,8 +68,9 @@ def configuration(state: Mapping[str, Tensor]) -> dict[str, Any]:
             groups = _count(state, "embedder.feature_extractor.groups.{}.0.project.weight")
             maps = tuple(LITE0_MAPS[group] for group in LITE0_MAPS if group < groups)
             return {"style_dim": code, "n_mlp": layers, "trunk": "lite0", "trunk_widths": maps}
-        widths = [_axis(state, f"embedder.feature_extractor.vgg_layers.{index}.weight", 0) for index in VGG_STAGES]
-        return {"style_dim": code, "n_mlp": layers, "trunk": "vgg19", "trunk_widths": tuple(widths)}
+        vgg_keys = (f"embedder.feature_extractor.vgg_layers.{index}.weight" for index in VGG_STAGES)
+        vgg = tuple(_axis(state, key, 0) for key in vgg_keys)
+        return {"style_dim": code, "n_mlp": layers, "trunk": "vgg19", "trunk_widths": vgg}
     if network == PROJECTOR:
         return {"style_dim": _axis(state, "projector.0.weight", 0), "n_mlp": _count(state, "projector.{}.weight")}
     if network == PSP:

@@ -31,6 +31,11 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLIP_PIXELS = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
+def _side(size: Any) -> int:
+    """The side of the square pictures that a configuration names by one number."""
+    return int(size)
+
+
 class _Transformer(Extractor):
     """What both share: resize as 8-bit bicubic, the network's own pixel norm, strict weights."""
 
@@ -98,7 +103,7 @@ class Clip(_Transformer):
         own = {key: value for key, value in state.items() if key.startswith(("vision_model.", "visual_projection."))}
         own = {key: value for key, value in own.items() if not key.endswith("position_ids")}
         network = _network(transformers.CLIPVisionModelWithProjection, shape, own, "clip")
-        self.name, self.size, self.dim = "clip", shape.image_size, shape.projection_dim
+        self.name, self.size, self.dim = "clip", _side(shape.image_size), shape.projection_dim
         self.kernel_name = "CMMD" if config is None else "CMMD-other"
         self.licence = entry("clip").license
         super().__init__(network, sha256, CLIP_PIXELS, device)
