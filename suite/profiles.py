@@ -68,7 +68,7 @@ def _read(package: str, name: str) -> dict[str, Any]:
         try:
             with open(name, "rb") as source:
                 return tomllib.load(source)
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise SuiteError(f"--profile {name}: {error}") from None
     known = profile_names(package)
     if name not in known:

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -126,6 +127,15 @@ def read_styles(model: Pretrained, paths: Iterator[Path]) -> list[Style]:
     return [Style(unique(path.stem), path, model.style_codes(read_picture(path)[None])) for path in paths]
 
 
+def _kept_codes(path: Path, shape: tuple[int, ...]) -> Tensor | None:
+    """Codes of an earlier run; None where there are none, or a damaged or foreign file, which is written anew."""
+    try:
+        latents = load_file(path)["latents"] if path.is_file() else None
+    except (OSError, SafetensorError, KeyError):
+        return None
+    return latents if latents is not None and tuple(latents.shape) == shape and latents.isfinite().all() else None
+
+
 class Stylist:
     """Turns photographs into stylised faces; memory does not grow with their number.
 
@@ -198,8 +208,9 @@ class Stylist:
             what = [self.model.origin, settings.inverter, settings.steps if settings.inverter != "psp" else 0]
             key = hashlib.sha256(to_uint8(face).tobytes() + canonical_json(what).encode()).hexdigest()
             kept = settings.codes / f"{key[:32]}.safetensors"
-            if kept.is_file():
-                return load_file(kept)["latents"].to(self.model.device), "kept codes"
+            latents = _kept_codes(kept, (1, generator.n_latent, generator.style_dim))
+            if latents is not None:
+                return latents.to(self.model.device), "kept codes"
         if settings.inverter == "psp" and self.psp is not None:
             with torch.inference_mode():
                 latents, how = self.psp(face[None].to(self.model.device)), "pSp"

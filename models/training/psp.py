@@ -128,7 +128,8 @@ class PSPTrainee:
         faces = batch.images["photo"][: self.sheet_columns]
         self.sheet_columns = len(faces)
         self.encoder.eval()
-        made = self.reconstruct(faces).clamp(-1, 1)
+        # A sheet has one side; the generator's may be another than the pictures'.
+        made = F.interpolate(self.reconstruct(faces).clamp(-1, 1), size=faces.shape[-2:], mode="area")
         self.encoder.train()
         return torch.cat([faces, made])
 

@@ -115,6 +115,23 @@ def test_stylize_gives_two_inputs_of_one_name_two_results(tiny: None, tmp_path: 
     assert len({Path(file).read_bytes() for file in told}) == 4
 
 
+@pytest.mark.parametrize(
+    "spoil", [lambda data: b"junk", lambda data: data[: len(data) // 2], lambda data: data[:-4] + b"\0\0\xc0\x7f"]
+)
+def test_damaged_kept_codes_are_made_anew(spoil: Any, tiny: None, tmp_path: Path) -> None:
+    face, art = painted(tmp_path / "x.png", 0), painted(tmp_path / "art.png", 9)
+    words = ["stylize", face, "--style", art, "--aligned", "--random-weights", "0", "--steps", "2", "--json"]
+    words += ["--codes", tmp_path / "codes", "-o", tmp_path / "out"]
+    assert blendgan(*words).exit_code == 0
+    (kept,) = (tmp_path / "codes").iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(spoil(whole))
+    done = blendgan(*words)
+    assert done.exit_code == 0, done.output
+    assert "2 steps" in json.loads(done.stdout)["faces"][0]["inverted"]
+    assert kept.read_bytes() == whole
+
+
 def test_stylize_holds_the_pictures_of_two_faces_at_most(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -349,6 +349,18 @@ def test_psp_learns_to_reproduce_through_the_frozen_generator(tmp_path: Path, en
     torch.testing.assert_close(again(face), trainee.encoder(face) + trainee.centre, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_psps_sheet_has_one_side_whatever_the_generators(size: int, tmp_path: Path) -> None:
+    """The shipped generator makes 32 px; faces and reconstructions stand in one sheet at the pictures' side."""
+    off = {"lpips_weight": 0.0, "identity_weight": 0.0, "pyramid_weight": 1.0}
+    settings = PSPSettings(size=size, steps=1, batch=1, generator="painted", widths=(16, 16, 16, 16), **off)
+    trainee = PSPTrainee(settings, CPU)
+    faces = torch.rand(2, 3, size, size) * 2 - 1
+    sheet = trainee.sample(Batch({"photo": faces}), StepRNG(0, 0))
+    assert sheet.shape == (4, 3, size, size)
+    assert torch.equal(sheet[:2], faces)
+
+
 @pytest.mark.parametrize(("key", "flag"), [("lpips_weight", "alexnet="), ("identity_weight", "arcface=")])
 def test_psp_names_the_weights_that_a_loss_needs(key: str, flag: str) -> None:
     off = {"lpips_weight": 0.0, "identity_weight": 0.0, key: 1.0}
