@@ -37,7 +37,12 @@ BASELINES = {
     "stargan2": (8, ["base=4", "widest=8", "hidden=8", "resized_crop=0.5"]),
     "stargan2-styles": (8, ["base=4", "widest=8", "hidden=8", "art_domains=2"]),
 }
-METHODS = ("blendgan", "style-encoder", "psp", *BASELINES)
+BLENDGAN: dict[str, dict[str, Any]] = {
+    "blendgan": {},
+    "blendgan-pairs": {"style_latent_game": "projection", "latent_style": 0.5},
+    "blendgan-warm-up": {"warmup_steps": 1, "warmup_lr": STILL},
+}
+METHODS = (*BLENDGAN, "style-encoder", "psp", *BASELINES)
 
 
 class WideRNG(StepRNG):
@@ -57,7 +62,7 @@ def trainee(name: str, inputs: Path, micro_batch: int = 0) -> Any:
     """The small trainee of `name`, the same weights on every process. `inputs` holds what `prepare` made."""
     common: dict[str, Any] = {"size": 32, "steps": 1, "batch": 8, "lr": STILL, "micro_batch": micro_batch}
     torch.manual_seed(0)
-    if name == "blendgan":
+    if name in BLENDGAN:
         from models.training.blendgan import BlendGANTrainee
         from models.training.blendgan_settings import BlendGANSettings
 
@@ -71,7 +76,7 @@ def trainee(name: str, inputs: Path, micro_batch: int = 0) -> Any:
             "path_weight": 2.0,
         }
         return BlendGANTrainee(
-            BlendGANSettings(**common, encoder=str(inputs / "encoder.safetensors"), **small),
+            BlendGANSettings(**common, encoder=str(inputs / "encoder.safetensors"), **small, **BLENDGAN[name]),
             CPU,
         )
     if name == "style-encoder":
@@ -96,11 +101,11 @@ def trainee(name: str, inputs: Path, micro_batch: int = 0) -> Any:
 def prepare(folder: Path) -> None:
     """What BlendGAN's and pSp's steps start from: random weights of a style encoder and of a generator."""
     from models.networks.style_encoder import StyleEncoder
-    from models.training import blendgan, style_encoder
+    from models.training import blendgan_weights, style_encoder
 
     torch.manual_seed(0)
     style_encoder.save(StyleEncoder(16, widths=TRUNK), folder, {}).rename(folder / "encoder.safetensors")
-    blendgan.save(trainee("blendgan", folder), folder, {}).rename(folder / "blendgan.safetensors")
+    blendgan_weights.save(trainee("blendgan", folder).networks, folder, {}).rename(folder / "blendgan.safetensors")
 
 
 def pictures(domain: str, count: int, size: int) -> Tensor:
