@@ -57,7 +57,7 @@ def picture(stages: dict[str, float], disk: dict[str, float]) -> list[str]:
         "",
         "| stage | seconds of one core |",
         "|---|---:|",
-        *(f"| {name} | {value:.3f} |" for name, value in stages.items() if name != "review"),
+        *(f"| {name} | {value:.3f} |" for name, value in stages.items() if name not in ("review", "dedup")),
         "",
         f"On the disk: {disk['pictures']:.2f} MB of the source's picture, {disk['faces']:.2f} MB of aligned face "
         "at 1024 pixels, and as much again for the release (`--form links` needs none).",

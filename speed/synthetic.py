@@ -22,9 +22,10 @@ _SCORES = {
 }  # fmt: skip
 
 
-def descriptors(count: int, seed: int = 0, batch: int = 4096) -> np.ndarray:
-    """float16 (count, WIDTH) of length one; `copy_of(n)` says which is near which."""
-    out = np.empty((count, WIDTH), np.float16)
+def descriptors(count: int, seed: int = 0, batch: int = 4096, room: Path | None = None) -> np.ndarray:
+    """float16 (count, WIDTH) of length one; `copy_of(n)` says which is near which. In the file `room`, if it is given."""
+    shape = (count, WIDTH)
+    out = np.empty(shape, np.float16) if room is None else np.memmap(room, np.float16, "w+", shape=shape)
     base = np.random.default_rng(seed).standard_normal((DIRECTIONS, WIDTH)).astype(np.float32)
     for start in range(0, count, batch):
         rows = min(batch, count - start)
@@ -64,7 +65,7 @@ def make_ledger(out: Path, count: int, seed: int = 0, state: str = "aligned") ->
     """
     out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    values = descriptors(count, seed)
+    values = descriptors(count, seed, room=out / "descriptors.tmp")
     consent = canonical_json([{"check": "source", "value": "synthetic", "time": "2026-01-01T00:00:00+00:00"}])
     points = json.dumps([[40, 50], [80, 50], [45, 90], [75, 90]])
     with Ledger(out, create=True) as ledger:
@@ -72,6 +73,8 @@ def make_ledger(out: Path, count: int, seed: int = 0, state: str = "aligned") ->
             with ledger.transaction():
                 for number in range(start, min(start + 10_000, count)):
                     _add(ledger, number, values[number], rng, consent, points, state)
+    del values
+    (out / "descriptors.tmp").unlink()
 
 
 def _add(
