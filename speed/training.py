@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
-import numpy as np
 import torch
 from torch import Tensor
 
-from models.data.prepared import Prepared
 from models.networks.style_encoder import StyleEncoder
 from models.training import estimate, updates
 from models.training.blendgan import BlendGANTrainee
 from models.training.blendgan_settings import BlendGANSettings
-from models.training.loop import Loop
 from models.training.losses import d_logistic, g_nonsaturating, path_lengths, path_penalty, r1
 from models.training.rng import StepRNG
 from models.training.trainee import Batch
@@ -111,8 +105,6 @@ def rows() -> list[Row]:
     work = f"BlendGAN training step, {SIZE} px, batch {BATCH}, R1 and path length every 4"
     note = f"a straightforward loop, same networks, plain operators: {theirs / 4:.2f} s a step, ours {mine / 4:.2f} s"
     out = [Row(work, faster, "x faster", "at least 1.3", note, faster >= 1.3)]
-    waiting = _waiting_share()
-    out.append(Row("time spent waiting for pictures", 100 * waiting, "% of a step", "under 5", "", waiting < 0.05))
     said, real = _peaks()
     note = f"traced {said / 1e6:.0f} MB without data, {real / 1e6:.0f} MB in a real step"
     off = abs(said / real - 1)
@@ -124,25 +116,6 @@ def _plainly(plain: Plain, batch: Batch) -> None:
     with use("reference"):
         for step in range(4):
             plain.step(batch, StepRNG(0, step))
-
-
-def _waiting_share() -> float:
-    pixels = np.random.default_rng(0).integers(0, 256, (64, SIZE, SIZE, 3), np.uint8)
-    data = {name: Prepared(pixels, {}, {}, name) for name in ("photo", "art")}
-    trainee = make()
-    with tempfile.TemporaryDirectory() as folder:
-        loop = Loop("bench", trainee, trainee.settings, data, Path(folder), CPU)
-        streams = loop._streams()
-        for step in range(8):
-            made = loop._batch(streams, step)
-            if step == 0:
-                before = sum(stream.waited for stream in streams.values())
-            trainee.step(made, StepRNG(0, step))
-        waited = sum(stream.waited for stream in streams.values()) - before
-        for stream in streams.values():
-            stream.close()
-    seconds = estimate.timed(make(), SIZE, CPU, 4) * 7
-    return waited / seconds
 
 
 def _peaks() -> tuple[int, int]:
