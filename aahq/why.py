@@ -17,6 +17,7 @@ from aahq.release.schema import MANIFEST
 from aahq.remove.lookup import Question, lookup
 from aahq.remove.releases import DEFAULT, RELEASES
 from aahq.review.log import read_log
+from aahq.stages.quality import kept_thresholds
 from suite.errors import SuiteError
 
 PICTURE_STAGES = ("crawl", "screen", "faces")
@@ -134,7 +135,7 @@ def _face(ledger: Ledger, row: sqlite3.Row) -> FaceHistory:
     facts = {
         "align": _given(row, "recipe", "size", "file", "sha256"),
         "dedup": {**_given(row, "cluster", "split"), "others": {other["id"]: other["state"] for other in others}},
-        "quality": json.loads(row["quality"]) if row["quality"] else {},
+        "quality": {**json.loads(row["quality"]), "limits": _limits(ledger)} if row["quality"] else {},
     }
     steps = [Step("faces", "passed", facts=found), *_steps(ledger, row, FACE_STAGES, _FACES_PASSED, facts)]
     if row["flag"]:
@@ -144,6 +145,12 @@ def _face(ledger: Ledger, row: sqlite3.Row) -> FaceHistory:
         releases = _releases(ledger, row["id"])
         steps += [Step("release", "passed", facts=place) for place in releases] or [Step("release", "waiting")]
     return FaceHistory(row["id"], row["state"], steps)
+
+
+def _limits(ledger: Ledger) -> dict[str, float]:
+    """What the scores are judged by: "reject sharpness_min" -> 0.06."""
+    kept = kept_thresholds(ledger)
+    return {f"{level} {name}": limit for level, limits in vars(kept).items() for name, limit in limits.items()}
 
 
 def _steps(
@@ -228,5 +235,5 @@ def _number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict):
-        return " ".join(f"{name} ({state})" for name, state in value.items())
+        return "; ".join(f"{name} {_number(each)}" for name, each in value.items())
     return str(value)

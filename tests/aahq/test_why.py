@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from aahq.cli import main
 from aahq.ledger import Ledger
+from aahq.quality import load_thresholds
 from aahq.reasons import REASONS
 from aahq.review.log import Decision, DecisionLog
 from aahq.why import FACE_STAGES, PICTURE_STAGES, explain
@@ -73,6 +74,7 @@ def test_text_says_reason_meaning_number_and_evidence(built: Path) -> None:
     code, text, _ = why(built, "p2.png", "--json")
     quality = next(s for s in json.loads(text)["pictures"][0]["faces"][0]["steps"] if s["stage"] == "quality")
     assert quality["facts"]["quad_side"] > 0
+    assert quality["facts"]["limits"]["reject sharpness_min"] == load_thresholds().reject["sharpness_min"]
 
 
 def test_nothing_of_that_name_is_one_line_and_exit_code_1(built: Path) -> None:

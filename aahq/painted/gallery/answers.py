@@ -1,4 +1,4 @@
-"""Responses in the shape of the sites' own: ArtStation's JSON, pages and feed; the Met's search and objects."""
+"""Responses in the shape of the sites' own: ArtStation's JSON and pages; the Met's search and objects."""
 
 from __future__ import annotations
 
@@ -52,13 +52,10 @@ def user(base: str, work: Work) -> dict[str, Any]:
     return {"id": number, "username": work.user, "full_name": work.full_name, "permalink": f"{base}/{work.user}"}
 
 
-def listing(gallery: Gallery, base: str, works: list[Work], page: int, per_page: int, counted: bool) -> dict[str, Any]:
-    """A page of works; `counted` ones say how many there are, up to the cap that the site shows."""
+def listing(gallery: Gallery, base: str, works: list[Work], page: int, per_page: int) -> dict[str, Any]:
+    """A page of works, with how many there are, up to the cap that the site shows."""
     part = works[(page - 1) * per_page : page * per_page]
-    out: dict[str, Any] = {"data": [project(gallery, base, work) for work in part]}
-    if counted:
-        out["total_count"] = min(len(works), CAP)
-    return out
+    return {"data": [project(gallery, base, work) for work in part], "total_count": min(len(works), CAP)}
 
 
 def work_json(gallery: Gallery, base: str, work: Work) -> dict[str, Any]:
@@ -117,20 +114,10 @@ def robots_txt(gallery: Gallery) -> str:
     return "\n".join([*lines, ""])
 
 
-def feed(gallery: Gallery, base: str) -> str:
-    """`artwork.rss`: the latest 50."""
-    items = "".join(
-        f"<item><title>{html.escape(work.title, quote=False)}</title><link>{base}/artwork/{work.hash_id}</link>"
-        f"<guid>{base}/artwork/{work.hash_id}</guid><content:encoded><![CDATA["
-        f'<img src="{base}{image_path(gallery, work, work.shown[0])}" />]]></content:encoded></item>'
-        for work in gallery.works[:50]
-        if not work.fault
-    )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?><rss version="2.0" '
-        f'xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel><title>Gallery</title><link>{base}</link>'
-        f"<description>Latest works</description>{items}</channel></rss>"
-    )
+def front_page(gallery: Gallery, base: str) -> str:
+    """The works, for a person who opens the gallery's address."""
+    links = "".join(f'<li><a href="{base}/artwork/{w.hash_id}">{html.escape(w.title)}</a></li>' for w in gallery.works)
+    return f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Gallery</title><ol>{links}</ol></html>'
 
 
 def met_search(gallery: Gallery) -> dict[str, Any]:

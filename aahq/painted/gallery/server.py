@@ -25,7 +25,6 @@ _WORK = re.compile(r"/projects/([A-Za-z0-9_-]+)\.json\Z")
 _PAGE = re.compile(r"/artwork/([A-Za-z0-9_-]+)\Z")
 _OBJECT = re.compile(r"/public/collection/v1/objects/(\d+)\Z")
 _IIIF = re.compile(r"/iiif/(?:2/)?(\d+)/full/[!0-9a-z,]+/0/default\.jpg\Z")
-_LINE = 1 << 16
 _JSON = "application/json; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
 
@@ -53,7 +52,6 @@ class GalleryServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: GalleryServer
-    raw_requestline: bytes
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "gallery", ""
     disable_nagle_algorithm = True
@@ -72,24 +70,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silence: the crawler keeps the record."""
-
-    def parse_request(self) -> bool:
-        """The request line, and of the headers the only one that is heeded: whether the connection is kept.
-
-        The base class reads the headers as an e-mail's, which takes longer than most answers.
-        """
-        words = self.raw_requestline.decode("latin-1").split()
-        if len(words) != 3 or not words[2].startswith("HTTP/1."):
-            self.requestline, self.request_version, self.close_connection = "", "HTTP/1.0", True
-            self.send_error(400)
-            return False
-        self.command, self.path, self.request_version = words
-        self.close_connection = self.request_version == "HTTP/1.0"
-        while (line := self.rfile.readline(_LINE)) not in (b"\r\n", b"\n", b""):
-            name, _, value = line.partition(b":")
-            if name.lower() == b"connection":
-                self.close_connection = value.strip().lower() != b"keep-alive"
-        return True
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -169,14 +149,10 @@ class _Handler(BaseHTTPRequestHandler):
         gallery = self.server.gallery
         if path == "/robots.txt":
             self.answer(200, answers.robots_txt(gallery).encode(), "text/plain")
-        elif path == "/artwork.rss":
-            self.answer(200, answers.feed(gallery, self.base).encode("utf-8", "replace"), "application/rss+xml")
         elif path == "/api/v2/community/channels/channels.json":
             self._json(answers.channels())
         elif path == "/api/v2/community/channels/projects.json":
-            self._works(query, answers.in_channel(gallery, _number(query, "channel_id", 0)), counted=True)
-        elif path == "/api/v2/community/explore/projects/latest.json":
-            self._works(query, gallery.works, counted=False)
+            self._works(query, answers.in_channel(gallery, _number(query, "channel_id", 0)))
         elif path == "/public/collection/v1/search":
             self._json(answers.met_search(gallery))
         elif path == "/ids/deliveryService":
@@ -185,21 +161,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._count("museum")
             self._json(found)
         elif path == "/":
-            self.answer(200, answers.feed(gallery, self.base).encode("utf-8", "replace"), "application/rss+xml")
+            self.answer(200, answers.front_page(gallery, self.base).encode("utf-8", "replace"), _HTML)
         else:
             self.answer(404, b"", "text/plain")
 
-    def _works(self, query: dict[str, str], works: list[Work], counted: bool) -> None:
+    def _works(self, query: dict[str, str], works: list[Work]) -> None:
         self._count("listing")
         for name in self.server.gallery.faults:
             if FAULTS[name].at == "listing":
                 self._act(name)
                 return
         page, per_page = _number(query, "page", 1), _number(query, "per_page", 30)
-        if page < 1 or not (10 if not counted else 1) <= per_page <= 100:
+        if page < 1 or not 1 <= per_page <= 100:
             self.answer(400, b'{"error": "per_page"}', _JSON)
             return
-        self._json(answers.listing(self.server.gallery, self.base, works, page, per_page, counted))
+        self._json(answers.listing(self.server.gallery, self.base, works, page, per_page))
 
     def _count(self, kind: str) -> None:
         with self.server.guard:
