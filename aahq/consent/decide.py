@@ -176,6 +176,8 @@ class Case:
         self._note("opt-out list", None, "file not listed" if self.optouts.path else "no list given")
 
     def _note(self, check: str, url: str | None, value: str) -> None:
+        if any((entry["check"], entry["url"], entry["value"]) == (check, url, value) for entry in self.evidence):
+            return
         self.evidence.append({"check": check, "url": url, "value": value, "time": utc_now()})
 
     def _refuse(self, reason: str, check: str, url: str | None, value: str) -> None:

@@ -85,6 +85,8 @@ def download(
     last = Rejected("no_picture", "no address")
     for url in candidate.image_urls:
         try:
+            if hops is not None:
+                http.look(url, hops)
             # Asked for as it is: pictures are packed already, and a packed one may be a bomb.
             return http.request(
                 "GET",

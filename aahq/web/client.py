@@ -10,6 +10,7 @@ import math
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,8 @@ from suite.errors import SuiteError
 
 TOKEN = "aahq"
 PAGES_KEPT = 256
+# So often is a host asked by HEAD whether it reserves by headers, where the first answer does not tell.
+LOOKS = 2
 # A host that leaves so many requests in a row unanswered, each after its retries, rests so long: others need the connections.
 SILENCES, REST_S = 5, 600.0
 # What servers answer to a HEAD that they do not know, or that a wall in front of them takes for a robot's.
@@ -185,6 +188,9 @@ class Http:
         self.guard = self._transport.guard
         # Host -> requests in a row that it left without an answer after all retries, and the moment until which it rests.
         self._silent: dict[str, tuple[int, float]] = {}
+        # Hosts that reserved a picture by a header, and how often each host was asked by HEAD.
+        self._reserving: set[str] = set()
+        self._looks: Counter[str] = Counter()
         self._pages: OnceEach[Page] = OnceEach(PAGES_KEPT, clock)
         self._clock = clock
 
@@ -223,6 +229,30 @@ class Http:
         if answer.status in _NO_HEAD:
             answer = self.request("GET", url, _headers_only, {"Accept-Encoding": "identity"})
         return answer
+
+    def look(self, url: str, hops: Hops) -> None:
+        """Let `hops` judge a picture's headers by HEAD, before the picture itself is asked for.
+
+        Only at a host of which nobody knows yet whether it reserves by headers, and at one that did: elsewhere the headers of
+        the GET are soon enough, as its body is not read before. A HEAD that fails says nothing.
+
+        Raises:
+            Rejected: what `hops` refuse, or robots.txt.
+            Stop: a challenge.
+        """
+        sent = wire_url(url)
+        host = host_key(sent)
+        if host not in self._reserving and self._looks[host] >= LOOKS:
+            return
+        self._looks[host] += 1
+        try:
+            if self._follow("HEAD", sent, _headers_only, {}, True, hops).status < 300:
+                self._looks[host] = LOOKS
+        except _TooMany:
+            return
+        except Rejected as refused:
+            if refused.entry.withdrawn:
+                raise
 
     def page(self, url: str, hops: Hops | None = None) -> Page:
         """A work's page, read for its reservations; kept for the other pictures of the same work.
@@ -354,8 +384,15 @@ class Http:
             raise Rejected("network", f"{url}: not asked for, the run has ended")
         with self._transport.send(method, url, headers) as incoming:
             if hops is not None:
-                hops.answered(url, incoming.headers)
+                self._judge(hops, url, incoming.headers)
             return self._sorted(incoming, host, method, read)
+
+    def _judge(self, hops: Hops, url: str, headers: Mapping[str, str]) -> None:
+        try:
+            hops.answered(url, headers)
+        except Rejected:
+            self._reserving.add(host_key(url))
+            raise
 
     def _sorted(
         self, incoming: StreamingResponse, host: str, method: str, read: Callable[[StreamingResponse], T]

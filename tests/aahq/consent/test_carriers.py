@@ -170,8 +170,8 @@ def test_each_carrier_alone_is_a_no(httpserver: HTTPServer, tmp_path: Path, carr
     last = got.decision.evidence[-1]
     assert last["check"] == carrier
     assert last["value"]
-    before_the_picture = reason in ("robots", "site_reserved", "page_noai")
-    assert asked(httpserver) == (0 if before_the_picture else 1)
+    methods = [request.method for request, _ in httpserver.log if request.path == PICTURE]
+    assert methods == {"header_noai": ["HEAD"], "embedded_noai": ["HEAD", "GET"]}.get(reason, [])
     assert not any(path.is_file() for path in (tmp_path / "pictures").rglob("*"))
 
 
@@ -296,6 +296,42 @@ def test_a_header_of_a_redirect_counts(httpserver: HTTPServer, tmp_path: Path) -
     assert isinstance(got.outcome, Rejection)
     assert got.outcome.reason == "header_noai"
     assert asked(httpserver, "/elsewhere/a.jpg") == 0
+
+
+def test_a_host_that_reserves_is_asked_by_head_and_others_once(httpserver: HTTPServer, tmp_path: Path) -> None:
+    first = serve(httpserver, Site())
+    reserved = {"value": False}
+
+    def picture(request: Request) -> Response:
+        headers = {"tdm-reservation": "1"} if reserved["value"] else {}
+        return Response(jpeg(), headers=headers, mimetype="image/jpeg")
+
+    httpserver.clear_all_handlers()
+    httpserver.expect_request(re.compile("/large/.*")).respond_with_handler(picture)
+    serve(httpserver, Site())
+
+    def methods() -> list[str]:
+        return [request.method for request, _ in httpserver.log if request.path.startswith("/large/")]
+
+    with client(httpserver) as http:
+        context = FetchContext(http, OptOuts(), Permissions())
+        for n in range(3):
+            one = replace(first, image_urls=(httpserver.url_for(f"/large/{n}.jpg"),))
+            assert not isinstance(process_candidate("a", one, context, tmp_path).outcome, Rejection)
+        assert methods() == ["HEAD", "GET", "GET", "GET"]
+        reserved["value"] = True
+        for n in range(3, 6):
+            one = replace(first, image_urls=(httpserver.url_for(f"/large/{n}.jpg"),))
+            assert isinstance(process_candidate("a", one, context, tmp_path).outcome, Rejection)
+        assert methods()[4:] == ["GET", "HEAD", "HEAD"], (
+            "the first one's body is not read, the others are not asked for"
+        )
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 500, 501, 503])
+def test_a_head_that_fails_says_nothing(httpserver: HTTPServer, tmp_path: Path, status: int) -> None:
+    httpserver.expect_request(PICTURE, method="HEAD").respond_with_data("", status)
+    assert not isinstance(taken(httpserver, Site(), tmp_path).outcome, Rejection)
 
 
 def test_a_permission_for_an_address_ends_where_a_redirect_leads_away(httpserver: HTTPServer, tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_a_header_ends_it_before_the_body(
     assert reason_of(taken) == "header_noai"
     assert taken.decision is not None
     assert next(iter(headers)).lower() in taken.decision.evidence[-1]["value"].lower()
-    assert asked(httpserver)[-1] == ("GET", "/large/a.jpg")
+    assert asked(httpserver)[-1] == ("HEAD", "/large/a.jpg"), "the picture itself is not asked for"
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
