@@ -82,13 +82,13 @@ class LearnedDistance(nn.Module):
         self.weight = pixels
         import lpips
 
-        from models.weights import read_checkpoint
+        from models.weights import load_state, read_checkpoint
 
         self.net = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
         trunk = next(iter(read_checkpoint(alexnet).parts.values()))
         # lpips keeps torchvision's layers as slice<k>.<index>.
         names = {key: "features." + key.split(".", 1)[1] for key in self.net.net.state_dict()}
-        self.net.net.load_state_dict({key: trunk[name] for key, name in names.items()})
+        load_state(self.net.net, {key: trunk[name] for key, name in names.items() if name in trunk}, str(alexnet))
         self.pixels = PixelPyramid()
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:

@@ -135,7 +135,8 @@ def load_memory(checkpoint: Path, device: torch.device) -> dict[str, Any]:
 def _state(checkpoint: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = json.loads((checkpoint / STATE).read_text())
-    except (OSError, ValueError) as error:
+        dict(state["config"]), int(state["step"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise SuiteError(f"--resume {checkpoint / STATE}: damaged ({error}); {_INSTEAD}") from None
     return state
 

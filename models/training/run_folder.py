@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import shutil
@@ -114,7 +115,7 @@ class RunFolder:
         if not self.writes or not (self.path / LOG).exists():
             return
         lines = (self.path / LOG).read_text().splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
         if len(kept) < len(lines):
             write_whole(self.path / LOG, "".join(kept))
         if self._board:
@@ -142,9 +143,18 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The settings that the run in `folder` had."""
     try:
         config: dict[str, Any] = json.loads((folder / "run.json").read_text())["config"]
-    except (OSError, ValueError, KeyError):
+        dict(config)
+    except (OSError, ValueError, KeyError, TypeError):
         raise SuiteError(f"{folder}: not a run's folder (no readable run.json)") from None
     return config
+
+
+def _step_of(line: str) -> float:
+    """A log line's step; infinity of one that a full disk or a kill has cut."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def save_grid(path: Path, images: Tensor, columns: int) -> None:

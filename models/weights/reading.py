@@ -119,6 +119,8 @@ def _from_safetensors(path: Path) -> Checkpoint:
     except (SafetensorError, ValueError) as error:
         raise SuiteError(f"{path}: a truncated or damaged safetensors file ({error}); fetch it again") from None
     extra = parts.pop("extra", {})
+    if not parts:
+        raise SuiteError(f"{path}: holds no network")
     parts = {name: _bare(state) for name, state in parts.items()}
     average, truncation = _extras(extra, path)
     return Checkpoint(path, parts, average, truncation, _decoded(facts))

@@ -189,7 +189,7 @@ def test_a_full_disk_stops_no_training_and_loses_nothing(
 def test_a_killed_runs_log_has_every_step_once(tmp_path: Path) -> None:
     loop(tmp_path, steps=7).run()
     with (tmp_path / "log.jsonl").open("a") as log:
-        log.write('{"step": 8, "d_loss": 1.0}\n{"step": 9, "d_l')
+        log.write('{"step": 8, "d_l{"step": 8, "d_loss": 1.0}\n[]\n{"step": 9, "d_l')
     shutil.rmtree(tmp_path / "checkpoints" / "step-00000007")
     loop(tmp_path, steps=10).run(resume=True)
     assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").open()] == list(range(1, 11))
@@ -214,6 +214,14 @@ def test_resuming_with_other_pictures_is_refused(tmp_path: Path) -> None:
     moved = loop(tmp_path)
     moved.pictures = {"photo": dataclasses.replace(pictures()["photo"], key="elsewhere")}
     assert moved.run(resume=True) == 20
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"rng": 3, "config": 3, "step": 1}', "null"])
+def test_a_foreign_state_is_one_line(text: str, tmp_path: Path) -> None:
+    loop(tmp_path, steps=5).run()
+    (checkpoint.all_checkpoints(tmp_path / "checkpoints")[-1] / "state.json").write_text(text)
+    with pytest.raises(SuiteError, match=r"state\.json: damaged"):
+        loop(tmp_path).run(resume=True)
 
 
 @pytest.mark.parametrize("name", ["state.json", "optimizers.pt", "g.safetensors"])

@@ -219,6 +219,20 @@ def test_nobody_is_told_to_run_the_code(pickled: Callable[[Any], Path]) -> None:
     assert "weights_only" not in str(caught.value)
 
 
+def test_a_file_without_networks_is_one_line(tmp_path: Path) -> None:
+    save_weights(tmp_path / "w.safetensors", {})
+    with pytest.raises(SuiteError, match="holds no network"):
+        read_checkpoint(tmp_path / "w.safetensors")
+
+
+def test_another_file_than_alexnet_is_one_line(tmp_path: Path) -> None:
+    from models.inference.invert import LearnedDistance
+
+    save_weights(tmp_path / "w.safetensors", {"g_ema": blendgan().state_dict()})
+    with pytest.raises(SuiteError, match=r"w\.safetensors: does not fit .*missing: slice1\.0\.weight"):
+        LearnedDistance(tmp_path / "w.safetensors")
+
+
 def test_nan_in_weights_is_named(tmp_path: Path) -> None:
     state = blendgan().state_dict()
     state["convs.1.conv.weight"][0, 0] = float("nan")
