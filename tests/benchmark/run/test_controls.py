@@ -22,6 +22,9 @@ from benchmark.tasks.settings import PaintSettings, Reproduce
 from models.data.release import open_release
 from tests.benchmark.toys import write_release
 
+# Five hundred portraits are painted and six controls measured: minutes, on a machine that does other things too.
+pytestmark = pytest.mark.timeout(1500)
+
 # Metric -> chains, each from better to worse; a number of the first must be better than one of the next.
 NEIGHBOURS = [[PAINTED, NOISE], [REAL, NOISE]]
 ORDERS: dict[str, list[list[str]]] = {
