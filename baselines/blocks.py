@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.folds import upsample_then_reflect_conv
+from baselines.fused_resample import upsample_then_reflect_conv
 
 EPS = 1e-5
 PUBLISHED_WIDTH = 64

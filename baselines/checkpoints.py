@@ -12,7 +12,7 @@ from torch import Tensor
 
 from baselines.registry import settings_of
 from baselines.settings import BaselineSettings
-from baselines.trainee import BaselineTrainee
+from baselines.training_module import BaselineTraining
 from models.training.checkpoint import all_checkpoints
 from models.weights import read_checkpoint, save_weights
 from suite.errors import SuiteError
@@ -101,11 +101,11 @@ def _renamed(parts: Mapping[str, State], name: str) -> dict[str, State]:
     return out | {aliases[part]: out[part] for part in parts if part in aliases}
 
 
-def save(trainee: BaselineTrainee, wanted: list[str], name: str, folder: Path) -> Path:
+def save(module: BaselineTraining, wanted: list[str], name: str, folder: Path) -> Path:
     """Write what inference needs of a trained method, with its settings, to `folder/<name>.safetensors`."""
-    held: dict[str, State] = {part: network.state_dict() for part, network in trainee.networks.items()}
+    held: dict[str, State] = {part: network.state_dict() for part, network in module.networks.items()}
     renamed = _renamed(held, name)
     path = folder / f"{name}.safetensors"
-    facts: dict[str, Any] = {"method": name, "settings": trainee.settings.model_dump()}
+    facts: dict[str, Any] = {"method": name, "settings": module.settings.model_dump()}
     save_weights(path, {part: renamed[part] for part in wanted}, metadata=facts)
     return path

@@ -62,7 +62,7 @@ SYMBOLS = (
     ("one-shot finetuning (A.5)", "style outside the data", "models/training/finetune.py", "def start_from"),
     ("LPIPS diversity (section 4)", "mean over the 45 pairs of a face", "benchmark/metrics/lpips.py", "def of_faces"),
     ("FID (section 4)", "Fréchet distance", "benchmark/metrics/frechet.py", "def frechet_distance"),
-    ("1,000 faces x 10 styles", "the protocol's draw", "benchmark/tasks/protocol.py", "def draw("),
+    ("1,000 faces x 10 styles", "the protocol's draw", "benchmark/tasks/protocol.py", "def sample_pairs("),
     ("AAHQ alignment (A.2)", "FFHQ's recipe", "aahq/faces/align.py", "def align"),
 )  # fmt: skip
 

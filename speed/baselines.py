@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines import blocks, folds
+from baselines import blocks
+from baselines import fused_resample as folds
 from baselines.drit import blocks as drit_blocks
 from speed.run import Row, ratio
 

@@ -20,7 +20,7 @@ from benchmark.metrics.gaussian import Gaussian, fit
 from benchmark.run.cell_features import Extractors, RealSet, extract
 from benchmark.run.generate import Block, Generation
 from benchmark.run.measure import measure
-from benchmark.tasks.protocol import Draws
+from benchmark.tasks.protocol import EvalPairs
 from speed.run import Row
 
 FACES, STYLES, DIM, REAL = 120, 10, 128, 2500
@@ -64,7 +64,7 @@ class _Inventing:
 class _Noise:
     """Stands for a method's pictures: noise, drawn block by block."""
 
-    draws: Draws
+    draws: EvalPairs
     guidance: str = "latent"
     release: Any = None
     method: Any = None
@@ -93,7 +93,7 @@ class _Real(RealSet):
 
 def peak(faces: int) -> float:
     """Peak anonymous memory, in MB, of measuring a cell of `faces` x 10 pictures in this process."""
-    draws = Draws("0", tuple(range(faces)), tuple((0,) * STYLES for _ in range(faces)))
+    draws = EvalPairs("0", tuple(range(faces)), tuple((0,) * STYLES for _ in range(faces)))
     extractors, found, done = Extractors(fd=(_Means(),)), [0.0], threading.Event()
 
     def watch() -> None:

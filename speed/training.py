@@ -7,11 +7,11 @@ from torch import Tensor
 
 from models.networks.style_encoder import StyleEncoder
 from models.training import estimate, updates
-from models.training.blendgan import BlendGANTrainee
+from models.training.blendgan import BlendGANTraining
 from models.training.blendgan_settings import BlendGANSettings
 from models.training.losses import d_logistic, g_nonsaturating, path_lengths, path_penalty, r1
 from models.training.rng import StepRNG
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 from ops.dispatch import use
 from speed.run import Row, ratio
 
@@ -37,22 +37,22 @@ def settings() -> BlendGANSettings:
 class Plain:
     """The same games written down one after the other: every discriminator call and every generated picture anew."""
 
-    def __init__(self, trainee: BlendGANTrainee) -> None:
-        self.it = trainee
+    def __init__(self, module: BlendGANTraining) -> None:
+        self.it = module
 
     def step(self, batch: Batch, draws: StepRNG) -> None:
         it, nets = self.it, self.it.networks
         art, photo = batch.images["art"], batch.images["photo"]
         count = len(art)
         code = it.codes(art)
-        other = it.memory["queue"][:count]
+        other = it.state["queue"][:count]
         z = draws.normal("z", count, (it.settings.style_dim,))
         noise = [draws.normal(str(k), count, shape) for k, shape in enumerate(it.g.noise_shapes())]
 
         def pair() -> tuple[Tensor, Tensor]:
             return it.g(z, noise=noise)[0], it.g(z, z_style=code, noise=noise)[0]
 
-        with updates.only(*it.discriminators, among=it.trained):
+        with updates.requires_grad_only(*it.discriminators, among=it.trained):
             with torch.no_grad():
                 natural, stylised = pair()
             judge = nets["d_style_latent"]
@@ -62,32 +62,32 @@ class Plain:
                 + d_logistic(judge(stylised, code), judge(stylised, other))
             )
             loss.backward()
-            updates.apply(it.optimizers["d"])
+            updates.optimizer_step(it.optimizers["d"])
             if draws.step % it.settings.r1_every == 0:
                 for name, real in (("d_face", photo), ("d_style", art)):
                     real = real.detach().requires_grad_(True)
                     (5 * it.settings.r1_every * r1(nets[name](real), real)).backward()
-                updates.apply(it.optimizers["d"])
-        with updates.only(it.g, among=it.trained):
+                updates.optimizer_step(it.optimizers["d"])
+        with updates.requires_grad_only(it.g, among=it.trained):
             natural, stylised = pair()
             loss = sum(
                 (g_nonsaturating(nets[name](fake)) for name, fake in (("d_face", natural), ("d_style", stylised))),
                 g_nonsaturating(judge(stylised, code)),
             )
             loss.backward()
-            updates.apply(it.optimizers["g"])
+            updates.optimizer_step(it.optimizers["g"])
             if draws.step % it.settings.path_every == 0:
                 pictures, latents = it.g(z[: count // 2], noise=[layer[: count // 2] for layer in noise])
                 lengths = path_lengths(pictures, latents, torch.randn_like(pictures))
-                penalty, it.memory["path_mean"] = path_penalty(lengths, it.memory["path_mean"])
+                penalty, it.state["path_mean"] = path_penalty(lengths, it.state["path_mean"])
                 (2 * it.settings.path_every * penalty).backward()
-                updates.apply(it.optimizers["g"])
+                updates.optimizer_step(it.optimizers["g"])
         updates.update_ema(nets["g_ema"], it.g, it.settings.ema_decay)
 
 
-def make() -> BlendGANTrainee:
+def make() -> BlendGANTraining:
     torch.manual_seed(0)
-    return BlendGANTrainee(settings(), CPU, StyleEncoder(128, widths=(16, 32, 48, 64, 64)))
+    return BlendGANTraining(settings(), CPU, StyleEncoder(128, widths=(16, 32, 48, 64, 64)))
 
 
 def rows() -> list[Row]:
@@ -120,12 +120,12 @@ def _plainly(plain: Plain, batch: Batch) -> None:
 
 def _peaks() -> tuple[int, int]:
     said = estimate.trace(
-        lambda device: BlendGANTrainee(settings(), device, StyleEncoder(128, widths=(16,) * 5).to(device)), SIZE
+        lambda device: BlendGANTraining(settings(), device, StyleEncoder(128, widths=(16,) * 5).to(device)), SIZE
     ).peak
     with estimate.LiveBytes() as counter:
-        trainee = BlendGANTrainee(settings(), CPU, StyleEncoder(128, widths=(16,) * 5))
+        module = BlendGANTraining(settings(), CPU, StyleEncoder(128, widths=(16,) * 5))
         generator = torch.Generator().manual_seed(0)
         images = {name: torch.rand(BATCH, 3, SIZE, SIZE, generator=generator) for name in ("photo", "art")}
         for step in (0, 1):
-            trainee.step(Batch(images), StepRNG(0, step))
+            module.step(Batch(images), StepRNG(0, step))
     return said, counter.peak

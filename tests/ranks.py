@@ -18,7 +18,7 @@ from torch import Tensor
 
 from models.training import parallel
 from models.training.rng import StepRNG
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 from suite.errors import SuiteError
 from suite.profiles import load_profile
 
@@ -58,12 +58,12 @@ class WideRNG(StepRNG):
         return [rows.double() for rows in super().noise(*args, **kwargs)]
 
 
-def trainee(name: str, inputs: Path, micro_batch: int = 0) -> Any:
-    """The small trainee of `name`, the same weights on every process. `inputs` holds what `prepare` made."""
+def module(name: str, inputs: Path, micro_batch: int = 0) -> Any:
+    """The small module of `name`, the same weights on every process. `inputs` holds what `prepare` made."""
     common: dict[str, Any] = {"size": 32, "steps": 1, "batch": 8, "lr": STILL, "micro_batch": micro_batch}
     torch.manual_seed(0)
     if name in BLENDGAN:
-        from models.training.blendgan import BlendGANTrainee
+        from models.training.blendgan import BlendGANTraining
         from models.training.blendgan_settings import BlendGANSettings
 
         small = {
@@ -75,21 +75,21 @@ def trainee(name: str, inputs: Path, micro_batch: int = 0) -> Any:
             "mixing": 1.0,
             "path_weight": 2.0,
         }
-        return BlendGANTrainee(
+        return BlendGANTraining(
             BlendGANSettings(**common, encoder=str(inputs / "encoder.safetensors"), **small, **BLENDGAN[name]),
             CPU,
         )
     if name == "style-encoder":
-        from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee
+        from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTraining
 
         narrow = {"style_dim": 16, "trunk": "seeded", "trunk_widths": TRUNK}
-        return StyleEncoderTrainee(StyleEncoderSettings(**common, **narrow), CPU)
+        return StyleEncoderTraining(StyleEncoderSettings(**common, **narrow), CPU)
     if name == "psp":
-        from models.training.psp import PSPSettings, PSPTrainee
+        from models.training.psp import PSPSettings, PSPTraining
 
         losses = {"lpips_weight": 0.0, "identity_weight": 0.0, "pyramid_weight": 1.0, "widths": (16, 16, 16, 16)}
         generator = str(inputs / "blendgan.safetensors")
-        return PSPTrainee(PSPSettings(**common, generator=generator, **losses), CPU)
+        return PSPTraining(PSPSettings(**common, generator=generator, **losses), CPU)
     from baselines.registry import TRAINABLE
 
     batch, overrides = BASELINES[name]
@@ -105,7 +105,7 @@ def prepare(folder: Path) -> None:
 
     torch.manual_seed(0)
     style_encoder.save(StyleEncoder(16, widths=TRUNK), folder, {}).rename(folder / "encoder.safetensors")
-    blendgan_weights.save(trainee("blendgan", folder).networks, folder, {}).rename(folder / "blendgan.safetensors")
+    blendgan_weights.save(module("blendgan", folder).networks, folder, {}).rename(folder / "blendgan.safetensors")
 
 
 def pictures(domain: str, count: int, size: int) -> Tensor:
@@ -116,19 +116,19 @@ def pictures(domain: str, count: int, size: int) -> Tensor:
 
 
 def one_step(name: str, inputs: Path, micro_batch: int = 0) -> dict[str, Tensor]:
-    """The gradients that each optimiser saw, in their order, the losses, and what the trainee remembers."""
-    subject = trainee(name, inputs, micro_batch)
+    """The gradients that each optimiser saw, in their order, the losses, and what the module remembers."""
+    subject = module(name, inputs, micro_batch)
     seen: dict[str, Tensor] = {}
     for key, optimizer in subject.optimizers.items():
         _watch(key, optimizer, seen)
     size = subject.settings.load_size
     images = {
         domain: pictures(domain, count * parallel.world(), size)[parallel.rank() :: parallel.world()]
-        for domain, count in subject.wants.items()
+        for domain, count in subject.batch_sizes.items()
     }
     losses = parallel.means(subject.step(Batch(images), WideRNG(3, 0, parallel.rank(), parallel.world())))
     seen |= {f"loss {key}": torch.tensor(value, dtype=torch.double) for key, value in losses.items()}
-    return seen | {f"kept {key}": torch.as_tensor(value, dtype=torch.double) for key, value in subject.memory.items()}
+    return seen | {f"kept {key}": torch.as_tensor(value, dtype=torch.double) for key, value in subject.state.items()}
 
 
 def _watch(key: str, optimizer: torch.optim.Optimizer, seen: dict[str, Tensor]) -> None:

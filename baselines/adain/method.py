@@ -12,7 +12,7 @@ from torch import Tensor
 from baselines.adain.networks import RELU_1, adain, coral, interpolate
 from baselines.adain.settings import AdaInSettings
 from baselines.adapter import ImageMethod
-from baselines.trainee import Networks
+from baselines.training_module import Networks
 from suite.errors import SuiteError
 from suite.profiles import Settings
 

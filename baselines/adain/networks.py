@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from baselines.adain.settings import AdaInSettings
-from baselines.folds import upsample_then_reflect_conv
+from baselines.fused_resample import upsample_then_reflect_conv
 from baselines.shapes import Parts, axis
-from baselines.trainee import Networks
+from baselines.training_module import Networks
 
 EPS = 1e-5
 # Widths of VGG-19's convolutions as parts of 512; "M" halves the picture. The paper's encoder ends at relu4_1.

@@ -15,9 +15,9 @@ from baselines.adain.networks import RELU_1, adain, decoder, encoder, features, 
 from baselines.adain.settings import AdaInSettings
 from baselines.adapter import load_strict
 from baselines.blocks import kaiming_init
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors
+from baselines.training_module import BaselineTraining, Networks, Scalars, Tensors
 from models.training.rng import StepRNG
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 from models.weights import read_checkpoint
 from models.weights.download import obtain
 from models.weights.registry import entry
@@ -38,7 +38,7 @@ def losses(vgg: Any, dec: Any, content: Tensor, style: Tensor, alpha: float = 1.
     return {"content": content_loss, "style": style_loss}
 
 
-class AdaInTrainee(BaselineTrainee):
+class AdaInTraining(BaselineTraining):
     """Trains the decoder alone; Adam, lr / (1 + 5e-5 i), content 1, style 10 (authors' train.py)."""
 
     settings: AdaInSettings
@@ -74,13 +74,13 @@ class AdaInTrainee(BaselineTrainee):
         return AdaIn(self.networks, self.settings.size, self.settings.alpha)
 
 
-def build(settings: AdaInSettings, device: torch.device) -> AdaInTrainee:
+def build(settings: AdaInSettings, device: torch.device) -> AdaInTraining:
     """Networks, losses and schedule for the training loop.
 
     Raises:
         SuiteError: the normalised VGG is wanted and not there, or the file is another network's.
     """
-    return AdaInTrainee(settings, device, _normalised_vgg(settings))
+    return AdaInTraining(settings, device, _normalised_vgg(settings))
 
 
 def _normalised_vgg(settings: AdaInSettings) -> Mapping[str, Tensor] | None:

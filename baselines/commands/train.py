@@ -12,11 +12,11 @@ from baselines.checkpoints import save
 from baselines.clusters import style_statistics
 from baselines.registry import TRAINABLE, known, settings_of
 from baselines.settings import BaselineSettings
-from baselines.trainee import BaselineTrainee
+from baselines.training_module import BaselineTraining
 from models.data.prepared import prepare
 from models.training import parallel
 from models.training.command import TrainOptions, resolve, train, training_options
-from models.training.trainee import Trainee
+from models.training.training_module import TrainingModule
 from suite.errors import SuiteError
 
 CLUSTERED = 4096
@@ -42,34 +42,34 @@ def command(options: TrainOptions, method: str) -> None:
     row = TRAINABLE[known(method, TRAINABLE)]
     settings = resolve(options, settings_of(method), row.package)
 
-    def build(settings: BaselineSettings, device: torch.device) -> Trainee:
-        trainee: BaselineTrainee = row.module("training").build(settings, device)
-        if "clusters" in trainee.networks and device.type != "meta" and not options.dry_run:
-            _find_clusters(trainee, options)
-        return trainee  # type: ignore[return-value]
+    def build(settings: BaselineSettings, device: torch.device) -> TrainingModule:
+        module: BaselineTraining = row.module("training").build(settings, device)
+        if "clusters" in module.networks and device.type != "meta" and not options.dry_run:
+            _find_clusters(module, options)
+        return module  # type: ignore[return-value]
 
-    def finish(folder: Path, trainee: Trainee) -> dict[str, Any]:
-        assert isinstance(trainee, BaselineTrainee)
-        wanted = list(row.module("networks").networks(trainee.settings))
-        return {"weights": str(save(trainee, wanted, method, folder)), "art_domains": settings.art_domains}
+    def finish(folder: Path, module: TrainingModule) -> dict[str, Any]:
+        assert isinstance(module, BaselineTraining)
+        wanted = list(row.module("networks").networks(module.settings))
+        return {"weights": str(save(module, wanted, method, folder)), "art_domains": settings.art_domains}
 
     train(method, options, settings, build, label="style", at_end=finish)
 
 
-def _find_clusters(trainee: BaselineTrainee, options: TrainOptions) -> None:
+def _find_clusters(module: BaselineTraining, options: TrainOptions) -> None:
     """Fit the style clusters on the art that the run will see."""
-    size, art = trainee.settings.load_size, options.art or options.data
+    size, art = module.settings.load_size, options.art or options.data
     if art is None:
         raise SuiteError("--art: give the art pictures, or --data with a release that holds them")
     place = art
-    split = None if trainee.settings.split == "all" else trainee.settings.split
+    split = None if module.settings.split == "all" else module.settings.split
     pixels = parallel.once_a_machine(lambda: prepare(place, size, "art", split, workers=options.workers)).pixels
     rows = torch.linspace(0, len(pixels) - 1, min(len(pixels), CLUSTERED)).long().numpy()
-    if len(rows) < trainee.settings.art_domains:
-        raise SuiteError(f"--set art_domains={trainee.settings.art_domains}: only {len(rows)} art pictures")
+    if len(rows) < module.settings.art_domains:
+        raise SuiteError(f"--set art_domains={module.settings.art_domains}: only {len(rows)} art pictures")
     found = []
     for start in range(0, len(rows), CHUNK):
         part = torch.from_numpy(pixels[rows[start : start + CHUNK]].copy())
         found.append(style_statistics(part.permute(0, 3, 1, 2).float() / 127.5 - 1))
-    clusters: Any = trainee.networks["clusters"]
-    clusters.fit(torch.cat(found).to(clusters.mean.device), trainee.settings.seed)
+    clusters: Any = module.networks["clusters"]
+    clusters.fit(torch.cat(found).to(clusters.mean.device), module.settings.seed)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from baselines.blocks import gaussian_init, kaiming_init
 from baselines.drit.blocks import check_content_side
 from baselines.drit.settings import DritSettings
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
+from baselines.training_module import BaselineTraining, Networks, Scalars, Tensors, adam
 from models.training.rng import StepRNG
 
 # Deviation of the first pictures before their tanh, with features of unit size.
@@ -50,14 +50,14 @@ def total(terms: Scalars) -> Tensor:
     return torch.stack(list(terms.values())).sum()
 
 
-class TwoPathTrainee(BaselineTrainee):
+class DritBaseTraining(BaselineTraining):
     """`content_steps` - 1 updates of the content discriminator on pictures of their own, then D, then G twice.
 
     The second G update (drawn path) goes through the graph of the first, as published. PyTorch forbids a backward pass
     through weights that a step has changed since, so both gradients are taken first and then applied in order.
 
     Args:
-        settings, device: as every trainee's.
+        settings, device: as every module's.
         nets: `enc_c`, `enc_a`, `gen` and discriminators, whose names start with "dis".
         roles: how many roles a picture of a domain can have in a step; each takes half a batch.
     """
@@ -72,7 +72,7 @@ class TwoPathTrainee(BaselineTrainee):
         rates = {"disContent": settings.lr_content}
         self.optimizers = {name: adam(settings, [net], rates.get(name)) for name, net in nets.items()}
         self.half = self.share // 2
-        self.wants = {"photo": self.half * roles, "art": self.half * roles}
+        self.batch_sizes = {"photo": self.half * roles, "art": self.half * roles}
 
     def content_loss(self, part: Tensors) -> Tensor:
         """The content discriminator's loss on pictures alone."""
@@ -82,7 +82,7 @@ class TwoPathTrainee(BaselineTrainee):
         """Everything that the losses look at."""
         raise NotImplementedError
 
-    def judges_terms(self, part: Tensors, made: Picture) -> Scalars:
+    def d_losses(self, part: Tensors, made: Picture) -> Scalars:
         """The discriminators' losses, weighted."""
         raise NotImplementedError
 
@@ -119,14 +119,14 @@ class TwoPathTrainee(BaselineTrainee):
         for name, optimizer in self.optimizers.items():
             self.networks[name].requires_grad_(True)
             optimizer.zero_grad()
-        seen: Scalars = {}
+        stats: Scalars = {}
         kept: list[tuple[float, Tensors, Picture]] = []
         for share, part in self.parts(rows):
             with self.precision(part):
                 made = self.translated(part)
-                losses = self.judges_terms(part, made)
+                losses = self.d_losses(part, made)
             (share * total(losses)).backward()
-            _note(seen, losses, share)
+            _note(stats, losses, share)
             kept.append((share, part, made))
         for name in judges:
             self.apply(name)
@@ -139,16 +139,16 @@ class TwoPathTrainee(BaselineTrainee):
             (share * total(first_terms)).backward(retain_graph=True)
             found = torch.autograd.grad(share * total(second_terms), own)
             second = list(found) if not second else torch._foreach_add(second, found)  # type: ignore[assignment]
-            _note(seen, first_terms | second_terms, share)
+            _note(stats, first_terms | second_terms, share)
         for name in ("enc_c", "enc_a", "gen"):
             self.apply(name)
         for parameter, gradient in zip(own, second):
             parameter.grad = gradient
         for name in ("enc_c", "gen"):
             self.apply(name)
-        return seen
+        return stats
 
 
-def _note(seen: Scalars, terms: Scalars, share: float) -> None:
+def _note(stats: Scalars, terms: Scalars, share: float) -> None:
     for name, value in terms.items():
-        seen[name] = seen.get(name, torch.zeros_like(value)).detach() + share * value.detach()
+        stats[name] = stats.get(name, torch.zeros_like(value)).detach() + share * value.detach()

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.blocks import instance_norm
-from baselines.folds import conv_then_pool
+from baselines.fused_resample import conv_then_pool
 from suite.errors import SuiteError
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from baselines.adapter import ImageMethod
 from baselines.drit.networks import attribute
 from baselines.drit.settings import DritSettings
-from baselines.trainee import Networks
+from baselines.training_module import Networks
 from models.rng import seeded_normal
 
 

@@ -27,7 +27,7 @@ from baselines.drit.blocks import (
 )
 from baselines.drit.settings import DritSettings
 from baselines.shapes import Parts, axis
-from baselines.trainee import Networks
+from baselines.training_module import Networks
 
 
 class ContentEncoder(nn.Module):

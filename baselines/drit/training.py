@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.blocks import l1
-from baselines.drit.base import Picture, TwoPathTrainee
+from baselines.drit.base import DritBaseTraining, Picture
 from baselines.drit.blocks import kl
 from baselines.drit.method import Drit
 from baselines.drit.networks import attribute, discriminators, networks
 from baselines.drit.settings import DritSettings
-from baselines.trainee import Networks, Scalars, Tensors
+from baselines.training_module import Networks, Scalars, Tensors
 from models.training import parallel
 from models.training.rng import StepRNG
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 
 TINY = 1e-5
 
@@ -122,7 +122,7 @@ def random_losses(nets: Networks, part: Tensors, made: Picture) -> Scalars:
     return out
 
 
-class DritTrainee(TwoPathTrainee):
+class DritTraining(DritBaseTraining):
     """Two domains, with mode seeking. Every half of a batch has its role: encoded pictures, real ones for the drawn path."""
 
     def __init__(self, settings: DritSettings, device: torch.device) -> None:
@@ -153,7 +153,7 @@ class DritTrainee(TwoPathTrainee):
     def translated(self, part: Tensors) -> Picture:
         return translate(self.networks, part, self.settings.mode_seeking)
 
-    def judges_terms(self, part: Tensors, made: Picture) -> Scalars:
+    def d_losses(self, part: Tensors, made: Picture) -> Scalars:
         return discriminator_losses(self.networks, part, made)
 
     def encoded_terms(self, part: Tensors, made: Picture) -> Scalars:
@@ -168,4 +168,4 @@ class DritTrainee(TwoPathTrainee):
 
 def build(settings: DritSettings, device: torch.device) -> Any:
     """Networks, losses and schedule for the training loop."""
-    return DritTrainee(settings, device)
+    return DritTraining(settings, device)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from baselines.blocks import ContentEncoder, ConvBlock, Decoder, Mlp, StyleEncoder
 from baselines.funit.settings import FunitSettings
 from baselines.shapes import Parts, axis, count
-from baselines.trainee import Networks
+from baselines.training_module import Networks
 
 
 class FewShotGen(nn.Module):

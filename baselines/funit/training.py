@@ -13,10 +13,10 @@ from baselines.blocks import kaiming_init, l1
 from baselines.funit.method import Funit
 from baselines.funit.networks import ClassDis, networks
 from baselines.funit.settings import FunitSettings
-from baselines.trainee import BaselineTrainee, Scalars, Tensors
+from baselines.training_module import BaselineTraining, Scalars, Tensors
 from models.training.losses import r1
 from models.training.rng import StepRNG
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 
 
 def accuracy(response: Tensor, positive: bool) -> Tensor:
@@ -65,7 +65,7 @@ def discriminator_losses(gen: Any, dis: Any, part: Tensors) -> Scalars:
     }
 
 
-class FunitTrainee(BaselineTrainee):
+class FunitTraining(BaselineTraining):
     """D step, G step, moving average; RMSprop 1e-4. Content and class pictures come from two loaders over all classes."""
 
     settings: FunitSettings
@@ -104,14 +104,14 @@ class FunitTrainee(BaselineTrainee):
             total = s.gan_w * g["adv"] + s.recon_w * g["x_rec"] + s.feature_w * (g["c_rec"] + g["m_rec"])  # Eq. 1
             return total, {f"g_{k}": v for k, v in g.items()}
 
-        seen = self.update(("dis",), tensors, on_dis) | self.update(("gen",), tensors, on_gen)
+        stats = self.update(("dis",), tensors, on_dis) | self.update(("gen",), tensors, on_gen)
         self.average("gen", s.ema)
-        return seen
+        return stats
 
     def method(self) -> Funit:
         return Funit({"gen_test": self.networks["gen_ema"]}, self.settings.size)
 
 
-def build(settings: FunitSettings, device: torch.device) -> FunitTrainee:
+def build(settings: FunitSettings, device: torch.device) -> FunitTraining:
     """Networks, losses and schedule for the training loop."""
-    return FunitTrainee(settings, device)
+    return FunitTraining(settings, device)

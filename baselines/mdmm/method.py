@@ -13,7 +13,7 @@ from baselines.drit.blocks import (
 )
 from baselines.mdmm.networks import one_hot
 from baselines.mdmm.settings import MdmmSettings
-from baselines.trainee import Networks
+from baselines.training_module import Networks
 from models.rng import seeded_normal
 from suite.errors import SuiteError
 from suite.profiles import Settings

@@ -26,7 +26,7 @@ from baselines.drit.blocks import (
 from baselines.drit.networks import ContentDis, rgb_out
 from baselines.mdmm.settings import MdmmSettings
 from baselines.shapes import Parts, axis
-from baselines.trainee import Networks
+from baselines.training_module import Networks
 
 
 class ContentEncoder(nn.Module):

@@ -9,15 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from baselines.blocks import l1
-from baselines.drit.base import Picture, TwoPathTrainee
+from baselines.drit.base import DritBaseTraining, Picture
 from baselines.drit.blocks import kl, sampled
 from baselines.drit.training import bce
 from baselines.mdmm.method import Mdmm
 from baselines.mdmm.networks import discriminators, networks, one_hot
 from baselines.mdmm.settings import MdmmSettings
-from baselines.trainee import Networks, Scalars, Tensors
+from baselines.training_module import Networks, Scalars, Tensors
 from models.training.rng import StepRNG
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 
 # The published code sums the adversarial and KL terms over a batch of two; as means times two, any batch weighs alike.
 PUBLISHED_BATCH = 2
@@ -81,7 +81,7 @@ def drawn_losses(nets: Networks, made: dict[str, Tensor], s: MdmmSettings) -> Sc
     }
 
 
-class MdmmTrainee(TwoPathTrainee):
+class MdmmTraining(DritBaseTraining):
     """Photographs are domain 0, art the others; `half` pictures of each make a batch."""
 
     settings: MdmmSettings
@@ -120,7 +120,7 @@ class MdmmTrainee(TwoPathTrainee):
     def translated(self, part: Tensors) -> Picture:
         return translate(self.networks, part)
 
-    def judges_terms(self, part: Tensors, made: Picture) -> Scalars:
+    def d_losses(self, part: Tensors, made: Picture) -> Scalars:
         return discriminator_losses(self.networks, made, self.settings)
 
     def encoded_terms(self, part: Tensors, made: Picture) -> Scalars:
@@ -135,4 +135,4 @@ class MdmmTrainee(TwoPathTrainee):
 
 def build(settings: MdmmSettings, device: torch.device) -> Any:
     """Networks, losses and schedule for the training loop."""
-    return MdmmTrainee(settings, device)
+    return MdmmTraining(settings, device)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from baselines.adapter import ImageMethod
 from baselines.munit.settings import MunitSettings
-from baselines.trainee import Networks
+from baselines.training_module import Networks
 from models.rng import seeded_normal
 
 

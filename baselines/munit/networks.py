@@ -21,7 +21,7 @@ from baselines.blocks import (
 )
 from baselines.munit.settings import MunitSettings
 from baselines.shapes import Parts, axis, count
-from baselines.trainee import Networks
+from baselines.training_module import Networks
 
 
 class AdaInGen(nn.Module):

@@ -15,10 +15,10 @@ from baselines.blocks import (
 from baselines.munit.method import Munit
 from baselines.munit.networks import MultiScaleDis, networks
 from baselines.munit.settings import MunitSettings
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
+from baselines.training_module import BaselineTraining, Networks, Scalars, Tensors, adam
 from models.training import updates
 from models.training.rng import StepRNG
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 from suite.errors import SuiteError
 
 
@@ -83,7 +83,7 @@ def discriminator_losses(nets: Networks, part: Tensors) -> Scalars:
     return {"dis_a": nets["dis_a"].dis_loss(ba, part["a"]), "dis_b": nets["dis_b"].dis_loss(ab, part["b"])}
 
 
-class MunitTrainee(BaselineTrainee):
+class MunitTraining(BaselineTraining):
     """D step, then G step, on the same pictures with fresh styles; Adam, rates halved every `lr_step` steps."""
 
     settings: MunitSettings
@@ -125,16 +125,16 @@ class MunitTrainee(BaselineTrainee):
             terms = generator_losses(self.networks, part, s.cycle_w > 0, self.vgg)
             return weigh(terms, s), terms
 
-        seen = self.update(("dis_a+dis_b",), tensors("dis"), dis)
-        return seen | self.update(("gen_a+gen_b",), tensors("gen"), gen)
+        stats = self.update(("dis_a+dis_b",), tensors("dis"), dis)
+        return stats | self.update(("gen_a+gen_b",), tensors("gen"), gen)
 
     def method(self) -> Munit:
         return Munit(self.networks, self.settings.size)
 
 
-def build(settings: MunitSettings, device: torch.device) -> MunitTrainee:
+def build(settings: MunitSettings, device: torch.device) -> MunitTraining:
     """Networks, losses and schedule for the training loop, with VGG features where `vgg_w` asks for them."""
-    return MunitTrainee(settings, device, _features(settings, device) if settings.vgg_w > 0 else None)
+    return MunitTraining(settings, device, _features(settings, device) if settings.vgg_w > 0 else None)
 
 
 def _features(settings: MunitSettings, device: torch.device) -> nn.Module:

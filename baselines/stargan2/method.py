@@ -10,7 +10,7 @@ from torch import Tensor
 from baselines.adapter import ImageMethod
 from baselines.stargan2.networks import masks_of
 from baselines.stargan2.settings import StarGan2Settings
-from baselines.trainee import Networks
+from baselines.training_module import Networks
 from models.rng import seeded_normal
 from suite.errors import SuiteError
 from suite.profiles import Settings

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.blocks import instance_norm
-from baselines.folds import conv_then_pool, upsample_then_conv
+from baselines.fused_resample import conv_then_pool, upsample_then_conv
 from baselines.shapes import Parts, axis, count
 from baselines.stargan2.fan import Fan
 from baselines.stargan2.settings import StarGan2Settings
-from baselines.trainee import Networks
+from baselines.training_module import Networks
 from suite.errors import SuiteError
 
 SKIP_SIDES = (32, 64, 128)

@@ -14,11 +14,11 @@ from baselines.stargan2.fan import Fan, load_landmarks
 from baselines.stargan2.method import StarGan2
 from baselines.stargan2.networks import Discriminator, Masks, masks_of, networks
 from baselines.stargan2.settings import StarGan2Settings
-from baselines.trainee import BaselineTrainee, Networks, Scalars, Tensors, adam
+from baselines.training_module import BaselineTraining, Networks, Scalars, Tensors, adam
 from models.training import parallel
 from models.training.losses import r1
 from models.training.rng import StepRNG
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 from suite.errors import SuiteError
 
 AVERAGED = ("generator", "mapping_network", "style_encoder")
@@ -67,7 +67,7 @@ def generator_losses(nets: Networks, part: Tensors, masks: Masks | None = None) 
     }
 
 
-class StarGan2Trainee(BaselineTrainee):
+class StarGan2Training(BaselineTraining):
     """D by latent, D by reference, G by latent (with F and E), G by reference (G alone); then the averages.
 
     Sources and references come from loaders of their own, from all domains with the same chance; domain 0 is photo. The
@@ -111,17 +111,17 @@ class StarGan2Trainee(BaselineTrainee):
             total = g["adv"] + s.lambda_sty * g["sty"] - diversity * g["ds"] + s.lambda_cyc * g["cyc"]  # Eq. 5
             return total, g
 
-        seen: Scalars = {}
+        stats: Scalars = {}
         for side, names, tensors, loss in (
             ("d_latent", ("discriminator",), by_latent, on_dis),
             ("d_ref", ("discriminator",), by_reference, on_dis),
             ("g_latent", AVERAGED, by_latent, on_gen),
             ("g_ref", ("generator",), by_reference, on_gen),
         ):
-            seen |= {f"{side}/{name}": value for name, value in self.update(names, tensors, loss).items()}
+            stats |= {f"{side}/{name}": value for name, value in self.update(names, tensors, loss).items()}
         for name in AVERAGED:
             self.average(name, s.ema)
-        return seen
+        return stats
 
     def _tensors(self, batch: Batch, draws: StepRNG) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         domains, even = self.art_domain(batch), 1 / self.settings.domains
@@ -155,4 +155,4 @@ def build(settings: StarGan2Settings, device: torch.device) -> Any:
     if settings.w_hpf > 0 and settings.fan_weights:
         fan = Fan()
         load_landmarks(fan, settings.fan_weights)
-    return StarGan2Trainee(settings, device, fan)
+    return StarGan2Training(settings, device, fan)

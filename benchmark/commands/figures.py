@@ -42,7 +42,7 @@ def command(
       aahq-bench figures --profile demo --figure 4 --figure 5
       aahq-bench figures --profile demo --figure 12 --finetuned runs/ink/blendgan.safetensors=ink.png
     """
-    from benchmark.report.figure_context import Studio
+    from benchmark.report.figure_context import FigureContext
     from benchmark.report.figures import FIGURES, draw_figures
 
     for number in numbers:
@@ -51,8 +51,8 @@ def command(
     work = with_device(work_of(**given))
     folder: Path = work.folder / "figures"
     pairs = tuple(_pair(text) for text in finetuned)
-    studio = Studio.open(work, size, rows, psp=psp, gram_codes=gram_codes, finetuned=pairs)
-    drawn, missing = draw_figures(studio, numbers or tuple(FIGURES), folder)
+    context = FigureContext.open(work, size, rows, psp=psp, gram_codes=gram_codes, finetuned=pairs)
+    drawn, missing = draw_figures(context, numbers or tuple(FIGURES), folder)
     lines = [f"figure {number}: {path}" for number, path in drawn.items()]
     lines += [f"figure {number}: missing: {why}" for number, why in missing.items()]
     emit({"figures": {n: str(p) for n, p in drawn.items()}, "missing": missing}, "\n".join(lines), as_json)

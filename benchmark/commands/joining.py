@@ -11,7 +11,7 @@ import click
 
 from benchmark.commands.shared import PathOption, place_options
 from benchmark.leaderboard.seed import Seed, kept_seed
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.settings import Reproduce
 from suite.errors import SuiteError
 from suite.params import device_given, output_folder
@@ -95,9 +95,9 @@ class Places:
         return self
 
 
-def bench_work(settings: Reproduce, profile: str, places: Places, given: dict[str, Any]) -> Work:
+def bench_work(settings: Reproduce, profile: str, places: Places, given: dict[str, Any]) -> Reproduction:
     """A work folder for measuring one method outside of a reproduction."""
-    return Work(
+    return Reproduction(
         settings=settings,
         profile=Path(profile).stem,
         folder=given["work"],

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.settings import Reproduce
 from suite.errors import SuiteError
 from suite.params import device_or_auto, output_folder
@@ -60,7 +60,7 @@ def work_of(
     weights_folder: Path | None,
     device: str,
     offline: bool,
-) -> Work:
+) -> Reproduction:
     """The reproduction that the options describe.
 
     Raises:
@@ -73,7 +73,7 @@ def work_of(
         if not eq or not path:
             raise SuiteError(f"--weights {pair}: expected NAME=PATH")
         given[name] = Path(path)
-    work = Work(
+    work = Reproduction(
         settings=settings,
         profile=Path(profile).stem,
         folder=out or Path(f"reproduce-{Path(profile).stem}"),
@@ -90,7 +90,7 @@ def work_of(
     return work
 
 
-def with_device(work: Work) -> Work:
+def with_device(work: Reproduction) -> Reproduction:
     """The same, joined to the processes of `torchrun` and with `auto` decided."""
     from models.training import parallel
 

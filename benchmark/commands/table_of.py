@@ -26,9 +26,9 @@ def named_method(
     Raises:
         SuiteError: the option that does not fit.
     """
-    said = {"name": name, "version": version, "code": code, "train_data": train_data, "uses_test_pictures": tested}
+    given = {"name": name, "version": version, "code": code, "train_data": train_data, "uses_test_pictures": tested}
     try:
-        return MethodInfo.model_validate(said)
+        return MethodInfo.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         flag = {"name": "--method"}.get(str(first["loc"][0]), f"--{str(first['loc'][0]).replace('_', '-')}")

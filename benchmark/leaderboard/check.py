@@ -118,15 +118,15 @@ Test = Callable[[Probe, Tensor], str]
 
 
 def _clause(clause: str, test: Test, probe: Probe, first: Tensor) -> Finding:
-    said = ""
+    note = ""
 
     def action() -> Tensor:
-        nonlocal said
-        said = test(probe, first)
+        nonlocal note
+        note = test(probe, first)
         return first
 
     finding, _ = _tried(clause, action)
-    return finding if not finding.holds else Finding(clause, not said, said)
+    return finding if not finding.holds else Finding(clause, not note, note)
 
 
 def _gap(a: Tensor, b: Tensor) -> int:

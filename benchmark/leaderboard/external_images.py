@@ -11,16 +11,16 @@ from benchmark.leaderboard.picture_folder import PictureFolder
 from benchmark.leaderboard.score import open_bench, score
 from benchmark.leaderboard.seed import Seed
 from benchmark.run.record import MethodInfo, Record
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.paper import Guidance
-from benchmark.tasks.protocol import Draws
+from benchmark.tasks.protocol import EvalPairs
 from benchmark.tasks.settings import Reproduce
 from models.data.release import Release
 from suite.errors import SuiteError
 
 
 def score_folders(
-    work: Work,
+    work: Reproduction,
     folders: Sequence[Path],
     cards: Sequence[InputsCard],
     seeds: Sequence[Seed],
@@ -46,7 +46,7 @@ def score_folders(
     return score(bench, answers, {}, "re-scored from pictures", guidance, method), answers
 
 
-def check_card(card: InputsCard, release: Release, settings: Reproduce, seed: Seed) -> Draws:
+def check_card(card: InputsCard, release: Release, settings: Reproduce, seed: Seed) -> EvalPairs:
     """The draw that the inputs came from.
 
     Raises:

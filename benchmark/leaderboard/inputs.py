@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.leaderboard.seed import Seed
 from benchmark.run.record import Sha256
-from benchmark.tasks.protocol import Draws, draw
+from benchmark.tasks.protocol import EvalPairs, sample_pairs
 from benchmark.tasks.settings import Reproduce
 from models.data.release import Release
 from suite.errors import SuiteError
@@ -90,9 +90,9 @@ def pair_name(face: int, style: int) -> str:
     return f"f{face:04d}-s{style:02d}.png"
 
 
-def draw_for(settings: Reproduce, release: Release, seed: Seed) -> Draws:
+def draw_for(settings: Reproduce, release: Release, seed: Seed) -> EvalPairs:
     """The draw of a profile from a seed."""
-    return draw(release, settings.faces, settings.styles, seed.value, settings.face_split, settings.style_split)
+    return sample_pairs(release, settings.faces, settings.styles, seed.value, settings.face_split, settings.style_split)
 
 
 def hand_out(folder: Path, release: Release, settings: Reproduce, profile: str, seed: Seed) -> Handed:
@@ -119,7 +119,7 @@ def hand_out(folder: Path, release: Release, settings: Reproduce, profile: str, 
     return Handed(folder, card)
 
 
-def card_of(release: Release, settings: Reproduce, profile: str, seed: Seed, draws: Draws) -> InputsCard:
+def card_of(release: Release, settings: Reproduce, profile: str, seed: Seed, draws: EvalPairs) -> InputsCard:
     """The card of a draw."""
     faces, styles = range(draws.faces), range(draws.styles)
     return InputsCard(

@@ -18,7 +18,7 @@ from torch import Tensor
 from benchmark.leaderboard.inputs import pair_name
 from benchmark.run.generate import Block, Generation, check_measurable, read_rows, to_float
 from benchmark.tasks.paper import Guidance
-from benchmark.tasks.protocol import Draws
+from benchmark.tasks.protocol import EvalPairs
 from models.data.release import Release
 from models.method import Face, Mode
 from suite.errors import SuiteError
@@ -28,7 +28,7 @@ LARGEST_SIDE = 4096
 LARGEST_FILE = 64 << 20
 
 
-class Elsewhere:
+class PrecomputedImages:
     """Stands where a `Method` would; its pictures were made before."""
 
     modes: frozenset[Mode] = frozenset({"latent", "reference"})
@@ -132,14 +132,16 @@ class PictureFolder(Generation):
         folder: Path,
         name: str,
         guidance: Guidance,
-        draws: Draws,
+        draws: EvalPairs,
         release: Release,
         faces_from: Literal["image", "seed"] = "image",
     ) -> None:
         self.folder = folder
         self.names = list_pictures(folder, draws.faces, draws.styles)
         self.sums: dict[str, str] = {}
-        super().__init__(Elsewhere(name, faces_from, side_of(folder, self.names)), guidance, draws, release, batch=1)
+        super().__init__(
+            PrecomputedImages(name, faces_from, side_of(folder, self.names)), guidance, draws, release, batch=1
+        )
 
     def block(self, faces: range) -> Block:
         draws, size = self.draws, self.method.resolution

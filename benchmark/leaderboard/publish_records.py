@@ -11,9 +11,9 @@ from benchmark.leaderboard.submit import save, with_method
 from benchmark.run.generate import Generation
 from benchmark.run.methods import BUILT_IN, load
 from benchmark.run.record import Record, read_all
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.run.training import find_weights, weight_digests
-from benchmark.tasks.protocol import draw
+from benchmark.tasks.protocol import sample_pairs
 from suite.errors import SuiteError
 
 
@@ -26,7 +26,12 @@ class Adopted:
 
 
 def adopt(
-    work: Work, out: Path, version: str, code: str | None, samples: bool, say: Callable[[str], None] = lambda _: None
+    work: Reproduction,
+    out: Path,
+    version: str,
+    code: str | None,
+    samples: bool,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Adopted:
     """Write every record of a reproduction's work folder into `out`.
 
@@ -68,7 +73,7 @@ def adopt(
     return Adopted(written, left)
 
 
-def generation_of(work: Work, record: Record) -> Generation:
+def generation_of(work: Reproduction, record: Record) -> Generation:
     """The pictures of a record again, from the weights in the work folder that it names.
 
     Raises:
@@ -84,7 +89,7 @@ def generation_of(work: Work, record: Record) -> Generation:
     if release.digest != record.provenance.manifest:
         raise SuiteError(f"{work.release}: manifest is not that of the record of {entry.name}")
     settings = work.settings
-    draws = draw(
+    draws = sample_pairs(
         release,
         settings.faces,
         settings.styles,

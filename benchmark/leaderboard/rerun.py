@@ -11,14 +11,14 @@ from benchmark.run.cell import Bench
 from benchmark.run.generate import Generation
 from benchmark.run.methods import load
 from benchmark.run.record import MethodInfo, Record
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.run.training import weight_digests
 from benchmark.tasks.paper import Guidance
 from suite.errors import SuiteError
 
 
 def score_method(
-    work: Work,
+    work: Reproduction,
     name: str,
     weights: Path | None,
     seeds: Sequence[Seed],

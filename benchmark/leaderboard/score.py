@@ -9,15 +9,15 @@ from benchmark.leaderboard.seed import Seed
 from benchmark.run.cell import Bench
 from benchmark.run.generate import Generation
 from benchmark.run.record import MethodInfo, Record, Trust
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.paper import Cell, Guidance
 from suite.files import digest
 
 
-def open_bench(work: Work, seeds: Sequence[Seed]) -> Bench:
+def open_bench(work: Reproduction, seeds: Sequence[Seed]) -> Bench:
     """The bench of a profile, drawn from the given seeds; what it writes names only their public form."""
     settings = work.settings.model_copy(update={"sampling_seeds": tuple(seed.public for seed in seeds)})
-    return Bench.open(Work(**{**vars(work), "settings": settings}), [seed.value for seed in seeds])
+    return Bench.open(Reproduction(**{**vars(work), "settings": settings}), [seed.value for seed in seeds])
 
 
 def score(

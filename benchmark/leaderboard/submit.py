@@ -47,8 +47,8 @@ def with_method(
     record: Record, version: str | None, code: str | None, train_data: str | None, uses_test_pictures: bool | None
 ) -> Record:
     """The record with what was said of its method; what was not said stays as it is."""
-    said = {"version": version, "code": code, "train_data": train_data, "uses_test_pictures": uses_test_pictures}
-    method = {**record.method.model_dump(), **{key: value for key, value in said.items() if value is not None}}
+    given = {"version": version, "code": code, "train_data": train_data, "uses_test_pictures": uses_test_pictures}
+    method = {**record.method.model_dump(), **{key: value for key, value in given.items() if value is not None}}
     return Record.model_validate({**record.model_dump(), "method": method})
 
 

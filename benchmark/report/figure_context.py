@@ -12,10 +12,10 @@ from torch import Tensor
 
 from benchmark.run.generate import Generation, read_rows, resize
 from benchmark.run.methods import load
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.run.training import find_weights
 from benchmark.tasks.paper import Guidance
-from benchmark.tasks.protocol import Draws, draw
+from benchmark.tasks.protocol import EvalPairs, sample_pairs
 from models.data.release import Release
 from suite.errors import SuiteError
 
@@ -23,7 +23,7 @@ LABEL = 18
 
 
 @dataclass(frozen=True)
-class Studio:
+class FigureContext:
     """What figures are drawn from.
 
     Attributes:
@@ -34,9 +34,9 @@ class Studio:
         finetuned: (weights, style picture) of one-shot finetunings.
     """
 
-    work: Work
+    work: Reproduction
     release: Release
-    draws: Draws
+    draws: EvalPairs
     size: int = 128
     faces: int = 4
     psp: Path | None = None
@@ -44,11 +44,11 @@ class Studio:
     finetuned: tuple[tuple[Path, Path], ...] = ()
 
     @classmethod
-    def open(cls, work: Work, size: int = 128, faces: int = 4, **given: Any) -> Studio:
+    def open(cls, work: Reproduction, size: int = 128, faces: int = 4, **given: Any) -> FigureContext:
         """The release and a draw of its own; the same faces and styles in every figure."""
         release = work.open()
         settings = work.settings
-        draws = draw(release, faces, 6, "figures", settings.face_split, settings.style_split)
+        draws = sample_pairs(release, faces, 6, "figures", settings.face_split, settings.style_split)
         return cls(work, release, draws, size, faces, **given)
 
     def weights(self, method: str) -> Path:

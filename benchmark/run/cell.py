@@ -22,10 +22,10 @@ from benchmark.run.generate import Generation
 from benchmark.run.measure import combine, measure
 from benchmark.run.methods import load
 from benchmark.run.record import MEASURE_VERSION, CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Trust
-from benchmark.run.reproduction import Work
-from benchmark.tasks.paired_release import Joined
+from benchmark.run.reproduction import Reproduction
+from benchmark.tasks.paired_release import PairedRelease
 from benchmark.tasks.paper import Cell
-from benchmark.tasks.protocol import Draws, content_digest, draw
+from benchmark.tasks.protocol import EvalPairs, content_digest, sample_pairs
 from models.data.release import Release
 from models.training import parallel
 from ops.dispatch import record as ran
@@ -38,15 +38,15 @@ from suite.provenance import commit, versions
 class Bench:
     """What all cells of a reproduction share."""
 
-    work: Work
+    work: Reproduction
     release: Release
     extractors: Extractors
     real: RealSet
-    draws: list[Draws]
+    draws: list[EvalPairs]
     controls: dict[str, float]
 
     @classmethod
-    def open(cls, work: Work, seeds: Sequence[str] = ()) -> Bench:
+    def open(cls, work: Reproduction, seeds: Sequence[str] = ()) -> Bench:
         """Open the release, the extractors and the real side, and draw faces and styles from the seeds.
 
         Args:
@@ -57,7 +57,7 @@ class Bench:
         extractors = open_extractors(work, release)
         real = RealSet.of(release, settings.real_split, FeatureCache(work.folder / "cache"), settings.real_pictures)
         draws = [
-            draw(release, settings.faces, settings.styles, seed, settings.face_split, settings.style_split)
+            sample_pairs(release, settings.faces, settings.styles, seed, settings.face_split, settings.style_split)
             for seed in seeds or settings.sampling_seeds
         ]
         paint(extractors, release, draws, work)
@@ -140,14 +140,14 @@ class Bench:
         }
 
 
-def paint(extractors: Extractors, release: Release, draws: Sequence[Draws], work: Work) -> None:
+def paint(extractors: Extractors, release: Release, draws: Sequence[EvalPairs], work: Reproduction) -> None:
     """Give the extractors the painter's answers to every draw, where the release is of one painted world."""
     if work.settings.answers and extractors.world:
         for one in draws:
             extractors.answers[one.digest] = paint_answers(release, one, extractors.world, work.folder / "answers")
 
 
-def open_extractors(work: Work, release: Release) -> Extractors:
+def open_extractors(work: Reproduction, release: Release) -> Extractors:
     """The extractors that a profile asks for, weights from local folders first."""
     others = [open_extractor(name, work.weights_folder, work.offline, work.device) for name in work.settings.others]
     if work.settings.features == "lite0":
@@ -170,7 +170,7 @@ def open_extractors(work: Work, release: Release) -> Extractors:
     return Extractors(fd=(*fd, *others), diversity=open_lpips(work), identity=identity)
 
 
-def open_lpips(work: Work) -> Diversity:
+def open_lpips(work: Reproduction) -> Diversity:
     """LPIPS with the published AlexNet trunk."""
     import torch
 
@@ -195,7 +195,7 @@ def measure_cell(bench: Bench, cell: Cell, weights: Path, digests: dict[str, str
     info = MethodInfo(name=cell.method, train_data=f"manifest {bench.release.digest[:12]}, split train")
     record = bench.record(cell, generations, info, digests, "re-run from weights", inputs=inputs)
     notes = [why] if (why := unjudged(bench.extractors, method.resolution)) else []
-    if isinstance(bench.release, Joined) and not bench.release.splits:
+    if isinstance(bench.release, PairedRelease) and not bench.release.splits:
         notes.append("the photographs come without splits: training may have seen the faces that were restyled")
     if cell.indicator is not None and (layers := getattr(method, "i", cell.indicator)) != cell.indicator:
         notes.append(f"indicator {cell.indicator} of 18 layers is {layers} in this generator")

@@ -21,7 +21,7 @@ from benchmark.metrics.lpips import Diversity
 from benchmark.metrics.measured import FeatureSets
 from benchmark.metrics.retrieval import CANDIDATES, RowVectors, share_right
 from benchmark.run.generate import Block, Generation, blocks, in_order, read_rows
-from benchmark.tasks.protocol import Draws, content_digest, pool, seed_of
+from benchmark.tasks.protocol import EvalPairs, content_digest, pool, seed_of
 from models.data.release import Release
 from suite.errors import SuiteError
 
@@ -278,7 +278,7 @@ def _retrieval(
     return out + ([FaceMetric("style retrieval", depends, style)] if follows else [])
 
 
-def _answer_distance(diversity: Lite0Diversity, answers: Release, draws: Draws, size: int) -> FaceMetric:
+def _answer_distance(diversity: Lite0Diversity, answers: Release, draws: EvalPairs, size: int) -> FaceMetric:
     """How far pictures lie from what the painter himself answers, in the diversity's distance."""
 
     def distance(block: Block) -> Tensor:
@@ -290,7 +290,7 @@ def _answer_distance(diversity: Lite0Diversity, answers: Release, draws: Draws, 
     return FaceMetric("distance to the painted answer", dict(diversity.describe()), distance)
 
 
-def rivals(draws: Draws, face: int) -> list[int]:
+def rivals(draws: EvalPairs, face: int) -> list[int]:
     """The face and nine others of the draw, the face first; fewer where the draw has fewer."""
     others = sorted((f for f in range(draws.faces) if f != face), key=lambda f: seed_of(draws.seed, "rival", face, f))
     return [face, *others[: CANDIDATES - 1]]

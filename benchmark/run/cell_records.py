@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmark.data_files import READER
 from benchmark.metrics.extractors import row_of
 from benchmark.run.record import MEASURE_VERSION, CellInfo, PublishedInfo, Record, read, write
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.run.training import weight_digests
 from benchmark.tasks.paper import Cell, cells, published
 from suite.errors import SuiteError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class CellRecords:
     """Records of cells, kept or measured now; heavy things are made when the first cell must really be measured."""
 
-    def __init__(self, work: Work, ready: dict[str, Path]) -> None:
+    def __init__(self, work: Reproduction, ready: dict[str, Path]) -> None:
         self.work, self.ready = work, ready
         self.manifest = work.open().digest
         self._bench: Bench | None = None
@@ -111,7 +111,7 @@ def _published(cell: Cell) -> PublishedInfo:
     return PublishedInfo(fid=found.fid, lpips=found.lpips, citation=found.citation)
 
 
-def feature_files(work: Work) -> dict[str, str]:
+def feature_files(work: Reproduction) -> dict[str, str]:
     """Digests of the extractors' weights, without opening the networks."""
     from models.weights.registry import entry
 

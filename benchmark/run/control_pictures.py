@@ -21,7 +21,7 @@ from torch import Tensor
 from benchmark.run.generate import Block, read_rows
 from benchmark.tasks.controls import COLOURS, NOISE, PAINTED, REAL, SHUFFLED, UNCHANGED
 from benchmark.tasks.paper import Guidance
-from benchmark.tasks.protocol import Draws, seed_of
+from benchmark.tasks.protocol import EvalPairs, seed_of
 from models.data.release import Release, open_release
 from suite.children import run_command
 from suite.errors import SuiteError
@@ -38,7 +38,7 @@ class Stage:
         spare: rows of real artistic faces outside of the real set.
     """
 
-    draws: Draws
+    draws: EvalPairs
     release: Release
     size: int
     answers: Release | None = None
@@ -196,7 +196,7 @@ def world_of(release: Release) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def paint_answers(release: Release, draws: Draws, world: str, folder: Path) -> Release:
+def paint_answers(release: Release, draws: EvalPairs, world: str, folder: Path) -> Release:
     """The painter's answers to a draw as a release, painted into `folder` unless they are there.
 
     Raises:

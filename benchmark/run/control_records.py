@@ -9,7 +9,7 @@ from benchmark.run.cell import Bench
 from benchmark.run.cell_records import feature_files, readable
 from benchmark.run.control_pictures import CONTROLS, Control, ControlGeneration, Stage, missing
 from benchmark.run.record import MEASURE_VERSION, MethodInfo, Record, write
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.controls import key_of
 from benchmark.tasks.paper import Cell, Guidance
 from models.training import parallel
@@ -27,7 +27,7 @@ def methods_size(records: Iterable[Record]) -> int:
 
 
 def control_records(
-    work: Work, bench: Callable[[], Bench], size: int, say: Callable[[str], None]
+    work: Reproduction, bench: Callable[[], Bench], size: int, say: Callable[[str], None]
 ) -> tuple[dict[str, Record], dict[str, str]]:
     """Records of every control that can be made here, by `key_of`, and why the others are missing."""
     found: dict[str, Record] = {}
@@ -57,7 +57,7 @@ def control_records(
     return found, absent
 
 
-def _inputs(work: Work, control: Control, size: int) -> str:
+def _inputs(work: Reproduction, control: Control, size: int) -> str:
     settings = work.settings.model_dump(exclude={"methods", "data_note", "cost_note", "batch"})
     what = {"version": MEASURE_VERSION, "control": control.name, "size": size, "manifest": work.open().digest}
     return digest(what | {"settings": settings, "features": feature_files(work)})

@@ -7,10 +7,10 @@ import numpy as np
 from benchmark.metrics.lpips import Diversity
 from benchmark.run.cell_features import Extractors, RealSet
 from benchmark.run.generate import read_rows
-from benchmark.tasks.protocol import Draws
+from benchmark.tasks.protocol import EvalPairs
 
 
-def controls(extractors: Extractors, real: RealSet, draws: Draws, groups: int = 20) -> dict[str, float]:
+def controls(extractors: Extractors, real: RealSet, draws: EvalPairs, groups: int = 20) -> dict[str, float]:
     """What to read beside the figures: diversity of real artistic faces and of noise."""
     return _diversity_controls(extractors.diversity, real, draws.styles, groups) if extractors.diversity else {}
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.tasks.paper import Guidance
-from benchmark.tasks.protocol import Draws
+from benchmark.tasks.protocol import EvalPairs
 from models.data.pictures import check_pictures, nearest_uint8
 from models.data.release import Release
 from models.method import Face, Method
@@ -81,7 +81,7 @@ class Generation:
     """
 
     def __init__(
-        self, method: Method, guidance: Guidance, draws: Draws, release: Release, batch: int, device: str = "cpu"
+        self, method: Method, guidance: Guidance, draws: EvalPairs, release: Release, batch: int, device: str = "cpu"
     ) -> None:
         if guidance not in method.modes:
             raise SuiteError(f"{method.name}: has no {guidance}-guided mode")

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from importlib import resources
 
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.settings import Step
 from models.data import MOST_CACHED_BYTES
 from suite.errors import SuiteError
@@ -35,19 +35,19 @@ def reads(step: Step) -> list[tuple[str, int]]:
     return []
 
 
-def picture_bytes(work: Work, steps: Iterable[Step]) -> tuple[int, str]:
+def picture_bytes(work: Reproduction, steps: Iterable[Step]) -> tuple[int, str]:
     """What the pictures of `steps` will still write below the cache folder, and how, in words."""
     wanted = sorted({read for step in steps for read in reads(step)})
-    total, told = 0, []
+    total, parts = 0, []
     for domain, side in wanted:
         count, size = _need(work, domain, side)
         total += size
         how = f"{size / 1e9:.3g} GB" if size else "nothing to write"
-        told.append(f"{count:,} {WORDS[domain]} at {side} px: {how}")
-    return total, "; ".join(told)
+        parts.append(f"{count:,} {WORDS[domain]} at {side} px: {how}")
+    return total, "; ".join(parts)
 
 
-def _need(work: Work, domain: str, side: int) -> tuple[int, int]:
+def _need(work: Reproduction, domain: str, side: int) -> tuple[int, int]:
     place = work.places[0 if domain == "photo" else 1]
     if place.exists():
         from models.data.prepared import disk_need

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmark.metrics.extractors import row_of
 from benchmark.run.picture_cache import picture_bytes
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.run.training import command_of, find_weights, trained
 from benchmark.tasks.paper import Cell, slug
 from benchmark.tasks.settings import MethodSettings, Step
@@ -27,7 +27,7 @@ class PlanStep:
     unmeasured: bool = False
 
 
-def plan(work: Work, wanted: Sequence[Cell]) -> list[PlanStep]:
+def plan(work: Reproduction, wanted: Sequence[Cell]) -> list[PlanStep]:
     """Every step of the reproduction with its state, before any work."""
     names = {slug(cell.method) for cell in wanted}
     steps = [_plan_data(work), *_plan_features(work), *_plan_starts(work, names), *_plan_pictures(work, names)]
@@ -43,7 +43,7 @@ def plan(work: Work, wanted: Sequence[Cell]) -> list[PlanStep]:
     return [*steps, PlanStep("generate and measure", state, detail, gpu_hours=hours, disk_gb=disk)]
 
 
-def _plan_data(work: Work) -> PlanStep:
+def _plan_data(work: Reproduction) -> PlanStep:
     faces, art = work.places
     if faces != art:
         try:
@@ -60,7 +60,7 @@ def _plan_data(work: Work) -> PlanStep:
     return PlanStep("data", "to do", what, disk_gb=paint.count * 2 * paint.size**2 * 2.5e-9)
 
 
-def _plan_features(work: Work) -> list[PlanStep]:
+def _plan_features(work: Reproduction) -> list[PlanStep]:
     others = [_plan_other(work, name) for name in work.settings.others]
     if work.settings.features == "lite0":
         return [_plan_file(work, "features", "lite0"), *others]
@@ -68,21 +68,21 @@ def _plan_features(work: Work) -> list[PlanStep]:
     return [_plan_file(work, "features", name) for name in [*sorted(needed), "alexnet"]] + others
 
 
-def _plan_other(work: Work, name: str) -> PlanStep:
+def _plan_other(work: Reproduction, name: str) -> PlanStep:
     row = row_of(name)
     if lacking := row.lacking():
         return PlanStep(f"features: {name}", "missing", f"{lacking}, or leave {name} out of --set others")
     return _plan_file(work, "features", row.weights)
 
 
-def _to_train(work: Work, names: set[str]) -> list[tuple[MethodSettings, Step]]:
+def _to_train(work: Reproduction, names: set[str]) -> list[tuple[MethodSettings, Step]]:
     entries = [
         entry for entry in work.settings.methods if slug(entry.name) in names and not find_weights(work, entry)[0]
     ]
     return [(entry, step) for entry in entries for step in entry.steps if not trained(work, step)]
 
 
-def _plan_pictures(work: Work, names: set[str]) -> list[PlanStep]:
+def _plan_pictures(work: Reproduction, names: set[str]) -> list[PlanStep]:
     """The copies of the pictures at the sizes that trainings read, shared by those of one size."""
     steps = [step for _, step in _to_train(work, names)]
     if not steps:
@@ -91,7 +91,7 @@ def _plan_pictures(work: Work, names: set[str]) -> list[PlanStep]:
     return [PlanStep("pictures at the trainings' sizes", "to do" if size else "have", detail, disk_gb=size / 1e9)]
 
 
-def _plan_starts(work: Work, names: set[str]) -> list[PlanStep]:
+def _plan_starts(work: Reproduction, names: set[str]) -> list[PlanStep]:
     """Published weights that the training commands still to run start from."""
     steps = _to_train(work, names)
     wanted = dict.fromkeys(name for _, step in steps for name in step.weights.values())
@@ -112,7 +112,7 @@ def _starts(entry: MethodSettings) -> Mapping[str, str]:
     return next((model.starts for model in models if model is not None), {})
 
 
-def _plan_file(work: Work, what: str, name: str) -> PlanStep:
+def _plan_file(work: Reproduction, what: str, name: str) -> PlanStep:
     from models.weights.download import cache_folder, find, is_another
     from models.weights.registry import entry
 
@@ -127,7 +127,7 @@ def _plan_file(work: Work, what: str, name: str) -> PlanStep:
     return PlanStep(f"{what}: {known.file}", state, fetch, disk_gb=0.5 if known.size == 0 else known.size / 1e9)
 
 
-def _plan_method(work: Work, entry: MethodSettings) -> list[PlanStep]:
+def _plan_method(work: Reproduction, entry: MethodSettings) -> list[PlanStep]:
     found, why = find_weights(work, entry)
     if found is not None:
         return [PlanStep(f"{entry.name}: weights", "have", str(found))]
@@ -156,7 +156,7 @@ def _plan_method(work: Work, entry: MethodSettings) -> list[PlanStep]:
     return out or [PlanStep(f"{entry.name}: weights", "missing", why)]
 
 
-def plan_text(work: Work, steps: Iterable[PlanStep]) -> str:
+def plan_text(work: Reproduction, steps: Iterable[PlanStep]) -> str:
     """A plan for people."""
     steps = list(steps)
     lines = [f"profile {work.profile}, work folder {work.folder}"]

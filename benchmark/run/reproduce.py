@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmark.metrics.extractors import check_installed
 from benchmark.run.cell_records import CellRecords
 from benchmark.run.record import Record
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.run.training import ensure_starts, ensure_weights
 from benchmark.tasks.paper import Cell, cells
 from suite.children import run_command
@@ -31,7 +31,7 @@ class Outcome:
     kept: int
 
 
-def reproduce(work: Work, wanted: Sequence[Cell], say: Callable[[str], None]) -> Outcome:
+def reproduce(work: Reproduction, wanted: Sequence[Cell], say: Callable[[str], None]) -> Outcome:
     """Data, training, generation, measurement; resumed cell by cell.
 
     Raises:
@@ -75,7 +75,7 @@ def reproduce(work: Work, wanted: Sequence[Cell], say: Callable[[str], None]) ->
 
 
 def _controls(
-    work: Work, cell_records: CellRecords, records: dict[str, Record], say: Callable[[str], None]
+    work: Reproduction, cell_records: CellRecords, records: dict[str, Record], say: Callable[[str], None]
 ) -> dict[str, str]:
     """Add the controls' records; returns why some are missing."""
     from benchmark.run.control_records import control_records, methods_size
@@ -85,7 +85,7 @@ def _controls(
     return absent
 
 
-def ensure_data(work: Work) -> None:
+def ensure_data(work: Reproduction) -> None:
     """Paint the profile's data unless it is there.
 
     Raises:
@@ -109,19 +109,19 @@ def ensure_data(work: Work) -> None:
         raise SuiteError(f"data: 'aahq portraits' failed: {words[-1][:300] if words else done.returncode}")
 
 
-def check_draws(work: Work) -> None:
+def check_draws(work: Reproduction) -> None:
     """Fail before hours of training where the release cannot serve the protocol.
 
     Raises:
         SuiteError: no release, a broken one, or too few pictures in its splits.
     """
-    from benchmark.tasks.protocol import draw
+    from benchmark.tasks.protocol import sample_pairs
 
     settings = work.settings
-    draw(work.open(), settings.faces, settings.styles, "check", settings.face_split, settings.style_split)
+    sample_pairs(work.open(), settings.faces, settings.styles, "check", settings.face_split, settings.style_split)
 
 
-def check_features(work: Work) -> None:
+def check_features(work: Reproduction) -> None:
     """Fail before hours of training where what measures cannot be opened.
 
     Raises:
@@ -135,7 +135,7 @@ def check_features(work: Work) -> None:
         model_file()
 
 
-def write_tables(work: Work, outcome: Outcome, numbers: Sequence[int]) -> list[str]:
+def write_tables(work: Reproduction, outcome: Outcome, numbers: Sequence[int]) -> list[str]:
     """Render the wanted tables in every format under `tables`; returns them as text."""
     from benchmark.report.tables import FORMATS, as_text, build
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Work:
+class Reproduction:
     """Where a reproduction lives.
 
     Attributes:

@@ -85,8 +85,8 @@ class Run:
             SuiteError: no run there.
         """
         try:
-            said = json.loads((folder / "run.json").read_text())
-            return cls(folder, str(said["name"]), dict(said["config"]))
+            run = json.loads((folder / "run.json").read_text())
+            return cls(folder, str(run["name"]), dict(run["config"]))
         except (OSError, ValueError, KeyError, TypeError):
             raise SuiteError(f"RUN {folder}: not a run's folder (no readable run.json)") from None
 

@@ -40,7 +40,7 @@ What = Literal["style", "identity"]
 
 
 @dataclass(frozen=True)
-class Lessons:
+class FactorDataset:
     """What the trunk says of painted portraits.
 
     Attributes:
@@ -54,7 +54,7 @@ class Lessons:
     family: np.ndarray
 
 
-def lessons_of(releases: Sequence[Release], trunk: Trunk, seed: int) -> Lessons:
+def lessons_of(releases: Sequence[Release], trunk: Trunk, seed: int) -> FactorDataset:
     """Every portrait of painted releases, seen twice.
 
     Raises:
@@ -81,7 +81,7 @@ def lessons_of(releases: Sequence[Release], trunk: Trunk, seed: int) -> Lessons:
                 said["style"][place].append(style.half())
                 said["identity"][place].append(identity.half())
     kinds = {name: number for number, name in enumerate(["natural", *sorted(set(names) - {"natural"})])}
-    return Lessons(
+    return FactorDataset(
         style=(torch.cat(said["style"][0]), torch.cat(said["style"][1])),
         identity=(torch.cat(said["identity"][0]), torch.cat(said["identity"][1])),
         labels={what: np.array(values) for what, values in labels.items()},
@@ -145,7 +145,7 @@ def contrast(vectors: Tensor, labels: Tensor) -> Tensor:
     return -each[right.any(1)].mean()
 
 
-def train(lessons: Lessons, steps: int, seed: int) -> Heads:
+def train(lessons: FactorDataset, steps: int, seed: int) -> Heads:
     """Both heads, trained for `steps` each. Deterministic for one thread count."""
     torch.manual_seed(seed)
     heads = Heads()
@@ -155,7 +155,7 @@ def train(lessons: Lessons, steps: int, seed: int) -> Heads:
     return heads.half().float().eval().requires_grad_(False)
 
 
-def _train_head(heads: Heads, what: What, lessons: Lessons, steps: int, rng: np.random.Generator) -> None:
+def _train_head(heads: Heads, what: What, lessons: FactorDataset, steps: int, rng: np.random.Generator) -> None:
     head = getattr(heads, what)
     inputs: tuple[Tensor, Tensor] = getattr(lessons, what)
     _standardise(head, inputs)
@@ -189,7 +189,7 @@ def _standardise(head: Any, inputs: tuple[Tensor, Tensor]) -> None:
     head.std.copy_(everything.std(over).view_as(head.std).clamp(min=1e-3))
 
 
-def _groups(lessons: Lessons, what: What) -> dict[int, np.ndarray]:
+def _groups(lessons: FactorDataset, what: What) -> dict[int, np.ndarray]:
     """Label -> rows, of labels with at least two; a natural style is no style."""
     found: dict[int, list[int]] = {}
     for row, label in enumerate(lessons.labels[what]):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.paper import slug
 from benchmark.tasks.settings import MethodSettings, Step
 from suite.children import run_command
@@ -36,13 +36,13 @@ def _goes_on(folder: Path, key: str) -> bool:
     return _command_in(folder / BEGUN) == key and bool(all_checkpoints(folder / "checkpoints"))
 
 
-def trained(work: Work, step: Step) -> bool:
+def trained(work: Reproduction, step: Step) -> bool:
     """Whether a training step has finished: its marker is written last and names the command that ran."""
     marker = work.run(step) / DONE
     return marker.is_file() and _command_in(marker) == _command_key(work, step)
 
 
-def _command_key(work: Work, step: Step) -> str:
+def _command_key(work: Reproduction, step: Step) -> str:
     faces, art = (_data_key(place) for place in work.places)
     started = {"weights": step.weights} if step.weights else {}
     return digest({"command": step.command, "data": art if faces == art else [faces, art]} | started)
@@ -54,7 +54,7 @@ def _data_key(place: Path) -> str:
     return sha256_file(manifest / "manifest.parquet") if manifest else str(place) if place.exists() else ""
 
 
-def find_weights(work: Work, entry: MethodSettings) -> tuple[Path | None, str]:
+def find_weights(work: Reproduction, entry: MethodSettings) -> tuple[Path | None, str]:
     """(weights, "") of a method, or (None, why there are none)."""
     for name, given in work.weights.items():
         if slug(name) == slug(entry.name):
@@ -74,7 +74,7 @@ def find_weights(work: Work, entry: MethodSettings) -> tuple[Path | None, str]:
     return None, f"not trained yet ({' '.join(command_of(work, last))})"
 
 
-def command_of(work: Work, step: Step) -> list[str]:
+def command_of(work: Reproduction, step: Step) -> list[str]:
     """The command line of a training step, every place filled in, as a person would type it."""
     faces, art = work.places
     places = {
@@ -115,7 +115,7 @@ def _refuse_foreign(folder: Path, step: Step) -> None:
         raise SuiteError(f"{folder}: holds {foreign[0]!r} that no training here wrote; move it elsewhere")
 
 
-def train_step(work: Work, step: Step) -> None:
+def train_step(work: Reproduction, step: Step) -> None:
     """Run one training command in a process of its own; its output goes to `log.txt` in its run's folder.
 
     Raises:
@@ -143,7 +143,7 @@ def train_step(work: Work, step: Step) -> None:
     write_json(folder / DONE, {"command": key, "seconds": round(time.perf_counter() - begun, 1)})
 
 
-def _fetch_published(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> None:
+def _fetch_published(work: Reproduction, entry: MethodSettings, say: Callable[[str], None]) -> None:
     """Fetch a method's published weights where that is allowed and possible; a refusal is said, and training follows."""
     from models.weights.download import obtain
     from models.weights.registry import entry as known
@@ -157,7 +157,7 @@ def _fetch_published(work: Work, entry: MethodSettings, say: Callable[[str], Non
         say(f"{entry.name}: {error}")
 
 
-def _found_or_fetched(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> tuple[Path | None, str]:
+def _found_or_fetched(work: Reproduction, entry: MethodSettings, say: Callable[[str], None]) -> tuple[Path | None, str]:
     found, why = find_weights(work, entry)
     if found is None and not any(slug(name) == slug(entry.name) for name in work.weights):
         _fetch_published(work, entry, say)
@@ -165,7 +165,7 @@ def _found_or_fetched(work: Work, entry: MethodSettings, say: Callable[[str], No
     return found, why
 
 
-def ensure_starts(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> None:
+def ensure_starts(work: Reproduction, entry: MethodSettings, say: Callable[[str], None]) -> None:
     """The published weights that a method's trainings start from, where it has to be trained.
 
     Raises:
@@ -177,7 +177,7 @@ def ensure_starts(work: Work, entry: MethodSettings, say: Callable[[str], None])
                 _obtain_starts(work, step)
 
 
-def _obtain_starts(work: Work, step: Step) -> None:
+def _obtain_starts(work: Reproduction, step: Step) -> None:
     if not step.weights:
         return
     from models.weights.download import is_another, obtain
@@ -189,7 +189,7 @@ def _obtain_starts(work: Work, step: Step) -> None:
             raise SuiteError(f"{place}: not {entry(name).what}; get {entry(name).file} from {entry(name).page}")
 
 
-def ensure_weights(work: Work, entry: MethodSettings, say: Callable[[str], None]) -> Path:
+def ensure_weights(work: Reproduction, entry: MethodSettings, say: Callable[[str], None]) -> Path:
     """A method's weights: found, fetched or trained now.
 
     Raises:

@@ -99,8 +99,8 @@ def scatter(group: Group, rows: Sequence[Row], x_column: Column, y_column: Colum
         if (span := _span(up, b)) is not None:
             taken.append((x - 4, span[1], x + 4, span[0]))
     for row, a, b, (x, y) in zip(rows, xs, ys, points):
-        said = _said(row, [(x_column, a), (y_column, b)])
-        parts.append(_mark(row, x, y, _span(across, a), _span(up, b), said))
+        title = _said(row, [(x_column, a), (y_column, b)])
+        parts.append(_mark(row, x, y, _span(across, a), _span(up, b), title))
     labels: list[Box] = []
     for row, a, b, point in zip(rows, xs, ys, points):
         text = row.method if row.indicator is None else f"i = {row.indicator}"
@@ -165,7 +165,7 @@ def _mark(
     y: float,
     across: tuple[float, float] | None,
     up: tuple[float, float] | None,
-    said: str,
+    title: str,
 ) -> Markup:
     kind = row.trust.replace(" ", "-")
     whiskers = Markup()
@@ -174,7 +174,7 @@ def _mark(
     if up is not None:
         whiskers += Markup('<path class="whisker" d="M{2} {0}V{1}M{3} {0}h8M{3} {1}h8"/>').format(*up, x, x - 4)
     dot = Markup('<circle class="dot" cx="{}" cy="{}" r="4.5"/>').format(x, y)
-    return Markup('<g class="mark {}"><title>{}</title>{}{}</g>').format(kind, said, whiskers, dot)
+    return Markup('<g class="mark {}"><title>{}</title>{}{}</g>').format(kind, title, whiskers, dot)
 
 
 def _span(axis: Scale, number: Number) -> tuple[float, float] | None:

@@ -17,7 +17,7 @@ from suite.files import digest
 _COLUMNS = ("id", "split", "domain", "sha256", "pixel_sha256", "cluster", "recipe", "factors")
 
 
-class Joined(Release):
+class PairedRelease(Release):
     """Artistic faces of a release and photographs of any local form.
 
     Photographs of a release keep their splits. A folder, zip or other plain form has none: its photographs serve as
@@ -66,7 +66,7 @@ def open_places(data: Path | None, faces: Path | None, art: Path | None) -> Rele
     return open_release(artistic) if photographs == artistic else join(artistic, photographs)
 
 
-def join(art: Path, faces: Path) -> Joined:
+def join(art: Path, faces: Path) -> PairedRelease:
     """Open the release `art` and the photographs `faces` (a release, folder, zip, tar shards or Parquet).
 
     Raises:
@@ -88,7 +88,7 @@ def join(art: Path, faces: Path) -> Joined:
             "give both at one size ('aahq build --size')"
         )
     whole = isinstance(photos, ReleasePictures)
-    return Joined(release, photos, _release_rows(faces) if whole else _plain_rows(photos, release.recipe), whole)
+    return PairedRelease(release, photos, _release_rows(faces) if whole else _plain_rows(photos, release.recipe), whole)
 
 
 def _release_rows(faces: Path) -> pd.DataFrame:
@@ -99,5 +99,12 @@ def _release_rows(faces: Path) -> pd.DataFrame:
 def _plain_rows(photos: Pictures, recipe: str) -> pd.DataFrame:
     """Rows for pictures that bring nothing but their names. FFHQ is aligned by the recipe that AAHQ took over."""
     rows = pd.DataFrame({"id": [f"photo:{name}" for name in photos.names]})
-    said = {"split": "test", "domain": "photo", "sha256": "", "pixel_sha256": "", "recipe": recipe, "factors": None}
-    return rows.assign(**said, cluster=rows["id"])[list(_COLUMNS)]
+    constants = {
+        "split": "test",
+        "domain": "photo",
+        "sha256": "",
+        "pixel_sha256": "",
+        "recipe": recipe,
+        "factors": None,
+    }
+    return rows.assign(**constants, cluster=rows["id"])[list(_COLUMNS)]

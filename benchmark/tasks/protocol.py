@@ -66,7 +66,7 @@ def seed_of(*parts: object) -> int:
 
 
 @dataclass(frozen=True)
-class Draws:
+class EvalPairs:
     """Which faces meet which styles.
 
     Attributes:
@@ -105,9 +105,9 @@ class Draws:
         return digest({"seed": self.seed, "faces": self.face_rows, "styles": self.style_rows})
 
 
-def draw(
+def sample_pairs(
     release: Release, faces: int, styles: int, seed: str, face_split: str = "test", style_split: str = "test"
-) -> Draws:
+) -> EvalPairs:
     """Draw `faces` photographs and `styles` references for each, from the release's splits.
 
     The order comes from hashes of the pictures' ids, so it depends on no library's random numbers and changes little
@@ -130,7 +130,7 @@ def draw(
         return tuple(sorted(rows, key=lambda row: (seed_of(seed, *salt, ids[row]), ids[row]))[:count])
 
     face_rows = first(photos, faces, "faces")
-    return Draws(seed, face_rows, tuple(first(art, styles, "styles", face) for face in range(faces)))
+    return EvalPairs(seed, face_rows, tuple(first(art, styles, "styles", face) for face in range(faces)))
 
 
 def pool(release: Release, split: str, domain: str) -> list[int]:

@@ -27,11 +27,11 @@ def convert(checkpoint: Path, out: Path, float16: bool, as_json: bool) -> None:
     """
     from models.weights.convert import convert as write
 
-    told = write(checkpoint, out, float16=float16)
+    summary = write(checkpoint, out, float16=float16)
     lines = [
         f"{name}: {part['network']}"
         + (f", {part['size']} px" if part.get("size") else "")
         + f", {part['keys']} tensors"
-        for name, part in told["parts"].items()
+        for name, part in summary["parts"].items()
     ]
-    emit(told, "\n".join([*lines, f"wrote {out}"]), as_json)
+    emit(summary, "\n".join([*lines, f"wrote {out}"]), as_json)

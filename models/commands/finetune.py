@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from models.training.blendgan import BlendGANTrainee
+from models.training.blendgan import BlendGANTraining
 from models.training.blendgan_weights import save
 from models.training.command import TrainOptions, resolve, train, training_options
 from models.training.finetune import FinetuneSettings, one_picture, start_from
 from models.training.run_folder import read_config
-from models.training.trainee import Trainee
+from models.training.training_module import TrainingModule
 
 
 @click.command(short_help="Learn one picture's style.")
@@ -31,9 +31,9 @@ def command(options: TrainOptions, style: Path, start: Path) -> None:
     base = {**read_config(start), "start": str(start), "stylegan2": ""}
     settings = resolve(options, FinetuneSettings, "models", "finetune", base)
 
-    def finish(folder: Path, trainee: Trainee) -> dict[str, Any]:
-        assert isinstance(trainee, BlendGANTrainee)
-        return {"weights": str(save(trainee.networks, folder, {"training": settings.model_dump()}))}
+    def finish(folder: Path, module: TrainingModule) -> dict[str, Any]:
+        assert isinstance(module, BlendGANTraining)
+        return {"weights": str(save(module.networks, folder, {"training": settings.model_dump()}))}
 
     reference = {"art": one_picture(style, settings.size)}
     train("blendgan finetune", options, settings, start_from, period=settings.r1_every, at_end=finish, given=reference)

@@ -54,7 +54,7 @@ def interpolate(
 
     from models.data.pictures import picture_files, read_picture, to_uint8
     from models.inference.animation import check_target, write_frames
-    from models.inference.stylise import strength_to_blend
+    from models.inference.stylize import strength_to_blend
     from models.rng import seeded_normal
     from suite.progress import progress
 

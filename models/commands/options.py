@@ -74,7 +74,7 @@ class BlendOptions:
 
     def resolve(self, n_latent: int) -> tuple[int, float]:
         """(i, theta) of Eq. 5; without any option the published scripts' i = 6 of 18, scaled to the generator."""
-        from models.inference.stylise import strength_to_blend
+        from models.inference.stylize import strength_to_blend
 
         if self.strength is not None:
             if self.indicator is not None or self.theta is not None:

@@ -83,5 +83,5 @@ def sample(
                 tiles.append(Tile(Image.fromarray(to_uint8(one)), f"seed {seed}"))
     note = f"weights: {model.origin['weights']}; " + ", ".join(f"{k} {v}" for k, v in text.items() if k != "weights")
     save_png(out / "sheet.png", draw_sheet([tiles[at : at + 8] for at in range(0, len(tiles), 8)], note))
-    told = {"files": files, "sheet": str(out / "sheet.png"), **model.origin, **text}
-    emit(told, f"{len(files)} faces and sheet.png in {out}; weights: {model.origin['weights']}", as_json)
+    summary = {"files": files, "sheet": str(out / "sheet.png"), **model.origin, **text}
+    emit(summary, f"{len(files)} faces and sheet.png in {out}; weights: {model.origin['weights']}", as_json)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from models.inference.pretrained import Pretrained
     from models.inference.sheets import Tile
-    from models.inference.stylise import Inverter, Settings, Style, Stylised
+    from models.inference.stylize import Inverter, Settings, Style, Stylised
     from models.networks.psp import PSPEncoder
 
 
@@ -71,7 +71,7 @@ def stylize(
     """
     from models.data.pictures import picture_files
     from models.inference.sheets import SheetFiles
-    from models.inference.stylise import Settings, Stylist, read_styles
+    from models.inference.stylize import Settings, Stylist, read_styles
     from suite.progress import progress
 
     if paste_back and aligned:
@@ -106,11 +106,11 @@ def stylize(
         raise SuiteError(
             f"stylize: {len(failures)} of {count + len(failures)} faces could not be used" if count else failures[0]
         ) from None
-    told = {"faces": done, "i": i, "theta": theta, **model.origin}
+    summary = {"faces": done, "i": i, "theta": theta, **model.origin}
     text = (
         f"{count} faces in {len(known)} styles, {len(sheets.files)} sheets in {out}; weights: {model.origin['weights']}"
     )
-    emit(told, text, as_json)
+    emit(summary, text, as_json)
 
 
 def _inversion(

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from models.training.blendgan import BlendGANTrainee
+from models.training.blendgan import BlendGANTraining
 from models.training.blendgan_settings import BlendGANSettings
 from models.training.blendgan_weights import save
 from models.training.command import TrainOptions, resolve, train, training_options
-from models.training.trainee import Trainee
+from models.training.training_module import TrainingModule
 
 
 @click.command(short_help="Train the generator.")
@@ -33,8 +33,8 @@ def command(options: TrainOptions, encoder: str | None) -> None:
     if encoder:
         settings = settings.model_copy(update={"encoder": encoder})
 
-    def finish(folder: Path, trainee: Trainee) -> dict[str, Any]:
-        assert isinstance(trainee, BlendGANTrainee)
-        return {"weights": str(save(trainee.networks, folder, {"training": settings.model_dump()}))}
+    def finish(folder: Path, module: TrainingModule) -> dict[str, Any]:
+        assert isinstance(module, BlendGANTraining)
+        return {"weights": str(save(module.networks, folder, {"training": settings.model_dump()}))}
 
-    train("blendgan", options, settings, BlendGANTrainee, period=settings.r1_every, at_end=finish)
+    train("blendgan", options, settings, BlendGANTraining, period=settings.r1_every, at_end=finish)

@@ -9,8 +9,8 @@ import click
 
 from models.data.prepared import prepare
 from models.training.command import TrainOptions, resolve, train, training_options
-from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee, retrieval, save, whiten
-from models.training.trainee import Trainee
+from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTraining, retrieval, save, whiten
+from models.training.training_module import TrainingModule
 from suite.errors import SuiteError
 
 
@@ -28,18 +28,18 @@ def command(options: TrainOptions) -> None:
     """
     settings = resolve(options, StyleEncoderSettings, "models", "encoder")
 
-    def finish(folder: Path, trainee: Trainee) -> dict[str, Any]:
-        assert isinstance(trainee, StyleEncoderTrainee)
-        encoder = trainee.encoder.eval()
+    def finish(folder: Path, module: TrainingModule) -> dict[str, Any]:
+        assert isinstance(module, StyleEncoderTraining)
+        encoder = module.encoder.eval()
         if settings.whiten:
             source = options.data or options.art or ""
-            whiten(encoder, prepare(source, settings.size, "art", workers=options.workers), trainee.device)
+            whiten(encoder, prepare(source, settings.size, "art", workers=options.workers), module.device)
         summary: dict[str, Any] = {"weights": str(save(encoder, folder, {"training": settings.model_dump()}))}
         try:
             held_out = prepare(options.data or options.art or "", settings.size, "art", "val", workers=options.workers)
         except SuiteError:
             # A plain folder has no splits: there is nothing held out to measure on, and the summary lacks the figures.
             return summary
-        return summary | retrieval(encoder, held_out, trainee.device)
+        return summary | retrieval(encoder, held_out, module.device)
 
-    train("style encoder", options, settings, StyleEncoderTrainee, at_end=finish)
+    train("style encoder", options, settings, StyleEncoderTraining, at_end=finish)

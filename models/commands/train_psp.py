@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from models.training.command import TrainOptions, resolve, train, training_options
-from models.training.psp import PSPSettings, PSPTrainee, save
-from models.training.trainee import Trainee
+from models.training.psp import PSPSettings, PSPTraining, save
+from models.training.training_module import TrainingModule
 
 
 @click.command(short_help="Train the pSp encoder.")
@@ -24,8 +24,8 @@ def command(options: TrainOptions, generator: str) -> None:
     """
     settings = resolve(options, PSPSettings, "models", "psp", {"generator": generator})
 
-    def finish(folder: Path, trainee: Trainee) -> dict[str, Any]:
-        assert isinstance(trainee, PSPTrainee)
-        return {"weights": str(save(trainee, folder, {"training": settings.model_dump()}))}
+    def finish(folder: Path, module: TrainingModule) -> dict[str, Any]:
+        assert isinstance(module, PSPTraining)
+        return {"weights": str(save(module, folder, {"training": settings.model_dump()}))}
 
-    train("psp", options, settings, PSPTrainee, at_end=finish)
+    train("psp", options, settings, PSPTraining, at_end=finish)

@@ -164,12 +164,17 @@ class UniqueNames:
         return new
 
 
+# What a photograph's darkest tone stays below, in [0, 1].
+BLACK = 0.02
+
+
 def check_pictures(pictures: Tensor, name: str, expect_dark: bool = False) -> Tensor:
     """Return `pictures` if they are (N, 3, H, W) float in [-1, 1]: the one check of a range.
 
+    A picture whose darkest tone is mid-grey exactly is taken for one in [0, 1] with black in it; a pale sketch passes.
+
     Args:
-        expect_dark: among many pictures some tone must be darker than mid-grey, so none means [0, 1]. Not for what a person
-            gives, which may be one pale sketch.
+        expect_dark: among these many pictures some tone must be darker than mid-grey, so none means [0, 1].
 
     Raises:
         SuiteError: another shape, uint8, [0, 255], or [0, 1] where [-1, 1] is due; names what was given.
@@ -184,6 +189,6 @@ def check_pictures(pictures: Tensor, name: str, expect_dark: bool = False) -> Te
     low, high = (float(value) for value in torch.aminmax(pictures.detach()))
     if not (low >= -1.01 and high <= 1.01):  # bicubic resizing goes a little over
         raise SuiteError(f"{name}: values from {low:.3g} to {high:.3g}; expected [-1, 1]")
-    if expect_dark and low >= 0 and high > 0:
+    if 0 <= low < (1 if expect_dark else BLACK) and high > 0:
         raise SuiteError(f"{name}: values from {low:.3g} to {high:.3g} look like [0, 1]; expected [-1, 1] (2 x - 1)")
     return pictures

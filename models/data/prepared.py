@@ -36,7 +36,7 @@ class Pixels(Protocol):
     def __getitem__(self, rows: np.ndarray) -> np.ndarray: ...
 
 
-class DecodedWhenAsked:
+class LazyImages:
     """Pixels of a set too large to cache: rows are decoded in threads; a broken picture's place is taken by the next."""
 
     def __init__(self, pictures: Pictures, size: int, workers: int) -> None:
@@ -62,7 +62,7 @@ class DecodedWhenAsked:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class ImageArray:
     """Pictures ready for training.
 
     Attributes:
@@ -173,7 +173,7 @@ def prepare(
     cache: Path | None = None,
     workers: int = 2,
     most_cached: float = MOST_CACHED_BYTES,
-) -> Prepared:
+) -> ImageArray:
     """Open any local picture set and bring it to `size` x `size`, once: a second call maps the cached pixels.
 
     A picture that is not square is cropped about its centre. A few broken pictures (up to 2 %) are named and left out.
@@ -188,8 +188,8 @@ def prepare(
         pictures = plan.pictures
         if plan.copied is not None and isinstance(pictures, ParquetPictures):
             pictures = unpacked.out_of_order(pictures, plan.copied, str(path))
-        lazy = DecodedWhenAsked(pictures, size, workers)
-        return Prepared(
+        lazy = LazyImages(pictures, size, workers)
+        return ImageArray(
             lazy, pictures.labels, lazy.broken, plan.key, ["pictures are decoded while training, not cached"]
         )
     if not (plan.place / "index.json").is_file():
@@ -257,7 +257,7 @@ def squared(rgb: np.ndarray, size: int) -> np.ndarray:
     return rgb if side == size else np.asarray(Image.fromarray(rgb).resize((size, size), Image.Resampling.LANCZOS))
 
 
-def _opened(place: Path, pictures: Pictures, key: str) -> Prepared:
+def _opened(place: Path, pictures: Pictures, key: str) -> ImageArray:
     import json
 
     index: dict[str, Any] = json.loads((place / "index.json").read_text())
@@ -269,4 +269,4 @@ def _opened(place: Path, pictures: Pictures, key: str) -> Prepared:
         notes.append(f"{index['cropped']} pictures were not square and were cropped about their centre")
     if index["enlarged"]:
         notes.append(f"{index['enlarged']} pictures were smaller than {pixels.shape[1]} px and were enlarged")
-    return Prepared(pixels, labels, index["broken"], key, notes)
+    return ImageArray(pixels, labels, index["broken"], key, notes)

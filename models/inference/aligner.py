@@ -92,8 +92,8 @@ class Aligner:
         if not line:
             process.wait()
             self._told.seek(0)
-            told = self._told.read().strip().rpartition("\n")[2]
-            raise SuiteError(f"face alignment stopped: {told or 'no message'}")
+            message = self._told.read().strip().rpartition("\n")[2]
+            raise SuiteError(f"face alignment stopped: {message or 'no message'}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise SuiteError(answer["error"])

@@ -91,7 +91,7 @@ def load_blendgan(weights: Path | None, *, offline: bool = False, device: str = 
     generator = BlendGAN(known["size"], known["style_dim"], known["n_mlp"], widths, code)
     alone = {key: value for key, value in state.items() if not key.startswith("embedder.")}
     load_state(generator, alone, path.name)
-    generator.heed(checkpoint.facts)
+    generator.load_metadata(checkpoint.facts)
     origin = {"weights": path.name, "sha256": sha256_file(path) if path.is_file() else "", "trained": True}
     return _ready(generator, encoder, checkpoint.latent_avg, checkpoint.truncation, origin, device)
 

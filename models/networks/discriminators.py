@@ -118,7 +118,7 @@ class _Trunk(nn.Module):
                 # Before a residual sum the gain has its 1 / sqrt 2, and the limit has it too.
                 layer.clamp = None if limit is None else limit * layer.gain / ROOT_2
 
-    def heed(self, facts: Mapping[str, Any]) -> None:
+    def load_metadata(self, facts: Mapping[str, Any]) -> None:
         """Take from a checkpoint's facts what the weights do not tell."""
         self.conv_clamp = facts.get("d_conv_clamp")
         self.stddev_group = facts.get("d_stddev_group", STDDEV_GROUP)

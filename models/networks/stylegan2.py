@@ -99,7 +99,7 @@ class Generator(nn.Module):
             if isinstance(layer, (StyledConv, ToRGB)):
                 layer.clamp = limit
 
-    def heed(self, facts: Mapping[str, Any]) -> None:
+    def load_metadata(self, facts: Mapping[str, Any]) -> None:
         """Take from a checkpoint's facts what the weights do not tell."""
         self.conv_clamp = facts.get("conv_clamp")
 

@@ -87,11 +87,11 @@ def _band(
     """
     conv_up, conv, to_rgb = layers
     height = 2 * x.shape[2]
-    seen = slice(max(band.start - 1, 0), min(band.stop + 1, height))  # by the 3x3 convolution
-    below = slice(max((seen.start - 3) // 2, 0), (seen.stop + 4) // 2)  # by the enlarging one and its blur
+    needed = slice(max(band.start - 1, 0), min(band.stop + 1, height))  # by the 3x3 convolution
+    below = slice(max((needed.start - 3) // 2, 0), (needed.stop + 4) // 2)  # by the enlarging one and its blur
     y = convolve(x[:, :, below], taps[0], 1, Resampling(2, 1, conv_up.conv.blur_kernel))
-    y = conv_up.finish(_rows(y, seen, 2 * below.start), noises[0][:, :, seen])
-    y = conv.finish(_rows(convolve(y, taps[1], 1), band, seen.start), noises[1][:, :, band])
+    y = conv_up.finish(_rows(y, needed, 2 * below.start), noises[0][:, :, needed])
+    y = conv.finish(_rows(convolve(y, taps[1], 1), band, needed.start), noises[1][:, :, band])
     colours = to_rgb.finish(convolve(y, taps[2], 1))
     if to_rgb.upsample is not None:
         near = slice(max(band.start // 2 - 2, 0), band.stop // 2 + 2)

@@ -27,7 +27,7 @@ class VGG19Trunk(nn.Module):
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         rows = [[width] * count + ["M"] for width, count in zip(widths, CONVOLUTIONS, strict=True)]
-        self.vgg_layers = make_layers([layer for row in rows for layer in row])
+        self.vgg_layers: nn.Sequential = make_layers([layer for row in rows for layer in row])
         # Channels last is what CPUs and tensor cores convolve fastest; loading a checkpoint keeps it.
         self.to(memory_format=torch.channels_last)
 

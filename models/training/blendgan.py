@@ -31,12 +31,12 @@ from models.training.style_latent import (
     projection_d,
     projection_g,
 )
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 from models.training.warmup import FaceEncoder, disturbed, reconstruction, standardised
 from suite.errors import SuiteError
 
 
-class BlendGANTrainee:
+class BlendGANTraining:
     """One step: the three discriminators together, R1, the generator against all three, path length, the average.
 
     The generator's pictures of a step serve both games: they are drawn once, shown detached to the discriminators, and
@@ -67,20 +67,20 @@ class BlendGANTrainee:
         g = BlendGAN(settings.size, settings.style_dim, settings.n_mlp, table, code)
         nn.init.constant_(g.add_weight, 1 - settings.blend_start)
         nets: dict[str, nn.Module] = {"g": g}
-        self.games: dict[str, float] = {}
+        self.loss_weights: dict[str, float] = {}
         self.judge: ProjectionDiscriminator | None = None
         if settings.face_weight:
             nets["d_face"] = Discriminator(settings.size, table)
-            self.games["d_face"] = settings.face_weight
+            self.loss_weights["d_face"] = settings.face_weight
         self.on_pairs = settings.style_latent_game == "projection" and settings.style_latent_weight > 0
         if settings.style_weight:
-            self.games["d_style"] = settings.style_weight
+            self.loss_weights["d_style"] = settings.style_weight
             if not self.on_pairs:
                 nets["d_style"] = Discriminator(settings.size, table)
         if settings.style_latent_weight:
             self.judge = ProjectionDiscriminator(settings.size, code, table)
             nets["d_style_latent"] = self.judge
-            self.games["d_style_latent"] = settings.style_latent_weight
+            self.loss_weights["d_style_latent"] = settings.style_latent_weight
         if self.on_pairs and encoder is None:
             raise SuiteError("--set style_latent_game=projection: real pairs need --set encoder=")
         if settings.stylegan2 and device.type != "meta":
@@ -93,7 +93,7 @@ class BlendGANTrainee:
         self.networks = nets
         self.constant = frozenset({"style_encoder"} & nets.keys())
         self.g = g
-        self.discriminators = [nets[name] for name in self.games if name in nets]
+        self.discriminators = [nets[name] for name in self.loss_weights if name in nets]
         for network in self.discriminators:
             network.shared = True  # type: ignore[assignment]
         self.trained = [g, *self.discriminators]
@@ -101,7 +101,7 @@ class BlendGANTrainee:
             nets["warmup_encoder"] = FaceEncoder(settings.size, settings.style_dim).to(device)
         self.optimizers = self._optimizers()
         queue = torch.randn(settings.queue, code, device=device)
-        self.memory: dict[str, Any] = {
+        self.state: dict[str, Any] = {
             "queue": queue,
             "queued": 0,
             "path_mean": torch.zeros((), device=device),
@@ -110,7 +110,7 @@ class BlendGANTrainee:
         self.remembers = True  # whether a step's codes enter the queue
         share = settings.share(parallel.world())
         self.styled = bool(settings.style_weight or settings.style_latent_weight)
-        self.wants = {"photo": share, "art": share} if self.styled else {"photo": share}
+        self.batch_sizes = {"photo": share, "art": share} if self.styled else {"photo": share}
 
     def _load_encoder(self) -> StyleEncoder | None:
         return load_encoder(self.settings.encoder, self.device) if self.settings.encoder else None
@@ -159,23 +159,23 @@ class BlendGANTrainee:
         kept = fake(slice(0, count)) if keep_graph else None
 
         plans = {name: plan(draws, name, count, self.device) for name in ("real", "fake")}
-        said = self._discriminate(batch, fake, kept, styles, plans)
+        stats = self._discriminate(batch, fake, kept, styles, plans)
         if settings.r1_gamma and draws.step % settings.r1_every == 0:
-            said["r1"] = self._regularise(batch)
+            stats["r1"] = self._regularise(batch)
 
         def g_loss(part: slice) -> Tensor:
             return self._g_loss(kept or fake(part), styles[part], plans["fake"][part])
 
-        with updates.only(self.g, among=self.trained):
-            said["g_loss"] = updates.accumulate(count, settings.micro_batch, g_loss)
-            updates.apply(self.optimizers["g"])
+        with updates.requires_grad_only(self.g, among=self.trained):
+            stats["g_loss"] = updates.accumulate(count, settings.micro_batch, g_loss)
+            updates.optimizer_step(self.optimizers["g"])
             if settings.path_weight and draws.step % settings.path_every == 0:
-                said |= self._path(z, z2, mix, noise, draws)
+                stats |= self._path(z, z2, mix, noise, draws)
         self.g.clamp_blend()
         updates.update_ema(self.networks["g_ema"], self.g, settings.ema_decay)
         if self.styled and self.remembers:
             self._remember(styles.own if self.on_pairs else styles.positive)
-        return said
+        return stats
 
     def _warm_up(self, batch: Batch, styles: Styles, normal: Tensor, noise: list[Tensor]) -> dict[str, Tensor]:
         """One step of reconstruction: photographs as natural faces, works of art in their own styles."""
@@ -196,7 +196,7 @@ class BlendGANTrainee:
             return reconstruction(made, pictures)
 
         value = updates.accumulate(count, self.settings.micro_batch, loss)
-        updates.apply(self.optimizers["warmup"])
+        updates.optimizer_step(self.optimizers["warmup"])
         self.g.clamp_blend()
         updates.update_ema(self.networks["g_ema"], self.g, self.settings.ema_decay)
         if self.styled and self.remembers:
@@ -216,14 +216,14 @@ class BlendGANTrainee:
 
     def _negatives(self, draws: StepRNG, count: int) -> Tensor:
         """z_s- (N, code) from the queue of earlier codes; before any is queued, N(0, I)."""
-        filled = min(self.memory["queued"], self.settings.queue) or self.settings.queue
-        return self.memory["queue"][draws.integers("negative", count, filled, self.device)]
+        filled = min(self.state["queued"], self.settings.queue) or self.settings.queue
+        return self.state["queue"][draws.integers("negative", count, filled, self.device)]
 
     def _remember(self, positive: Tensor) -> None:
         everyone = parallel.gather(positive)[-self.settings.queue :]
-        at = (self.memory["queued"] + torch.arange(len(everyone), device=self.device)) % self.settings.queue
-        self.memory["queue"][at] = everyone
-        self.memory["queued"] += len(everyone)
+        at = (self.state["queued"] + torch.arange(len(everyone), device=self.device)) % self.settings.queue
+        self.state["queue"][at] = everyone
+        self.state["queued"] += len(everyone)
 
     def _fakes(
         self, z: Tensor, z2: Tensor, mix: int | None, styles: Tensor, noise: list[Tensor], part: slice
@@ -252,7 +252,7 @@ class BlendGANTrainee:
         """One update of all discriminators (Eq. 6-8, their halves)."""
         settings, nets, half = self.settings, self.networks, self.half
         photo, art = batch.images["photo"], batch.images.get("art", torch.empty(0))
-        said: dict[str, list[Tensor]] = {}
+        stats: dict[str, list[Tensor]] = {}
 
         def loss(part: slice) -> Tensor:
             with torch.no_grad():
@@ -262,42 +262,42 @@ class BlendGANTrainee:
             if "d_face" in nets:  # Eq. 6
                 real = nets["d_face"](self._augmented(photo[part], plans["real"][part]), half)
                 losses["d_face"] = d_logistic(real, nets["d_face"](natural, half))
-                said.setdefault("d_face_real_sign", []).append(real.detach().sign().mean())
+                stats.setdefault("d_face_real_sign", []).append(real.detach().sign().mean())
             if "d_style" in nets:  # Eq. 7
                 real = nets["d_style"](self._augmented(art[part], plans["real"][part]), half)
                 losses["d_style"] = d_logistic(real, nets["d_style"](stylised, half))
-                said.setdefault("d_style_real_sign", []).append(real.detach().sign().mean())
+                stats.setdefault("d_style_real_sign", []).append(real.detach().sign().mean())
             if self.judge is not None and not self.on_pairs:  # Eq. 8
                 losses["d_style_latent"] = consistency_d(self.judge, self.judge.hidden(stylised, half), styles[part])
             if self.judge is not None and self.on_pairs:
                 works = self._augmented(art[part], plans["real"][part])
                 real, generated = (self.judge.hidden(pictures, half) for pictures in (works, stylised))
                 losses["d_style_latent"] = projection_d(self.judge, real, generated, styles[part])
-                if "d_style" in self.games:
+                if "d_style" in self.loss_weights:
                     alone = self.judge.l_out(real)
                     losses["d_style"] = d_logistic(alone, self.judge.l_out(generated))
-                    said.setdefault("d_style_real_sign", []).append(alone.detach().sign().mean())
+                    stats.setdefault("d_style_real_sign", []).append(alone.detach().sign().mean())
             for name, value in losses.items():
-                said.setdefault(f"{name}_loss", []).append(value.detach())
+                stats.setdefault(f"{name}_loss", []).append(value.detach())
             return sum(
-                (self.games[name] * value for name, value in losses.items()), torch.zeros((), device=self.device)
+                (self.loss_weights[name] * value for name, value in losses.items()), torch.zeros((), device=self.device)
             )
 
         if not self.discriminators:
             return {}
-        with updates.only(*self.discriminators, among=self.trained):
+        with updates.requires_grad_only(*self.discriminators, among=self.trained):
             updates.accumulate(len(photo), settings.micro_batch, loss)
-            updates.apply(self.optimizers["d"])
-        means = {name: torch.stack(values).mean() for name, values in said.items()}
+            updates.optimizer_step(self.optimizers["d"])
+        means = {name: torch.stack(values).mean() for name, values in stats.items()}
         signs = [value for name, value in means.items() if name.endswith("_real_sign")]
         if settings.augment == "ada" and signs:
             sign = parallel.mean(torch.stack(signs).mean())
-            self.memory["p"] = adapted(self.memory["p"], sign, len(photo) * parallel.world())
-            means["augment_p"] = torch.tensor(self.memory["p"])
+            self.state["p"] = adapted(self.state["p"], sign, len(photo) * parallel.world())
+            means["augment_p"] = torch.tensor(self.state["p"])
         return means
 
     def _augmented(self, images: Tensor, rows: Tensor) -> Tensor:
-        return augment(images, self.memory["p"], rows) if len(images) else images
+        return augment(images, self.state["p"], rows) if len(images) else images
 
     def _regularise(self, batch: Batch) -> Tensor:
         """Lazy R1 on the image discriminators, an update of its own."""
@@ -316,9 +316,9 @@ class BlendGANTrainee:
                 total = total + r1(self.judge(real.requires_grad_(True), own, self.half), real)
             return weight * total
 
-        with updates.only(*self.discriminators, among=self.trained):
+        with updates.requires_grad_only(*self.discriminators, among=self.trained):
             value = updates.accumulate(len(batch.images["photo"]), settings.micro_batch, loss)
-            updates.apply(self.optimizers["d"])
+            updates.optimizer_step(self.optimizers["d"])
         return value / weight
 
     def _g_loss(self, pair: tuple[Tensor, Tensor], styles: Styles, augmentation: Tensor) -> Tensor:
@@ -327,17 +327,17 @@ class BlendGANTrainee:
         natural, stylised = (self._augmented(picture, augmentation) for picture in pair)
         total = torch.zeros((), device=self.device)
         if "d_face" in nets:
-            total = total + self.games["d_face"] * g_nonsaturating(nets["d_face"](natural, half))
+            total = total + self.loss_weights["d_face"] * g_nonsaturating(nets["d_face"](natural, half))
         if "d_style" in nets:
-            total = total + self.games["d_style"] * g_nonsaturating(nets["d_style"](stylised, half))
+            total = total + self.loss_weights["d_style"] * g_nonsaturating(nets["d_style"](stylised, half))
         if self.judge is not None:
             h = self.judge.hidden(stylised, half)
             if self.on_pairs:
                 value = projection_g(self.judge, h, styles)
-                total = total + self.games.get("d_style", 0.0) * g_nonsaturating(self.judge.l_out(h))
+                total = total + self.loss_weights.get("d_style", 0.0) * g_nonsaturating(self.judge.l_out(h))
             else:
                 value = consistency_g(self.judge, h, styles, self.settings.sees_negative)
-            total = total + self.games["d_style_latent"] * value
+            total = total + self.loss_weights["d_style_latent"] * value
         return total
 
     def _path(self, z: Tensor, z2: Tensor, mix: int | None, noise: list[Tensor], draws: StepRNG) -> dict[str, Tensor]:
@@ -365,12 +365,12 @@ class BlendGANTrainee:
             own[part] = lengths_of(part).detach() if kept is None else kept.detach()
         own.requires_grad_(True)
         everyone = parallel.gather(own)[:count]
-        penalty, self.memory["path_mean"] = path_penalty(everyone, self.memory["path_mean"])
+        penalty, self.state["path_mean"] = path_penalty(everyone, self.state["path_mean"])
         (weights,) = torch.autograd.grad(settings.path_weight * settings.path_every * penalty, own)
         for part in parts:
             # Every rank has the whole penalty, so `weights` holds it once a rank; the update averages over ranks.
             (weights[part] @ (lengths_of(part) if kept is None else kept)).backward()
-        updates.apply(self.optimizers["g"])
+        updates.optimizer_step(self.optimizers["g"])
         return {"path_penalty": penalty.detach(), "path_length": everyone.detach().mean()}
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from models.training import rng
-from models.training.trainee import Trainee
+from models.training.training_module import TrainingModule
 from models.weights.loading import check_finite
 from models.weights.writing import write_tensors, write_torch
 from suite.errors import SuiteError
@@ -25,7 +25,9 @@ STATE = "state.json"
 OTHER = "optimizers.pt"
 
 
-def save(folder: Path, trainee: Trainee, step: int, config: dict[str, Any], keep: int, roll_backs: int = 0) -> Path:
+def save(
+    folder: Path, module: TrainingModule, step: int, config: dict[str, Any], keep: int, roll_backs: int = 0
+) -> Path:
     """Write `folder/step-<n>/` (weights as safetensors, the rest beside them) and drop all but the newest `keep`.
 
     The checkpoint appears under its name only when every byte of it is on disk.
@@ -44,15 +46,15 @@ def save(folder: Path, trainee: Trainee, step: int, config: dict[str, Any], keep
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
     before = all_checkpoints(folder)
     try:
-        for name, network in trainee.networks.items():
+        for name, network in module.networks.items():
             file = f"{name}.safetensors"
-            if not (name in trainee.constant and before and _linked(before[-1] / file, part / file)):
+            if not (name in module.constant and before and _linked(before[-1] / file, part / file)):
                 write_tensors(part / file, network.state_dict())
-        optimizers = {name: optimizer.state_dict() for name, optimizer in trainee.optimizers.items()}
+        optimizers = {name: optimizer.state_dict() for name, optimizer in module.optimizers.items()}
         write_torch(
-            part / OTHER, {"optimizers": optimizers, "memory": trainee.memory, "torch_rng": torch.get_rng_state()}
+            part / OTHER, {"optimizers": optimizers, "memory": module.state, "torch_rng": torch.get_rng_state()}
         )
-        state = {"step": step, "config": config, "networks": sorted(trainee.networks)}
+        state = {"step": step, "config": config, "networks": sorted(module.networks)}
         write_json(part / STATE, state | {"rng": rng.SCHEME, "roll_backs": roll_backs})
         if target.exists():
             shutil.rmtree(target)
@@ -78,8 +80,8 @@ def all_checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step-*") if (path / STATE).is_file())
 
 
-def load(checkpoint: Path, trainee: Trainee, config: dict[str, Any]) -> tuple[int, int]:
-    """Restore `trainee` from `checkpoint`.
+def load(checkpoint: Path, module: TrainingModule, config: dict[str, Any]) -> tuple[int, int]:
+    """Restore `module` from `checkpoint`.
 
     Returns:
         The number of steps done, and how often the run had been rolled back.
@@ -98,14 +100,14 @@ def load(checkpoint: Path, trainee: Trainee, config: dict[str, Any]) -> tuple[in
     changed = differences(state["config"], config)
     if changed:
         raise SuiteError(f"--resume {checkpoint}: other configuration: {'; '.join(changed)}")
-    device = next(iter(trainee.networks.values())).parameters().__next__().device
-    for name, network in trainee.networks.items():
+    device = next(iter(module.networks.values())).parameters().__next__().device
+    for name, network in module.networks.items():
         load_network(checkpoint, name, network)
     other = _other(checkpoint, device)
-    for name, optimizer in trainee.optimizers.items():
+    for name, optimizer in module.optimizers.items():
         optimizer.load_state_dict(other["optimizers"][name])
-    trainee.memory.clear()
-    trainee.memory.update(other["memory"])
+    module.state.clear()
+    module.state.update(other["memory"])
     torch.set_rng_state(other["torch_rng"].cpu())
     return int(state["step"]), int(state["roll_backs"])
 
@@ -127,7 +129,7 @@ def load_network(checkpoint: Path, name: str, network: torch.nn.Module) -> None:
 
 
 def load_memory(checkpoint: Path, device: torch.device) -> dict[str, Any]:
-    """What a trainee remembered beside its networks and optimisers."""
+    """What a module remembered beside its networks and optimisers."""
     memory: dict[str, Any] = _other(checkpoint, device)["memory"]
     return memory
 

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import click
 import torch
 
-from models.data.prepared import Need, Prepared, disk_need, prepare
+from models.data.prepared import ImageArray, Need, disk_need, prepare
 from models.training import estimate, parallel
 from models.training.loop import Loop
 from models.training.run_folder import RunFolder
 from models.training.settings import LoopSettings
-from models.training.trainee import Trainee
+from models.training.training_module import TrainingModule
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 from suite.files import canonical_json
@@ -86,21 +86,21 @@ def train(
     name: str,
     options: TrainOptions,
     settings: S,
-    build: Callable[[S, torch.device], Trainee],
+    build: Callable[[S, torch.device], TrainingModule],
     *,
     period: int = 1,
     label: str | None = None,
-    at_end: Callable[[Path, Trainee], dict[str, Any]] | None = None,
-    given: dict[str, Prepared] | None = None,
+    at_end: Callable[[Path, TrainingModule], dict[str, Any]] | None = None,
+    given: dict[str, ImageArray] | None = None,
 ) -> None:
-    """Run a training command: dry run, or data, trainee and loop.
+    """Run a training command: dry run, or data, module and loop.
 
     Args:
         name: what trains, e.g. `"blendgan"`.
         settings: the resolved settings (see `resolve`).
-        build: makes the trainee on a device; also called on `meta`, where it reads only files that decide shapes.
+        build: makes the module on a device; also called on `meta`, where it reads only files that decide shapes.
         period: steps after which the pattern of lazy regularisers repeats.
-        label: the data's label column that the trainee wants.
+        label: the data's label column that the module wants.
         at_end: called on rank 0 after the last step; what it returns goes into the run's summary.
         given: domains whose pictures the command brings itself.
     """
@@ -112,10 +112,10 @@ def train(
             return
         parallel.first_alone(lambda: RunFolder(options.run, writes=False).check_free(options.resume))
         torch.manual_seed(settings.seed)
-        trainee = build(settings, device)
-        pictures = parallel.once_a_machine(lambda: _pictures(options, settings, trainee, given or {}))
-        finish = (lambda folder: at_end(folder, trainee)) if at_end else None
-        loop = Loop(name, trainee, settings, pictures, options.run, device, label, finish)
+        module = build(settings, device)
+        pictures = parallel.once_a_machine(lambda: _pictures(options, settings, module, given or {}))
+        finish = (lambda folder: at_end(folder, module)) if at_end else None
+        loop = Loop(name, module, settings, pictures, options.run, device, label, finish)
         steps = loop.run(options.resume)
         if parallel.rank() == 0:
             text = f"{name}: {steps} steps done; weights, sheets and log are in {options.run}"
@@ -137,11 +137,11 @@ def resolve(
 
 
 def _pictures(
-    options: TrainOptions, settings: LoopSettings, trainee: Trainee, given: dict[str, Prepared]
-) -> dict[str, Prepared]:
+    options: TrainOptions, settings: LoopSettings, module: TrainingModule, given: dict[str, ImageArray]
+) -> dict[str, ImageArray]:
     flags = {"photo": ("--faces", options.faces), "art": ("--art", options.art)}
     found = dict(given)
-    for domain in sorted(set(trainee.wants) - set(given)):
+    for domain in sorted(set(module.batch_sizes) - set(given)):
         flag, path = flags.get(domain, ("--data", None))
         place = path or options.data
         if place is None:
@@ -156,7 +156,7 @@ def _dry_run(
     name: str,
     options: TrainOptions,
     settings: S,
-    build: Callable[[S, torch.device], Trainee],
+    build: Callable[[S, torch.device], TrainingModule],
     device: torch.device,
     period: int,
 ) -> None:
@@ -171,7 +171,7 @@ def _dry_run(
         rate = settings.batch / seconds
         hours = settings.steps * seconds / 3600
     needs = {} if parallel.rank() else _needs(options, settings)
-    said = {
+    summary = {
         "name": name,
         "settings": settings.model_dump(),
         "device": str(device),
@@ -197,7 +197,7 @@ def _dry_run(
     else:
         lines.append(f"speed: {rate:.2f} images/s, {settings.steps} steps take {hours:.2f} hours")
     if parallel.rank() == 0:
-        emit(said, "\n".join(lines), options.as_json)
+        emit(summary, "\n".join(lines), options.as_json)
 
 
 def _needs(options: TrainOptions, settings: LoopSettings) -> dict[str, Need]:

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_flatten
 
 from models.training import parallel
 from models.training.rng import StepRNG
-from models.training.trainee import Batch, Trainee
+from models.training.training_module import Batch, TrainingModule
 
 TIMED_SECONDS = 20.0
 
@@ -68,22 +68,22 @@ class Traced:
         return self.constant + (keep + 1) * self.checkpoint
 
 
-def trace(build: Callable[[torch.device], Trainee], size: int) -> Traced:
-    """Two steps of `build`'s trainee on the `meta` device, where nothing is computed.
+def trace(build: Callable[[torch.device], TrainingModule], size: int) -> Traced:
+    """Two steps of `build`'s module on the `meta` device, where nothing is computed.
 
     Args:
-        build: makes the trainee on a device.
+        build: makes the module on a device.
         size: side at which the pictures are read.
     """
     meta = torch.device("meta")
     with LiveBytes() as counter:
-        trainee = build(meta)
+        module = build(meta)
         for step in (0, 1):
-            trainee.step(_blank(trainee, size, meta), _rng(step))
-    networks = {name: _bytes(network.state_dict()) for name, network in trainee.networks.items()}
-    constant = sum(size for name, size in networks.items() if name in trainee.constant)
-    state = [optimizer.state_dict() for optimizer in trainee.optimizers.values()]
-    return Traced(counter.peak, sum(networks.values()) - constant + _bytes(state) + _bytes(trainee.memory), constant)
+            module.step(_blank(module, size, meta), _rng(step))
+    networks = {name: _bytes(network.state_dict()) for name, network in module.networks.items()}
+    constant = sum(size for name, size in networks.items() if name in module.constant)
+    state = [optimizer.state_dict() for optimizer in module.optimizers.values()]
+    return Traced(counter.peak, sum(networks.values()) - constant + _bytes(state) + _bytes(module.state), constant)
 
 
 def _bytes(tree: Any) -> int:
@@ -91,14 +91,14 @@ def _bytes(tree: Any) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-def timed(trainee: Trainee, size: int, device: torch.device, period: int) -> float:
+def timed(module: TrainingModule, size: int, device: torch.device, period: int) -> float:
     """Mean seconds of a step over one period of the lazy regularisers, or as many steps as fit into 20 seconds."""
-    batch = _blank(trainee, size, device)
-    trainee.step(batch, _rng(0))
+    batch = _blank(module, size, device)
+    module.step(batch, _rng(0))
     _wait(device)
     start, done = time.perf_counter(), 0
-    while done < period and not parallel.agree(time.perf_counter() - start >= TIMED_SECONDS, device):
-        trainee.step(batch, _rng(done))
+    while done < period and not parallel.any_rank(time.perf_counter() - start >= TIMED_SECONDS, device):
+        module.step(batch, _rng(done))
         _wait(device)
         done += 1
     return (time.perf_counter() - start) / done
@@ -113,9 +113,11 @@ def process_bytes() -> int:
         return 0
 
 
-def _blank(trainee: Trainee, size: int, device: torch.device) -> Batch:
-    images = {domain: torch.zeros(count, 3, size, size, device=device) for domain, count in trainee.wants.items()}
-    labels = {domain: torch.zeros(count, dtype=torch.long, device=device) for domain, count in trainee.wants.items()}
+def _blank(module: TrainingModule, size: int, device: torch.device) -> Batch:
+    images = {domain: torch.zeros(count, 3, size, size, device=device) for domain, count in module.batch_sizes.items()}
+    labels = {
+        domain: torch.zeros(count, dtype=torch.long, device=device) for domain, count in module.batch_sizes.items()
+    }
     return Batch(images, labels)
 
 

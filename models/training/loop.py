@@ -14,14 +14,14 @@ from typing import Any
 
 import torch
 
-from models.data.prepared import Prepared
-from models.data.stream import Stream, unit_range
+from models.data.loader import InfiniteLoader, unit_range
+from models.data.prepared import ImageArray
 from models.training import checkpoint, parallel
-from models.training.health import Health
+from models.training.monitor import TrainingMonitor
 from models.training.rng import StepRNG
 from models.training.run_folder import RunFolder
 from models.training.settings import LoopSettings
-from models.training.trainee import Batch, Trainee
+from models.training.training_module import Batch, TrainingModule
 from suite.errors import SuiteError
 from suite.failures import explain
 from suite.progress import progress
@@ -60,9 +60,9 @@ class Loop:
 
     Args:
         name: what trains, for the run's record.
-        trainee: the method; its networks are on their device already.
+        module: the method; its networks are on their device already.
         settings: the resolved configuration.
-        pictures: domain name -> prepared pictures; the domains are those the trainee wants.
+        pictures: domain name -> prepared pictures; the domains are those the module wants.
         folder: where the run lives.
         device: this rank's device.
         label: which of the data's label columns goes into `Batch.labels`, or None.
@@ -70,14 +70,14 @@ class Loop:
     """
 
     name: str
-    trainee: Trainee
+    module: TrainingModule
     settings: LoopSettings
-    pictures: Mapping[str, Prepared]
+    pictures: Mapping[str, ImageArray]
     folder: Path
     device: torch.device
     label: str | None = None
     at_end: Callable[[Path], dict[str, Any]] | None = None
-    health: Health = field(default_factory=Health)
+    health: TrainingMonitor = field(default_factory=TrainingMonitor)
     roll_backs: int = 0
     unsaved: str = ""
     stepped: bool = False
@@ -99,7 +99,7 @@ class Loop:
         out.begin(self.name, config, data, resume)
         out.rewind(done)
         parallel.barrier()
-        parallel.sync_weights(self.trainee.networks.values())
+        parallel.sync_weights(self.module.networks.values())
         streams = self._streams()
         start, first = time.perf_counter(), done
         try:
@@ -128,7 +128,9 @@ class Loop:
             raise SuiteError(f"--run {self.folder}: the last checkpoint could not be written ({self.unsaved})", 1)
         return done
 
-    def _steps(self, out: RunFolder, streams: dict[str, Stream], config: dict[str, Any], done: int, stop: Stop) -> int:
+    def _steps(
+        self, out: RunFolder, streams: dict[str, InfiniteLoader], config: dict[str, Any], done: int, stop: Stop
+    ) -> int:
         settings = self.settings
         if done == 0:
             self._save(config, 0)
@@ -155,9 +157,9 @@ class Loop:
                 line = {**scalars, "seconds_per_step": took, "waiting_share": waited / max(took, 1e-9)}
                 self._tell(partial(out.log, done, line), "log")
             if (done % settings.sample_every == 0 or last) and parallel.rank() == 0:
-                pictures = self.trainee.sample(batch, draws)
-                self._tell(partial(out.sheet, done, pictures, self.trainee.sheet_columns), "sheet")
-            stopping = parallel.agree(bool(stop.signal), self.device)
+                pictures = self.module.sample(batch, draws)
+                self._tell(partial(out.sheet, done, pictures, self.module.sheet_columns), "sheet")
+            stopping = parallel.any_rank(bool(stop.signal), self.device)
             if done % settings.save_every == 0 or last or stopping:
                 self._save(config, done)
             if stopping:
@@ -168,9 +170,9 @@ class Loop:
         return done
 
     def _taken(self, batch: Batch, draws: StepRNG) -> dict[str, torch.Tensor]:
-        """The trainee's step. What the first one raises is of settings that do not go together; later ones are like it."""
+        """The module's step. What the first one raises is of settings that do not go together; later ones are like it."""
         try:
-            scalars = self.trainee.step(batch, draws)
+            scalars = self.module.step(batch, draws)
         except (RuntimeError, ValueError, IndexError) as error:
             if self.stepped or explain(error):
                 raise
@@ -181,9 +183,9 @@ class Loop:
         self.stepped = True
         return scalars
 
-    def _streams(self) -> dict[str, Stream]:
+    def _streams(self) -> dict[str, InfiniteLoader]:
         streams = {}
-        for number, (domain, count) in enumerate(sorted(self.trainee.wants.items())):
+        for number, (domain, count) in enumerate(sorted(self.module.batch_sizes.items())):
             if domain not in self.pictures:
                 raise SuiteError(f"--data: {self.name} wants pictures of the domain {domain!r}")
             data = self.pictures[domain]
@@ -194,12 +196,12 @@ class Loop:
             for note in data.notes:
                 self._say(f"{domain}: {note}")
             seed = self.settings.seed * 1000 + number
-            streams[domain] = Stream(
+            streams[domain] = InfiniteLoader(
                 data, count, seed, parallel.rank(), parallel.world(), self.settings.flip, pin=self.device.type == "cuda"
             )
         return streams
 
-    def _batch(self, streams: dict[str, Stream], step: int) -> Batch:
+    def _batch(self, streams: dict[str, InfiniteLoader], step: int) -> Batch:
         images, labels = {}, {}
         layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
         for domain, stream in streams.items():
@@ -216,14 +218,14 @@ class Loop:
         kept = checkpoint.all_checkpoints(self.folder / "checkpoints")
         if not kept:
             raise SuiteError(f"--resume: no checkpoint in {self.folder}; start without --resume")
-        done, self.roll_backs = checkpoint.load(kept[-1], self.trainee, config)
+        done, self.roll_backs = checkpoint.load(kept[-1], self.module, config)
         return done
 
     def _save(self, config: dict[str, Any], done: int) -> None:
         if parallel.rank() == 0:
             try:
                 checkpoint.save(
-                    self.folder / "checkpoints", self.trainee, done, config, self.settings.keep, self.roll_backs
+                    self.folder / "checkpoints", self.module, done, config, self.settings.keep, self.roll_backs
                 )
                 self.unsaved = ""
             except OSError as error:
@@ -251,7 +253,7 @@ class Loop:
             raise SuiteError(
                 f"{where}, {self.roll_backs - 1} roll-backs tried; the last good checkpoint is kept; lower --set lr", 1
             )
-        back, _ = checkpoint.load(kept[-1], self.trainee, config)
+        back, _ = checkpoint.load(kept[-1], self.module, config)
         self._say(f"{where}; back to step {back} with other draws")
         return back
 

@@ -73,20 +73,20 @@ def first_alone(action: Callable[[], object]) -> None:
     Raises:
         SuiteError: rank 0's refusal, on every rank (as `SaidByFirst` on the others).
     """
-    told: list[tuple[str, int] | None] = [None]
+    outcome: list[tuple[str, int] | None] = [None]
     if rank() == 0:
         try:
             action()
         except SuiteError as error:
-            told = [(str(error), error.exit_code)]
+            outcome = [(str(error), error.exit_code)]
             if world() == 1:
                 raise
-            dist.broadcast_object_list(told)
+            dist.broadcast_object_list(outcome)
             raise
     if world() > 1:
-        dist.broadcast_object_list(told)
-    if told[0] is not None:
-        raise SaidByFirst(*told[0])
+        dist.broadcast_object_list(outcome)
+    if outcome[0] is not None:
+        raise SaidByFirst(*outcome[0])
 
 
 def once_a_machine(action: Callable[[], T]) -> T:
@@ -106,7 +106,7 @@ def once_a_machine(action: Callable[[], T]) -> T:
     return action()
 
 
-def agree(flag: bool, device: torch.device) -> bool:
+def any_rank(flag: bool, device: torch.device) -> bool:
     """Whether any rank says yes: a signal reaches one process first, and all must stop at the same step."""
     if world() == 1:
         return flag

@@ -19,7 +19,7 @@ from models.training import parallel, updates
 from models.training.batch_norm import share_batch_norms
 from models.training.rng import StepRNG
 from models.training.settings import LoopSettings
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 from models.weights import load_checkpoint, save_weights
 from suite.errors import SuiteError
 
@@ -55,7 +55,7 @@ class PSPSettings(LoopSettings):
     arcface: str = ""
 
 
-class PSPTrainee:
+class PSPTraining:
     """Trains the encoder alone to reproduce the input through the generator."""
 
     sheet_columns = 6
@@ -81,9 +81,9 @@ class PSPTrainee:
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "adam": torch.optim.Adam(self.encoder.parameters(), settings.lr)
         }
-        self.memory: dict[str, Any] = {}
+        self.state: dict[str, Any] = {}
         self.constant: frozenset[str] = frozenset()
-        self.wants = {"photo": settings.share(parallel.world())}
+        self.batch_sizes = {"photo": settings.share(parallel.world())}
         self.perceptual = (
             _frozen(LearnedDistance(Path(settings.alexnet), pixels=0), device) if settings.lpips_weight else None
         )
@@ -119,7 +119,7 @@ class PSPTrainee:
             return torch.stack(list(terms.values())).sum()
 
         said["loss"] = updates.accumulate(len(images), settings.micro_batch, loss)
-        updates.apply(self.optimizers["adam"])
+        updates.optimizer_step(self.optimizers["adam"])
         return said
 
     @torch.no_grad()
@@ -162,8 +162,8 @@ def _arcface(path: str) -> ArcFace:
     return network
 
 
-def save(trainee: PSPTrainee, folder: Path, metadata: dict[str, Any]) -> Path:
+def save(module: PSPTraining, folder: Path, metadata: dict[str, Any]) -> Path:
     """Write the encoder and its centre; `blendgan stylize --psp <path>` takes it."""
     path = folder / WEIGHTS
-    save_weights(path, {"encoder": trainee.encoder.state_dict()}, latent_avg=trainee.centre, metadata=metadata)
+    save_weights(path, {"encoder": module.encoder.state_dict()}, latent_avg=module.centre, metadata=metadata)
     return path

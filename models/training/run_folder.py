@@ -84,7 +84,7 @@ class RunFolder:
         """Refuse to go on with other pictures than the run began with.
 
         Args:
-            data: domain -> `Prepared.fingerprint()`.
+            data: domain -> `ImageArray.fingerprint()`.
         """
         try:
             begun = json.loads((self.path / "run.json").read_text())["data"]

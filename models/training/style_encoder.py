@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.data.prepared import Prepared
+from models.data.prepared import ImageArray
 from models.networks.efficientnet_lite import TAP_WIDTHS, Lite0Trunk, load_lite0
 from models.networks.layers import EqualLinear
 from models.networks.style_encoder import Projector, StyleEncoder
@@ -19,7 +19,7 @@ from models.training import parallel, updates
 from models.training.affine import affine_views
 from models.training.rng import StepRNG
 from models.training.settings import LoopSettings
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 from models.weights import load_checkpoint, read_checkpoint, save_weights
 from models.weights.download import obtain
 from models.weights.layouts import STYLE_ENCODER, settled_configuration
@@ -75,7 +75,7 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     return F.cross_entropy(similarity, partner)  # Eq. 2
 
 
-class StyleEncoderTrainee:
+class StyleEncoderTraining:
     """Trains the two MLPs; the trunk's features are computed without gradients, in parts of `micro_batch`."""
 
     sheet_columns = 8
@@ -97,9 +97,9 @@ class StyleEncoderTrainee:
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "adam": torch.optim.Adam(trained, settings.lr, (0.0, 0.99))
         }
-        self.memory: dict[str, Any] = {}
+        self.state: dict[str, Any] = {}
         self.constant: frozenset[str] = frozenset()
-        self.wants = {"art": settings.share(parallel.world())}
+        self.batch_sizes = {"art": settings.share(parallel.world())}
         self.encoder, self._projector = encoder, projector
 
     def step(self, batch: Batch, draws: StepRNG) -> dict[str, Tensor]:
@@ -111,7 +111,7 @@ class StyleEncoderTrainee:
             first, second = self._projector(codes).split(len(images))
         loss = nt_xent(first.float(), second.float(), self.settings.temperature)
         loss.backward()
-        updates.apply(self.optimizers["adam"])
+        updates.optimizer_step(self.optimizers["adam"])
         with torch.no_grad():
             spread = F.normalize(parallel.gather(codes.float()), dim=1).std(0).norm()
         return {"loss": loss.detach(), "code_spread": spread}
@@ -159,7 +159,7 @@ def seed_trunk(trunk: nn.Module) -> None:
 
 @torch.no_grad()
 def whiten(
-    encoder: StyleEncoder, pictures: Prepared, device: torch.device, most: int = 4096, shrink: float = 0.01
+    encoder: StyleEncoder, pictures: ImageArray, device: torch.device, most: int = 4096, shrink: float = 0.01
 ) -> None:
     """Fold an affine map into the last layer, after which the codes of `pictures` have mean 0 and unit covariance.
 
@@ -185,7 +185,7 @@ def whiten(
 
 
 @torch.no_grad()
-def retrieval(encoder: StyleEncoder, pictures: Prepared, device: torch.device, most: int = 512) -> dict[str, float]:
+def retrieval(encoder: StyleEncoder, pictures: ImageArray, device: torch.device, most: int = 512) -> dict[str, float]:
     """How well codes find a held-out crop of the same work, and (where it is known) a work of the same style family.
 
     Each picture is seen twice: the upper-left and the lower-right three quarters. The second must find the first among

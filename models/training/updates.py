@@ -41,7 +41,7 @@ def accumulate(count: int, micro_batch: int, loss: Callable[[slice], Tensor], sc
     return total
 
 
-def apply(optimizer: torch.optim.Optimizer, clip: float = 0.0) -> None:
+def optimizer_step(optimizer: torch.optim.Optimizer, clip: float = 0.0) -> None:
     """Average the gradients over ranks, optionally clip their norm, step, and drop them."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     parallel.sync_gradients(parameters)
@@ -76,7 +76,7 @@ def full_precision(device: torch.device) -> AbstractContextManager[object]:
 
 
 @contextmanager
-def only(*trained: nn.Module, among: Iterable[nn.Module]) -> Iterator[None]:
+def requires_grad_only(*trained: nn.Module, among: Iterable[nn.Module]) -> Iterator[None]:
     """Let gradients reach the parameters of `trained` alone among `among`; afterwards all ask for gradients again."""
     everything = list(among)
     for module in everything:

@@ -35,7 +35,7 @@ class AcceptsShapes(Protocol):
 class Heeds(Protocol):
     """A network of which a file tells more than weights, such as the limit of its layers."""
 
-    def heed(self, facts: Mapping[str, Any]) -> None:
+    def load_metadata(self, facts: Mapping[str, Any]) -> None:
         """Take what concerns it from `Checkpoint.facts`; what is not there goes back to its default."""
         ...
 
@@ -61,7 +61,7 @@ def load_checkpoint(path: str | Path, into: nn.Module, *, keep: tuple[str, ...] 
     checkpoint = read_checkpoint(path)
     load_state(into, _choose(checkpoint, into, keep), checkpoint.path.name, keep=keep)
     if isinstance(into, Heeds):
-        into.heed(checkpoint.facts)
+        into.load_metadata(checkpoint.facts)
     return checkpoint
 
 

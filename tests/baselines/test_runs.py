@@ -17,7 +17,7 @@ from baselines.munit.training import invariant_loss
 from baselines.registry import TRAINABLE
 from models.networks.vgg import VGG19Trunk
 from models.training.rng import StepRNG
-from tests.baselines.test_training import batch_for, paint, trainee, weights
+from tests.baselines.test_training import batch_for, module, paint, weights
 
 
 def call(*args):
@@ -58,7 +58,7 @@ def test_a_dry_run_says_memory_and_hours_and_writes_nothing(tmp_path, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_half_precision_steps_are_finite_and_weights_stay_float32(name):
-    subject, exact = trainee(name, "precision=bf16"), trainee(name)
+    subject, exact = module(name, "precision=bf16"), module(name)
     seen, wanted = (one.step(batch_for(one), StepRNG(0, 0)) for one in (subject, exact))
     assert all(value.dtype == torch.float32 for value in weights(subject).values() if value.is_floating_point())
     for key, value in seen.items():

@@ -17,12 +17,12 @@ from PIL import Image
 from baselines.adain import method as adain_method
 from baselines.adain import networks as adain
 from baselines.adain.settings import AdaInSettings
-from baselines.adain.training import AdaInTrainee
+from baselines.adain.training import AdaInTraining
 from baselines.gatys import method as gatys
 from models.method import Face
 from models.networks.vgg import VGG19Trunk
 from models.training.rng import StepRNG
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 from tests.golden_recipe import fill
 
 pytestmark = pytest.mark.slow
@@ -120,12 +120,12 @@ def test_trained_adain_moves_faces_towards_their_styles(given, pictures):
         size=SIDE, width=64, steps=STEPS, batch=4, lr=2e-3, lr_decay=0, init="he", style_weight=3, crop_from=1
     )
     torch.manual_seed(0)
-    trainee = AdaInTrainee(settings, torch.device("cpu"))
+    module = AdaInTraining(settings, torch.device("cpu"))
     for step in range(STEPS):
         draws = StepRNG(0, step)
         images = {name: rows[draws.integers(name, 4, len(rows))] for name, rows in (("photo", photos), ("art", art))}
-        trainee.step(Batch(images), draws)
-    made = outputs(trainee.method(), faces, styles).clamp(-1, 1)
+        module.step(Batch(images), draws)
+    made = outputs(module.method(), faces, styles).clamp(-1, 1)
     pairs = list(product(range(len(faces)), range(len(styles))))
     for statistic, left in ((colour, 0.7), (texture, 0.8)):
         wanted, before = statistic(styles), statistic(faces)

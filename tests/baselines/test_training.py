@@ -18,14 +18,14 @@ from baselines.load import open_method
 from baselines.registry import TRAINABLE, settings_of
 from models.method import Face
 from models.training.rng import StepRNG
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 from suite.errors import SuiteError
 from suite.profiles import load_profile
 
 CPU = torch.device("cpu")
 
 
-def trainee(name, *overrides):
+def module(name, *overrides):
     settings = load_profile(settings_of(name), f"baselines.{name}", "demo", overrides)
     torch.manual_seed(settings.seed)
     return TRAINABLE[name].module("training").build(settings, CPU)
@@ -36,7 +36,7 @@ def batch_for(subject, seed=0):
     size = subject.settings.size
     images = {
         domain: torch.nn.functional.interpolate(torch.rand(n, 3, 8, 8, generator=generator) * 2 - 1, size)
-        for domain, n in subject.wants.items()
+        for domain, n in subject.batch_sizes.items()
     }
     return Batch(images)
 
@@ -62,7 +62,7 @@ NARROW = {
 
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_a_step_moves_every_trained_network_and_no_frozen_one(name):
-    subject = trainee(name, *NARROW[name])
+    subject = module(name, *NARROW[name])
     before = weights(subject)
     seen = subject.step(batch_for(subject), StepRNG(0, 0))
     assert all(value.isfinite() and not value.requires_grad for value in seen.values())
@@ -70,7 +70,7 @@ def test_a_step_moves_every_trained_network_and_no_frozen_one(name):
     for part in subject.networks:
         moved = any(not torch.equal(before[key], after[key]) for key in before if key.startswith(f"{part}/"))
         assert moved == (part not in ("vgg", "clusters")), part
-    again = trainee(name, *NARROW[name])
+    again = module(name, *NARROW[name])
     again.step(batch_for(again), StepRNG(0, 0))
     assert all(torch.equal(value, after[key]) for key, value in weights(again).items()), "a step is its draws"
 
@@ -91,12 +91,12 @@ def gradients(subject, name):
 
 
 def test_published_schedules():
-    munit = trainee("munit")
+    munit = module("munit")
     assert munit.rate(99_999) == 1
     assert munit.rate(100_000) == 0.5
-    adain = trainee("adain")
+    adain = module("adain")
     assert adain.rate(160_000) == pytest.approx(1 / 9)
-    drit = trainee("drit", "steps=100")
+    drit = module("drit", "steps=100")
     assert (drit.rate(50), drit.rate(100)) == (1, pytest.approx(1 / 51)), "the authors' epochs 600 and 1,200 of 1,200"
 
 
@@ -107,13 +107,13 @@ def test_the_paper_runs_of_drit_end_before_their_rates_fall(name):
     # update; src/options.py: rates fall from epoch 600 on.
     epochs = paper.steps * paper.content_steps * paper.batch / 70_000
     assert epochs < 600
-    rate = trainee(name, f"steps={paper.steps}", f"decay_from={paper.decay_from}").rate
+    rate = module(name, f"steps={paper.steps}", f"decay_from={paper.decay_from}").rate
     assert rate(0) == rate(paper.steps // 2) == rate(paper.steps) == 1
 
 
 def test_narrow_networks_start_with_the_published_fan_in_variance():
     for dim in (16, 64):
-        subject = trainee("drit", "init=normal", f"dim={dim}")
+        subject = module("drit", "init=normal", f"dim={dim}")
         weight = subject.networks["enc_a"].model_b[4].weight
         variance = weight[0].numel() * float(weight.detach().var())
         # N(0, 0.02) over the 64 * 16 inputs of the published layer; a variance of 8192 draws is known to 1.6 %.
@@ -122,7 +122,7 @@ def test_narrow_networks_start_with_the_published_fan_in_variance():
 
 @pytest.mark.parametrize("name", ["drit", "mdmm"])
 def test_demo_decoders_start_without_a_checkerboard(name):
-    subject = trainee(name)
+    subject = module(name)
     gen = subject.networks["gen"]
     content, code = torch.randn(4, 64, 8, 8, generator=torch.Generator().manual_seed(1)), torch.zeros(4, 8)
     with torch.no_grad():
@@ -135,11 +135,11 @@ def test_demo_decoders_start_without_a_checkerboard(name):
 
 
 def test_demo_networks_tell_pictures_apart_from_the_start():
-    pictures = batch_for(trainee("drit"), seed=3).images["art"]
-    pictures = torch.cat([pictures, *(batch_for(trainee("drit"), seed=k).images["art"] for k in (4, 5, 6))])
+    pictures = batch_for(module("drit"), seed=3).images["art"]
+    pictures = torch.cat([pictures, *(batch_for(module("drit"), seed=k).images["art"] for k in (4, 5, 6))])
     with torch.no_grad():
-        codes = trainee("drit").networks["enc_a"].of("b", pictures)[0]
-        vgg = trainee("adain").networks["vgg"]
+        codes = module("drit").networks["enc_a"].of("b", pictures)[0]
+        vgg = module("adain").networks["vgg"]
         features = adain.features(vgg, pictures / 2 + 0.5)[-1].flatten(1)
     # Drawn codes have deviation 1; from the published initialisation a narrow encoder's differ by some thousandths.
     assert float(codes.std(0).mean()) > 0.05
@@ -150,7 +150,7 @@ def test_demo_networks_tell_pictures_apart_from_the_start():
 
 def test_content_discriminator_names_its_smallest_picture():
     with pytest.raises(SuiteError, match="content_layers=1 fits"):
-        trainee("drit", "size=64", "content_layers=3")
+        module("drit", "size=64", "content_layers=3")
 
 
 def test_clusters_find_known_styles():
@@ -168,11 +168,11 @@ def test_clusters_find_known_styles():
 
 def test_unfit_settings_are_one_line():
     with pytest.raises(SuiteError, match="fp16"):
-        trainee("munit", "precision=fp16")
+        module("munit", "precision=fp16")
     with pytest.raises(SuiteError, match="fan_weights"):
-        trainee("stargan2", "w_hpf=1")
+        module("stargan2", "w_hpf=1")
     with pytest.raises(SuiteError, match="vgg_weights"):
-        trainee("munit", "vgg_w=1")
+        module("munit", "vgg_w=1")
 
 
 def test_adain_wants_the_normalised_vgg_and_names_it(tmp_path, monkeypatch):
@@ -181,19 +181,19 @@ def test_adain_wants_the_normalised_vgg_and_names_it(tmp_path, monkeypatch):
     monkeypatch.setenv("AAHQ_WEIGHTS", str(tmp_path))
     paper = ["encoder=normalised", "width=32", "size=32"]
     with pytest.raises(SuiteError, match=r"vgg_normalised\.pth from"):
-        trainee("adain", *paper)
+        module("adain", *paper)
     with pytest.raises(SuiteError, match="encoder=random"):
-        trainee("adain", "vgg_weights=x.pth")
+        module("adain", "vgg_weights=x.pth")
     torchvision = tmp_path / "vgg19.pth"
     convolutions = [
         f"features.{place}.weight" for place in (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
     ]
     torch.save({name: torch.ones(4, 4, 3, 3) for name in convolutions}, torchvision)
     with pytest.raises(SuiteError, match=r"vgg19\.pth: another network; .*vgg_normalised\.pth"):
-        trainee("adain", *paper, f"vgg_weights={torchvision}")
+        module("adain", *paper, f"vgg_weights={torchvision}")
     vgg = encoder(32)
     torch.save(vgg.state_dict(), tmp_path / "vgg_normalised.pth", _use_new_zipfile_serialization=False)
-    subject = trainee("adain", *paper)
+    subject = module("adain", *paper)
     assert torch.equal(subject.networks["vgg"][51].weight, vgg[51].weight)
 
 

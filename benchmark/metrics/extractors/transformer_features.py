@@ -119,8 +119,8 @@ def _network(kind: Any, config: Any, state: dict[str, Tensor], name: str) -> nn.
 
     logging.disable_progress_bar()
     try:
-        network, told = kind.from_pretrained(None, config=config, state_dict=state, output_loading_info=True)
-        wrong = sorted(map(str, {*told["missing_keys"], *told["unexpected_keys"], *told["mismatched_keys"]}))
+        network, report = kind.from_pretrained(None, config=config, state_dict=state, output_loading_info=True)
+        wrong = sorted(map(str, {*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]}))
     except RuntimeError as error:
         wrong = [str(error)]
     if wrong:

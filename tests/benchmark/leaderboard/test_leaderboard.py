@@ -64,7 +64,7 @@ class Batchy(ToyMethod):
 
 
 class Moody(ToyMethod):
-    """Draws from the global generator instead of its seeds."""
+    """EvalPairs from the global generator instead of its seeds."""
 
     def _mix(self, face, colour):  # type: ignore[no-untyped-def]
         return super()._mix(face, colour) + 0.1 * torch.randn(1)

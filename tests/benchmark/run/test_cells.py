@@ -16,7 +16,7 @@ from benchmark.commands.reproduce import command
 from benchmark.run.plan import plan, plan_text
 from benchmark.run.record import read
 from benchmark.run.reproduce import reproduce, write_tables
-from benchmark.run.reproduction import Work, wanted_cells
+from benchmark.run.reproduction import Reproduction, wanted_cells
 from benchmark.run.training import train_step
 from benchmark.tasks.paper import cells
 from benchmark.tasks.settings import MethodSettings, Reproduce, Step
@@ -26,7 +26,7 @@ from tests.benchmark.toys import InventingToy, ToyMethod, write_release
 NAMES = ("BlendGAN", "AdaIN", "MUNIT", "FUNIT", "DRIT++", "StarGANv2")
 
 
-def work(tmp_path: Path, **given: object) -> Work:
+def work(tmp_path: Path, **given: object) -> Reproduction:
     given = {"answers": False, **given}
     settings = Reproduce(faces=4, styles=3, methods=tuple(MethodSettings(name=n) for n in NAMES), **given)  # type: ignore[arg-type]
     data = tmp_path / "data"
@@ -37,7 +37,7 @@ def work(tmp_path: Path, **given: object) -> Work:
         path = tmp_path / f"{name}.safetensors"
         path.write_bytes(name.encode())
         weights[name] = path
-    return Work(settings, "toy", tmp_path / "out", data=data, weights=weights, device="cpu", offline=True)
+    return Reproduction(settings, "toy", tmp_path / "out", data=data, weights=weights, device="cpu", offline=True)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_plan_says_what_is_missing_before_any_work(tmp_path: Path) -> None:
     step = Step(name="munit", command=("baselines", "train", "munit", "--data", "{data}", "-o", "{run}"), gpu_hours=3)
     methods = (MethodSettings(name="MUNIT", steps=(step,)),)
     settings = Reproduce(faces=2, styles=2, features="inception", methods=methods, data_note="AAHQ and FFHQ")
-    empty = Work(settings, "x", tmp_path / "out", weights_folder=tmp_path, offline=True)
+    empty = Reproduction(settings, "x", tmp_path / "out", weights_folder=tmp_path, offline=True)
     steps = plan(empty, wanted_cells(["MUNIT"]))
     states = {step.what: step.state for step in steps}
     assert states["data"] == "missing"

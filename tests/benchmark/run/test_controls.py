@@ -15,9 +15,9 @@ from benchmark.run.control_pictures import CONTROLS, Stage, colours, missing, sh
 from benchmark.run.control_records import control_records
 from benchmark.run.record import Record
 from benchmark.run.reproduce import ensure_data
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.controls import COLOURS, NOISE, PAINTED, REAL, SHUFFLED, UNCHANGED, key_of
-from benchmark.tasks.protocol import draw
+from benchmark.tasks.protocol import sample_pairs
 from benchmark.tasks.settings import PaintSettings, Reproduce
 from models.data.release import open_release
 from tests.benchmark.toys import write_release
@@ -48,16 +48,16 @@ MEMORY = {"nearest-neighbour ratio (lite0)", "copies (lite0)"}
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
+def work(tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
     paint = PaintSettings(count=300, photos=100, size=64, identities=100, styles=60, world="small", seed=3)
     settings = Reproduce(paint=paint, faces=8, styles=10, real_split="train", real_pictures=150, methods=())
-    found = Work(settings, "sanity", tmp_path_factory.mktemp("controls"), device="cpu", offline=True)
+    found = Reproduction(settings, "sanity", tmp_path_factory.mktemp("controls"), device="cpu", offline=True)
     ensure_data(found)
     return found
 
 
 @pytest.fixture(scope="module")
-def records(work: Work) -> dict[str, Record]:
+def records(work: Reproduction) -> dict[str, Record]:
     found, absent = control_records(work, lambda: Bench.open(work), 64, lambda _: None)
     assert not absent
     return found
@@ -111,7 +111,7 @@ def test_controls_stand_in_the_tables_and_are_never_ranked(records: dict[str, Re
 
 
 @pytest.mark.slow
-def test_kept_controls_are_not_measured_again(work: Work, records: dict[str, Record]) -> None:
+def test_kept_controls_are_not_measured_again(work: Reproduction, records: dict[str, Record]) -> None:
     def never() -> Bench:
         raise AssertionError("kept records were measured again")
 
@@ -121,7 +121,7 @@ def test_kept_controls_are_not_measured_again(work: Work, records: dict[str, Rec
 
 def toy(tmp_path: Path) -> Stage:
     release = open_release(write_release(tmp_path / "data"))
-    return Stage(draw(release, 3, 4, "0"), release, 32)
+    return Stage(sample_pairs(release, 3, 4, "0"), release, 32)
 
 
 def test_what_a_control_lacks_is_said(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.run.snapshots import BEST, Run, score_checkpoint
 from benchmark.run.training import BEGUN, train_step
 from benchmark.tasks.settings import MethodSettings, Reproduce, Step
@@ -22,10 +22,10 @@ def files(folder: Path) -> dict[str, bytes]:
 STEP = Step(name="x", command=("no_such_module", "{run}"))
 
 
-def work(out: Path) -> Work:
+def work(out: Path) -> Reproduction:
     methods = (MethodSettings(name="X", steps=(STEP,)),)
     settings = Reproduce(faces=2, styles=2, features="inception", methods=methods)
-    return Work(settings, "x", out, weights_folder=out, offline=True)
+    return Reproduction(settings, "x", out, weights_folder=out, offline=True)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmark.run.generate import Generation, blocks, in_order
-from benchmark.tasks.protocol import Draws, draw
+from benchmark.tasks.protocol import EvalPairs, sample_pairs
 from models.data.release import Release, open_release
 from models.method import Method
 from suite.errors import SuiteError
@@ -25,15 +25,15 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
 
 
 @pytest.fixture(scope="module")
-def draws(release: Release) -> Draws:
-    return draw(release, 6, 4, "0")
+def draws(release: Release) -> EvalPairs:
+    return sample_pairs(release, 6, 4, "0")
 
 
-def generation(method: Method, release: Release, draws: Draws, batch: int = 5) -> Generation:
+def generation(method: Method, release: Release, draws: EvalPairs, batch: int = 5) -> Generation:
     return Generation(method, "reference", draws, release, batch)
 
 
-def test_a_block_holds_every_style_of_its_faces(release: Release, draws: Draws) -> None:
+def test_a_block_holds_every_style_of_its_faces(release: Release, draws: EvalPairs) -> None:
     block = generation(ToyMethod(), release, draws).block(range(2, 5))
     assert block.pictures.shape == (12, 3, 32, 32)
     assert block.pictures.dtype == torch.uint8
@@ -43,7 +43,7 @@ def test_a_block_holds_every_style_of_its_faces(release: Release, draws: Draws) 
 
 @pytest.mark.parametrize("method", [ToyMethod(), InventingToy()])
 @pytest.mark.parametrize("guidance", ["latent", "reference"])
-def test_batches_change_nothing(method: ToyMethod, guidance: str, release: Release, draws: Draws) -> None:
+def test_batches_change_nothing(method: ToyMethod, guidance: str, release: Release, draws: EvalPairs) -> None:
     one, many = (Generation(method, guidance, draws, release, batch).block(range(6)).pictures for batch in (1, 24))  # type: ignore[arg-type]
     assert torch.equal(one, many)
 
@@ -61,12 +61,12 @@ def test_batches_change_nothing(method: ToyMethod, guidance: str, release: Relea
         (lambda x: x.numpy(), "expected a tensor"),
     ],
 )
-def test_what_is_no_measurement_is_refused(spoil: object, said: str, release: Release, draws: Draws) -> None:
+def test_what_is_no_measurement_is_refused(spoil: object, said: str, release: Release, draws: EvalPairs) -> None:
     with pytest.raises(SuiteError, match=said):
         generation(ToyMethod(spoil), release, draws).block(range(3))
 
 
-def test_the_input_unchanged_is_refused(release: Release, draws: Draws) -> None:
+def test_the_input_unchanged_is_refused(release: Release, draws: EvalPairs) -> None:
     class Lazy(ToyMethod):
         def _mix(self, face, colour):  # type: ignore[no-untyped-def]
             return face.images
@@ -75,14 +75,14 @@ def test_the_input_unchanged_is_refused(release: Release, draws: Draws) -> None:
         generation(Lazy(), release, draws).block(range(3))
 
 
-def test_a_missing_mode_is_refused(release: Release, draws: Draws) -> None:
+def test_a_missing_mode_is_refused(release: Release, draws: EvalPairs) -> None:
     method = ToyMethod()
     method.modes = frozenset({"latent"})
     with pytest.raises(SuiteError, match="no reference-guided mode"):
         generation(method, release, draws)
 
 
-def test_draws_are_of_the_right_pictures(release: Release, draws: Draws) -> None:
+def test_draws_are_of_the_right_pictures(release: Release, draws: EvalPairs) -> None:
     manifest = release.manifest
     assert set(manifest["domain"].iloc[list(draws.face_rows)]) == {"photo"}
     assert set(manifest["split"].iloc[list(draws.face_rows)]) == {"test"}
@@ -90,13 +90,17 @@ def test_draws_are_of_the_right_pictures(release: Release, draws: Draws) -> None
         assert len(set(rows)) == 4
         assert set(manifest["domain"].iloc[list(rows)]) == {"art"}
     assert len({draws.style_seed(f, k) for f in range(6) for k in range(4)}) == 24
-    assert draws.face_seed(1) == draw(release, 6, 4, "0").face_seed(1) != draw(release, 6, 4, "1").face_seed(1)
-    assert draws.digest != draw(release, 6, 4, "kept secret").digest
+    assert (
+        draws.face_seed(1)
+        == sample_pairs(release, 6, 4, "0").face_seed(1)
+        != sample_pairs(release, 6, 4, "1").face_seed(1)
+    )
+    assert draws.digest != sample_pairs(release, 6, 4, "kept secret").digest
 
 
 def test_too_small_a_release_is_refused(release: Release) -> None:
     with pytest.raises(SuiteError, match="100 wanted, the release has 8"):
-        draw(release, 100, 4, "0")
+        sample_pairs(release, 100, 4, "0")
 
 
 def test_a_refusal_inside_a_block_reaches_the_caller() -> None:
@@ -117,12 +121,12 @@ from pathlib import Path
 from models.training import parallel
 from benchmark.metrics.frechet import Moments
 from benchmark.run.generate import Generation, blocks, in_order
-from benchmark.tasks.protocol import draw
+from benchmark.tasks.protocol import sample_pairs
 from models.data.release import open_release
 from tests.benchmark.toys import ToyMethod
 parallel.start("cpu")
 release = open_release(sys.argv[1])
-generation = Generation(ToyMethod(), "reference", draw(release, 6, 4, "0"), release, 8)
+generation = Generation(ToyMethod(), "reference", sample_pairs(release, 6, 4, "0"), release, 8)
 moments = Moments(48)
 for pictures in in_order(blocks(6, 1), lambda run: generation.block(run).pictures):
     moments.update(pictures[:, :, ::8, ::8].flatten(1).float())

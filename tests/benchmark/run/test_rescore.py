@@ -16,7 +16,7 @@ from benchmark.run.cell import Bench
 from benchmark.run.methods import GROUP, known
 from benchmark.run.record import Record
 from benchmark.run.reproduce import ensure_data
-from benchmark.run.reproduction import Work
+from benchmark.run.reproduction import Reproduction
 from benchmark.run.training import find_weights, weight_digests
 from benchmark.site.board import Committed, read_records
 
@@ -36,7 +36,7 @@ def benches() -> dict[tuple[str, ...], Bench]:
     return {}
 
 
-def work_of(record: Record, painted: Path) -> Work:
+def work_of(record: Record, painted: Path) -> Reproduction:
     """The reproduction's own folder where it lies beside the clone, or is named by AAHQ_BENCH_WORK; else painted anew."""
     profile = record.provenance.profile
     kept = Path(os.environ.get("AAHQ_BENCH_WORK", ROOT / f"reproduce-{profile}"))
@@ -44,7 +44,7 @@ def work_of(record: Record, painted: Path) -> Work:
     settings = settings_of(profile, ())
     if settings.paint is None and folder != kept:
         pytest.skip(f"{profile} measures on pictures that this machine lacks; name its folder in AAHQ_BENCH_WORK")
-    work = Work(settings, profile, folder, offline=True)
+    work = Reproduction(settings, profile, folder, offline=True)
     ensure_data(work)
     return work
 

@@ -9,7 +9,7 @@ import torch
 
 from baselines.registry import TRAINABLE
 from benchmark.run.plan import PlanStep, plan
-from benchmark.run.reproduction import Work, wanted_cells
+from benchmark.run.reproduction import Reproduction, wanted_cells
 from benchmark.run.training import ensure_starts, ensure_weights, train_step
 from benchmark.tasks.settings import MethodSettings, Reproduce, Step
 from models.training import estimate
@@ -24,11 +24,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def paper(tmp_path: Path) -> Work:
-    return Work(load_profile(Reproduce, "benchmark", "paper"), "paper", tmp_path / "out", offline=True)
+def paper(tmp_path: Path) -> Reproduction:
+    return Reproduction(load_profile(Reproduce, "benchmark", "paper"), "paper", tmp_path / "out", offline=True)
 
 
-def planned(work: Work) -> dict[str, PlanStep]:
+def planned(work: Reproduction) -> dict[str, PlanStep]:
     return {step.what: step for step in plan(work, wanted_cells(["BlendGAN", "AdaIN"]))}
 
 
@@ -67,7 +67,7 @@ def test_the_plan_refuses_a_profile_that_gives_adain_the_vgg_of_torchvision(tmp_
     keep(cache / published()["vgg19"].file, "features.0.weight")
     step = Step(name="adain", command=("baselines", "train", "adain"), weights={"vgg_weights": "vgg19"})
     settings = Reproduce(faces=4, styles=3, methods=(MethodSettings(name="AdaIN", steps=(step,)),))
-    steps = planned(Work(settings, "x", tmp_path / "out", offline=True))
+    steps = planned(Reproduction(settings, "x", tmp_path / "out", offline=True))
     assert steps["AdaIN: train adain: vgg_weights"].state == "missing"
     assert steps["AdaIN: train adain: vgg_weights"].detail == "vgg19 is given; it takes adain-vgg"
 
@@ -94,7 +94,7 @@ def test_the_plan_counts_the_checkpoints_that_a_dry_run_counts(name: str, tmp_pa
 
 def test_training_does_not_begin_without_them(tmp_path: Path) -> None:
     step = Step(name="x", command=("no.such.module",), weights={"stylegan2": "stylegan2-ffhq"})
-    work = Work(
+    work = Reproduction(
         Reproduce(faces=4, styles=3, methods=(MethodSettings(name="BlendGAN", steps=(step,)),)),
         "x",
         tmp_path / "out",
@@ -119,7 +119,7 @@ def test_published_weights_are_fetched_unless_offline(
 
     monkeypatch.setattr("models.weights.download.fetch", fetch)
     method = MethodSettings(name="BlendGAN", published="blendgan")
-    work = Work(Reproduce(faces=4, styles=3, methods=(method,)), "x", tmp_path / "out", offline=offline)
+    work = Reproduction(Reproduce(faces=4, styles=3, methods=(method,)), "x", tmp_path / "out", offline=offline)
     if offline:
         with pytest.raises(SuiteError, match="no checkpoint given"):
             ensure_weights(work, method, lambda _: None)

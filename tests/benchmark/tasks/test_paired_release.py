@@ -11,9 +11,9 @@ from PIL import Image
 from benchmark.run.plan import plan
 from benchmark.run.record import read
 from benchmark.run.reproduce import reproduce
-from benchmark.run.reproduction import Work, wanted_cells
-from benchmark.tasks.paired_release import Joined, join
-from benchmark.tasks.protocol import draw, pool
+from benchmark.run.reproduction import Reproduction, wanted_cells
+from benchmark.tasks.paired_release import PairedRelease, join
+from benchmark.tasks.protocol import pool, sample_pairs
 from benchmark.tasks.settings import MethodSettings, Reproduce, Step
 from models.data.release import open_release
 from suite.errors import SuiteError
@@ -36,7 +36,7 @@ def test_a_folder_and_a_release_are_one_release(tmp_path: Path, photographs: Pat
     assert (len(both), both.size, both.splits) == (24 + 6, 32, False)
     assert len(pool(both, "test", "photo")) == 6
     assert len(pool(both, "train", "photo")) == 0
-    draws = draw(both, 4, 3, "0")
+    draws = sample_pairs(both, 4, 3, "0")
     for row in draws.face_rows:
         name = str(both.manifest["id"][row]).removeprefix("photo:")
         assert np.array_equal(both.image(row), np.asarray(Image.open(photographs / name)))
@@ -68,7 +68,7 @@ def test_a_reproduction_of_two_places(tmp_path: Path, photographs: Path, monkeyp
     method = MethodSettings(name="MUNIT", steps=(Step(name="munit", command=command),))
     settings = Reproduce(faces=4, styles=3, methods=(method,))
     art, weights = write_release(tmp_path / "aahq"), tmp_path / "munit.safetensors"
-    work = Work(settings, "x", tmp_path / "out", faces=photographs, art=art, offline=True)
+    work = Reproduction(settings, "x", tmp_path / "out", faces=photographs, art=art, offline=True)
     wanted = wanted_cells(["t3-reference-munit"])
     data, _, train, _ = plan(work, wanted)
     assert data.state == "have"
@@ -80,6 +80,6 @@ def test_a_reproduction_of_two_places(tmp_path: Path, photographs: Path, monkeyp
     assert reproduce(work, wanted, lambda _: None).measured == 1
     record = read(work.records / "t3-reference-munit.json")
     opened = work.open()
-    assert isinstance(opened, Joined)
+    assert isinstance(opened, PairedRelease)
     assert record.provenance.manifest == opened.digest
     assert any("without splits" in note for note in record.notes)

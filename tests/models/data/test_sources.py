@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
-from models.data.prepared import Need, Prepared, disk_need, prepare
+from models.data.loader import InfiniteLoader, unit_range
+from models.data.prepared import ImageArray, Need, disk_need, prepare
 from models.data.sources import open_pictures
-from models.data.stream import Stream, unit_range
 from suite.errors import SuiteError
 
 
@@ -157,25 +157,25 @@ def test_mostly_broken_is_refused(tmp_path: Path) -> None:
         prepare(place, 32, cache=tmp_path / "cache")
 
 
-def numbered(count: int) -> Prepared:
+def numbered(count: int) -> ImageArray:
     pixels = np.zeros((count, 2, 2, 3), np.uint8)
     pixels[:, 0, :, 0] = np.arange(count)[:, None]
-    return Prepared(pixels, {"style": np.arange(count)}, {}, "numbered")
+    return ImageArray(pixels, {"style": np.arange(count)}, {}, "numbered")
 
 
 def test_every_epoch_shows_every_picture_once_and_ranks_share_them() -> None:
     data = numbered(12)
-    ranks = [Stream(data, 2, seed=5, rank=rank, world=2) for rank in range(2)]
+    ranks = [InfiniteLoader(data, 2, seed=5, rank=rank, world=2) for rank in range(2)]
     seen = [int(row) for step in range(6) for stream in ranks for row in stream.indices(step)[0]]
     assert sorted(seen[:12]) == sorted(seen[12:]) == list(range(12))
-    alone = Stream(data, 4, seed=5)
+    alone = InfiniteLoader(data, 4, seed=5)
     for step in range(6):
         together = np.stack([stream.indices(step)[0] for stream in ranks], axis=1).reshape(-1)
         assert np.array_equal(alone.indices(step)[0], together)
 
 
 def test_a_step_is_the_same_however_it_is_reached() -> None:
-    onwards, jumped = Stream(numbered(7), 3, seed=1), Stream(numbered(7), 3, seed=1)
+    onwards, jumped = InfiniteLoader(numbered(7), 3, seed=1), InfiniteLoader(numbered(7), 3, seed=1)
     for step in range(5):
         onwards.batch_at(step)
     a, b = onwards.batch_at(5), jumped.batch_at(5)

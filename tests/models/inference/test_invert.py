@@ -13,7 +13,7 @@ from PIL import Image
 from models.inference.animation import check_target, write_frames
 from models.inference.invert import LearnedDistance, PixelPyramid, TrunkDistance, best_distance, invert
 from models.inference.paste_back import paste_back
-from models.inference.stylise import strength_to_blend
+from models.inference.stylize import strength_to_blend
 from models.networks.stylegan2 import Generator
 from models.networks.vgg import VGG19Trunk
 from suite.errors import SuiteError

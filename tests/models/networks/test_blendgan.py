@@ -14,6 +14,7 @@ from models.inference.blendgan_method import BlendGANMethod
 from models.method import Face, Method
 from models.networks.blendgan import GRAM_CODE, BlendGAN
 from models.networks.stylegan2 import channel_table
+from suite.errors import SuiteError
 
 SALT = "public-blendgan_gen_s64-"
 # Published code on these weights, float32: every 16th pixel of the first row of each picture, red.
@@ -192,9 +193,9 @@ def test_method_says_what_it_cannot_take(small: BlendGAN) -> None:
     style = torch.linspace(-1, 1, 192).reshape(1, 3, 8, 8)
     with pytest.raises(ValueError, match="given pictures; expected seeds"):
         method.from_latent(Face(images=style), [1])
-    with pytest.raises(ValueError, match="uint8"):
+    with pytest.raises(SuiteError, match="uint8"):
         method.from_reference(Face(seeds=(1,)), (style * 127 + 127).to(torch.uint8), [1])
-    with pytest.raises(ValueError, match=r"\[0, 1\] picture; expected \[-1, 1\]"):
+    with pytest.raises(SuiteError, match=r"look like \[0, 1\]; expected \[-1, 1\]"):
         method.from_reference(Face(seeds=(1,)), style / 2 + 0.5, [1])
     with pytest.raises(ValueError, match="without style encoder"):
         BlendGANMethod(small, i=2).from_reference(Face(seeds=(1,)), style, [1])

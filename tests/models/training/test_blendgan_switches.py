@@ -11,49 +11,50 @@ from torch import nn
 
 from models.networks.blendgan import BlendGAN
 from models.networks.stylegan2 import channel_table
-from models.training.blendgan import BlendGANTrainee
+from models.training.blendgan import BlendGANTraining
 from models.training.blendgan_settings import BlendGANSettings
-from models.training.psp import PSPSettings, PSPTrainee
+from models.training.psp import PSPSettings, PSPTraining
 from models.training.rng import StepRNG
-from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTrainee
-from models.training.trainee import Batch, Trainee
+from models.training.style_encoder import StyleEncoderSettings, StyleEncoderTraining
+from models.training.training_module import Batch, TrainingModule
 from models.weights import save_weights
 from suite.errors import SuiteError
 
 CPU = torch.device("cpu")
 
 
-def blendgan(tmp_path: Path, **changed: Any) -> BlendGANTrainee:
+def blendgan(tmp_path: Path, **changed: Any) -> BlendGANTraining:
     # Half precision is for feature maps of 64 px and more.
     small = {"size": 64, "style_dim": 16, "n_mlp": 2, "widest": 4, "queue": 8}
-    return BlendGANTrainee(BlendGANSettings(steps=2, batch=2, **small, **changed), CPU)
+    return BlendGANTraining(BlendGANSettings(steps=2, batch=2, **small, **changed), CPU)
 
 
-def encoder(tmp_path: Path, **changed: Any) -> StyleEncoderTrainee:
+def encoder(tmp_path: Path, **changed: Any) -> StyleEncoderTraining:
     trunk = {"trunk": "seeded", "trunk_widths": (4, 4, 8, 8, 8)}
-    return StyleEncoderTrainee(StyleEncoderSettings(size=32, steps=2, batch=2, style_dim=16, **trunk, **changed), CPU)
+    return StyleEncoderTraining(StyleEncoderSettings(size=32, steps=2, batch=2, style_dim=16, **trunk, **changed), CPU)
 
 
-def psp(tmp_path: Path, **changed: Any) -> PSPTrainee:
+def psp(tmp_path: Path, **changed: Any) -> PSPTraining:
     weights = tmp_path / "g.safetensors"
     generator = BlendGAN(32, 16, 2, channel_table(widest=4))
     save_weights(weights, {"g_ema": generator.state_dict()}, latent_avg=torch.zeros(16))
     only = {"lpips_weight": 0, "identity_weight": 0, "pyramid_weight": 0, "widths": (16, 16, 16, 32)}
-    return PSPTrainee(PSPSettings(size=32, steps=2, batch=2, generator=str(weights), **only, **changed), CPU)
+    return PSPTraining(PSPSettings(size=32, steps=2, batch=2, generator=str(weights), **only, **changed), CPU)
 
 
-def two_steps(trainee: Trainee) -> tuple[float, torch.Tensor]:
+def two_steps(module: TrainingModule) -> tuple[float, torch.Tensor]:
     """The first loss, and all parameters after a step with the regularisers and one without."""
     generator = torch.Generator().manual_seed(1)
-    size = trainee.settings.size  # type: ignore[attr-defined]
+    size = module.settings.size  # type: ignore[attr-defined]
     images = {
-        name: torch.rand(count, 3, size, size, generator=generator) * 2 - 1 for name, count in trainee.wants.items()
+        name: torch.rand(count, 3, size, size, generator=generator) * 2 - 1
+        for name, count in module.batch_sizes.items()
     }
     first = None
     for step in (0, 1):
-        said = trainee.step(Batch(images), StepRNG(0, step))
+        said = module.step(Batch(images), StepRNG(0, step))
         first = float(said.get("g_loss", said.get("loss"))) if first is None else first
-    values = [p.detach().flatten() for net in trainee.networks.values() for p in net.parameters()]
+    values = [p.detach().flatten() for net in module.networks.values() for p in net.parameters()]
     assert first is not None
     return first, torch.cat(values)
 

@@ -30,10 +30,10 @@ def test_training_never_sees_validation_or_test_pictures(
     monkeypatch.setattr(
         command, "prepare", lambda path, size, domain=None, split=None, **_: asked.append((domain, split))
     )
-    trainee = SimpleNamespace(wants={"photo": 4, "art": 4})
-    command._pictures(options(**given), SimpleNamespace(load_size=32, split="train"), trainee, {})
+    module = SimpleNamespace(batch_sizes={"photo": 4, "art": 4})
+    command._pictures(options(**given), SimpleNamespace(load_size=32, split="train"), module, {})
     assert asked == [("art", "train"), ("photo", "train")]
-    command._pictures(options(**given), SimpleNamespace(load_size=32, split="all"), trainee, {})
+    command._pictures(options(**given), SimpleNamespace(load_size=32, split="all"), module, {})
     assert asked[2:] == [("art", None), ("photo", None)]
 
 
@@ -42,6 +42,6 @@ def test_a_domain_without_pictures_names_its_option() -> None:
         command._pictures(
             options(art=Path("x")),
             SimpleNamespace(load_size=32, split="train"),
-            SimpleNamespace(wants={"photo": 1}),
+            SimpleNamespace(batch_sizes={"photo": 1}),
             {},
         )

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy_trainee import ToyTrainee
+from toy_training import ToyTraining
 
-from models.data.prepared import Prepared
+from models.data.prepared import ImageArray
 from models.training import checkpoint
 from models.training.loop import Loop
 from models.training.settings import LoopSettings
@@ -31,9 +31,9 @@ CPU = torch.device("cpu")
 HERE = Path(__file__).parent
 
 
-def pictures(count: int = 11) -> dict[str, Prepared]:
+def pictures(count: int = 11) -> dict[str, ImageArray]:
     pixels = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), np.uint8)
-    return {"photo": Prepared(pixels, {}, {}, digest(["toy", count]))}
+    return {"photo": ImageArray(pixels, {}, {}, digest(["toy", count]))}
 
 
 def settings(**changed: Any) -> LoopSettings:
@@ -41,14 +41,14 @@ def settings(**changed: Any) -> LoopSettings:
     return LoopSettings(**values)
 
 
-def loop(folder: Path, trainee: Callable[[], ToyTrainee] = ToyTrainee, **changed: Any) -> Loop:
+def loop(folder: Path, module: Callable[[], ToyTraining] = ToyTraining, **changed: Any) -> Loop:
     torch.manual_seed(0)
-    return Loop("toy", trainee(), settings(**changed), pictures(), folder, CPU)
+    return Loop("toy", module(), settings(**changed), pictures(), folder, CPU)
 
 
 def weights(run: Loop) -> torch.Tensor:
-    parts = [value.double().flatten() for net in run.trainee.networks.values() for value in net.state_dict().values()]
-    return torch.cat([*parts, run.trainee.memory["queue"].double()])
+    parts = [value.double().flatten() for net in run.module.networks.values() for value in net.state_dict().values()]
+    return torch.cat([*parts, run.module.state["queue"].double()])
 
 
 def test_twenty_steps_are_ten_and_ten(tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_twenty_steps_are_ten_and_ten(tmp_path: Path) -> None:
 
 
 def test_accumulation_is_the_whole_batch(tmp_path: Path) -> None:
-    whole = loop(tmp_path / "a", lambda: ToyTrainee(batch=8), batch=8)
-    parts = loop(tmp_path / "b", lambda: ToyTrainee(batch=8, micro_batch=2), batch=8)
+    whole = loop(tmp_path / "a", lambda: ToyTraining(batch=8), batch=8)
+    parts = loop(tmp_path / "b", lambda: ToyTraining(batch=8, micro_batch=2), batch=8)
     whole.run()
     parts.run()
     # Sums in another order differ by rounding; Adam's first steps amplify it to a few 1e-6.
@@ -95,7 +95,7 @@ def test_a_run_says_all_about_itself(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "summary.json").read_text())["steps"] == 20
 
 
-class Poisoned(ToyTrainee):
+class Poisoned(ToyTraining):
     """Gives NaN at step 12 of the first attempt."""
 
     def step(self, batch: Any, draws: Any) -> dict[str, torch.Tensor]:
@@ -107,7 +107,7 @@ class Poisoned(ToyTrainee):
         return scalars
 
 
-class AlwaysPoisoned(ToyTrainee):
+class AlwaysPoisoned(ToyTraining):
     def step(self, batch: Any, draws: Any) -> dict[str, torch.Tensor]:
         return {**super().step(batch, draws), "g_loss": torch.tensor(float("inf"))}
 
@@ -145,7 +145,7 @@ def test_a_checkpoint_with_other_random_numbers_is_refused(tmp_path: Path) -> No
         loop(tmp_path).run(resume=True)
 
 
-class FullDisk(ToyTrainee):
+class FullDisk(ToyTraining):
     """From step 7 on no file may grow beyond `limit` bytes: what the writers' own libraries make of a full disk."""
 
     limit = 0
@@ -208,7 +208,7 @@ def test_resuming_with_other_pictures_is_refused(tmp_path: Path) -> None:
         other.run(resume=True)
     same_count = loop(tmp_path)
     pixels = np.random.default_rng(1).integers(0, 256, (11, 32, 32, 3), np.uint8)
-    same_count.pictures = {"photo": Prepared(pixels, {}, {}, "")}
+    same_count.pictures = {"photo": ImageArray(pixels, {}, {}, "")}
     with pytest.raises(SuiteError, match="other photo pictures"):
         same_count.run(resume=True)
     moved = loop(tmp_path)
@@ -240,10 +240,10 @@ import sys, torch
 sys.path[:0] = {tests!r}
 from pathlib import Path
 from test_loop import loop, weights
-from toy_trainee import ToyTrainee
+from toy_training import ToyTraining
 from models.training import parallel
 parallel.start("cpu")
-run = loop(Path(sys.argv[1]), lambda: ToyTrainee(batch=8), batch=8, steps=int(sys.argv[2]))
+run = loop(Path(sys.argv[1]), lambda: ToyTraining(batch=8), batch=8, steps=int(sys.argv[2]))
 try:
     run.run()
 finally:
@@ -309,12 +309,12 @@ except SuiteError as error:
 """
 
 
-class Misfitting(ToyTrainee):
+class Misfitting(ToyTraining):
     def step(self, batch: Any, draws: Any) -> dict[str, torch.Tensor]:
         return {"loss": torch.zeros(2, 3) @ torch.zeros(2, 3)}
 
 
-class BreaksLater(ToyTrainee):
+class BreaksLater(ToyTraining):
     def step(self, batch: Any, draws: Any) -> dict[str, torch.Tensor]:
         if draws.step == 3:
             raise ValueError("a bug")

@@ -1,4 +1,4 @@
-"""`Trainee`: what a method brings to the shared loop: its networks, optimisers and one step. The loop brings the rest."""
+"""`TrainingModule`: what a method brings to the shared loop: networks, optimisers and one step."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ class Batch:
     labels: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Trainee(Protocol):
+class TrainingModule(Protocol):
     """A method under training.
 
     Rules that make a run resumable and the number of ranks irrelevant: every random number comes from `draws`; gradients
     are averaged over ranks with `parallel.sync_gradients` before each optimiser's step; what a step remembers lives in
-    `networks` (buffers too), `optimizers` or `memory`.
+    `networks` (buffers too), `optimizers` or `state`.
 
     Attributes:
         networks: name -> module, everything that a checkpoint must hold, the EMA copies too (names ending in `_ema`).
         optimizers: name -> optimiser.
-        memory: name -> tensor or number, state that belongs to neither (a queue, a running mean); changed in place or
+        state: name -> tensor or number, state that belongs to neither (a queue, a running mean); changed in place or
             replaced by `step`.
-        wants: domain name -> pictures per rank and step.
+        batch_sizes: domain name -> pictures per rank and step.
         constant: names of networks that no step changes (a style encoder, a VGG): checkpoints share one file of each.
     """
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
-    memory: dict[str, Any]
-    wants: dict[str, int]
+    state: dict[str, Any]
+    batch_sizes: dict[str, int]
     constant: frozenset[str]
 
     def step(self, batch: Batch, draws: StepRNG) -> dict[str, Tensor]:

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from models.training import parallel, updates
 from models.training.rng import StepRNG
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 
 
-class ToyTrainee:
+class ToyTraining:
     """Generator and discriminator of a few weights, with R1 (a second-order gradient), an EMA and a queue."""
 
     sheet_columns = 2
@@ -27,9 +27,9 @@ class ToyTrainee:
             "g": torch.optim.Adam(generator.parameters(), 1e-3, (0.0, 0.99)),
             "d": torch.optim.Adam(critic.parameters(), 1e-3, (0.0, 0.99)),
         }
-        self.memory: dict[str, Any] = {"queue": torch.zeros(8, device=device), "at": 0}
+        self.state: dict[str, Any] = {"queue": torch.zeros(8, device=device), "at": 0}
         self.constant: frozenset[str] = frozenset()
-        self.wants = {"photo": batch // parallel.world()}
+        self.batch_sizes = {"photo": batch // parallel.world()}
         self.micro_batch = micro_batch
 
     def step(self, batch: Batch, draws: StepRNG) -> dict[str, Tensor]:
@@ -45,17 +45,17 @@ class ToyTrainee:
             fake = g(z[part]).view(-1, 3, 32, 32).detach()
             return F.softplus(-said).mean() + F.softplus(d(fake)).mean() + slope.square().sum((1, 2, 3)).mean()
 
-        with updates.only(d, among=(g, d)):
+        with updates.requires_grad_only(d, among=(g, d)):
             d_value = updates.accumulate(count, self.micro_batch, d_loss)
-            updates.apply(self.optimizers["d"])
-        with updates.only(g, among=(g, d)):
+            updates.optimizer_step(self.optimizers["d"])
+        with updates.requires_grad_only(g, among=(g, d)):
             g_value = updates.accumulate(
                 count, self.micro_batch, lambda part: F.softplus(-d(g(z[part]).view(-1, 3, 32, 32))).mean()
             )
-            updates.apply(self.optimizers["g"])
+            updates.optimizer_step(self.optimizers["g"])
         updates.update_ema(ema, g, 0.9)
-        self.memory["queue"][self.memory["at"] % 8] = g_value
-        self.memory["at"] += 1
+        self.state["queue"][self.state["at"] % 8] = g_value
+        self.state["at"] += 1
         return {"d_loss": d_value, "g_loss": g_value}
 
     def sample(self, batch: Batch, draws: StepRNG) -> Tensor:

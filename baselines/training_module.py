@@ -14,7 +14,7 @@ from baselines.crops import augmented, centre_crop
 from baselines.settings import BaselineSettings
 from models.training import parallel, updates
 from models.training.rng import StepRNG
-from models.training.trainee import Batch
+from models.training.training_module import Batch
 from suite.errors import SuiteError
 
 # Methods call what they put in (`enc_c.of`, `gen.decode`), which `nn.Module` does not know.
@@ -24,8 +24,8 @@ Tensors = Mapping[str, Tensor]
 SHEET_ROWS = 4
 
 
-class BaselineTrainee:
-    """Base of the five trainees (see `models.training.trainee.Trainee`).
+class BaselineTraining:
+    """Base of the five trainees (see `models.training.training_module.TrainingModule`).
 
     A method's `step` makes its draws for the whole batch first and then calls `update` once an optimiser group, so that
     accumulating over small parts gives the whole batch's gradients. `rate(step)` scales every learning rate.
@@ -61,9 +61,9 @@ class BaselineTrainee:
             if settings.compile:
                 network.compile()
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        self.memory: dict[str, Any] = {}
+        self.state: dict[str, Any] = {}
         self.share = settings.share(parallel.world())
-        self.wants = dict.fromkeys(("photo", "art"), self.roles * self.share)
+        self.batch_sizes = dict.fromkeys(("photo", "art"), self.roles * self.share)
 
     def rate(self, step: int) -> float:
         """What the learning rates are multiplied by at `step`; 1 unless the paper's schedule says otherwise."""
@@ -121,20 +121,20 @@ class BaselineTrainee:
             network.requires_grad_(name in free and name not in self.frozen)
         for name in names:
             self.optimizers[name].zero_grad(set_to_none=True)
-        seen: Scalars = {}
+        stats: Scalars = {}
         for share, part in self.parts(tensors):
             with self.precision(part):
                 total, scalars = loss(part)
             (total * share).backward()
             for key, value in scalars.items():
-                seen[key] = seen.get(key, torch.zeros_like(value)).detach() + share * value.detach()
+                stats[key] = stats.get(key, torch.zeros_like(value)).detach() + share * value.detach()
         for name in names:
             self.apply(name)
-        return seen
+        return stats
 
     def apply(self, name: str) -> None:
         """Average the gradients over ranks, clip their norm where `clips` says so, and step one optimiser."""
-        updates.apply(self.optimizers[name], self.clips.get(name, 0.0))
+        updates.optimizer_step(self.optimizers[name], self.clips.get(name, 0.0))
 
     def parts(self, tensors: Tensors) -> Iterator[tuple[float, Tensors]]:
         """The batch in parts of at most `micro_batch` rows, each with its share of the whole."""

@@ -13,16 +13,16 @@ WARM_UP = 200
 
 
 @dataclass
-class Health:
+class TrainingMonitor:
     """Watches the scalars of every step.
 
     `notice` returns sentences to say, each at most once a run. A discriminator is called collapsed when the smoothed value
     of its loss (a scalar whose name starts with `d_` and holds `loss`) falls below 0.001: it no longer teaches.
     """
 
-    seen: int = 0
+    steps: int = 0
     smooth: dict[str, float] = field(default_factory=dict)
-    said: set[str] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
 
     def broken(self, scalars: Mapping[str, float]) -> list[str]:
         """Names of the scalars that are not finite."""
@@ -30,12 +30,12 @@ class Health:
 
     def notice(self, scalars: Mapping[str, float], waited: float, took: float) -> list[str]:
         """Sentences about this step, given its seconds and how many of them were spent waiting for pictures."""
-        self.seen += 1
+        self.steps += 1
         self._average("waiting", waited / max(took, 1e-9))
         for name, value in scalars.items():
             if name.startswith("d_") and "loss" in name:
                 self._average(name, value)
-        if self.seen < WARM_UP:
+        if self.steps < WARM_UP:
             return []
         found = [
             (
@@ -50,8 +50,8 @@ class Health:
             found.append(
                 ("waiting", f"{share:.0%} of the time is spent waiting for pictures: a faster disk or more workers")
             )
-        fresh = [(key, text) for key, text in found if key not in self.said]
-        self.said |= {key for key, _ in fresh}
+        fresh = [(key, text) for key, text in found if key not in self.reported]
+        self.reported |= {key for key, _ in fresh}
         return [text for _, text in fresh]
 
     def _average(self, name: str, value: float) -> None:

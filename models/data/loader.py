@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.data.prepared import Prepared
+from models.data.prepared import ImageArray
 
 
-class Stream:
+class InfiniteLoader:
     """Batches of one domain, for one rank.
 
     Each epoch is a fresh permutation; a batch may span two. Rank r of W takes the global samples r, r + W, ... of a step
@@ -35,7 +35,7 @@ class Stream:
 
     def __init__(
         self,
-        pictures: Prepared,
+        pictures: ImageArray,
         batch: int,
         seed: int,
         rank: int = 0,
