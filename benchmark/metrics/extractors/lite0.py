@@ -6,6 +6,7 @@ pictures in a minute. They are not FID, KID or LPIPS and are never called so.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,14 @@ SIZE = 112
 # The maps that a perceptual distance compares, of strides 8 to 32: in the finer two a little noise is worth as much as
 # another person.
 COMPARED = slice(2, None)
+REMEMBERED = 3
 SHA256, LICENCE = entry(REGISTERED).sha256, entry(REGISTERED).license
 
 
 class Trunk:
     """EfficientNet-Lite0, which remembers the pictures that it saw last: all that measures them shares one pass.
+
+    A few sets are remembered, for a cell's pictures are measured beside faces, references and answers.
 
     Args:
         network: opened once for several uses; None opens the installed one.
@@ -36,7 +40,7 @@ class Trunk:
     def __init__(self, network: EfficientNetLite0 | None = None, device: str = "cpu") -> None:
         self.device = torch.device(device)
         self.network = (network or load_lite0()).to(self.device)
-        self._seen: dict[int, tuple[Tensor, list[Tensor]]] = {}
+        self._seen: deque[tuple[Tensor, int, list[Tensor]]] = deque(maxlen=REMEMBERED)
 
     @torch.inference_mode()
     def maps(self, pictures: Tensor, largest: int = 0) -> list[Tensor]:
@@ -46,11 +50,12 @@ class Trunk:
             largest: pictures above so many pixels are brought down to them first; 0 leaves them.
         """
         key = largest if largest and pictures.shape[-1] > largest else 0
-        known = self._seen.get(key)
-        if known is None or known[0] is not pictures:
-            known = (pictures, self.network.maps(self.prepare(brought_to(pictures, key))))
-            self._seen[key] = known
-        return known[1]
+        for seen, at, maps in self._seen:
+            if seen is pictures and at == key:
+                return maps
+        maps = self.network.maps(self.prepare(brought_to(pictures, key)))
+        self._seen.append((pictures, key, maps))
+        return maps
 
     def prepare(self, pictures: Tensor) -> Tensor:
         """(N, 3, S, S) in [0, 255], of any type, to float32 (N, 3, 112, 112) in [-1, 1]."""

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
 from benchmark.cli import main
-from benchmark.metrics.extractors.lite0 import Lite0
+from benchmark.metrics.extractors.lite0 import Lite0, Trunk
 from benchmark.metrics.sets import set_distance
 
 COUNT, SIZE = 24, 64
@@ -67,3 +68,22 @@ def test_a_set_lies_at_no_distance_from_itself() -> None:
 
 def test_the_name_says_which_features() -> None:
     assert (Lite0.fd_name, Lite0.kernel_name, Lite0.dim, Lite0.size) == ("FD-lite0", "KD-lite0", 1280, 112)
+
+
+def test_one_set_of_pictures_passes_the_network_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when faces and references are looked at in between."""
+    trunk = Trunk()
+    own, faces, references = (torch.zeros(2, 3, 32, 32, dtype=torch.uint8) for _ in range(3))
+    passes: list[int] = []
+    maps = trunk.network.maps
+
+    def counted(x: torch.Tensor) -> list[torch.Tensor]:
+        passes.append(len(x))
+        return maps(x)
+
+    monkeypatch.setattr(trunk.network, "maps", counted)
+    for pictures in (own, faces, own, references, own):
+        trunk.maps(pictures)
+    assert len(passes) == 3
+    trunk.maps(torch.full((2, 3, 128, 128), 7, dtype=torch.uint8), largest=64)
+    assert len(passes) == 4
