@@ -20,7 +20,6 @@ from suite.errors import SuiteError, did_you_mean
 TOTALS = "listing totals"
 # robots.txt, tdmrep.json, ai.txt and a HEAD, once for each of a source's two hosts.
 PER_HOST = 4
-HOSTS = 2
 # Works that a pilot has judged, from which on its shares are better than an assumption.
 PILOT = 20
 

@@ -90,8 +90,9 @@ def read(text: str, tokens: Iterable[str]) -> RobotsFile:
     unknown: dict[str, None] = {}
     current: list[Lines] = []
     naming = began = False
-    for raw in re.split(r"\r\n|\r|\n", text):
-        line = raw.partition("#")[0].strip()
+    # One line at a time: as a list, a file of short lines would take fifty times its size.
+    for found in re.finditer(r"[^\r\n]+", text):
+        line = found[0].partition("#")[0].strip()
         if not line:
             continue
         if agent := _AGENT.match(line):

@@ -16,6 +16,7 @@ from aahq.candidates import Candidate
 from aahq.consent import embedded_rights, reservations
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
+from aahq.consent.site_reservations import SiteReservations, read_terms
 from aahq.images import decode
 from aahq.reasons import Rejected
 from aahq.release.verify import verify
@@ -23,13 +24,15 @@ from aahq.release.write import write
 from aahq.remove.shrink import read_metadata, read_superseded
 from aahq.remove.tombstones import Tombstones
 from aahq.review.log import log_path, read_log
-from aahq.sources import SourceOptions, met
+from aahq.sources import SourceOptions, met, open_source
 from aahq.sources.aahq_list import AahqList
 from aahq.sources.artstation import ArtStation
 from aahq.sources.urls import Urls
+from aahq.web import pages
 from aahq.web.interrupts import Stop
 from aahq.web.response import Response
 from aahq.web.robots import Robots
+from aahq.web.robots_file import decoded
 from suite.errors import SuiteError
 from suite.progress import set_quiet
 
@@ -62,7 +65,34 @@ def _pages(source: Any, data: bytes) -> None:
 
 
 def robots(data: bytes) -> None:
-    Robots(_Web(data).get, "aahq").check("https://example.org/art/1")  # type: ignore[call-arg, arg-type]
+    read = Robots(_Web(data).get, "aahq")  # type: ignore[arg-type]
+    read.check("https://example.org/art/1")
+    read.findings("https://example.org/art/1?a=b")
+    read.licenses("https://example.org/")
+
+
+def site_files(data: bytes) -> None:
+    """The same bytes as tdmrep.json, ai.txt and an RSL document."""
+    SiteReservations(_Web(data).get, lambda url: ("/license.xml",), "aahq").findings(  # type: ignore[arg-type]
+        "https://example.org/art/1.jpg"
+    )
+
+
+def site_terms(data: bytes) -> None:
+    read_terms(_file(data, "terms.toml"))
+
+
+def answered_page(data: bytes) -> None:
+    pages.challenge_body(decoded(data))
+    pages.why_no_page("https://x.example/a", "https://x.example/b", 200, {"Content-Type": "text/html"}, data)
+
+
+def museums(data: bytes) -> None:
+    for name in ("artic", "cleveland", "rijksmuseum", "smithsonian", "commons"):
+        try:
+            _pages(open_source(name, SourceOptions(base_url="https://x.example")), data)
+        except REFUSALS:
+            continue
 
 
 def artstation(data: bytes) -> None:
@@ -86,7 +116,8 @@ def page(data: bytes) -> None:
 
 
 def header(data: bytes) -> None:
-    reservations.header_reservation({"X-Robots-Tag": data.decode("latin-1"), "tdm-reservation": data.decode("latin-1")})
+    names = ("X-Robots-Tag", "tdm-reservation", "Content-Usage", "Content-Signal", "Link")
+    reservations.header_findings(dict.fromkeys(names, data.decode("latin-1")))
 
 
 def rights(data: bytes) -> None:
@@ -171,7 +202,84 @@ _MET = {
 }
 # name -> (parser, whole inputs that reach deep into it)
 TARGETS: dict[str, tuple[Callable[[bytes], None], list[bytes]]] = {
-    "robots": (robots, [b"User-agent: *\nDisallow: /a*$\nAllow: /art\nCrawl-delay: 3\nSitemap: x\n"]),
+    "robots": (
+        robots,
+        [
+            b"User-agent: *\nDisallow: /a*$\nAllow: /art\nCrawl-delay: 3\nSitemap: x\n",
+            b"License: /l.xml\nUser-agent: GPTBot\nDisallow: /\n\nUser-agent: *\nContent-Signal: ai-train=no\n"
+            b"Content-Usage: /art train-ai=n\n",
+        ],
+    ),
+    "site_files": (
+        site_files,
+        [
+            b'[{"location": "/art/*.jpg", "tdm-reservation": 1, "tdm-policy": "https://x/p"}]',
+            b"User-Agent: *\nDisallow: *.jpg\nTraining: deny\n",
+            b'<rsl xmlns="https://rslstandard.org/rsl"><content url="/*"><license><prohibits type="usage">all</prohibits>'
+            b"</license></content></rsl>",
+        ],
+    ),
+    "site_terms": (site_terms, [b'[[site]]\nhost = "x.example"\nsays = "no"\nsource = "https://x.example/terms"\n']),
+    "answered_page": (
+        answered_page,
+        [b"<html><head><title>Log in | x</title><meta http-equiv='refresh' content='0; url=/b'></head></html>"],
+    ),
+    "museums": (
+        museums,
+        [
+            json.dumps(
+                {
+                    "data": [{"id": 1, "is_public_domain": True, "share_license_status": "CC0"}],
+                    "pagination": {"current_page": 1, "total_pages": 2},
+                    "info": {"total": 3},
+                }
+            ).encode(),
+            json.dumps(
+                {
+                    "orderedItems": [{"id": "https://id.rijksmuseum.nl/1"}],
+                    "next": {"id": "https://x?pageToken=2"},
+                    "id": "https://id.rijksmuseum.nl/1",
+                    "shows": [{"id": "https://id.rijksmuseum.nl/2"}],
+                    "digitally_shown_by": [{"id": "https://id.rijksmuseum.nl/3"}],
+                    "subject_to": [],
+                }
+            ).encode(),
+            json.dumps(
+                {
+                    "response": {
+                        "rows": [{"id": "a"}],
+                        "rowCount": 5,
+                        "id": "a",
+                        "content": {
+                            "descriptiveNonRepeating": {
+                                "online_media": {"media": []},
+                                "metadata_usage": {"access": "CC0"},
+                            }
+                        },
+                    }
+                }
+            ).encode(),
+            json.dumps(
+                {
+                    "query": {
+                        "search": [{"pageid": 1}],
+                        "pages": [
+                            {
+                                "pageid": 1,
+                                "imageinfo": [
+                                    {
+                                        "mime": "image/jpeg",
+                                        "url": "https://x/1.jpg",
+                                        "extmetadata": {"License": {"value": "pd"}},
+                                    }
+                                ],
+                            }
+                        ],
+                    }
+                }
+            ).encode(),
+        ],
+    ),
     "artstation": (artstation, [json.dumps(_LISTING).encode(), b"[]"]),
     "met": (met_pages, [json.dumps(_MET).encode()]),
     "aahq_list": (

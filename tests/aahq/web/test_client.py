@@ -652,6 +652,21 @@ def test_rules_of_many_hosts_are_let_go() -> None:
     assert len(small._kept) == 300, "what is meant for others is not kept"
 
 
+def test_a_file_of_short_lines_takes_a_few_times_its_size() -> None:
+    """A list of all its lines would be a hundred times as large."""
+    for line in (b"a\n", b"\n", b"Disallow:/\n", b"User-agent: x\n"):
+        body = b"User-agent: *\n" + line * (100_000 // len(line))
+        reply = Reply(200)
+        reply.body = body
+        kept = Robots(lambda url, reply=reply: reply, "aahq")
+        tracemalloc.start()
+        try:
+            kept.check("https://example.org/x")
+            assert tracemalloc.get_traced_memory()[1] < 24 * len(body), line
+        finally:
+            tracemalloc.stop()
+
+
 def test_one_hosts_robots_hold_back_nobody_else() -> None:
     """One fetch a host, for all threads that want it; another host's answer does not wait for it."""
     began, over, asked = threading.Event(), threading.Event(), []
