@@ -119,7 +119,7 @@ def read(text: str, tokens: Iterable[str]) -> RobotsFile:
         if not began and name in (*SIGNALS, *USAGE):
             # Before the first group: said to everybody.
             current = [groups.setdefault(EVERYBODY, Lines())]
-        for group in current:
+        for group in current if name in _RULES else ():
             _add(group, name, line, value)
         if not began:
             current = []
