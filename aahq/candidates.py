@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
+from aahq.reasons import RowError
 from aahq.web.addresses import name_key
-from suite.errors import SuiteError
 from suite.files import canonical_json
 
 Point = tuple[float, float]
@@ -92,7 +92,7 @@ class Candidate:
         """Read what `to_json` wrote.
 
         Raises:
-            SuiteError: the text is no candidate.
+            RowError: the text is no candidate.
         """
         try:
             value = json.loads(text)
@@ -107,4 +107,4 @@ class Candidate:
                 value["landmarks"] = tuple((float(x), float(y)) for x, y in value["landmarks"])
             return cls(**value)
         except (ValueError, TypeError) as error:
-            raise SuiteError(f"candidate: {error}; expected the JSON of Candidate.to_json") from None
+            raise RowError(f"candidate: {error}; expected the JSON of Candidate.to_json") from None

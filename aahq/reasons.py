@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -163,6 +164,10 @@ class Rejection:
     trace: str = ""
 
 
+class RowError(SuiteError):
+    """What a row itself holds is broken: its rejection where rows are worked on, one line where nobody works on rows."""
+
+
 def guarded(work: Callable[..., R], *arguments: Any) -> R | Rejection:
     """What `work` answers for one row; what it raises becomes the row's refusal.
 
@@ -173,8 +178,15 @@ def guarded(work: Callable[..., R], *arguments: Any) -> R | Rejection:
         return work(*arguments)
     except Rejected as refused:
         return Rejection(refused.reason, refused.detail)
+    except RowError as error:
+        return Rejection("fault", str(error), traceback.format_exc())
     except (SuiteError, ImportError):
         raise
+    except sqlite3.Error as error:
+        # A value that the ledger cannot hold is the row's; that it is full, locked or damaged concerns all.
+        if not isinstance(error, sqlite3.IntegrityError | sqlite3.DataError):
+            raise
+        return Rejection("fault", f"{type(error).__name__}: {error}", traceback.format_exc())
     # The one place that catches everything: no list of types is complete for what foreign files do to decoders.
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _DISK:

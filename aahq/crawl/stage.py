@@ -137,6 +137,7 @@ _BEFORE_FAULT = (
     ("faces", "align", "found"),
     ("faces", "dedup", "found"),
     ("faces", "quality", "unique"),
+    ("faces", "release", "unique"),
 )
 
 

@@ -7,10 +7,12 @@ no release names them. Killed at any moment, the next command on the folder ends
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from aahq.candidates import Candidate
 from aahq.consent.optouts import OptOuts
 from aahq.ledger import Ledger
+from aahq.reasons import RowError
 from aahq.remove.forget import PENDING, delete_orphans, forget_drawn, forget_tiles, vacuum
 from aahq.remove.releases import locate, owed, refuse_broken, take_out
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
@@ -77,5 +79,7 @@ def _blocked(ledger: Ledger, optouts: OptOuts) -> Iterator[tuple[str, str]]:
     )
     for row in ledger.db.execute(query, (REASON,)):
         digests = [digest for digest in (row["response_sha256"], row["pixel_sha256"]) if digest]
-        if why := optouts.blocks(Candidate.from_json(row["candidate"]), digests):
-            yield row["id"], why
+        # A record that is broken names nobody; the stages set its row aside.
+        with suppress(RowError):
+            if why := optouts.blocks(Candidate.from_json(row["candidate"]), digests):
+                yield row["id"], why

@@ -19,7 +19,7 @@ from aahq.consent.decide import is_open
 from aahq.consent.optouts import OptOuts
 from aahq.images import decode
 from aahq.ledger import Ledger
-from aahq.reasons import Rejected
+from aahq.reasons import Rejected, Rejection, guarded
 from aahq.release.quotas import over_quota, values
 from aahq.release.schema import REJECT_COLUMNS
 from aahq.release.store import SHARD_BYTES, encode_png
@@ -79,6 +79,7 @@ def run(
         SuiteError: nothing is kept, or a kept row is opted out or has no evidence of consent (exit code 1).
     """
     _refuse_unfinished(ledger)
+    _set_aside_broken(ledger, domain, size)
     total = ledger.count("faces", "kept")
     if not total:
         raise SuiteError(
@@ -166,6 +167,19 @@ def _refuse_unfinished(ledger: Ledger) -> None:
                     f"OUT {ledger.folder}: {count} {table} are only {state}; run 'aahq build {ledger.folder}' to finish",
                     1,
                 )
+
+
+def _set_aside_broken(ledger: Ledger, domain: str, size: int) -> None:
+    """Reject the kept faces whose rows make no row of a release; the others go on."""
+    broken = []
+    for row in ledger.rows(_KEPT):
+        # A row without consent has its own error, below.
+        made = guarded(_row, row, domain, size) if row["consent"] else None
+        if isinstance(made, Rejection):
+            broken.append((row["id"], made))
+    with ledger.transaction():
+        for id, why in broken:
+            ledger.reject("faces", id, NAME, why.reason, why.detail, why.trace)
 
 
 def _refuse_opted_out(ledger: Ledger, optouts: OptOuts) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from aahq.ledger import Ledger
-from aahq.reasons import Rejection
+from aahq.reasons import Rejection, guarded
 from aahq.remove.forget import delete_orphans, drop_reappeared
 from aahq.remove.opted_out import REASON as OPTED_OUT
 from aahq.remove.opted_out import reject as reject_opted_out
@@ -44,7 +44,7 @@ def run_rows(
     removed: set[str] = set()
 
     def settle(id: str, answer: A | Rejection, stats: StageStats) -> None:
-        refusal = answer if isinstance(answer, Rejection) else accept(id, answer)
+        refusal = answer if isinstance(answer, Rejection) else _accepted(ledger, accept, id, answer)
         if refusal is None:
             stats.keep()
             return
@@ -73,3 +73,13 @@ def run_rows(
             drop_reappeared(ledger, sorted(removed), tombstones)
         delete_orphans(ledger)
     return stats
+
+
+def _accepted(ledger: Ledger, accept: Callable[[str, A], Rejection | None], id: str, answer: A) -> Rejection | None:
+    """What `accept` says of one row; nothing that it wrote is left where it refuses."""
+    ledger.db.execute("SAVEPOINT one_row")
+    refusal = guarded(accept, id, answer)
+    if refusal is not None:
+        ledger.db.execute("ROLLBACK TO one_row")
+    ledger.db.execute("RELEASE one_row")
+    return refusal

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aahq.consent.optouts import OptOuts
 from aahq.crawl.stage import offer_again
 from aahq.faces.align import align, crop_quad
 from aahq.ledger import Ledger
 from aahq.pipeline import RUN, open_build
 from aahq.reasons import REASONS, Rejected, Rejection, guarded
+from aahq.release.verify import verify
 from aahq.stages import align as align_stage
-from aahq.stages import quality
+from aahq.stages import quality, release
 from aahq.stages.engine import WorkerDiedError, open_pool, run_batches
+from aahq.stages.rows import _accepted
 from suite.progress import set_quiet
 
 RGB = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
@@ -101,6 +105,27 @@ def test_what_concerns_every_row_is_no_rows_refusal() -> None:
         guarded(full)
     with pytest.raises(ImportError):
         guarded(lambda: __import__("no_such_package_at_all"))
+
+
+def test_what_a_refused_row_wrote_is_undone_and_a_full_ledger_is_no_rows_fault(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, create=True)
+
+    def accept(id: str, answer: int) -> None:
+        ledger.put(id, answer)
+        if answer == 2:
+            ledger.db.execute("INSERT INTO runs VALUES (1, NULL, '', 0, 0, 0)")
+        if answer == 3:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    with ledger.transaction():
+        assert _accepted(ledger, accept, "one", 1) is None
+        refused = _accepted(ledger, accept, "two", 2)
+        assert isinstance(refused, Rejection)
+        assert refused.detail.startswith("IntegrityError")
+        assert (ledger.get("one"), ledger.get("two")) == (1, None)
+    with pytest.raises(sqlite3.OperationalError, match="full"), ledger.transaction():
+        _accepted(ledger, accept, "three", 3)
+    assert ledger.get("three") is None
 
 
 def broken_build(built: Path, out: Path) -> Ledger:
@@ -209,3 +234,26 @@ def test_an_interrupt_waits_for_no_worker(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     for path in tmp_path.iterdir():
         assert not Path(f"/proc/{path.name}").exists(), "the worker is gone"
+
+
+@settings(max_examples=8, deadline=None)
+@given(junk=JUNK, place=st.sampled_from(["consent", "candidate", "landmarks"]))
+def test_a_row_of_anything_is_left_out_of_the_release_and_the_others_are_in(
+    judged: tuple[Ledger, str, str], junk: Any, place: str
+) -> None:
+    """Whatever stands there, the release is whole; what it cannot hold is set aside with its traceback."""
+    ledger, face, _ = judged
+    quality.run(ledger)
+    table, id = ("faces", face) if place == "landmarks" else ("pictures", face.rpartition("-")[0])
+    good = ledger.one(f"SELECT {place} FROM {table} WHERE id = ?", (id,))
+    ledger.update(table, id, **{place: json.dumps(junk)})
+    try:
+        written = release.run(ledger, name="x", size=64, domain="art", optouts=OptOuts())
+        assert verify(written.folder).ok
+        state, reason = ledger.db.execute("SELECT state, reason FROM faces WHERE id = ?", (face,)).fetchone()
+        assert written.count == 5 + (state == "kept")
+        assert (state, reason) in (("kept", ""), ("rejected", "fault"))
+        assert (reason == "fault") == bool(ledger.one("SELECT count(*) FROM faults WHERE id = ?", (face,)))
+    finally:
+        ledger.update(table, id, **{place: good})
+        offer_again(ledger)
