@@ -18,6 +18,7 @@ from suite.cli import emit, json_option
 @click.option("--picture", "pictures", multiple=True, metavar="ID", help="An id of the manifest, or a file's name.")
 @click.option("--sha256", "digests", multiple=True, metavar="HEX", help="A file, pixels or a face with this digest.")
 @click.option("--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="This very picture.")
+@click.option("--gone", "gone", multiple=True, type=click.Path(path_type=Path), help="A release that never comes back.")
 @click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
 @json_option
 def command(
@@ -28,6 +29,7 @@ def command(
     pictures: tuple[str, ...],
     digests: tuple[str, ...],
     image: Path | None,
+    gone: tuple[Path, ...],
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -46,14 +48,21 @@ def command(
     """
     from aahq.open_folder import open_folder
     from aahq.remove.lookup import picture_question
+    from aahq.remove.releases import forget_release
     from aahq.remove.remove import Wanted, check, find, remove
     from aahq.remove.tombstones import TOMBSTONES
 
     if image is not None:
         digests = (*digests, *picture_question(image).digests)
     wanted = Wanted(artists, works, urls, pictures, digests)
-    check(wanted)
+    if not gone or wanted:
+        check(wanted)
     with open_folder(out) as ledger:
+        for place in gone:
+            forget_release(ledger, place)
+        if not wanted:
+            emit({"gone": [str(place) for place in gone]}, f"{len(gone)} releases are no longer named", as_json)
+            return
         if dry_run:
             named, copies = find(ledger, wanted)
             told = {"named": named, "copies": copies, "pictures": len(named) + len(copies), "dry_run": True}
@@ -70,7 +79,7 @@ def command(
     ]
     lines += [
         f"{place}: no release there now, so what it holds is still in it; this is finished when it is back, or by "
-        f"'aahq sync PLACE --from {out / TOMBSTONES}' where it is"
+        f"'aahq sync PLACE --from {out / TOMBSTONES}' where it is; --gone {place} if it never comes back"
         for place in done.owed
     ]
     if not done.named:

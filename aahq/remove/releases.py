@@ -189,6 +189,21 @@ def owed(ledger: Ledger) -> list[str]:
     return [os.path.abspath(ledger.folder / name) for name in ledger.get(OWED) or ()]
 
 
+def forget_release(ledger: Ledger, folder: Path) -> None:
+    """Name a release no longer that is gone for good.
+
+    Raises:
+        SuiteError: no such release is missing.
+    """
+    names = [name for name in ledger.get(RELEASES) or () if real(ledger.folder / name) == real(folder)]
+    if not names or (folder / MANIFEST).is_file():
+        what = "is there" if names else "was not written from this folder"
+        raise SuiteError(f"--gone {folder}: {what}; expected one that a removal named as missing")
+    with ledger.transaction():
+        for key in (RELEASES, OWED):
+            ledger.put(key, sorted(set(ledger.get(key) or ()) - set(names)))
+
+
 def settle_owed(ledger: Ledger) -> list[Path]:
     """Take out of releases that are back what was taken out while they were away; returns which were."""
     names = ledger.get(OWED)

@@ -89,6 +89,19 @@ def test_a_copy_elsewhere_shrinks_as_the_message_says(out: Path, tmp_path: Path)
     assert not holds(tmp_path / "moved")
 
 
+def test_a_release_that_never_comes_back_is_named_no_longer(out: Path, tmp_path: Path) -> None:
+    public = tmp_path / "public"
+    release(out, public)
+    for place in (public, tmp_path / "other"):
+        refused = CliRunner().invoke(main, ["remove", str(out), "--gone", str(place)])
+        assert refused.exit_code == 2, "it is there, or never was"
+    shutil.rmtree(public)
+    assert take_out(out).owed == [str(public)]
+    assert CliRunner().invoke(main, ["remove", str(out), "--gone", str(public)]).exit_code == 0
+    again = CliRunner().invoke(main, ["remove", str(out), "--artist", "nobody"])
+    assert str(public) not in again.stdout
+
+
 def test_a_release_that_is_back_with_a_foreign_file_is_said_and_stops_nothing(
     out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
