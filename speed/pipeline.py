@@ -22,11 +22,13 @@ import numpy as np
 from aahq.candidates import Candidate
 from aahq.web.client import Http
 from aahq.ledger import Ledger
-from aahq.release import encode_png
+from aahq.release.store import encode_png
 from aahq.sources import SourceOptions, open_source
-from aahq.stages import crawl, quality, release
-from aahq.crawl.process import Terms
-from aahq.consent.decide import OptOuts, Permissions
+from aahq.crawl import stage as crawl
+from aahq.stages import quality, release
+from aahq.crawl.process import FetchContext
+from aahq.consent.optouts import OptOuts
+from aahq.consent.permissions import Permissions
 from suite.files import sha256_bytes, write_whole
 from suite.progress import set_quiet
 
@@ -82,8 +84,8 @@ def read(name, target):
 
 def crawl_folder():
     with Ledger(out / "crawl", create=True) as ledger, Http(None) as http:
-        reopen = lambda left: open_source("folder", SourceOptions(target=str(out / "files")))
-        crawl.run(ledger, crawl.CrawlTarget("folder", "bench", reopen), Terms(http, OptOuts(), Permissions()))
+        reopen = lambda: open_source("folder", SourceOptions(target=str(out / "files")))
+        crawl.run(ledger, crawl.CrawlTarget("folder", "bench", reopen), FetchContext(http, OptOuts(), Permissions()))
         assert ledger.count("pictures", "rejected") == count
 
 def walk(ledger):
