@@ -1,4 +1,4 @@
-"""The command that README prints for eight GPUs, with small sizes on eight processes of this machine."""
+"""The commands that README and docs/cluster.md print for many GPUs, with small sizes on eight processes of this machine."""
 
 from __future__ import annotations
 
@@ -18,20 +18,26 @@ from models.training.style_encoder import save
 
 ROOT = Path(__file__).resolve().parents[3]
 # Rates that change nothing, so that the losses of every update are compared at the same weights.
-PROFILE = """
+COMMON = """
 size = 32
 steps = 1
 batch = 8
-style_dim = 16
-n_mlp = 2
-widest = 8
-queue = 16
 lr = 1e-30
-mixing = 1.0
-path_weight = 2.0
 save_every = 1
 log_every = 1
 """
+PROFILES = {
+    "train": "style_dim = 16\nn_mlp = 2\nwidest = 8\nqueue = 16\nmixing = 1.0\npath_weight = 2.0\n",
+    "train-encoder": 'style_dim = 16\ntrunk = "seeded"\ntrunk_widths = [4, 4, 8, 8, 8]\n',
+    "funit": "dim = 4\nmlp_dim = 8\nlatent_dim = 8\nblocks = 1\ndowns_content = 1\ndowns_class = 2\n"
+    "dis_dim = 4\ndis_blocks = 4\nart_domains = 2\n",
+}
+COMMANDS = {
+    "train": ["models", "train", "--faces", "faces", "--art", "art", "--encoder", "style_encoder.safetensors"],
+    "train-encoder": ["models", "train-encoder", "--art", "art"],
+    "funit": ["baselines", "train", "funit", "--faces", "faces", "--art", "art"],
+}
+TIMES = {"seconds_per_step", "waiting_share"}
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +51,28 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Image.fromarray(pixels).resize((40, 40)).save(folder / domain / f"{number}.png")
     torch.manual_seed(0)
     save(StyleEncoder(16, widths=(4, 4, 8, 8, 8)), folder, {})
-    (folder / "tiny.toml").write_text(PROFILE)
+    for name, profile in PROFILES.items():
+        (folder / f"{name}.toml").write_text(COMMON + profile)
     return folder
 
 
-def train(place: Path, processes: int, run: str, *more: str) -> subprocess.CompletedProcess[str]:
+def train(place: Path, processes: int, run: str, *more: str, name: str = "train") -> subprocess.CompletedProcess[str]:
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
-    command = [sys.executable, *launcher, "-m", "models", "train", "--profile", "tiny.toml", "--faces", "faces"]
-    command += ["--art", "art", "--encoder", "style_encoder.safetensors", "-o", run, "--device", "cpu", *more]
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(ROOT),
-        "AAHQ_CACHE": str(place / f"cache-{processes}"),
-    }
+    command = [
+        sys.executable,
+        *launcher,
+        "-m",
+        *COMMANDS[name],
+        "--profile",
+        f"{name}.toml",
+        "-o",
+        run,
+        "--device",
+        "cpu",
+        *more,
+    ]
+    cache = str(place / f"cache-{processes}")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "AAHQ_CACHE": cache}
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -67,7 +81,15 @@ def losses(place: Path, run: str) -> list[dict[str, float]]:
     return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
 
 
-TIMES = {"seconds_per_step", "waiting_share"}
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ["train-encoder", "funit"])
+def test_eight_processes_take_the_step_of_one(name: str, place: Path) -> None:
+    for processes in (1, 8):
+        done = train(place, processes, f"{name}-{processes}", name=name)
+        assert done.returncode == 0, done.stderr
+    (alone,), (together,) = (losses(place, f"{name}-{processes}") for processes in (1, 8))
+    assert together == pytest.approx(alone, rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.slow
