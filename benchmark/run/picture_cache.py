@@ -59,6 +59,7 @@ def _need(work: Reproduction, domain: str, side: int) -> tuple[int, int]:
         return need.count, need.bytes
     settings = work.settings
     count = {"photo": settings.photographs, "art": settings.artworks}[domain]
-    count = count or (settings.paint.count if settings.paint else 0)
+    if not count and settings.paint:
+        count = (domain == "photo" and settings.paint.photos) or settings.paint.count
     size = count * side**2 * 3
     return count, size if size <= MOST_CACHED_BYTES else 0

@@ -56,8 +56,9 @@ def _plan_data(work: Reproduction) -> PlanStep:
     if work.settings.paint is None or work.data is not None:
         return PlanStep("data", "missing", work.settings.data_note or f"no release in {work.release}")
     paint = work.settings.paint
-    what = f"paint {paint.count} + {paint.count} portraits of {paint.size} px into {work.release}"
-    return PlanStep("data", "to do", what, disk_gb=paint.count * 2 * paint.size**2 * 2.5e-9)
+    photos = paint.photos or paint.count
+    what = f"paint {paint.count} artistic faces and {photos} photographs of {paint.size} px into {work.release}"
+    return PlanStep("data", "to do", what, disk_gb=(paint.count + photos) * paint.size**2 * 2.5e-9)
 
 
 def _plan_features(work: Reproduction) -> list[PlanStep]:
