@@ -31,9 +31,11 @@ def test_own_results_are_written_again_and_others_never(tmp_path: Path) -> None:
 
 def test_a_table_over_notes_is_refused(tmp_path: Path) -> None:
     from benchmark.cli import main
+    from benchmark.run.record import write
+    from tests.benchmark.report.test_records_and_tables import MUNIT, record
 
-    records = Path(__file__).parents[3] / "benchmark" / "records"
-    words = ["tables", str(records), "--table", "2", "-o", str(tmp_path)]
+    write(tmp_path / "records" / "munit.json", record(MUNIT))
+    words = ["tables", str(tmp_path / "records"), "--table", "2", "-o", str(tmp_path)]
     for _ in range(2):
         assert CliRunner().invoke(main, words).exit_code in (0, 1)
     (tmp_path / "table2.txt").write_text("my notes on the second table of the paper")
