@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 import idna
 
 from aahq.reasons import Rejected
-from aahq.web.netguard import check_url, plain_url
+from aahq.web.netguard import check_url
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # RFC 3986: section 2.3 (never to be encoded), sections 3.3 and 3.4 (may stand in a path, in a query).
@@ -32,7 +32,6 @@ _NOISE = re.compile(
     r"ver|version|ts|cb|cache|w|h|width|height|size|quality|dpr|fit|crop|auto|fm|format|resize|strip|download|dl)\Z",
     re.IGNORECASE,
 )
-_UNTIDY_HOST = re.compile(r"(http://[^/]*:80|https://[^/]*:443|https?://[^/:]*\.(:[0-9]+)?)/")
 # Control and format characters: a zero-width space, a direction mark.
 _INVISIBLE = ("Cc", "Cf")
 
@@ -48,8 +47,6 @@ def wire_url(url: str) -> str:
         Rejected: "url_refused"; see `aahq.web.netguard.check_url`. Also where no host name can be made of the host.
     """
     parts = check_url(url)
-    if plain_url(url) is not None and not _UNTIDY_HOST.match(url):
-        return url
     try:
         host = _host(parts.hostname or "")
         path = _without_dots(_escaped(parts.path, _PATH)) or "/"
@@ -136,9 +133,6 @@ def _visible(letter: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _key(address: str, whole: bool) -> str:
-    plain = plain_url(address)
-    if whole and plain is not None and not plain.query and not _UNTIDY_HOST.match(address):
-        return plain.netloc.removeprefix("www.") + plain.path.rstrip("/")
     text = address.strip(" \t\r\n")
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         text = f"https://{text.removeprefix('//')}"

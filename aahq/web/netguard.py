@@ -17,11 +17,6 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
 MAX_URL = 4096
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# An address that every parser reads alike and no quoting would change: plain characters, and no path with dots to resolve.
-_PLAIN = re.compile(
-    r"(https?)://([a-z0-9][a-z0-9.-]*(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?)"
-    r"((?:/(?!\.)[A-Za-z0-9_~.-]*)+)(?:\?([A-Za-z0-9_~.=&-]+))?\Z"
-)
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -33,8 +28,6 @@ def check_url(url: str) -> SplitResult:
         Rejected: "url_refused" for another scheme, a user name or password, a missing host, a port that is none, control
             characters, spaces or backslashes (which parsers read differently), or more than 4096 characters.
     """
-    if (plain := plain_url(url)) is not None:
-        return plain
     if len(url) > MAX_URL:
         raise Rejected("url_refused", f"{len(url)} characters > {MAX_URL}")
     if _FORBIDDEN.search(url):
@@ -51,12 +44,6 @@ def check_url(url: str) -> SplitResult:
     if not parts.hostname or port == 0:
         raise Rejected("url_refused", f"no host or port in {url!r}")
     return parts
-
-
-def plain_url(url: str) -> SplitResult | None:
-    """The parts of an address so plain that it is sent as it stands; None where it has to be looked at more closely."""
-    match = _PLAIN.match(url) if len(url) <= MAX_URL else None
-    return None if match is None else SplitResult(match[1], match[2], match[3], match[4] or "", "")
 
 
 @lru_cache(maxsize=4096)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from urllib.parse import urlsplit
 
 import pytest
-import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aahq.reasons import Rejected
 from aahq.web.client import Http, Limits
-from aahq.web.netguard import NetGuard, check_url, host_key, is_public, plain_url
+from aahq.web.netguard import NetGuard, check_url, host_key, is_public
 
 
 @pytest.mark.parametrize(
@@ -157,23 +155,3 @@ def test_unknown_names_are_a_network_failure() -> None:
     with pytest.raises(Rejected) as refused:
         NetGuard(resolve=nothing).addresses("nowhere.example", 80)
     assert refused.value.reason == "network"
-
-
-@settings(deadline=None, max_examples=300)
-@given(
-    st.sampled_from(["example.org", "127.0.0.1:8080", "a:33333", "e:65536", "a..b", "-a", "..", "EXAMPLE.org", "x:0"]),
-    st.text("ab./?=&%~_-# é:@", max_size=12),
-)
-def test_a_plain_address_is_read_by_all_alike_and_sent_as_it_stands(host: str, rest: str) -> None:
-    url = f"http://{host}/{rest}"
-    plain = plain_url(url)
-    if plain is None:
-        return
-    assert plain == urlsplit(url)
-    assert plain.port == urlsplit(url).port
-    assert requests.Request("GET", url).prepare().url == url
-
-
-def test_ordinary_addresses_are_plain() -> None:
-    assert plain_url("https://example.org:8443/p/a-1_b/c.jpg?1600000000") is not None
-    assert plain_url("https://example.org/a/../b") is None
