@@ -41,8 +41,23 @@ class Share(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
-        if math.isnan(number):
+        if not math.isfinite(number):
             self.fail(f"{value!r} is no number from {self.min} to {self.max}", param, ctx)
+        return number
+
+
+class Rate(click.FloatRange):
+    """A number of things a second, 0 or more; neither NaN nor infinity."""
+
+    name = "rate"
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number of 0 or more; 0 means no limit", param, ctx)
         return number
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -39,6 +40,14 @@ def command(
 
     if not (artists or urls or digests or image):
         raise SuiteError("lookup: nothing asked; give --artist, --url, --sha256 or --image")
+    if not all(name.strip() for name in artists):
+        raise SuiteError("--artist '': expected a name")
+    for url in urls:
+        if "://" not in url:
+            raise SuiteError(f"--url {url!r}: expected a whole address, as https://host/page")
+    for digest in digests:
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
+            raise SuiteError(f"--sha256 {digest!r}: expected 64 hex digits")
     asked = picture_question(image) if image is not None else Question()
     answer = lookup(where, Question(artists, urls, (*digests, *asked.digests), asked.phashes))
     lines = [

@@ -13,6 +13,7 @@ import click
 from aahq.sources import SOURCES, SourceOptions
 from aahq.stages.engine import StageStats
 from suite.cli import emit, ignored, json_option
+from suite.params import Rate
 
 F = Callable[..., Any]
 Decorator = Callable[[F], F]
@@ -84,7 +85,7 @@ source_options = _group(
 policy_options = _group(
     "policy",
     click.option("--contact", metavar="WHO", help="E-mail or page of the person who crawls; for the real web."),
-    click.option("--per-second", type=click.FloatRange(0), metavar="X", help="Requests per second to one host.  [1]"),
+    click.option("--per-second", type=Rate(), metavar="X", help="Requests per second to one host.  [1]"),
     click.option("--connections", type=click.IntRange(1, 64), metavar="N", help="Pictures of a host at a time.  [8]"),
     ignored("--processes", "one process fetches at the rate that every host allows"),
     click.option("--opt-outs", "optouts", type=click.Path(exists=True, dir_okay=False), help="File of who opted out."),

@@ -6,6 +6,7 @@ folders under the same paths; the ledger stays with the one process that asks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,6 +49,8 @@ def _cluster(address: str) -> Iterator[Engine]:
         from distributed.scheduler import KilledWorker
     except ImportError:
         raise SuiteError("--scheduler: needs Dask; install it with pip install 'aahq-blendgan[cluster]'") from None
+    if not re.fullmatch(r"[a-z]+://\S+", address):
+        raise SuiteError(f"--scheduler {address}: expected the address of a running 'dask scheduler', tcp://HOST:8786")
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
