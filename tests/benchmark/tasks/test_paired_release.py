@@ -70,8 +70,9 @@ def test_a_reproduction_of_two_places(tmp_path: Path, photographs: Path, monkeyp
     art, weights = write_release(tmp_path / "aahq"), tmp_path / "munit.safetensors"
     work = Reproduction(settings, "x", tmp_path / "out", faces=photographs, art=art, offline=True)
     wanted = wanted_cells(["t3-reference-munit"])
-    data, _, train, _ = plan(work, wanted)
-    assert data.state == "have"
+    steps = {step.what: step for step in plan(work, wanted)}
+    train = steps["MUNIT: train munit"]
+    assert steps["data"].state == "have"
     assert f"--faces {photographs} --art {art}" in train.detail
     assert "--data" not in train.detail
     weights.write_bytes(b"munit")
