@@ -119,7 +119,7 @@ DISTRIBUTED = """
 import sys, torch
 from pathlib import Path
 from models.training import parallel
-from benchmark.metrics.frechet import Moments
+from benchmark.metrics.gaussian import Moments
 from benchmark.run.generate import Generation, blocks, in_order
 from benchmark.tasks.protocol import sample_pairs
 from models.data.release import open_release
