@@ -194,7 +194,7 @@ def record(answered: Path, data: Path) -> Record:
 @pytest.mark.slow
 def test_the_whole_way_from_two_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inputs, scores, a record to hand in and its check, with photographs and artistic faces apart."""
-    monkeypatch.setattr("benchmark.leaderboard.score.commit", lambda: "a" * 40)
+    monkeypatch.setattr("benchmark.run.cell.commit", lambda: "a" * 40)
     art, faces = write_release(tmp_path / "aahq"), write_release(tmp_path / "ffhq", seed=5)
     places = ["--faces", faces, "--art", art]
     assert run("inputs", tmp_path / "inputs", *places, *SMALL).exit_code == 0
@@ -496,7 +496,7 @@ def test_a_reproductions_records_are_taken_over_with_samples(tmp_path: Path, mon
     toys = {"MUNIT": ToyMethod(name="MUNIT"), "BlendGAN": InventingToy(name="BlendGAN")}
     for place in ("benchmark.run.cell.load", "benchmark.leaderboard.publish_records.load"):
         monkeypatch.setattr(place, lambda name, *_args, **_options: toys[name])
-    monkeypatch.setattr("benchmark.run.cell_records.commit", lambda: "a" * 40)
+    monkeypatch.setattr("benchmark.run.cell.commit", lambda: "a" * 40)
     given = work(tmp_path)
     wanted = wanted_cells(["t3-reference-munit", "t1-latent-blendgan-i06", "t2-latent-blendgan-i06"])
     reproduce(given, wanted, lambda _: None)
