@@ -51,12 +51,13 @@ def adopt(
         raise SuiteError(f"--from {work.folder}: no records in it; run 'aahq-bench reproduce' first")
     written: list[Path] = []
     left: dict[str, str] = {}
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for record in records:
         # One cell may stand in two tables; its pictures, and so its row, are the same.
-        if record.provenance.inputs in seen:
+        row = (record.provenance.inputs, record.cell.guidance)
+        if row in seen:
             continue
-        seen.add(record.provenance.inputs)
+        seen.add(row)
         where = record.method.code or BUILT_IN.get(record.method.name) or code
         if not where:
             raise SuiteError(f"--code: say where the code of {record.method.name} is", exit_code=1)
@@ -68,7 +69,7 @@ def adopt(
             continue
         written.append(path)
         say(str(path))
-        if samples:
+        if samples and not record.method.control:
             write_samples(out, path.stem, generation_of(work, complete))
     return Adopted(written, left)
 

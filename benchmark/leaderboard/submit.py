@@ -28,7 +28,8 @@ def lacking(record: Record) -> list[str]:
         out.append("method.code: say where its code is, an https address or a folder of examples/ (--code)")
     if not method.version:
         out.append("method.version: say which version or commit of the method this is (--version)")
-    if record.trust == "re-run from weights" and not made.weights and "no weights" not in record.notes:
+    weightless = method.control or "no weights" in record.notes
+    if record.trust == "re-run from weights" and not made.weights and not weightless:
         out.append(
             "provenance.weights: give the weights that were loaded (--weights), or --no-weights if there are none"
         )

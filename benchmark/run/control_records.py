@@ -67,7 +67,7 @@ def _measured(bench: Bench, control: Control, stages: Iterable[Stage], inputs: s
     """Both guidances' records: the pictures are the same, the protocols are each guidance's own."""
     generations = [ControlGeneration(control, stage) for stage in stages]
     by_seed = [bench.measure(one, control.name) for one in generations]
-    info = MethodInfo(name=control.name, control=True)
+    info = MethodInfo(name=control.name, train_data="nothing", control=True)
     found: dict[Guidance, Record] = {}
     for guidance in GUIDANCES:
         fitting = [

@@ -501,16 +501,23 @@ def test_a_reproductions_records_are_taken_over_with_samples(tmp_path: Path, mon
     wanted = wanted_cells(["t3-reference-munit", "t1-latent-blendgan-i06", "t2-latent-blendgan-i06"])
     reproduce(given, wanted, lambda _: None)
     done = adopt(given, tmp_path / "board", "1", "https://example.org/suite", samples=True)
-    # The cell that stands in two tables is taken once.
+    # The cell that stands in two tables is taken once; a control stands beside both guidances, without samples.
     assert sorted(path.name.rpartition("-")[0] for path in done.written) == [
         "blendgan-latent-i06-toy",
+        *(f"{control}-{guidance}-toy" for control in ("colour-transfer",) for guidance in ("latent", "reference")),
         "munit-reference-toy",
+        *(
+            f"{control}-{guidance}-toy"
+            for control in ("noise", "unchanged-input")
+            for guidance in ("latent", "reference")
+        ),
     ]
     assert done.left == {}
     files = render(tmp_path / "board")
     for path in done.written:
-        assert read_checked(path).trust == "re-run from weights"
-        assert f"samples/{path.stem}/f0002-s02.webp" in files
+        record = read_checked(path)
+        assert record.trust == "re-run from weights"
+        assert (f"samples/{path.stem}/f0002-s02.webp" in files) != record.method.control
     given.weights["MUNIT"].write_bytes(b"other weights")
     with pytest.raises(SuiteError, match="not those of its record"):
         adopt(given, tmp_path / "again", "1", "https://example.org/suite", samples=True)
