@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from aahq.painted.portraits import paint, style_seed
 from aahq.painted.portraits.worlds import SMALL
-from benchmark.metrics.extractors.lite0 import Lite0
+from benchmark.metrics.extractors.lite0 import Lite0, Trunk
 from benchmark.metrics.sets import set_distance
 from models.networks.blendgan import BlendGAN
 from models.networks.discriminators import Discriminator, ProjectionDiscriminator
@@ -224,7 +224,7 @@ def main() -> None:
     sheet = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
     Image.fromarray(((sheet + 1) * 127.5).byte().permute(1, 2, 0).numpy()).save(args.out)
     if args.score:
-        extractor = Lite0(device=args.device)
+        extractor = Lite0(Trunk(device=args.device))
         values = [set_distance(features(known[k], extractor), features(made[k], extractor)).fd for k in made]
         print(f"score {sum(values) / 2:.1f}  (natural {values[0]:.1f}, art {values[1]:.1f})")
     print(f"{(time.perf_counter() - start) / 60:.1f} minutes; pictures in {args.out}")

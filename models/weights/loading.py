@@ -102,12 +102,17 @@ def _drawn_noise(key: str, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(generator_at("weights", key).standard_normal(shape, np.float32))
 
 
+def _has_values(tensor: Tensor) -> bool:
+    """Whether a tensor holds numbers that can be wrong: no integers, no shape without storage."""
+    return tensor.is_floating_point() and not tensor.is_meta
+
+
 def check_finite(state: Mapping[str, Tensor], name: str) -> None:
     """SuiteError where a weight is NaN or infinite: such networks make black pictures without a word."""
     foreign = [key for key, value in state.items() if value.layout != torch.strided or value.is_complex()]
     if foreign:
         raise SuiteError(f"{name}: {foreign[0]} is sparse or complex; plain numbers are expected")
-    broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    broken = [key for key, value in state.items() if _has_values(value) and not value.isfinite().all()]
     if broken:
         raise SuiteError(
             f"{name}: NaN or infinite weights in {', '.join(broken[:3])}{' ...' if len(broken) > 3 else ''}; "
