@@ -235,6 +235,9 @@ def test_a_cut_checkpoint_is_one_line_with_the_fix(name: str, tmp_path: Path) ->
     assert loop(tmp_path).run(resume=True) == 20
 
 
+# The root first: in `tests` there is a folder `models` too, and a script run by its file has no other way to the root.
+IMPORTS = [str(folder) for folder in (HERE.parents[2], HERE, HERE.parents[1])]
+
 SCRIPT = """
 import sys, torch
 sys.path[:0] = {tests!r}
@@ -254,7 +257,7 @@ finally:
 
 def script(tmp_path: Path) -> str:
     path = tmp_path / "script.py"
-    path.write_text(SCRIPT.format(tests=[str(HERE), str(HERE.parents[1])]))
+    path.write_text(SCRIPT.format(tests=IMPORTS))
     return str(path)
 
 
@@ -278,7 +281,7 @@ def test_two_ranks_are_one_doubled_batch(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-c", SIGNALLED.format(tests=[str(HERE), str(HERE.parents[1])]), str(tmp_path / "run")],
+        [sys.executable, "-c", SIGNALLED.format(tests=IMPORTS), str(tmp_path / "run")],
         stderr=subprocess.PIPE,
         text=True,
     )
