@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,18 @@ def pictures() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared/data beside this clone; the embedded pictures serve in the other tests")
     return folder
+
+
+@pytest.fixture
+def ssh_key(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes signing keys without a passphrase: owner -> private key; the public half lies beside it as `.pub`."""
+    folder = tmp_path_factory.mktemp("keys")
+
+    def make(owner: str) -> Path:
+        key = folder / owner
+        if not key.with_suffix(".pub").exists():
+            words = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", owner, "-f", str(key))
+            subprocess.run(words, check=True, capture_output=True)
+        return key
+
+    return make
