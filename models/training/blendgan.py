@@ -32,8 +32,13 @@ from models.training.style_latent import (
     projection_g,
 )
 from models.training.training_module import Batch
-from models.training.warmup import FaceEncoder, disturbed, reconstruction, standardised
+from models.training.warmup import CodeStatistics, FaceEncoder, disturbed, reconstruction
 from suite.errors import SuiteError
+
+
+def _by_domain(batch: Batch) -> dict[str, Tensor]:
+    """The step's pictures, natural faces first."""
+    return {name: batch.images[name] for name in ("photo", "art") if name in batch.images}
 
 
 class BlendGANTraining:
@@ -99,6 +104,10 @@ class BlendGANTraining:
         self.trained = [g, *self.discriminators]
         if settings.warmup_steps:
             nets["warmup_encoder"] = FaceEncoder(settings.size, settings.style_dim).to(device)
+            for domain in ("photo", "art"):
+                nets[f"warmup_codes_{domain}"] = CodeStatistics(settings.style_dim).to(device)
+        elif settings.reproduced:
+            raise SuiteError("--set reproduced: it needs the encoder of a warm-up; give --set warmup_steps= too")
         self.optimizers = self._optimizers()
         queue = torch.randn(settings.queue, code, device=device)
         self.state: dict[str, Any] = {
@@ -153,8 +162,9 @@ class BlendGANTraining:
         )
         noise = draws.noise(self.g.noise_shapes(), count, self.device)
         if draws.step < settings.warmup_steps:
-            return self._warm_up(batch, styles, torch.cat([z, z2]), noise)
-        fake = partial(self._fakes, z, z2, mix, styles.positive, noise)
+            return self._warm_up(batch, styles, torch.cat([z, z2]), noise, draws.step)
+        faces, styles, again = self._reproduced(batch, z, z2, styles, draws)
+        fake = partial(self._fakes, faces, z2, mix, styles.positive, noise)
         keep_graph = len(updates.parts(count, settings.micro_batch)) == 1
         kept = fake(slice(0, count)) if keep_graph else None
 
@@ -164,7 +174,11 @@ class BlendGANTraining:
             stats["r1"] = self._regularise(batch)
 
         def g_loss(part: slice) -> Tensor:
-            return self._g_loss(kept or fake(part), styles[part], plans["fake"][part])
+            pair = kept or fake(part)
+            loss = self._g_loss(pair, styles[part], plans["fake"][part])
+            if settings.reproduced:
+                loss = loss + settings.reproduced_weight * self._missed(pair, batch, again, part)
+            return loss
 
         with updates.requires_grad_only(self.g, among=self.trained):
             stats["g_loss"] = updates.accumulate(count, settings.micro_batch, g_loss)
@@ -172,33 +186,70 @@ class BlendGANTraining:
             if settings.path_weight and draws.step % settings.path_every == 0:
                 stats |= self._path(z, z2, mix, noise, draws)
         self.g.clamp_blend()
-        updates.update_ema(self.networks["g_ema"], self.g, settings.ema_decay)
+        self._average(draws.step)
         if self.styled and self.remembers:
             self._remember(styles.own if self.on_pairs else styles.positive)
         return stats
 
-    def _warm_up(self, batch: Batch, styles: Styles, normal: Tensor, noise: list[Tensor]) -> dict[str, Tensor]:
+    def _average(self, step: int) -> None:
+        decay = self.settings.ema_decay
+        if self.settings.ema_ramp:
+            decay = min(decay, 0.5 ** (1 / (self.settings.ema_ramp * (step + 1))))
+        updates.update_ema(self.networks["g_ema"], self.g, decay)
+
+    def _face_codes(self, pictures: dict[str, Tensor], normal: tuple[Tensor, ...], learn: bool) -> list[Tensor]:
+        """Codes of each domain's pictures, disturbed; what tells the domains apart is left to the style."""
+        codes = self.networks["warmup_encoder"](torch.cat(list(pictures.values()))).chunk(len(pictures))
+        return [
+            disturbed(self.networks[f"warmup_codes_{domain}"](rows, learn), drawn, self.settings.warmup_noise)
+            for domain, rows, drawn in zip(pictures, codes, normal)
+        ]
+
+    @torch.no_grad()
+    def _reproduced(
+        self, batch: Batch, z: Tensor, z2: Tensor, styles: Styles, draws: StepRNG
+    ) -> tuple[tuple[Tensor, Tensor], Styles, Tensor]:
+        """Face codes of the natural and of the stylised pictures, their styles, and which of them reproduce a picture."""
+        share = self.settings.reproduced
+        if not share:
+            return (z, z), styles, torch.zeros_like(z[:, 0], dtype=torch.bool)
+        again = draws.uniform("reproduced", len(z), (1,), self.device) < share
+        codes = self._face_codes(_by_domain(batch), (z, z2), learn=False)
+        natural, stylised = (torch.where(again, rows, z) for rows in (codes[0], codes[-1]))
+        if self.styled:
+            positive = torch.where(again, styles.own, styles.positive)
+            styles = Styles(positive, styles.negative, styles.own, styles.encoded | again)
+        return (natural, stylised), styles, again[:, 0]
+
+    def _missed(self, pair: tuple[Tensor, Tensor], batch: Batch, again: Tensor, part: slice) -> Tensor:
+        """Mean over the part's pictures of what reproductions miss; 0 for the others."""
+        missed = [
+            reconstruction(made.float(), pictures[part]) for made, pictures in zip(pair, _by_domain(batch).values())
+        ]
+        return (torch.stack(missed).mean(0) * again[part]).mean()
+
+    def _warm_up(
+        self, batch: Batch, styles: Styles, normal: Tensor, noise: list[Tensor], step: int
+    ) -> dict[str, Tensor]:
         """One step of reconstruction: photographs as natural faces, works of art in their own styles."""
         count = len(styles.own)
-        domains = [batch.images[name] for name in ("photo", "art") if name in batch.images]
+        domains = _by_domain(batch)
 
         def loss(part: slice) -> Tensor:
-            pictures = torch.cat([images[part] for images in domains])
-            codes = self.networks["warmup_encoder"](pictures).chunk(len(domains))
-            # A domain at a time: what tells the domains apart is left to the style.
-            codes = torch.cat([standardised(rows) for rows in codes])
-            draws = torch.cat([half[part] for half in normal.split(count)[: len(domains)]])
-            w = self.g.broadcast(self.g.map_face(disturbed(codes, draws, self.settings.warmup_noise)))
+            pictures = {name: images[part] for name, images in domains.items()}
+            drawn = tuple(half[part] for half in normal.split(count))
+            codes = torch.cat(self._face_codes(pictures, drawn, learn=True))
+            w = self.g.broadcast(self.g.map_face(codes))
             if self.styled:
                 face, content = w.chunk(2)
                 w = torch.cat([face, self.g.blend(content, self.g.map_style(styles.own[part]))])
             made = self._synthesise(w, [layer[part].repeat(len(domains), 1, 1, 1) for layer in noise]).float()
-            return reconstruction(made, pictures)
+            return reconstruction(made, torch.cat(list(pictures.values()))).mean()
 
         value = updates.accumulate(count, self.settings.micro_batch, loss)
         updates.optimizer_step(self.optimizers["warmup"])
         self.g.clamp_blend()
-        updates.update_ema(self.networks["g_ema"], self.g, self.settings.ema_decay)
+        self._average(step)
         if self.styled and self.remembers:
             self._remember(styles.own)
         return {"reconstruction": value}
@@ -226,14 +277,20 @@ class BlendGANTraining:
         self.state["queued"] += len(everyone)
 
     def _fakes(
-        self, z: Tensor, z2: Tensor, mix: int | None, styles: Tensor, noise: list[Tensor], part: slice
+        self,
+        faces: tuple[Tensor, Tensor],
+        z2: Tensor,
+        mix: int | None,
+        styles: Tensor,
+        noise: list[Tensor],
+        part: slice,
     ) -> tuple[Tensor, Tensor]:
         """G(z_f, i = n_latent) and G(z_f, z_s, i = 0) of one part, made together; no stylised ones without a style game."""
-        face = self.g.face_latents(z[part], None, None if mix is None else z2[part], mix)
+        face, content = (self.g.face_latents(z[part], None, None if mix is None else z2[part], mix) for z in faces)
         if not self.styled:
             natural = self._synthesise(face, [layer[part] for layer in noise])
             return natural, natural[:0]
-        blended = self.g.blend(face, self.g.map_style(styles[part]))  # Eq. 3 with m = 1
+        blended = self.g.blend(content, self.g.map_style(styles[part]))  # Eq. 3 with m = 1
         layered = [layer[part].repeat(2, 1, 1, 1) for layer in noise]
         natural, stylised = self._synthesise(torch.cat([face, blended]), layered).chunk(2)
         return natural, stylised

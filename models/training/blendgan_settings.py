@@ -27,6 +27,9 @@ class BlendGANSettings(LoopSettings):
             (`models.training.warmup`); for small data without a StyleGAN2 to start from.
         warmup_lr: Adam's rate in these steps, betas (0.9, 0.99).
         warmup_noise: deviation of what disturbs the standardised codes in these steps.
+        reproduced: after these steps, share of the pictures of each game that are still reproductions: the codes of the
+            step's own pictures by the warm-up's encoder, which learns no more.
+        reproduced_weight: of their reconstruction loss in the generator's.
         blend_start: share of the style in every layer at the beginning (alpha of Eq. 4; the authors start from 0).
         lr: Adam's rate before the correction for lazy regularisation, betas (0, 0.99).
         face_weight, style_weight, style_latent_weight: of the three games in Eq. 9-10 (open: 1 each); 0 switches a
@@ -42,6 +45,7 @@ class BlendGANSettings(LoopSettings):
         r1_gamma, r1_every: R1 on D_face and D_style.
         path_weight, path_every, path_shrink: path-length regularisation; it sees `batch / path_shrink` pictures.
         ema_decay: of the averaged generator, per step.
+        ema_ramp: if not 0, the average's half-life is at most this share of the steps so far (StyleGAN2-ADA takes 0.05).
         augment: "ada" adapts the strength of geometric augmentation to small data.
     """
 
@@ -58,6 +62,8 @@ class BlendGANSettings(LoopSettings):
     warmup_steps: int = Field(default=0, ge=0)
     warmup_lr: float = Field(default=0.003, gt=0)
     warmup_noise: float = Field(default=0.5, ge=0)
+    reproduced: float = Field(default=0.0, ge=0, le=1)
+    reproduced_weight: float = Field(default=40.0, ge=0)
     blend_start: float = Field(default=0.0, ge=0, le=1)
     lr: float = Field(default=0.002, gt=0)
     face_weight: float = Field(default=1.0, ge=0)
@@ -74,6 +80,7 @@ class BlendGANSettings(LoopSettings):
     path_every: int = Field(default=4, ge=1)
     path_shrink: int = Field(default=2, ge=1)
     ema_decay: float = Field(default=0.5 ** (32 / 10000), ge=0, lt=1)
+    ema_ramp: float = Field(default=0.0, ge=0)
     augment: str = Field(default="none", pattern="^(none|ada)$")
 
     def share(self, processes: int) -> int:

@@ -2,12 +2,14 @@
 
 The paper starts from a StyleGAN2 that millions of pictures trained. Where there is none, adversarial gradients spend most
 of a small budget on finding out where a face is; reconstruction says so directly. A face code is read from the picture, a
-style code by the style encoder, and the same generator paints both domains. Face codes are standardised over the batch and
-disturbed, so that codes drawn from N(0, I) afterwards lie where the generator has learnt to paint.
+style code by the style encoder, and the same generator paints both domains. Face codes are standardised and disturbed, so
+that codes drawn from N(0, I) afterwards lie where the generator has learnt to paint. A share of each later step's pictures
+may go on reproducing, so that the games add detail without forgetting what is there.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,11 +39,31 @@ class FaceEncoder(nn.Module):
         return codes
 
 
-def standardised(codes: Tensor) -> Tensor:
-    """(N, D) codes with mean 0 and variance 1 in each number over the pictures of all processes."""
-    everyone = parallel.gather(codes)
-    variance = everyone.var(0, correction=0)
-    return (codes - everyone.mean(0)) * (variance + 1e-4).rsqrt()
+class CodeStatistics(nn.Module):
+    """Running mean and variance of face codes, (code,) each, by which they are standardised.
+
+    A batch of eight says little about its own mean; what it takes from the codes would be missing in the picture.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, code: int, rate: float = 0.05) -> None:
+        super().__init__()
+        self.rate = rate
+        self.register_buffer("mean", torch.zeros(code))
+        self.register_buffer("variance", torch.ones(code))
+
+    def forward(self, codes: Tensor, learn: bool = False) -> Tensor:
+        """(N, code) codes in units of their deviation from their mean; with `learn`, over all processes' codes too."""
+        mean, variance = self.mean, self.variance
+        if learn:
+            everyone = parallel.gather(codes)
+            mean = mean.lerp(everyone.mean(0), self.rate)
+            variance = variance.lerp((everyone - mean).square().mean(0), self.rate)
+            self.mean.copy_(mean.detach())
+            self.variance.copy_(variance.detach())
+        return (codes - mean) * (variance + 1e-4).rsqrt()
 
 
 def disturbed(codes: Tensor, normal: Tensor, noise: float) -> Tensor:
@@ -50,8 +72,9 @@ def disturbed(codes: Tensor, normal: Tensor, noise: float) -> Tensor:
 
 
 def reconstruction(made: Tensor, pictures: Tensor) -> Tensor:
-    """Mean absolute difference at full, half and quarter size, a scalar: outlines and colours of areas count alike."""
-    loss = (made - pictures).abs().mean()
+    """(N,) mean absolute differences at full, half and quarter size: outlines and colours of areas count alike."""
+    loss = (made - pictures).abs().mean((1, 2, 3))
     for factor in (2, 4):
-        loss = loss + F.l1_loss(F.avg_pool2d(made, factor), F.avg_pool2d(pictures, factor))
+        small = F.avg_pool2d(made, factor) - F.avg_pool2d(pictures, factor)
+        loss = loss + small.abs().mean((1, 2, 3))
     return loss / 3

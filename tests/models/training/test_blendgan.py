@@ -36,7 +36,7 @@ from models.training.style_encoder import (
 )
 from models.training.style_encoder import save as save_encoder
 from models.training.training_module import Batch
-from models.training.warmup import disturbed, reconstruction, standardised
+from models.training.warmup import CodeStatistics, disturbed, reconstruction
 from models.weights import read_checkpoint
 from models.weights.convert import convert
 from suite.errors import SuiteError
@@ -136,11 +136,39 @@ def test_a_warm_up_learns_to_reproduce_both_domains(tmp_path: Path, encoder: Pat
 
 
 def test_codes_of_a_warm_up_have_unit_variance() -> None:
-    codes = standardised(torch.randn(8, 4) * 3 + 5)
-    torch.testing.assert_close(codes.mean(0), torch.zeros(4), rtol=0, atol=1e-5)
-    torch.testing.assert_close(codes.square().mean(0), torch.ones(4), rtol=0, atol=1e-3)
+    torch.manual_seed(0)
+    statistics = CodeStatistics(4)
+    for _ in range(200):
+        codes = statistics(torch.randn(8, 4) * 3 + 5, learn=True)
+    codes = statistics(torch.randn(2000, 4) * 3 + 5)
+    torch.testing.assert_close(codes.mean(0), torch.zeros(4), rtol=0, atol=0.4)
+    torch.testing.assert_close(codes.std(0), torch.ones(4), rtol=0, atol=0.3)
     together = disturbed(torch.randn(20_000), torch.randn(20_000), 0.5)
     assert abs(together.std().item() - 1) < 0.03
+
+
+def test_statistics_of_codes_learn_only_when_told() -> None:
+    statistics = CodeStatistics(4)
+    statistics(torch.randn(8, 4) + 5)
+    assert torch.equal(statistics.mean, torch.zeros(4))
+
+
+def test_a_share_of_the_games_pictures_goes_on_reproducing(tmp_path: Path, encoder: Path) -> None:
+    def g_losses(name: str, **changes: float) -> list[float]:
+        folder = tmp_path / name
+        folder.mkdir()
+        loop(folder, encoder=str(encoder), steps=4, warmup_steps=2, save_every=4, **changes).run()
+        rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        return [row["g_loss"] for row in rows if "g_loss" in row]
+
+    # The same draws and weights at the first step of the games: what differs is the reconstruction loss.
+    without = g_losses("without", reproduced=1.0, reproduced_weight=0.0)[0]
+    lighter = g_losses("lighter", reproduced=1.0, reproduced_weight=10.0)[0]
+    heavier = g_losses("heavier", reproduced=1.0, reproduced_weight=20.0)[0]
+    assert lighter > without
+    assert heavier - without == pytest.approx(2 * (lighter - without), rel=1e-3)
+    with pytest.raises(SuiteError, match="warmup_steps"):
+        loop(tmp_path, encoder=str(encoder), reproduced=0.5)
 
 
 def test_reconstruction_is_its_formula() -> None:
