@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.blendgan import BlendGAN
-from models.networks.discriminators import Discriminator, ProjectionDiscriminator
 from models.networks.style_encoder import StyleEncoder, unfold_weight
 from models.networks.stylegan2 import channel_table, channels_from_base
 from models.rng import seeded_normal
@@ -20,19 +19,13 @@ from models.training import parallel, updates
 from models.training.augment import adapted, augment, plan
 from models.training.blendgan_settings import BlendGANSettings
 from models.training.blendgan_weights import start_from_faces
-from models.training.losses import d_logistic, g_nonsaturating, path_lengths, path_penalty, r1
+from models.training.games import Games
+from models.training.losses import path_lengths, path_penalty
 from models.training.rng import StepRNG
 from models.training.style_encoder import load_encoder
-from models.training.style_latent import (
-    Styles,
-    consistency_d,
-    consistency_g,
-    no_styles,
-    projection_d,
-    projection_g,
-)
+from models.training.style_latent import Styles, no_styles
 from models.training.training_module import Batch
-from models.training.warmup import CodeStatistics, FaceEncoder, disturbed, reconstruction
+from models.training.warmup import FaceCodes, reconstruction
 from suite.errors import SuiteError
 
 
@@ -72,21 +65,9 @@ class BlendGANTraining:
         g = BlendGAN(settings.size, settings.style_dim, settings.n_mlp, table, code)
         nn.init.constant_(g.add_weight, 1 - settings.blend_start)
         nets: dict[str, nn.Module] = {"g": g}
-        self.loss_weights: dict[str, float] = {}
-        self.judge: ProjectionDiscriminator | None = None
-        if settings.face_weight:
-            nets["d_face"] = Discriminator(settings.size, table)
-            self.loss_weights["d_face"] = settings.face_weight
-        self.on_pairs = settings.style_latent_game == "projection" and settings.style_latent_weight > 0
-        if settings.style_weight:
-            self.loss_weights["d_style"] = settings.style_weight
-            if not self.on_pairs:
-                nets["d_style"] = Discriminator(settings.size, table)
-        if settings.style_latent_weight:
-            self.judge = ProjectionDiscriminator(settings.size, code, table)
-            nets["d_style_latent"] = self.judge
-            self.loss_weights["d_style_latent"] = settings.style_latent_weight
-        if self.on_pairs and encoder is None:
+        self.games = Games(settings, code, table)
+        nets |= self.games.networks
+        if self.games.on_pairs and encoder is None:
             raise SuiteError("--set style_latent_game=projection: real pairs need --set encoder=")
         if settings.stylegan2 and device.type != "meta":
             start_from_faces(Path(settings.stylegan2), g, nets.get("d_face"))
@@ -98,14 +79,10 @@ class BlendGANTraining:
         self.networks = nets
         self.constant = frozenset({"style_encoder"} & nets.keys())
         self.g = g
-        self.discriminators = [nets[name] for name in self.loss_weights if name in nets]
-        for network in self.discriminators:
-            network.shared = True  # type: ignore[assignment]
+        self.discriminators = list(self.games.networks.values())
         self.trained = [g, *self.discriminators]
         if settings.warmup_steps:
-            nets["warmup_encoder"] = FaceEncoder(settings.size, settings.style_dim).to(device)
-            for domain in ("photo", "art"):
-                nets[f"warmup_codes_{domain}"] = CodeStatistics(settings.style_dim).to(device)
+            nets["face_codes"] = FaceCodes(settings.size, settings.style_dim, settings.warmup_noise).to(device)
         elif settings.reproduced:
             raise SuiteError("--set reproduced: it needs the encoder of a warm-up; give --set warmup_steps= too")
         self.optimizers = self._optimizers()
@@ -135,7 +112,7 @@ class BlendGANTraining:
         d = [parameter for network in self.discriminators for parameter in network.parameters()]
         optimizers = {"g": adam(list(self.g.parameters()), settings.path_every), "d": adam(d, settings.r1_every)}
         if settings.warmup_steps:
-            both = [*self.g.parameters(), *self.networks["warmup_encoder"].parameters()]
+            both = [*self.g.parameters(), *self.networks["face_codes"].parameters()]
             optimizers["warmup"] = torch.optim.Adam(both, settings.warmup_lr, (0.9, 0.99))
         return optimizers
 
@@ -171,11 +148,12 @@ class BlendGANTraining:
         plans = {name: plan(draws, name, count, self.device) for name in ("real", "fake")}
         stats = self._discriminate(batch, fake, kept, styles, plans)
         if settings.r1_gamma and draws.step % settings.r1_every == 0:
-            stats["r1"] = self._regularise(batch)
+            stats["r1"] = self._regularise(batch, styles)
 
         def g_loss(part: slice) -> Tensor:
             pair = kept or fake(part)
-            loss = self._g_loss(pair, styles[part], plans["fake"][part])
+            natural, stylised = (self._augmented(picture, plans["fake"][part]) for picture in pair)
+            loss = self.games.generator_loss(natural, stylised, styles[part])
             if settings.reproduced:
                 loss = loss + settings.reproduced_weight * self._missed(pair, batch, again, part)
             return loss
@@ -188,7 +166,7 @@ class BlendGANTraining:
         self.g.clamp_blend()
         self._average(draws.step)
         if self.styled and self.remembers:
-            self._remember(styles.own if self.on_pairs else styles.positive)
+            self._remember(styles.own if self.games.on_pairs else styles.positive)
         return stats
 
     def _average(self, step: int) -> None:
@@ -196,14 +174,6 @@ class BlendGANTraining:
         if self.settings.ema_ramp:
             decay = min(decay, 0.5 ** (1 / (self.settings.ema_ramp * (step + 1))))
         updates.update_ema(self.networks["g_ema"], self.g, decay)
-
-    def _face_codes(self, pictures: dict[str, Tensor], normal: tuple[Tensor, ...], learn: bool) -> list[Tensor]:
-        """Codes of each domain's pictures, disturbed; what tells the domains apart is left to the style."""
-        codes = self.networks["warmup_encoder"](torch.cat(list(pictures.values()))).chunk(len(pictures))
-        return [
-            disturbed(self.networks[f"warmup_codes_{domain}"](rows, learn), drawn, self.settings.warmup_noise)
-            for domain, rows, drawn in zip(pictures, codes, normal)
-        ]
 
     @torch.no_grad()
     def _reproduced(
@@ -214,7 +184,7 @@ class BlendGANTraining:
         if not share:
             return (z, z), styles, torch.zeros_like(z[:, 0], dtype=torch.bool)
         again = draws.uniform("reproduced", len(z), (1,), self.device) < share
-        codes = self._face_codes(_by_domain(batch), (z, z2), learn=False)
+        codes = self.networks["face_codes"](_by_domain(batch), (z, z2))
         natural, stylised = (torch.where(again, rows, z) for rows in (codes[0], codes[-1]))
         if self.styled:
             positive = torch.where(again, styles.own, styles.positive)
@@ -237,8 +207,8 @@ class BlendGANTraining:
 
         def loss(part: slice) -> Tensor:
             pictures = {name: images[part] for name, images in domains.items()}
-            drawn = tuple(half[part] for half in normal.split(count))
-            codes = torch.cat(self._face_codes(pictures, drawn, learn=True))
+            drawn = [half[part] for half in normal.split(count)]
+            codes = torch.cat(self.networks["face_codes"](pictures, drawn, learn=True))
             w = self.g.broadcast(self.g.map_face(codes))
             if self.styled:
                 face, content = w.chunk(2)
@@ -307,95 +277,51 @@ class BlendGANTraining:
         plans: dict[str, Tensor],
     ) -> dict[str, Tensor]:
         """One update of all discriminators (Eq. 6-8, their halves)."""
-        settings, nets, half = self.settings, self.networks, self.half
-        photo, art = batch.images["photo"], batch.images.get("art", torch.empty(0))
+        settings = self.settings
+        count = len(batch.images["photo"])
         stats: dict[str, list[Tensor]] = {}
 
         def loss(part: slice) -> Tensor:
             with torch.no_grad():
                 pair = kept or fake(part)
             natural, stylised = (self._augmented(picture.detach(), plans["fake"][part]) for picture in pair)
-            losses = {}
-            if "d_face" in nets:  # Eq. 6
-                real = nets["d_face"](self._augmented(photo[part], plans["real"][part]), half)
-                losses["d_face"] = d_logistic(real, nets["d_face"](natural, half))
-                stats.setdefault("d_face_real_sign", []).append(real.detach().sign().mean())
-            if "d_style" in nets:  # Eq. 7
-                real = nets["d_style"](self._augmented(art[part], plans["real"][part]), half)
-                losses["d_style"] = d_logistic(real, nets["d_style"](stylised, half))
-                stats.setdefault("d_style_real_sign", []).append(real.detach().sign().mean())
-            if self.judge is not None and not self.on_pairs:  # Eq. 8
-                losses["d_style_latent"] = consistency_d(self.judge, self.judge.hidden(stylised, half), styles[part])
-            if self.judge is not None and self.on_pairs:
-                works = self._augmented(art[part], plans["real"][part])
-                real, generated = (self.judge.hidden(pictures, half) for pictures in (works, stylised))
-                losses["d_style_latent"] = projection_d(self.judge, real, generated, styles[part])
-                if "d_style" in self.loss_weights:
-                    alone = self.judge.l_out(real)
-                    losses["d_style"] = d_logistic(alone, self.judge.l_out(generated))
-                    stats.setdefault("d_style_real_sign", []).append(alone.detach().sign().mean())
-            for name, value in losses.items():
-                stats.setdefault(f"{name}_loss", []).append(value.detach())
-            return sum(
-                (self.loss_weights[name] * value for name, value in losses.items()), torch.zeros((), device=self.device)
-            )
+            real = {
+                name: self._augmented(images[part], plans["real"][part]) for name, images in _by_domain(batch).items()
+            }
+            value, seen = self.games.discriminator_loss(real, natural, stylised, styles[part])
+            for name, one in seen.items():
+                stats.setdefault(name, []).append(one)
+            return value
 
         if not self.discriminators:
             return {}
         with updates.requires_grad_only(*self.discriminators, among=self.trained):
-            updates.accumulate(len(photo), settings.micro_batch, loss)
+            updates.accumulate(count, settings.micro_batch, loss)
             updates.optimizer_step(self.optimizers["d"])
         means = {name: torch.stack(values).mean() for name, values in stats.items()}
         signs = [value for name, value in means.items() if name.endswith("_real_sign")]
         if settings.augment == "ada" and signs:
             sign = parallel.mean(torch.stack(signs).mean())
-            self.state["p"] = adapted(self.state["p"], sign, len(photo) * parallel.world())
+            self.state["p"] = adapted(self.state["p"], sign, count * parallel.world())
             means["augment_p"] = torch.tensor(self.state["p"])
         return means
 
     def _augmented(self, images: Tensor, rows: Tensor) -> Tensor:
         return augment(images, self.state["p"], rows) if len(images) else images
 
-    def _regularise(self, batch: Batch) -> Tensor:
-        """Lazy R1 on the image discriminators, an update of its own."""
+    def _regularise(self, batch: Batch, styles: Styles) -> Tensor:
+        """Lazy R1, an update of its own."""
         settings = self.settings
         weight = settings.r1_gamma / 2 * settings.r1_every
-        games = [(name, domain) for name, domain in (("d_face", "photo"), ("d_style", "art")) if name in self.networks]
 
         def loss(part: slice) -> Tensor:
-            total = torch.zeros((), device=self.device)
-            for name, domain in games:
-                real = batch.images[domain][part].detach().requires_grad_(True)
-                total = total + r1(self.networks[name](real, self.half), real)
-            if self.judge is not None and self.on_pairs:
-                real = batch.images["art"][part].detach()
-                own = self.codes(real)
-                total = total + r1(self.judge(real.requires_grad_(True), own, self.half), real)
-            return weight * total
+            real = {name: images[part] for name, images in _by_domain(batch).items()}
+            return weight * self.games.gradient_penalty(real, styles.own[part])
 
         with updates.requires_grad_only(*self.discriminators, among=self.trained):
             value = updates.accumulate(len(batch.images["photo"]), settings.micro_batch, loss)
             updates.optimizer_step(self.optimizers["d"])
         return value / weight
-
-    def _g_loss(self, pair: tuple[Tensor, Tensor], styles: Styles, augmentation: Tensor) -> Tensor:
-        """The generator's half of Eq. 6-8, weighted as in Eq. 9-10."""
-        nets, half = self.networks, self.half
-        natural, stylised = (self._augmented(picture, augmentation) for picture in pair)
-        total = torch.zeros((), device=self.device)
-        if "d_face" in nets:
-            total = total + self.loss_weights["d_face"] * g_nonsaturating(nets["d_face"](natural, half))
-        if "d_style" in nets:
-            total = total + self.loss_weights["d_style"] * g_nonsaturating(nets["d_style"](stylised, half))
-        if self.judge is not None:
-            h = self.judge.hidden(stylised, half)
-            if self.on_pairs:
-                value = projection_g(self.judge, h, styles)
-                total = total + self.loss_weights.get("d_style", 0.0) * g_nonsaturating(self.judge.l_out(h))
-            else:
-                value = consistency_g(self.judge, h, styles, self.settings.sees_negative)
-            total = total + self.loss_weights["d_style_latent"] * value
-        return total
 
     def _path(self, z: Tensor, z2: Tensor, mix: int | None, noise: list[Tensor], draws: StepRNG) -> dict[str, Tensor]:
         """Lazy path-length regularisation of the natural face's W+, an update of its own.

@@ -9,6 +9,8 @@ may go on reproducing, so that the games add detail without forgetting what is t
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -69,6 +71,28 @@ class CodeStatistics(nn.Module):
 def disturbed(codes: Tensor, normal: Tensor, noise: float) -> Tensor:
     """Standardised codes and `noise` times the draw `normal` of N(0, I), of unit variance together."""
     return (codes + noise * normal) / (1 + noise**2) ** 0.5
+
+
+class FaceCodes(nn.Module):
+    """The warm-up's encoder with each domain's statistics: what tells the domains apart is left to the style.
+
+    Args:
+        noise: deviation of what disturbs the standardised codes.
+    """
+
+    def __init__(self, size: int, style_dim: int, noise: float) -> None:
+        super().__init__()
+        self.encoder = FaceEncoder(size, style_dim)
+        self.statistics = nn.ModuleDict({domain: CodeStatistics(style_dim) for domain in ("photo", "art")})
+        self.noise = noise
+
+    def forward(self, pictures: Mapping[str, Tensor], normal: Sequence[Tensor], learn: bool = False) -> list[Tensor]:
+        """Codes (N, style_dim) of each domain's pictures (N, 3, S, S), disturbed by its draw `normal` of N(0, I)."""
+        codes = self.encoder(torch.cat(list(pictures.values()))).chunk(len(pictures))
+        return [
+            disturbed(self.statistics[domain](rows, learn), drawn, self.noise)
+            for domain, rows, drawn in zip(pictures, codes, normal)
+        ]
 
 
 def reconstruction(made: Tensor, pictures: Tensor) -> Tensor:
