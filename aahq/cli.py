@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "release": "aahq.commands.release:command",
     "why": "aahq.commands.why:command",
     "report": "aahq.commands.report:command",
+    "sign": "aahq.commands.sign:command",
     "verify": "aahq.commands.verify:command",
     "rebuild": "aahq.commands.rebuild:command",
     "cards": "aahq.commands.cards:command",

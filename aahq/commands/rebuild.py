@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from aahq.commands.shared import policy_options, workers_option
+from aahq.commands.shared import policy_options, signers_option, workers_option
 from suite.cli import emit, json_option
 
 
@@ -32,6 +32,7 @@ from suite.cli import emit, json_option
     show_default=True,
     help="PNG files or tar shards.",
 )
+@signers_option
 @policy_options
 @workers_option
 @json_option
@@ -41,6 +42,7 @@ def command(
     match: str,
     folder: Path | None,
     form: str,
+    signers: Path | None,
     policy: dict[str, Any],
     workers: int | None,
     as_json: bool,
@@ -52,7 +54,7 @@ def command(
     \b
     Examples:
       aahq rebuild art-links art --policy pixel --contact me@example.org
-      aahq rebuild art/release copy --folder ~/paintings
+      aahq rebuild art/release copy --folder ~/paintings --signers ada.pub
     """
     from aahq.config import CrawlPolicy
     from aahq.consent.optouts import OptOuts
@@ -61,6 +63,8 @@ def command(
     from aahq.crawl.process import FetchContext
     from aahq.open_folder import open_folder
     from aahq.rebuild import find_manifest, rebuild, refuse_places
+    from aahq.release.schema import METADATA
+    from aahq.release.sign import check_signed
     from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
     from aahq.stages.engine import open_engine
     from aahq.web.client import Http, Limits
@@ -72,6 +76,12 @@ def command(
     rules: dict[str, Any] = {"ai_tokens": crawl.ai_tokens, "site_terms": read_terms(site_terms)}
     manifest = find_manifest(manifest)
     refuse_places(manifest, out, folder)
+    if signers is not None:
+        for file in (
+            manifest,
+            *(path for path in (manifest.parent / METADATA, manifest.parent / REMOVALS) if path.is_file()),
+        ):
+            check_signed("MANIFEST", file, signers)
     buried = Tombstones.read(out / TOMBSTONES)
     with (
         open_folder(out, create=True) as ledger,

@@ -75,6 +75,7 @@ def command(
     lines += [
         f"{release['folder']}: {release['rows']} rows fewer, manifest {release['manifest_sha256'][:16]}"
         + (f" supersedes {release['superseded'][:16]}" if release["superseded"] else "")
+        + (f"; no longer signed: 'aahq sign {release['folder']} --key KEY'" if release["unsigned"] else "")
         for release in done.releases
     ]
     lines += [

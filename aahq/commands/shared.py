@@ -22,6 +22,12 @@ out_argument = click.argument("out", type=click.Path(path_type=Path))
 workers_option = click.option(
     "--workers", type=int, default=None, metavar="N", help="Processes; one a core by default, 1 works in this process."
 )
+signers_option = click.option(
+    "--signers",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Refuse what none of them signed: a public key, as id_ed25519.pub, or an allowed_signers file.",
+)
 scheduler_option = click.option(
     "--scheduler",
     metavar="tcp://HOST:PORT",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from aahq.commands.shared import signers_option
 from suite.cli import emit, json_option
 
 
@@ -18,18 +19,19 @@ from suite.cli import emit, json_option
     type=click.Path(path_type=Path),
     help="The new release or manifest.parquet, or removals.json.",
 )
+@signers_option
 @json_option
-def command(release: Path, source: Path, as_json: bool) -> None:
+def command(release: Path, source: Path, signers: Path | None, as_json: bool) -> None:
     """Take out of RELEASE, a copy, what was removed from the release that it is a copy of. Nothing is ever added.
 
     \b
     Examples:
       aahq sync /data/aahq-copy --from removals.json
-      aahq sync /data/aahq-copy --from art/release/manifest.parquet
+      aahq sync /data/aahq-copy --from art/release/manifest.parquet --signers ada.pub
     """
     from aahq.remove.sync import sync
 
-    done = sync(release, source)
+    done = sync(release, source, signers)
     text = f"{done.folder}: {done.removed} rows removed, {done.left} left, manifest {done.manifest_sha256}"
     if done.missing:
         text += f"\n{done.missing} rows of the new manifest are not in this copy; get them from the release"

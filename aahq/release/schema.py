@@ -11,11 +11,13 @@ FORMS = ("folder", "shards", "links")
 DATASHEET, CROISSANT = "DATASHEET.md", "croissant.json"
 CARD_FILES = (DATASHEET, CROISSANT)
 MANIFEST, REJECTS, METADATA, SUMS = "manifest.parquet", "rejects.parquet", "release.json", "SHA256SUMS"
+# Over the checksums, by `aahq sign`: see suite/signing.py. No checksum covers it.
+SIGNATURE = SUMS + ".sig"
 # What a release may hold after a removal, and what tells of it: see aahq/remove and aahq/release/cards.
 EXTRAS = ("superseded.json", "removals.json")
 # The list of what is own, while a release is written: see aahq/release/own.py.
 UNFINISHED = ".unfinished"
-OWN_FILES = frozenset((MANIFEST, REJECTS, METADATA, SUMS, *EXTRAS, *CARD_FILES, "images", "shards"))
+OWN_FILES = frozenset((MANIFEST, REJECTS, METADATA, SUMS, SIGNATURE, *EXTRAS, *CARD_FILES, "images", "shards"))
 
 
 class Column(NamedTuple):

@@ -17,11 +17,13 @@ from aahq.release.schema import (
     METADATA,
     REJECTS,
     SCHEMA_VERSION,
+    SIGNATURE,
     SUMS,
     UNFINISHED,
 )
 from aahq.release.store import Pictures
 from aahq.release.tables import read_rows
+from suite import signing
 from suite.errors import SuiteError
 from suite.files import PART_SUFFIX, sha256_file
 from suite.progress import progress
@@ -41,6 +43,7 @@ class Verdict:
         missing, changed, extra: paths (of a shard's picture: `shards/x.tar#id.png`), the first hundred of each.
         counts: how many of each in all.
         manifest_sha256: names exactly this set.
+        signed_by: name and fingerprint of who signed it, where the signature was asked for and is good.
     """
 
     rows: int = 0
@@ -51,6 +54,7 @@ class Verdict:
     extra: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: {"missing": 0, "changed": 0, "extra": 0})
     manifest_sha256: str = ""
+    signed_by: str = ""
 
     @property
     def ok(self) -> bool:
@@ -73,25 +77,33 @@ class Verdict:
             "effective": self.effective,
             "counts": self.counts,
             "manifest_sha256": self.manifest_sha256,
+            "signed_by": self.signed_by,
             **listed,
         }
 
 
-def verify(root: Path) -> Verdict:
+def verify(root: Path, signers: Path | None = None) -> Verdict:
     """Read every byte of the release in `root` and compare it with the manifest and the checksums.
 
+    Args:
+        root: the release's folder.
+        signers: whose signature over the checksums it must have (see `suite.signing.verify`); None asks for none.
+
     Raises:
-        SuiteError: there is no release, or its manifest cannot be read.
+        SuiteError: there is no release, its manifest cannot be read, or it has no good signature by one of the signers.
     """
     manifest = root / MANIFEST
     if not manifest.is_file():
         raise SuiteError(f"RELEASE {root}: no {MANIFEST}; expected a finished release's folder")
     verdict = Verdict(manifest_sha256=sha256_file(manifest))
+    if signers is not None:
+        signer = signing.verify(root / SUMS, signers)
+        verdict.signed_by = f"{signer.name} {signer.fingerprint}"
     _check_card(root, verdict)
     expected = {MANIFEST, REJECTS, METADATA, SUMS}
     if (root / SUMS).is_file():
         # A release of before had no cards, and most have no removals.
-        expected |= {path for _, path in _sums(root)} & {*EXTRAS, *CARD_FILES}
+        expected |= {path for _, path in sums_of(root)} & {*EXTRAS, *CARD_FILES}
     shards: set[str] = set()
     try:
         rows = progress(read_rows(manifest), "verify", verdict.rows or None, "faces")
@@ -102,7 +114,7 @@ def verify(root: Path) -> Verdict:
     except (OSError, ValueError, KeyError) as error:
         raise SuiteError(f"RELEASE {manifest}: not readable ({error}); get it again", 1) from None
     _check_sums(root, expected | shards, verdict)
-    _find_extra(root, expected | shards, verdict)
+    _find_extra(root, expected | {SIGNATURE} | shards, verdict)
     return verdict
 
 
@@ -144,7 +156,8 @@ def _check_row(row: dict[str, Any], pictures: Pictures, verdict: Verdict, shards
         verdict.effective += 1
 
 
-def _sums(root: Path) -> Iterator[tuple[str, str]]:
+def sums_of(root: Path) -> Iterator[tuple[str, str]]:
+    """(digest, path) of each line of a release's checksums."""
     with (root / SUMS).open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             digest, _, path = line.rstrip("\n").partition("  ")
@@ -157,7 +170,7 @@ def _check_sums(root: Path, wanted: set[str], verdict: Verdict) -> None:
         verdict.add("missing", SUMS)
         return
     seen = {SUMS}
-    for digest, path in _sums(root):
+    for digest, path in sums_of(root):
         if path not in wanted:
             continue
         seen.add(path)
@@ -171,7 +184,7 @@ def _check_sums(root: Path, wanted: set[str], verdict: Verdict) -> None:
 
 def _find_extra(root: Path, known: set[str], verdict: Verdict) -> None:
     """Files that no row and no checksum names; half-written parts of a writer at work are none."""
-    named = {UNFINISHED, *(path for _, path in _sums(root))} if (root / SUMS).is_file() else {UNFINISHED}
+    named = {UNFINISHED, *(path for _, path in sums_of(root))} if (root / SUMS).is_file() else {UNFINISHED}
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root).as_posix()
         if path.is_file() and relative not in known and relative not in named and path.suffix != PART_SUFFIX:

@@ -25,6 +25,7 @@ from aahq.release.schema import (
     REJECT_COLUMNS,
     REJECTS,
     SCHEMA_VERSION,
+    SIGNATURE,
     SUMS,
 )
 from aahq.release.store import SHARD_BYTES, FolderStore, NoStore, ShardStore, Store, decode_png, encode_png
@@ -92,6 +93,7 @@ def write(
     claim_release("RELEASE", root)
     root.mkdir(parents=True, exist_ok=True)
     with only_release_writer(root), closing(OwnList(root)) as own, ExitStack() as stack:
+        signed = sha256_file(root / SUMS) if (root / SIGNATURE).is_file() and (root / SUMS).is_file() else None
         # What is left of an earlier release is none, from here on.
         (root / MANIFEST).unlink(missing_ok=True)
         # Called last of all, when manifest and checksums have their names.
@@ -128,6 +130,9 @@ def write(
             sums.write(f"{sha256_file(root / file)}  {file}\n")
         sums.write(f"{digest}  {MANIFEST}\n")
         sums.flush()
+        if signed != sha256_file(sums_part):
+            # Somebody signed another set.
+            (root / SIGNATURE).unlink(missing_ok=True)
     return Written(root, counts.rows, counts.pictures, rejected, digest)
 
 

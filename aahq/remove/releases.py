@@ -19,7 +19,7 @@ from aahq.folder import LOCK
 from aahq.ledger import LEDGER, Ledger
 from aahq.own import FACES, NOTES, PICTURES, REPORT, REVIEW
 from aahq.release.own import IMAGES, claim_release, has_card, is_release, only_release_writer, own_files
-from aahq.release.schema import MANIFEST, METADATA, REJECTS, UNFINISHED
+from aahq.release.schema import MANIFEST, METADATA, REJECTS, SIGNATURE, UNFINISHED
 from aahq.release.tables import read_rows
 from aahq.remove.shrink import (
     SUPERSEDED,
@@ -174,10 +174,17 @@ def take_out(ledger: Ledger, ids: set[str], tombstones: Tombstones) -> list[dict
     done = []
     for root, (gone, rejects) in affected.items():
         before = after = digest_of(root)
+        signed = (root / SIGNATURE).is_file()
         if gone or rejects:
             after = _rewrite(root, ids, extra_files(listed, tombstones))
         done.append(
-            {"folder": str(root), "rows": gone, "superseded": before if gone else None, "manifest_sha256": after}
+            {
+                "folder": str(root),
+                "rows": gone,
+                "superseded": before if gone else None,
+                "manifest_sha256": after,
+                "unsigned": signed and not (root / SIGNATURE).is_file(),
+            }
         )
     if ids and known.missing:
         ledger.put(OWED, sorted({*(ledger.get(OWED) or ()), *known.missing}))

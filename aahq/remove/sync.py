@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from aahq.release.schema import MANIFEST, REJECTS
+from aahq.release.schema import MANIFEST, REJECTS, SIGNATURE, SUMS
+from aahq.release.sign import check_signed
 from aahq.release.tables import read_rows
 from aahq.remove.shrink import SUPERSEDED, digest_of, extra_files, find_release, open_release, read_superseded, shrink
 from aahq.remove.tombstones import REMOVALS, Tombstones
 from suite.errors import SuiteError
+from suite.files import sha256_file, write_whole
 from suite.ownership import refuse_overlap
 
 Row = dict[str, Any]
@@ -37,16 +39,22 @@ class Synced:
     manifest_sha256: str
 
 
-def sync(copy: Path, source: Path) -> Synced:
+def sync(copy: Path, source: Path, signers: Path | None = None) -> Synced:
     """Shrink a copy.
 
     Args:
         copy: a release's folder.
         source: the new release, its `manifest.parquet`, or `removals.json` (`tombstones.json` of a build serves as well).
+        signers: whose signature the source must have (see `suite.signing.verify`); None asks for none.
 
     Raises:
-        SuiteError: one of them is not what it should be, the source is not of the release that was copied, or they overlap.
+        SuiteError: one of them is not what it should be, the source is not of the release that was copied, they overlap, or
+            the source is not signed by one of the signers.
     """
+    if signers is not None:
+        check_signed(
+            "--from", source if source.suffix == ".json" else find_release(source, "--from") / MANIFEST, signers
+        )
     with open_release(copy) as root:
         if source.suffix == ".json":
             return _by_tombstones(root, source)
@@ -107,5 +115,8 @@ def _by_manifest(root: Path, new: Path) -> Synced:
         lambda row: row["id"] in rejects,
         extra_files(listed, Tombstones.read(new / REMOVALS)),
     )
+    if (new / SIGNATURE).is_file() and sha256_file(root / SUMS) == sha256_file(new / SUMS):
+        # The copy is the new release again, so what was signed is what is here.
+        write_whole(root / SIGNATURE, (new / SIGNATURE).read_bytes())
     missing = len(wanted.keys() - stay)
     return Synced(root, len(here) - len(stay), len(stay), missing, before, written.manifest_sha256)

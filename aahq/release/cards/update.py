@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aahq.release.cards import make_cards
-from aahq.release.schema import MANIFEST, SUMS
+from aahq.release.schema import MANIFEST, SIGNATURE, SUMS
 from aahq.remove.shrink import find_release, open_release, read_metadata
 from suite.errors import SuiteError
 from suite.files import sha256_bytes, write_whole
@@ -37,7 +37,11 @@ def update_cards(release: Path, to: Path | None = None) -> list[Path]:
         manifest = sums.pop(MANIFEST, "")
         sums |= {name: sha256_bytes(data) for name, data in cards.items()}
         lines = [f"{digest}  {path}\n" for path, digest in (*sums.items(), (MANIFEST, manifest))]
-        write_whole(root / SUMS, "".join(lines))
+        text = "".join(lines)
+        if text != (root / SUMS).read_text(encoding="utf-8"):
+            # Somebody signed other cards.
+            (root / SIGNATURE).unlink(missing_ok=True)
+        write_whole(root / SUMS, text)
         return [root / name for name in cards]
 
 
