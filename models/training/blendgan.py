@@ -25,7 +25,7 @@ from models.training.rng import StepRNG
 from models.training.style_encoder import load_encoder
 from models.training.style_latent import Styles, no_styles
 from models.training.training_module import Batch
-from models.training.warmup import FaceCodes, reconstruction
+from models.training.warmup import FaceEncoder, divergence, reconstruction, sampled
 from suite.errors import SuiteError
 
 
@@ -82,7 +82,7 @@ class BlendGANTraining:
         self.discriminators = list(self.games.networks.values())
         self.trained = [g, *self.discriminators]
         if settings.warmup_steps:
-            nets["face_codes"] = FaceCodes(settings.size, settings.style_dim, settings.warmup_noise).to(device)
+            nets["face_encoder"] = FaceEncoder(settings.size, settings.style_dim).to(device)
         elif settings.reproduced:
             raise SuiteError("--set reproduced: it needs the encoder of a warm-up; give --set warmup_steps= too")
         self.optimizers = self._optimizers()
@@ -112,8 +112,11 @@ class BlendGANTraining:
         d = [parameter for network in self.discriminators for parameter in network.parameters()]
         optimizers = {"g": adam(list(self.g.parameters()), settings.path_every), "d": adam(d, settings.r1_every)}
         if settings.warmup_steps:
-            both = [*self.g.parameters(), *self.networks["face_codes"].parameters()]
-            optimizers["warmup"] = torch.optim.Adam(both, settings.warmup_lr, (0.9, 0.99))
+            groups = [
+                {"params": list(self.g.parameters())},
+                {"params": list(self.networks["face_encoder"].parameters()), "lr": settings.warmup_lr / 4},
+            ]
+            optimizers["warmup"] = torch.optim.Adam(groups, settings.warmup_lr, (0.9, 0.99))
         return optimizers
 
     @torch.no_grad()
@@ -184,7 +187,10 @@ class BlendGANTraining:
         if not share:
             return (z, z), styles, torch.zeros_like(z[:, 0], dtype=torch.bool)
         again = draws.uniform("reproduced", len(z), (1,), self.device) < share
-        codes = self.networks["face_codes"](_by_domain(batch), (z, z2))
+        codes = [
+            sampled(*self.networks["face_encoder"](pictures), drawn)
+            for pictures, drawn in zip(_by_domain(batch).values(), (z, z2))
+        ]
         natural, stylised = (torch.where(again, rows, z) for rows in (codes[0], codes[-1]))
         if self.styled:
             positive = torch.where(again, styles.own, styles.positive)
@@ -202,27 +208,31 @@ class BlendGANTraining:
         self, batch: Batch, styles: Styles, normal: Tensor, noise: list[Tensor], step: int
     ) -> dict[str, Tensor]:
         """One step of reconstruction: photographs as natural faces, works of art in their own styles."""
-        count = len(styles.own)
-        domains = _by_domain(batch)
+        count, settings = len(styles.own), self.settings
+        domains = list(_by_domain(batch).values())
+        stats: dict[str, list[Tensor]] = {"reconstruction": [], "divergence": []}
 
         def loss(part: slice) -> Tensor:
-            pictures = {name: images[part] for name, images in domains.items()}
-            drawn = [half[part] for half in normal.split(count)]
-            codes = torch.cat(self.networks["face_codes"](pictures, drawn, learn=True))
-            w = self.g.broadcast(self.g.map_face(codes))
+            pictures = torch.cat([images[part] for images in domains])
+            drawn = torch.cat([half[part] for half in normal.split(count)[: len(domains)]])
+            mean, log_variance = self.networks["face_encoder"](pictures)
+            w = self.g.broadcast(self.g.map_face(sampled(mean, log_variance, drawn)))
             if self.styled:
                 face, content = w.chunk(2)
                 w = torch.cat([face, self.g.blend(content, self.g.map_style(styles.own[part]))])
             made = self._synthesise(w, [layer[part].repeat(len(domains), 1, 1, 1) for layer in noise]).float()
-            return reconstruction(made, torch.cat(list(pictures.values()))).mean()
+            missed, nats = reconstruction(made, pictures).mean(), divergence(mean, log_variance).mean()
+            stats["reconstruction"].append(missed.detach())
+            stats["divergence"].append(nats.detach())
+            return missed + settings.warmup_kl * nats
 
-        value = updates.accumulate(count, self.settings.micro_batch, loss)
+        updates.accumulate(count, settings.micro_batch, loss)
         updates.optimizer_step(self.optimizers["warmup"])
         self.g.clamp_blend()
         self._average(step)
         if self.styled and self.remembers:
             self._remember(styles.own)
-        return {"reconstruction": value}
+        return {name: torch.stack(values).mean() for name, values in stats.items()}
 
     def _styles(self, art: Tensor, draws: StepRNG) -> Styles:
         """Codes of the art pictures; z_s+ is drawn from N(0, I) for the share `latent_style` of them."""

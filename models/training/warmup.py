@@ -2,24 +2,22 @@
 
 The paper starts from a StyleGAN2 that millions of pictures trained. Where there is none, adversarial gradients spend most
 of a small budget on finding out where a face is; reconstruction says so directly. A face code is read from the picture, a
-style code by the style encoder, and the same generator paints both domains. Face codes are standardised and disturbed, so
-that codes drawn from N(0, I) afterwards lie where the generator has learnt to paint. A share of each later step's pictures
-may go on reproducing, so that the games add detail without forgetting what is there.
+style code by the style encoder, and the same generator paints both domains. The reader of faces and the generator are a
+variational autoencoder, so that codes drawn from N(0, I) afterwards lie where the generator has learnt to paint; codes of
+unit variance alone do not, since the encoder then writes the same few numbers many times over. A share of each later
+step's pictures may go on reproducing, so that the games add detail without forgetting what is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.training import parallel
-
 
 class FaceEncoder(nn.Module):
-    """Pictures (N, 3, S, S) in [-1, 1] -> face codes (N, style_dim), to be standardised.
+    """Pictures (N, 3, S, S) in [-1, 1] -> means and log variances of their face codes, (N, style_dim) each.
+
+    The encoder of a variational autoencoder (Kingma and Welling 2014, https://arxiv.org/abs/1312.6114).
 
     Args:
         size: side of the pictures, a power of two from 8.
@@ -34,65 +32,21 @@ class FaceEncoder(nn.Module):
         while side > 4:
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.LeakyReLU(0.2)]
             before, after, side = after, min(2 * after, 4 * width), side // 2
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * 16, style_dim))
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * 16, 2 * style_dim))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        codes: Tensor = self.body(pictures)
-        return codes
-
-
-class CodeStatistics(nn.Module):
-    """Running mean and variance of face codes, (code,) each, by which they are standardised.
-
-    A batch of eight says little about its own mean; what it takes from the codes would be missing in the picture.
-    """
-
-    mean: Tensor
-    variance: Tensor
-
-    def __init__(self, code: int, rate: float = 0.05) -> None:
-        super().__init__()
-        self.rate = rate
-        self.register_buffer("mean", torch.zeros(code))
-        self.register_buffer("variance", torch.ones(code))
-
-    def forward(self, codes: Tensor, learn: bool = False) -> Tensor:
-        """(N, code) codes in units of their deviation from their mean; with `learn`, over all processes' codes too."""
-        mean, variance = self.mean, self.variance
-        if learn:
-            everyone = parallel.gather(codes)
-            mean = mean.lerp(everyone.mean(0), self.rate)
-            variance = variance.lerp((everyone - mean).square().mean(0), self.rate)
-            self.mean.copy_(mean.detach())
-            self.variance.copy_(variance.detach())
-        return (codes - mean) * (variance + 1e-4).rsqrt()
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = self.body(pictures).chunk(2, dim=1)
+        return mean, log_variance.clamp(-8, 4)
 
 
-def disturbed(codes: Tensor, normal: Tensor, noise: float) -> Tensor:
-    """Standardised codes and `noise` times the draw `normal` of N(0, I), of unit variance together."""
-    return (codes + noise * normal) / (1 + noise**2) ** 0.5
+def sampled(mean: Tensor, log_variance: Tensor, normal: Tensor) -> Tensor:
+    """Codes of N(mean, variance) by the draw `normal` of N(0, I); all (N, style_dim)."""
+    return mean + (log_variance / 2).exp() * normal
 
 
-class FaceCodes(nn.Module):
-    """The warm-up's encoder with each domain's statistics: what tells the domains apart is left to the style.
-
-    Args:
-        noise: deviation of what disturbs the standardised codes.
-    """
-
-    def __init__(self, size: int, style_dim: int, noise: float) -> None:
-        super().__init__()
-        self.encoder = FaceEncoder(size, style_dim)
-        self.statistics = nn.ModuleDict({domain: CodeStatistics(style_dim) for domain in ("photo", "art")})
-        self.noise = noise
-
-    def forward(self, pictures: Mapping[str, Tensor], normal: Sequence[Tensor], learn: bool = False) -> list[Tensor]:
-        """Codes (N, style_dim) of each domain's pictures (N, 3, S, S), disturbed by its draw `normal` of N(0, I)."""
-        codes = self.encoder(torch.cat(list(pictures.values()))).chunk(len(pictures))
-        return [
-            disturbed(self.statistics[domain](rows, learn), drawn, self.noise)
-            for domain, rows, drawn in zip(pictures, codes, normal)
-        ]
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """(N,) Kullback-Leibler divergences of N(mean, variance) from N(0, I), in nats."""
+    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
 
 
 def reconstruction(made: Tensor, pictures: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ from models.training.style_encoder import (
 )
 from models.training.style_encoder import save as save_encoder
 from models.training.training_module import Batch
-from models.training.warmup import CodeStatistics, disturbed, reconstruction
+from models.training.warmup import divergence, reconstruction, sampled
 from models.weights import read_checkpoint
 from models.weights.convert import convert
 from suite.errors import SuiteError
@@ -135,22 +135,16 @@ def test_a_warm_up_learns_to_reproduce_both_domains(tmp_path: Path, encoder: Pat
     assert all("d_face_loss" in row for row in rows[10:])
 
 
-def test_codes_of_a_warm_up_have_unit_variance() -> None:
-    torch.manual_seed(0)
-    statistics = CodeStatistics(4)
-    for _ in range(200):
-        codes = statistics(torch.randn(8, 4) * 3 + 5, learn=True)
-    codes = statistics(torch.randn(2000, 4) * 3 + 5)
-    torch.testing.assert_close(codes.mean(0), torch.zeros(4), rtol=0, atol=0.4)
-    torch.testing.assert_close(codes.std(0), torch.ones(4), rtol=0, atol=0.3)
-    together = disturbed(torch.randn(20_000), torch.randn(20_000), 0.5)
-    assert abs(together.std().item() - 1) < 0.03
-
-
-def test_statistics_of_codes_learn_only_when_told() -> None:
-    statistics = CodeStatistics(4)
-    statistics(torch.randn(8, 4) + 5)
-    assert torch.equal(statistics.mean, torch.zeros(4))
+def test_the_divergence_is_torchs() -> None:
+    mean, log_variance = torch.randn(5, 4), torch.randn(5, 4)
+    code = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    prior = torch.distributions.Normal(torch.zeros(4), torch.ones(4))
+    torch.testing.assert_close(
+        divergence(mean, log_variance), torch.distributions.kl_divergence(code, prior).sum(1), rtol=1e-5, atol=1e-6
+    )
+    many = sampled(mean[:1], log_variance[:1], torch.randn(50_000, 4))
+    torch.testing.assert_close(many.mean(0), mean[0], rtol=0, atol=0.05)
+    torch.testing.assert_close(many.std(0), (log_variance[0] / 2).exp(), rtol=0.05, atol=0)
 
 
 def test_a_share_of_the_games_pictures_goes_on_reproducing(tmp_path: Path, encoder: Path) -> None:
