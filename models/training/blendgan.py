@@ -112,7 +112,7 @@ class BlendGANTraining:
         d = [parameter for network in self.discriminators for parameter in network.parameters()]
         optimizers = {"g": adam(list(self.g.parameters()), settings.path_every), "d": adam(d, settings.r1_every)}
         if settings.warmup_steps:
-            groups = [
+            groups: list[dict[str, Any]] = [
                 {"params": list(self.g.parameters())},
                 {"params": list(self.networks["face_encoder"].parameters()), "lr": settings.warmup_lr / 4},
             ]
@@ -187,10 +187,10 @@ class BlendGANTraining:
         if not share:
             return (z, z), styles, torch.zeros_like(z[:, 0], dtype=torch.bool)
         again = draws.uniform("reproduced", len(z), (1,), self.device) < share
-        codes = [
-            sampled(*self.networks["face_encoder"](pictures), drawn)
-            for pictures, drawn in zip(_by_domain(batch).values(), (z, z2))
-        ]
+        codes = []
+        for pictures, drawn in zip(_by_domain(batch).values(), (z, z2)):
+            mean, log_variance = self.networks["face_encoder"](pictures)
+            codes.append(sampled(mean, log_variance, drawn))
         natural, stylised = (torch.where(again, rows, z) for rows in (codes[0], codes[-1]))
         if self.styled:
             positive = torch.where(again, styles.own, styles.positive)
