@@ -23,7 +23,6 @@ from benchmark.run.measure import combine, measure
 from benchmark.run.methods import load
 from benchmark.run.record import MEASURE_VERSION, CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Trust
 from benchmark.run.reproduction import Reproduction
-from benchmark.tasks.paired_release import PairedRelease
 from benchmark.tasks.paper import Cell
 from benchmark.tasks.protocol import EvalPairs, content_digest, sample_pairs
 from models.data.release import Release
@@ -95,6 +94,8 @@ class Bench:
         begun = time.perf_counter()
         title = cell.key if cell.table else method.name
         values, protocols = combine(measured or [self.measure(one, title) for one in generations], self.base(cell))
+        if doubt := self.release.doubt:
+            values = [value.model_copy(update={"rankable": False, "why": doubt[:400]}) for value in values]
         made = pictures()
         depends = {"version": MEASURE_VERSION, "weights": weights, "pictures": made, "method": method.name}
         return Record(
@@ -137,6 +138,8 @@ class Bench:
             "style_split": settings.style_split,
             "sampling_seeds": list(settings.sampling_seeds),
             "draws": [d.digest for d in self.draws],
+            # Absent for releases, whose manifest says it.
+            **({"photographs": said} if (said := self.release.photographs) else {}),
         }
 
 
@@ -195,8 +198,6 @@ def measure_cell(bench: Bench, cell: Cell, weights: Path, digests: dict[str, str
     info = MethodInfo(name=cell.method, train_data=f"manifest {bench.release.digest[:12]}, split train")
     record = bench.record(cell, generations, info, digests, "re-run from weights", inputs=inputs)
     notes = [why] if (why := unjudged(bench.extractors, method.resolution)) else []
-    if isinstance(bench.release, PairedRelease) and not bench.release.splits:
-        notes.append("the photographs come without splits: training may have seen the faces that were restyled")
     if cell.indicator is not None and (layers := getattr(method, "i", cell.indicator)) != cell.indicator:
         notes.append(f"indicator {cell.indicator} of 18 layers is {layers} in this generator")
     return record.model_copy(update={"notes": notes})

@@ -49,9 +49,18 @@ def _command_key(work: Reproduction, step: Step) -> str:
 
 
 def _data_key(place: Path) -> str:
-    """What a trained network's data is known by: a release's manifest, the path of any other form."""
+    """What a trained network's data is known by: a release's manifest, the pixels of any other form; "" where there is none."""
     manifest = next((p for p in (place, place / "release") if (p / "manifest.parquet").is_file()), None)
-    return sha256_file(manifest / "manifest.parquet") if manifest else str(place) if place.exists() else ""
+    if manifest:
+        return sha256_file(manifest / "manifest.parquet")
+    if not place.exists():
+        return ""
+    from models.data.sources import open_whole
+
+    try:
+        return open_whole(place).key
+    except SuiteError:
+        return ""  # the plan's line of the data says what is wrong with it
 
 
 def find_weights(work: Reproduction, entry: MethodSettings) -> tuple[Path | None, str]:

@@ -119,8 +119,9 @@ def sample_pairs(
     ids = release.manifest["id"].tolist()
     photos, art = pool(release, face_split, "photo"), pool(release, style_split, "art")
     if len(photos) < faces:
+        small = " (photographs below 100 have no split)" if release.photographs.get("split") == "none" else ""
         raise SuiteError(
-            f"faces: {faces} wanted, the release has {len(photos)} photographs in split {face_split!r}; "
+            f"faces: {faces} wanted, the release has {len(photos)} photographs in split {face_split!r}{small}; "
             "give a larger release or --set faces=N"
         )
     if len(art) < styles:

@@ -13,11 +13,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from PIL import Image
 
-from models.data import MOST_CACHED_BYTES, unpacked
+from models.data import MOST_CACHED_BYTES, cache_folder, unpacked
 from models.data.pictures import PICTURE_ERRORS
-from models.data.sources import ParquetPictures, Pictures, ReleasePictures, decoded, open_pictures
+from models.data.sources import Chosen, ParquetPictures, Pictures, decoded, open_pictures
 from suite.errors import SuiteError
-from suite.files import cache_home, digest, sha256_bytes, write_json
+from suite.files import digest, sha256_bytes, write_json
 from suite.progress import progress
 
 FILTER = "lanczos"
@@ -69,7 +69,7 @@ class ImageArray:
         pixels: (N, S, S, 3) uint8 by rows.
         labels: column name -> (N,) int64.
         broken: names of the pictures that could not be decoded, with the reason; they are left out.
-        key: digest of the place, the source, the size and the filter: what the cache calls it.
+        key: digest of the pictures, the size and the filter: what the cache calls it.
         notes: sentences for the person (how many were cropped or enlarged).
     """
 
@@ -86,11 +86,6 @@ class ImageArray:
         """How many pictures, and a digest of the pixels of a few: the same for a copy elsewhere, another for other data."""
         rows = np.unique(np.linspace(0, len(self) - 1, min(len(self), FINGERPRINTED)).astype(np.int64))
         return {"count": len(self), "sample": sha256_bytes(np.ascontiguousarray(self.pixels[rows]).tobytes())}
-
-
-def cache_folder() -> Path:
-    """`$AAHQ_CACHE`, else `~/.cache/aahq` (XDG_CACHE_HOME honoured)."""
-    return Path(os.environ.get("AAHQ_CACHE") or cache_home())
 
 
 @dataclass(frozen=True)
@@ -132,8 +127,7 @@ def disk_need(
         return Need(count, 0, "cached already") if done else Need(count, count * size**2 * 3, "resized once and cached")
     if plan.copied is None or (plan.copied / "index.json").is_file():
         return Need(count, 0, "decoded while training")
-    assert isinstance(plan.pictures, ParquetPictures)
-    return Need(count, plan.pictures.total_bytes, "unpacked once and decoded while training")
+    return Need(count, _parquet(plan.pictures).total_bytes, "unpacked once and decoded while training")
 
 
 @dataclass(frozen=True)
@@ -156,13 +150,19 @@ def _plan(
     most_cached: float,
 ) -> _Plan:
     pictures = open_pictures(path, domain, split)
-    # A release knows its content; other forms are known by names, sizes and times, which two folders may share.
-    where = "" if isinstance(pictures, ReleasePictures) else str(Path(path).resolve())
-    key, home = digest([where, pictures.key, size, FILTER]), cache or cache_folder()
-    large = isinstance(pictures, ParquetPictures) and pictures.group_bytes > unpacked.MOST_GROUP_BYTES
-    copied = home / "unpacked" / digest([where, pictures.key])[:32] if large else None
+    # The empty word stands where sets without a manifest were known by their place before they were by their pixels.
+    key, home = digest(["", pictures.key, size, FILTER]), cache or cache_folder()
+    whole = pictures.pictures if isinstance(pictures, Chosen) else pictures
+    large = isinstance(whole, ParquetPictures) and whole.group_bytes > unpacked.MOST_GROUP_BYTES
+    copied = home / "unpacked" / digest(["", whole.key])[:32] if large else None
     cached = len(pictures.names) * size * size * 3 <= most_cached
     return _Plan(pictures, key, cached, home / "prepared" / f"{size}-{key[:32]}", copied)
+
+
+def _parquet(pictures: Pictures) -> ParquetPictures:
+    found = pictures.pictures if isinstance(pictures, Chosen) else pictures
+    assert isinstance(found, ParquetPictures)
+    return found
 
 
 def prepare(
@@ -186,8 +186,9 @@ def prepare(
     plan = _plan(path, size, domain, split, cache, most_cached)
     if not plan.cached:
         pictures = plan.pictures
-        if plan.copied is not None and isinstance(pictures, ParquetPictures):
-            pictures = unpacked.out_of_order(pictures, plan.copied, str(path))
+        if plan.copied is not None:
+            copy = unpacked.out_of_order(_parquet(pictures), plan.copied, str(path))
+            pictures = Chosen(copy, pictures.rows) if isinstance(pictures, Chosen) else copy
         lazy = LazyImages(pictures, size, workers)
         return ImageArray(
             lazy, pictures.labels, lazy.broken, plan.key, ["pictures are decoded while training, not cached"]
@@ -210,25 +211,26 @@ def _fill(place: Path, pictures: Pictures, size: int, workers: int, shown: str) 
     try:
         pixels = np.lib.format.open_memmap(part / "pixels.npy", mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
         kept: list[int] = []
-        broken: dict[str, str] = {}
+        broken: dict[int, str] = {}
         cropped = enlarged = 0
         with ThreadPoolExecutor(workers) as pool:
             results = pool.map(lambda index: _square(pictures, index, size), range(count))
             for number, (square, shape, reason) in enumerate(progress(results, f"prepare {size} px", count, "picture")):
                 if square is None:
-                    broken[pictures.names[number]] = reason
+                    broken[number] = reason
                     continue
                 pixels[len(kept)] = square
                 kept.append(number)
                 cropped += shape[0] != shape[1]
                 enlarged += min(shape) < size
         if not kept or len(broken) > max(3, MOST_BROKEN * count):
-            first = next(iter(broken.items()))
+            first, reason = next(iter(broken.items()))
             raise SuiteError(
-                f"--data {shown}: {len(broken)} of {count} pictures are broken, e.g. {first[0]}: {first[1]}"
+                f"--data {shown}: {len(broken)} of {count} pictures are broken, e.g. {pictures.names[first]}: {reason}"
             )
         pixels.flush()
-        index = {"kept": kept, "broken": broken, "cropped": cropped, "enlarged": enlarged}
+        # By number: a copy of the set may call them otherwise.
+        index = {"kept": kept, "broken": list(broken.items()), "cropped": cropped, "enlarged": enlarged}
         write_json(part / "index.json", index)
         try:
             part.rename(place)
@@ -264,9 +266,11 @@ def _opened(place: Path, pictures: Pictures, key: str) -> ImageArray:
     kept = np.array(index["kept"], np.int64)
     pixels = np.load(place / "pixels.npy", mmap_mode="r")[: len(kept)]
     labels = {name: column[kept] for name, column in pictures.labels.items()}
-    notes = [f"left out: {name} ({reason})" for name, reason in index["broken"].items()]
+    found = index["broken"]
+    broken = found if isinstance(found, dict) else {pictures.names[number]: reason for number, reason in found}
+    notes = [f"left out: {name} ({reason})" for name, reason in broken.items()]
     if index["cropped"]:
         notes.append(f"{index['cropped']} pictures were not square and were cropped about their centre")
     if index["enlarged"]:
         notes.append(f"{index['enlarged']} pictures were smaller than {pixels.shape[1]} px and were enlarged")
-    return ImageArray(pixels, labels, index["broken"], key, notes)
+    return ImageArray(pixels, labels, broken, key, notes)

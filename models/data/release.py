@@ -47,6 +47,16 @@ class Release:
         return len(self.manifest)
 
     @property
+    def photographs(self) -> dict[str, str]:
+        """What numbers depend on besides the digest: the form and the split of photographs that brought neither."""
+        return {}
+
+    @property
+    def doubt(self) -> str:
+        """Why numbers of these pictures must not be ranked; "" where they may."""
+        return ""
+
+    @property
     def recipe(self) -> str:
         """The alignment recipe's name: a network is used on pictures of the recipe that it was trained on."""
         return str(self.card["recipe"])

@@ -23,8 +23,8 @@ class LoopSettings(Settings):
             0 means all of a rank's share at once.
         seed: of weights, order, flips and every draw.
         flip: mirror half of the pictures.
-        split: of a release, "train" leaves out what is held for validation and scoring; "all" sees every picture, as the
-            authors of BlendGAN do. Other forms of data have no splits.
+        split: of a release, and of photographs in any form, "train" leaves out what is held for validation and scoring
+            (`models.data.splits`); "all" sees every picture, as BlendGAN's authors do. Plain artistic faces have no splits.
         precision: of the networks' heavy layers; weights and losses stay float32.
         channels_last: memory layout of activations.
         compile: run the networks through `torch.compile`, where the method differentiates only once.

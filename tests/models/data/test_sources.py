@@ -104,6 +104,8 @@ def test_decoding_while_training_gives_the_same_pixels(tmp_path: Path) -> None:
 def test_large_row_groups_are_copied_once_and_read_in_any_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AAHQ_CACHE", str(tmp_path / "known"))
+    monkeypatch.setattr("models.data.identity.SETTLED", 0)
     place, cache = parquet(tmp_path), tmp_path / "cache"
     assert disk_need(place, 32, cache=cache, most_cached=0) == Need(6, 0, "decoded while training")
     small = prepare(place, 32, cache=cache, most_cached=0)
