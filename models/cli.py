@@ -6,6 +6,7 @@ from suite.cli import SuiteGroup
 
 COMMANDS: dict[str, str] = {
     "stylize": "models.commands.stylize:stylize",
+    "page": "models.commands.page:page",
     "sample": "models.commands.sample:sample",
     "interpolate": "models.commands.interpolate:interpolate",
     "convert": "models.commands.convert:convert",

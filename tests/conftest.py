@@ -33,6 +33,7 @@ LONG = (
     "test_portraits.py",
     "test_fetch.py",
     "test_review_page.py",
+    "test_page.py",
     "test_figures.py",
     "test_stylegan2.py",
 )

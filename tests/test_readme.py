@@ -149,6 +149,10 @@ NOT_RUN: dict[str, tuple[str, str]] = {
         "minutes of measuring",
         "tests/benchmark/run/test_cells.py::test_a_cell_becomes_a_record_and_is_kept",
     ),
+    r"blendgan page$": (
+        "serves until it is stopped",
+        "tests/models/page/test_page.py::test_a_face_in_a_style_is_a_file_that_says_how_it_was_made",
+    ),
     r"aahq-bench train-reader": (
         "minutes of training",
         "tests/test_docs.py::test_the_reader_is_described_as_it_was_judged",

@@ -27,6 +27,14 @@ MARK = "aahq align-picture"
 DESCRIPTOR = "dlib_face_recognition_resnet_model_v1.dat"
 
 
+class NotOneFace(SuiteError):
+    """A picture without a face, or with several where one is asked for: `count` of them."""
+
+    def __init__(self, message: str, count: int) -> None:
+        super().__init__(message)
+        self.count = count
+
+
 class PictureAligner:
     """Aligns pictures one at a time; dlib and its models are loaded once.
 
@@ -48,10 +56,10 @@ class PictureAligner:
     def answer(self, request: Any) -> dict[str, Any]:
         """Serve one request, whatever it is; a mistake becomes `{"error": one line}`.
 
-        `{"picture", "out"}` aligns: `out` is written, the answer has `aligned` (the picture was already), `faces`, `quad`
-        (corners in pixels of the picture, 0 the outer
-        corner of its first pixel: top left, bottom left, bottom right, top right) and `landmarks` (68 points in
-        pixels of `out`). `{"picture", "landmarks"}` describes: `descriptor`, 128 numbers.
+        `{"picture", "out"}` aligns (with `"largest": true` the largest of several faces): `out` is written, the answer
+        has `aligned` (the picture was already), `quad` (corners in pixels of the picture, 0 the outer corner of its
+        first pixel: top left, bottom left, bottom right, top right) and `landmarks` (68 points in pixels of `out`).
+        `{"picture", "landmarks"}` describes: `descriptor`, 128 numbers. An error over the number of faces has `faces`.
         """
         answer = guarded(self._serve, request)
         if not isinstance(answer, Rejection):
@@ -71,18 +79,20 @@ class PictureAligner:
                 return {"descriptor": self.describe(Path(picture), _points(request["landmarks"]))}
             if not isinstance(request.get("out"), str) or not request["out"]:
                 raise SuiteError(f'request: "out" for {picture}: expected the file to write')
-            return self.align(Path(picture), Path(request["out"]))
+            return self.align(Path(picture), Path(request["out"]), self.largest or request.get("largest") is True)
+        except NotOneFace as error:
+            return {"picture": picture, "error": str(error), "faces": error.count}
         except SuiteError as error:
             return {"picture": picture, "error": str(error)}
         except OSError as error:
             return {"picture": picture, "error": f"{error.filename or request.get('out')}: {error.strerror or error}"}
 
-    def align(self, picture: Path, out: Path) -> dict[str, Any]:
-        """Write the aligned face of `picture` to `out`; see `answer`. Raises SuiteError without exactly one face, and where
-        `out` is a file that this did not write."""
+    def align(self, picture: Path, out: Path, largest: bool) -> dict[str, Any]:
+        """Write the aligned face of `picture` to `out`; see `answer`. Raises SuiteError without exactly one face (or with
+        none, for `largest`), and where `out` is a file that this did not write."""
         claim_file("out", out, is_png_of(MARK))
         rgb = _read(picture)
-        face = self._one_face(rgb, picture)
+        face = self._one_face(rgb, picture, largest)
         already = is_aligned(rgb, face.landmarks)
         h, w = rgb.shape[:2]
         quad = np.array([[0, 0], [0, h], [w, h], [w, 0]], float) if already else crop_quad(face.landmarks)[0] + 0.5
@@ -109,13 +119,14 @@ class PictureAligner:
         shape = dlib.full_object_detection(box, points)
         return list(self._recogniser.compute_face_descriptor(_read(picture), shape))
 
-    def _one_face(self, rgb: np.ndarray, picture: Path) -> FoundFace:
+    def _one_face(self, rgb: np.ndarray, picture: Path, largest: bool) -> FoundFace:
         faces = self.finder.find(rgb)
         if not faces:
-            raise SuiteError(f"{picture}: no face found; give a picture of a face, or an aligned one with --aligned")
+            raise NotOneFace(f"{picture}: no face found; give a picture of a face, or an aligned one with --aligned", 0)
         sure = [face for face in faces if face.score >= SURE] or [max(faces, key=lambda face: face.score)]
-        if len(sure) > 1 and not self.largest:
-            raise SuiteError(f"{picture}: {len(sure)} faces found; crop it to one, or choose the largest (--largest)")
+        if len(sure) > 1 and not largest:
+            said = f"{picture}: {len(sure)} faces found; crop it to one, or choose the largest (--largest)"
+            raise NotOneFace(said, len(sure))
         return sure[0]
 
 

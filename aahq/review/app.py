@@ -1,4 +1,4 @@
-"""The review page's HTTP API: tiles, pictures, decisions, agreement. `guard` controls access."""
+"""The review page's HTTP API: tiles, pictures, decisions, agreement. `suite.page.guard` controls access."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import asyncio
 import base64
 import functools
 import json
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import FastAPI, HTTPException, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,12 +19,10 @@ from aahq.review.catalog import Catalog, Item
 from aahq.review.log import DROP_REASONS, Decision, DecisionLog
 from aahq.review.pictures import Pictures
 from aahq.review.points import NAMES, check_points
-from suite.errors import SuiteError
+from suite.page.files import NEVER, page_app
 
-_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 # A tile's address carries its content's digest.
 _FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
-_NEVER = {"cache-control": "no-store"}
 UNDO_STEPS = 200
 # Tiles that a page may ask for at once.
 MOST_FIRST = 200
@@ -71,36 +68,14 @@ class Session:
 
 
 def make_app(session: Session) -> FastAPI:
-    """The application; to be served behind `guard.Guard` only."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    app.add_exception_handler(SuiteError, _told)
-    _add_files(app)
+    """The application; to be served behind `suite.page.guard.Guard` only."""
+    app = page_app("aahq.review")
     _add_pictures(app, session)
     _add_first_sheet(app, session)
     _add_lists(app, session)
     _add_decisions(app, session)
     _add_agreement(app, session)
     return app
-
-
-async def _told(request: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, 422)
-
-
-def _add_files(app: FastAPI) -> None:
-    """The page's own files, read once: a request never names a path."""
-    folder = resources.files("aahq.review") / "static"
-    files = {entry.name: entry.read_bytes() for entry in folder.iterdir() if Path(entry.name).suffix in _KINDS}
-
-    @app.get("/")
-    async def page() -> Response:
-        return Response(files["index.html"], media_type="text/html", headers=_NEVER)
-
-    @app.get("/static/{name}")
-    async def static(name: str) -> Response:
-        if name not in files:
-            raise HTTPException(404, "no such file")
-        return Response(files[name], media_type=_KINDS[Path(name).suffix], headers=_NEVER)
 
 
 def _add_pictures(app: FastAPI, session: Session) -> None:
@@ -126,7 +101,7 @@ def _add_pictures(app: FastAPI, session: Session) -> None:
     def preview(placed: Placed) -> Response:
         item = session.item(placed.id)
         four = check_points(placed.points, item.facts["width"], item.facts["height"])
-        return Response(session.pictures.preview(item, four), media_type="image/jpeg", headers=_NEVER)
+        return Response(session.pictures.preview(item, four), media_type="image/jpeg", headers=NEVER)
 
 
 def _add_first_sheet(app: FastAPI, session: Session) -> None:
@@ -157,11 +132,11 @@ def _add_lists(app: FastAPI, session: Session) -> None:
     @app.get("/api/tiles")
     async def tiles() -> Response:
         session.pictures.asked()
-        return Response(session.tiles, media_type="application/json", headers=_NEVER)
+        return Response(session.tiles, media_type="application/json", headers=NEVER)
 
     @app.get("/api/scores")
     def scores() -> Response:
-        return Response(session.scores, media_type="application/json", headers=_NEVER)
+        return Response(session.scores, media_type="application/json", headers=NEVER)
 
     @app.get("/api/item/{id}")
     def item(id: str) -> Any:
@@ -229,7 +204,7 @@ def _brief(line: Decision) -> dict[str, Any]:
 
 
 def _never(value: Any) -> JSONResponse:
-    return JSONResponse(value, headers=_NEVER)
+    return JSONResponse(value, headers=NEVER)
 
 
 def _json(value: Any) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 from suite.files import cache_home
 
 # Extra of pyproject.toml -> a module that only it brings.
-EXTRAS = {"align": "dlib", "review": "fastapi", "cluster": "distributed", "train": "tensorboard"}
+EXTRAS = {"align": "dlib", "page": "fastapi", "cluster": "distributed", "train": "tensorboard"}
 
 
 def findings(folder: Path, weights_folder: Path | None = None) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def stylize(
     style_files = list(picture_files(styles, "--style"))
     model = model_options.load()
     i, theta = blend_options.resolve(model.generator.n_latent)
-    psp, distance, inverter = _inversion(how, psp_path, model, model_options)
+    psp, distance, inverter = inversion(how, psp_path, model, model_options)
     settings = Settings(
         i, theta, inverter, steps, batch, model_options.half(), aligned, largest, paste_back, similarity, codes
     )
@@ -113,9 +113,15 @@ def stylize(
     emit(summary, text, as_json)
 
 
-def _inversion(
+def inversion(
     how: str, path: Path | None, model: Pretrained, options: ModelOptions
 ) -> tuple[PSPEncoder | None, nn.Module | None, Inverter]:
+    """How faces are inverted: the pSp encoder, or the distance that an optimisation lessens, and its name.
+
+    Args:
+        how: "auto" (pSp where one that fits is at hand), "psp", "w" or "w+".
+        path: the pSp encoder's file, given by a person.
+    """
     from models.inference.invert import best_distance
     from models.inference.pretrained import load_psp
     from models.weights.download import find, obtain

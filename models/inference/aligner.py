@@ -36,6 +36,14 @@ class AlignedFace:
     landmarks: np.ndarray
 
 
+class NotOneFace(SuiteError):
+    """A picture without a face, or with several where one is asked for: `count` of them."""
+
+    def __init__(self, message: str, count: int) -> None:
+        super().__init__(message)
+        self.count = count
+
+
 class Aligner:
     """A context manager round one serving process; pictures go through it one at a time, in flat memory.
 
@@ -61,13 +69,13 @@ class Aligner:
             self._process.communicate()
         self._told.close()
 
-    def align(self, picture: Path, out: Path) -> AlignedFace:
-        """Write the aligned face of `picture` to `out`.
+    def align(self, picture: Path, out: Path, largest: bool = False) -> AlignedFace:
+        """Write the aligned face of `picture` to `out`; with `largest` that of the largest of several faces.
 
         Raises:
             SuiteError: no face, several faces, an unreadable picture, or no dlib; one line.
         """
-        got = self._ask({"picture": str(picture), "out": str(out)})
+        got = self._ask({"picture": str(picture), "out": str(out), "largest": largest})
         return AlignedFace(picture, out, got["aligned"], np.array(got["quad"]), np.array(got["landmarks"]))
 
     def describe(self, picture: Path, landmarks: np.ndarray) -> np.ndarray:
@@ -95,6 +103,8 @@ class Aligner:
             message = self._told.read().strip().rpartition("\n")[2]
             raise SuiteError(f"face alignment stopped: {message or 'no message'}")
         answer: dict[str, Any] = json.loads(line)
+        if "faces" in answer:
+            raise NotOneFace(answer["error"], answer["faces"])
         if "error" in answer:
             raise SuiteError(answer["error"])
         return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -51,9 +51,9 @@ class PixelPyramid(nn.Module):
 
 
 class TrunkDistance(nn.Module):
-    """Squared difference of unit-normalised features of a trained VGG-19 trunk, and a tenth of `PixelPyramid`. (N,)."""
+    """Squared difference of unit-normalised features of a trained style trunk, and a tenth of `PixelPyramid`. (N,)."""
 
-    measured = "features of the style encoder's VGG-19 trunk, and pixels"
+    measured = "features of the style encoder's trunk, and pixels"
 
     def __init__(self, trunk: nn.Module) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class LearnedDistance(nn.Module):
 
 
 def best_distance(alexnet: Path | None = None, trunk: nn.Module | None = None) -> nn.Module:
-    """LPIPS when AlexNet's weights are at hand, else a trained VGG-19 trunk's features, else pixels alone."""
+    """LPIPS when AlexNet's weights are at hand, else a style encoder's trunk's features, else pixels alone."""
     if alexnet is not None:
         return LearnedDistance(alexnet)
     return TrunkDistance(trunk) if trunk is not None else PixelPyramid()
@@ -113,6 +113,7 @@ def invert(
     learning_rate: float = 0.05,
     seeds: Sequence[int] | None = None,
     mean_of: int = 4096,
+    watch: Callable[[int], None] | None = None,
 ) -> Inversion:
     """Find the codes whose pictures are nearest to `faces`; face i depends on its picture and seeds[i] alone.
 
@@ -123,6 +124,7 @@ def invert(
         space: one w for all layers, or one for each layer.
         steps, learning_rate: of Adam, with warm-up, cool-down and noise on w that fades over the first three quarters.
         seeds: one a face, for that noise; 0, 1, ... if None.
+        watch: hears how many steps are done, before each.
         mean_of: z drawn for the start (their mean w) and the scale (their deviation).
 
     Returns:
@@ -145,6 +147,8 @@ def invert(
         parameter.requires_grad_(False)
     try:
         for step in progress(range(steps), what=f"inverting {len(faces)} faces", unit="step"):
+            if watch:
+                watch(step)
             at = step / steps
             optimizer.param_groups[0]["lr"] = learning_rate * min(at / _WARM_UP + 1 / steps, 1, (1 - at) / _COOL_DOWN)
             strength = 0.05 * float(deviation) * max(0.0, 1 - at / 0.75) ** 2

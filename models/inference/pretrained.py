@@ -143,12 +143,12 @@ def random_blendgan(size: int, seed: int, *, width: int = 512, device: str = "cp
 
 
 def load_psp(path: Path | None, generator: BlendGAN, *, folder: Path | None = None) -> PSPEncoder | None:
-    """The pSp encoder for a generator: from `path`, else from a local folder; None when there is none at hand.
+    """The pSp encoder for a generator: from `path`, else from a local folder; None when none that fits is at hand.
 
     Raises:
-        SuiteError: a file that is not pSp, or that writes another number of latents than the generator takes.
+        SuiteError: a file that is not pSp, or, given by `path`, writes another number of latents than the generator takes.
     """
-    path = path or find("psp", folder)
+    given, path = path, path or find("psp", folder)
     if path is None:
         return None
     checkpoint = read_checkpoint(path)
@@ -158,6 +158,8 @@ def load_psp(path: Path | None, generator: BlendGAN, *, folder: Path | None = No
     known = settled_configuration(state, path.name)
     styles, style_dim = known["n_styles"], known["style_dim"]
     if styles != generator.n_latent:
+        if given is None:
+            return None
         raise SuiteError(
             f"--psp {path.name}: writes {styles} latents; {generator.n_latent} are expected for {generator.size} px"
         )

@@ -122,9 +122,22 @@ class Stylised:
 
 
 def read_styles(model: Pretrained, paths: Iterator[Path]) -> list[Style]:
-    """Encode style pictures one at a time, at their own size (the encoder pools)."""
+    """Encode style pictures one at a time."""
     unique = UniqueNames()
-    return [Style(unique(path.stem), path, model.style_codes(read_picture(path)[None])) for path in paths]
+    return [Style(unique(path.stem), path, style_code(model, path)) for path in paths]
+
+
+def style_code(model: Pretrained, path: Path) -> Tensor:
+    """The code (1, style_code_dim) of a style picture, read whole and at most at the model's size."""
+    return model.style_codes(to_tensor(at_model_size(read_rgb(path), model))[None])
+
+
+def at_model_size(picture: Image.Image, model: Pretrained) -> Image.Image:
+    """A larger picture reduced until its shorter side is the generator's: strokes are as wide as in training then."""
+    factor = min(picture.size) / model.generator.size
+    if factor <= 1:
+        return picture
+    return picture.resize([round(side / factor) for side in picture.size], Image.Resampling.LANCZOS)
 
 
 def _kept_codes(path: Path, shape: tuple[int, ...]) -> Tensor | None:
@@ -144,6 +157,9 @@ class Stylist:
         settings: how.
         psp: needed when `settings.inverter` is "psp".
         distance: what optimisation minimises; see `models.inference.invert.best_distance`.
+
+    Attributes:
+        watch: hears how many steps of an optimisation are done; None for nobody.
     """
 
     def __init__(
@@ -153,6 +169,7 @@ class Stylist:
         self.settings = settings
         self.psp = psp
         self.distance = distance
+        self.watch: Callable[[int], None] | None = None
         self._face_names, self._result_names = UniqueNames(), UniqueNames()
 
     def run(
@@ -216,7 +233,9 @@ class Stylist:
                 latents, how = self.psp(face[None].to(self.model.device)), "pSp"
         else:
             space: Literal["w", "w+"] = "w" if settings.inverter == "w" else "w+"
-            found = invert(generator, face[None], distance=self.distance, space=space, steps=settings.steps)
+            found = invert(
+                generator, face[None], distance=self.distance, space=space, steps=settings.steps, watch=self.watch
+            )
             latents, how = found.latents, f"{settings.steps} steps in {space.upper()} on {found.measured}"
         if kept:
             with whole_file(kept) as part:
@@ -235,13 +254,20 @@ class Stylist:
         if settings.paste and aligned:
             pasted = file.with_name(f"{self._result_names(f'{file.stem}.pasted')}.png")
             save_png(pasted, paste_back(read_rgb(source), Image.fromarray(pixels), aligned.quad), text)
-        alike: tuple[float | None, float | None] = (None, None)
+        same = near = None
         if settings.similarity:
-            code = self.model.style_codes(to_tensor(pixels)[None])
-            near = float(F.cosine_similarity(code, style.code).item())
-            same = None
+            near = self.style_similarity(pixels, style)
             if aligned:
-                before, after = (aligner.describe(path, aligned.landmarks) for path in (aligned.file, file))
-                same = face_similarity(before, after)
-            alike = (same, near)
-        return Result(style, file, pixels, pasted, *alike)
+                same = compare_faces(aligner, aligned, file)
+        return Result(style, file, pixels, pasted, same, near)
+
+    def style_similarity(self, pixels: np.ndarray, style: Style) -> float:
+        """Cosine of the style codes of a result (H, W, 3) uint8 and of its style."""
+        code = self.model.style_codes(to_tensor(pixels)[None])
+        return float(F.cosine_similarity(code, style.code).item())
+
+
+def compare_faces(aligner: Aligner, aligned: AlignedFace, result: Path) -> float:
+    """`face_similarity` of an aligned face and its result, both read at the face's landmarks."""
+    before, after = (aligner.describe(path, aligned.landmarks) for path in (aligned.file, result))
+    return face_similarity(before, after)

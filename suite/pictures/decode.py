@@ -27,7 +27,7 @@ from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
 from suite.pictures.colour import gamma_to_srgb, to_srgb
 from suite.pictures.complete import check_png_rows, check_whole
 from suite.pictures.errors import PictureError
-from suite.pictures.magic import HEAD, looks_like_text, picture_type
+from suite.pictures.magic import HEAD, is_heic, is_plain_text, looks_like_text, picture_type
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 # What Pillow's decoders and plugins raise on malformed files; anything else is a fault of this program.
@@ -193,10 +193,14 @@ def _open(data: bytes) -> Image.Image:
         with _typed_decoding():
             return Image.open(io.BytesIO(data), formats=FORMATS)
     except PictureError as refused:
+        if is_heic(data[:64]):
+            raise PictureError("unknown_format", "HEIC, as phones take it; export it as JPEG or PNG") from None
         if refused.reason != "corrupt" or picture_type(data[:HEAD]):
             raise
         if looks_like_text(data[:512]):
             raise PictureError("not_an_image", "the file is text: HTML, SVG or XML") from None
+        if is_plain_text(data[:512]):
+            raise PictureError("unknown_format", f"the file is text; read are {', '.join(FORMATS)}") from None
         raise PictureError("unknown_format", f"first bytes {data[:8].hex()}; read are {', '.join(FORMATS)}") from None
 
 

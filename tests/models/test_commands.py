@@ -19,7 +19,7 @@ from models.data.pictures import check_pictures, read_picture, read_rgb, save_pn
 from models.inference import pretrained
 from models.inference.aligner import AlignedFace
 from models.inference.pretrained import Pretrained
-from models.inference.stylize import Stylised, Stylist
+from models.inference.stylize import Stylised, Stylist, style_code
 from models.networks.blendgan import BlendGAN
 from models.networks.style_encoder import StyleEncoder
 from suite.errors import SuiteError
@@ -182,7 +182,7 @@ def test_stylize_aligns_measures_and_pastes_back(tiny: None, tmp_path: Path, mon
     (result,) = json.loads(done.output)["faces"][0]["results"]
     assert result["face_similarity"] == pytest.approx(1 - 0.05 * 128**0.5)
     model = pretrained.random_blendgan(16, 0)
-    codes = [model.style_codes(read_picture(path)[None]) for path in (art, result["file"])]
+    codes = [style_code(model, Path(path)) for path in (art, result["file"])]
     assert result["style_similarity"] == pytest.approx(float(torch.cosine_similarity(*codes)), abs=1e-5)
     assert result["style_similarity"] < 0.9999
     before, after = (np.asarray(Image.open(path)) for path in (face, result["pasted"]))

@@ -13,7 +13,7 @@ export async function get(path) {
 export function post(path, value) {
   return fetch(path, {
     method: "POST",
-    headers: { "content-type": "application/json", "x-review-token": token },
+    headers: { "content-type": "application/json", "x-page-token": token },
     body: JSON.stringify(value),
   });
 }

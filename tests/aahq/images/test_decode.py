@@ -21,6 +21,7 @@ from PIL import Image, ImageCms
 from aahq.images.decode import canonical
 from aahq.reasons import Rejected
 from suite.pictures import DecodeLimits as ScreenLimits
+from suite.pictures import PictureError, decode
 
 SIDE = 96
 
@@ -378,3 +379,25 @@ except Rejected as refused:
 def test_the_same_bytes_give_the_same_pixels(pictures: Path) -> None:
     for path in sorted((pictures / "art").iterdir())[:4]:
         assert np.array_equal(canonical(path).rgb, canonical(path.read_bytes()).rgb)
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 400
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (HEIC, "HEIC, as phones take it; export it as JPEG or PNG"),
+        (HEIC.replace(b"ftypheic", b"ftypmif1"), "HEIC, as phones take it; export it as JPEG or PNG"),
+        (
+            b"dear diary, today there was no pict\xc3",
+            "the file is text; read are JPEG, PNG, WEBP, GIF, TIFF, BMP, AVIF",
+        ),
+        (b"\xff\xfetext of another kind", "first bytes fffe746578742020"),
+    ],
+)
+def test_what_people_give_for_a_picture_is_called_by_its_name(data: bytes, words: str) -> None:
+    with pytest.raises(PictureError) as refused:
+        decode(data)
+    assert refused.value.reason == "unknown_format"
+    assert refused.value.detail.startswith(words[:26])

@@ -8,18 +8,15 @@ import json
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
 from browser import browser, page  # noqa: F401
+from local_page import LocalPage
 
 from aahq import pipeline
 from aahq.review.log import read_log
@@ -29,57 +26,20 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 
-@dataclass
-class Served:
+class Served(LocalPage):
     """A review page in a process of its own."""
 
-    out: Path
-    process: subprocess.Popen[str]
-    url: str
-
     @property
-    def port(self) -> int:
-        return urlsplit(self.url).port or 0
-
-    @property
-    def secret(self) -> str:
-        return urlsplit(self.url).query.removeprefix("token=")
-
-    def ask(
-        self, method: str, path: str, headers: dict[str, str] | None = None, body: Any = None
-    ) -> tuple[int, dict[str, str], bytes]:
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        line.request(method, path, data, headers or {})
-        answer = line.getresponse()
-        found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-        line.close()
-        return found
-
-    @property
-    def cookie(self) -> dict[str, str]:
-        return {"Cookie": f"aahq_review_{self.port}={self.secret}"}
-
-    def write_headers(self) -> dict[str, str]:
-        session = json.loads(self.ask("GET", "/api/session", self.cookie)[2])
-        return {**self.cookie, "Content-Type": "application/json", "X-Review-Token": session["token"]}
+    def out(self) -> Path:
+        return Path(self.words[2])
 
 
 def serve(out: Path) -> Served:
-    command = [sys.executable, "-m", "aahq", "review", str(out), "--reviewer", "ann", "--no-open", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    text = ""
-    for line in process.stdout:
-        text += line
-        if line.startswith("}"):
-            break
-    return Served(out, process, json.loads(text)["url"])
+    return Served.start(["aahq", "review", str(out), "--reviewer", "ann"])
 
 
 def stop(served: Served) -> None:
-    served.process.kill()
-    served.process.wait()
+    served.stop()
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +108,7 @@ PLACES = [
 @pytest.mark.parametrize("path", PLACES)
 def test_without_the_cookie_nothing_is_told(served: Served, path: str) -> None:
     assert served.ask("GET", path)[0] == 403
-    assert served.ask("GET", path, {"Cookie": f"aahq_review_{served.port}=wrong"})[0] == 403
+    assert served.ask("GET", path, {"Cookie": f"{served.cookie_name}=wrong"})[0] == 403
     assert served.ask("GET", "/?token=wrong")[0] == 403
 
 
@@ -170,8 +130,8 @@ def test_a_foreign_host_name_is_refused(served: Served, host: str) -> None:
         {"Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
-        {"X-Review-Token": "wrong"},
-        {"X-Review-Token": ""},
+        {"X-Page-Token": "wrong"},
+        {"X-Page-Token": ""},
         {"Cookie": ""},
         {"Content-Type": "text/plain"},
         {"Content-Type": "application/x-www-form-urlencoded"},

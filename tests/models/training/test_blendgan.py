@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 
 from models.data.prepared import ImageArray
-from models.inference.pretrained import load_blendgan, load_psp
+from models.inference.pretrained import load_blendgan, load_psp, random_blendgan
 from models.networks.style_encoder import StyleEncoder
 from models.networks.stylegan2 import channels_from_base
 from models.training import estimate
@@ -369,6 +370,13 @@ def test_psp_learns_to_reproduce_through_the_frozen_generator(tmp_path: Path, en
     face = torch.rand(1, 3, 256, 256) * 2 - 1
     module.encoder.eval()
     torch.testing.assert_close(again(face), module.encoder(face) + module.centre, rtol=1e-4, atol=1e-5)
+    # Found in a folder, one of another size is not the one; given by name, that is a mistake.
+    (tmp_path / "weights").mkdir()
+    shutil.copy(encoder_file, tmp_path / "weights" / "psp_encoder.safetensors")
+    larger = random_blendgan(64, 0, width=16).generator
+    assert load_psp(None, larger, folder=tmp_path / "weights") is None
+    with pytest.raises(SuiteError, match="writes 8 latents; 10 are expected for 64 px"):
+        load_psp(encoder_file, larger)
 
 
 @pytest.mark.parametrize("size", [32, 64, 128])

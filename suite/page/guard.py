@@ -1,4 +1,4 @@
-"""Access control of the review page: its secret token, this machine, this origin.
+"""Access control of a local page: its secret token, this machine, this origin.
 
 A page of another site that a browser has open may send requests to a loopback port, and a name that it owns may be made
 to point there. So a request must name this host and port; must carry the cookie that only the secret address sets; must
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,9 +26,9 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-TOKEN_HEADER = "x-review-token"
-# A batch of decisions is a few kilobytes; nothing that the page sends is larger.
-MOST_BYTES = 1 << 20
+TOKEN_HEADER = "x-page-token"
+# Media type -> the most bytes that a page may send of it. Neither is one that a form can send.
+JSON_ONLY = {"application/json": 1 << 20}
 
 
 class Guard:
@@ -36,12 +37,16 @@ class Guard:
     Args:
         app: what it guards.
         port: where it is served on loopback.
+        command: the command that serves it and prints the secret address.
+        bodies: media type -> most bytes, of what the page may send.
     """
 
-    def __init__(self, app: Any, port: int) -> None:
+    def __init__(self, app: Any, port: int, command: str, bodies: Mapping[str, int] = JSON_ONLY) -> None:
         self.app = app
+        self.command = command
+        self.bodies = bodies
         self.hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
-        self.cookie = f"aahq_review_{port}"
+        self.cookie = f"{command.replace(' ', '_')}_{port}"
         self.secret = secrets.token_urlsafe(32)
         self.write_token = secrets.token_urlsafe(32)
 
@@ -63,7 +68,7 @@ class Guard:
             return
         if given and scope["path"] == "/":
             if not _same(given, self.secret):
-                await _say(send, 403, "this address is of an earlier run; take the one that 'aahq review' printed")
+                await _say(send, 403, f"this address is of an earlier run; take the one that '{self.command}' printed")
                 return
             cookie = f"{self.cookie}={self.secret}; HttpOnly; SameSite=Strict; Path=/"
             # On to the bare address: the secret stays out of history, bookmarks and screenshots.
@@ -84,7 +89,7 @@ class Guard:
         if opening:
             return None
         if not _same(_cookie(headers.get("cookie", ""), self.cookie), self.secret):
-            return 403, "no access: open the address that 'aahq review' printed"
+            return 403, f"no access: open the address that '{self.command}' printed"
         if scope["method"] not in ("GET", "HEAD"):
             return self._refused_write(headers)
         return None
@@ -92,11 +97,12 @@ class Guard:
     def _refused_write(self, headers: dict[str, str]) -> tuple[int, str] | None:
         if not _same(headers.get(TOKEN_HEADER, ""), self.write_token):
             return 403, "a write without this page's token; reload the page"
-        if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            return 415, "expected application/json"
+        most = self.bodies.get(headers.get("content-type", "").partition(";")[0].strip())
+        if most is None:
+            return 415, f"expected {' or '.join(self.bodies)}"
         length = headers.get("content-length", "")
-        if not length.isdecimal() or int(length) > MOST_BYTES:
-            return 413, f"expected a Content-Length of at most {MOST_BYTES} bytes"
+        if not length.isdecimal() or len(length) > 15 or int(length) > most:
+            return 413, f"expected a Content-Length of at most {most} bytes"
         return None
 
 

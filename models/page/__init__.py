@@ -1,0 +1,1 @@
+"""`blendgan page`: one local page on which a person stylises photographs."""
