@@ -25,7 +25,7 @@ from models.training.rng import StepRNG
 from models.training.style_encoder import load_encoder
 from models.training.style_latent import Styles, no_styles
 from models.training.training_module import Batch
-from models.training.warmup import FaceEncoder, divergence, reconstruction, sampled
+from models.training.warmup import FaceEncoder, divergence, recoloured, reconstruction, sampled
 from suite.errors import SuiteError
 
 
@@ -142,7 +142,7 @@ class BlendGANTraining:
         )
         noise = draws.noise(self.g.noise_shapes(), count, self.device)
         if draws.step < settings.warmup_steps:
-            return self._warm_up(batch, styles, torch.cat([z, z2]), noise, draws.step)
+            return self._warm_up(batch, styles, torch.cat([z, z2]), noise, draws)
         faces, styles, again = self._reproduced(batch, z, z2, styles, draws)
         fake = partial(self._fakes, faces, z2, mix, styles.positive, noise)
         keep_graph = len(updates.parts(count, settings.micro_batch)) == 1
@@ -178,6 +178,14 @@ class BlendGANTraining:
             decay = min(decay, 0.5 ** (1 / (self.settings.ema_ramp * (step + 1))))
         updates.update_ema(self.networks["g_ema"], self.g, decay)
 
+    def _shown(self, batch: Batch, draws: StepRNG) -> list[Tensor]:
+        """What the encoder of faces sees of the step's pictures, natural faces first."""
+        pictures = _by_domain(batch)
+        if self.settings.recolour and "art" in pictures:
+            turns = draws.normal("recolour", len(pictures["art"]), (3, 3), self.device)
+            pictures["art"] = recoloured(pictures["art"], turns)
+        return list(pictures.values())
+
     @torch.no_grad()
     def _reproduced(
         self, batch: Batch, z: Tensor, z2: Tensor, styles: Styles, draws: StepRNG
@@ -188,7 +196,7 @@ class BlendGANTraining:
             return (z, z), styles, torch.zeros_like(z[:, 0], dtype=torch.bool)
         again = draws.uniform("reproduced", len(z), (1,), self.device) < share
         codes = []
-        for pictures, drawn in zip(_by_domain(batch).values(), (z, z2)):
+        for pictures, drawn in zip(self._shown(batch, draws), (z, z2)):
             mean, log_variance = self.networks["face_encoder"](pictures)
             codes.append(sampled(mean, log_variance, drawn))
         natural, stylised = (torch.where(again, rows, z) for rows in (codes[0], codes[-1]))
@@ -205,17 +213,17 @@ class BlendGANTraining:
         return (torch.stack(missed).mean(0) * again[part]).mean()
 
     def _warm_up(
-        self, batch: Batch, styles: Styles, normal: Tensor, noise: list[Tensor], step: int
+        self, batch: Batch, styles: Styles, normal: Tensor, noise: list[Tensor], draws: StepRNG
     ) -> dict[str, Tensor]:
         """One step of reconstruction: photographs as natural faces, works of art in their own styles."""
         count, settings = len(styles.own), self.settings
-        domains = list(_by_domain(batch).values())
+        domains, shown = list(_by_domain(batch).values()), self._shown(batch, draws)
         stats: dict[str, list[Tensor]] = {"reconstruction": [], "divergence": []}
 
         def loss(part: slice) -> Tensor:
             pictures = torch.cat([images[part] for images in domains])
             drawn = torch.cat([half[part] for half in normal.split(count)[: len(domains)]])
-            mean, log_variance = self.networks["face_encoder"](pictures)
+            mean, log_variance = self.networks["face_encoder"](torch.cat([images[part] for images in shown]))
             w = self.g.broadcast(self.g.map_face(sampled(mean, log_variance, drawn)))
             if self.styled:
                 face, content = w.chunk(2)
@@ -229,7 +237,7 @@ class BlendGANTraining:
         updates.accumulate(count, settings.micro_batch, loss)
         updates.optimizer_step(self.optimizers["warmup"])
         self.g.clamp_blend()
-        self._average(step)
+        self._average(draws.step)
         if self.styled and self.remembers:
             self._remember(styles.own)
         return {name: torch.stack(values).mean() for name, values in stats.items()}

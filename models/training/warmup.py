@@ -39,6 +39,18 @@ class FaceEncoder(nn.Module):
         return mean, log_variance.clamp(-8, 4)
 
 
+def recoloured(pictures: Tensor, normal: Tensor) -> Tensor:
+    """Pictures (N, 3, S, S) in [-1, 1] with their colours turned about grey, each by a rotation or reflection of its own.
+
+    A face code that is read from such a picture says nothing of its colours, which leaves them to the style.
+
+    Args:
+        normal: (N, 3, 3) draw of N(0, I), from which the turns are made.
+    """
+    turns, _ = torch.linalg.qr(normal)
+    return torch.einsum("nij,njhw->nihw", turns, pictures).clamp(-1, 1)
+
+
 def sampled(mean: Tensor, log_variance: Tensor, normal: Tensor) -> Tensor:
     """Codes of N(mean, variance) by the draw `normal` of N(0, I); all (N, style_dim)."""
     return mean + (log_variance / 2).exp() * normal

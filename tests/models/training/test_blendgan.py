@@ -37,7 +37,7 @@ from models.training.style_encoder import (
 )
 from models.training.style_encoder import save as save_encoder
 from models.training.training_module import Batch
-from models.training.warmup import divergence, reconstruction, sampled
+from models.training.warmup import divergence, recoloured, reconstruction, sampled
 from models.weights import read_checkpoint
 from models.weights.convert import convert
 from suite.errors import SuiteError
@@ -146,6 +146,14 @@ def test_the_divergence_is_torchs() -> None:
     many = sampled(mean[:1], log_variance[:1], torch.randn(50_000, 4))
     torch.testing.assert_close(many.mean(0), mean[0], rtol=0, atol=0.05)
     torch.testing.assert_close(many.std(0), (log_variance[0] / 2).exp(), rtol=0.05, atol=0)
+
+
+def test_recolouring_turns_colours_about_grey() -> None:
+    picture = torch.rand(2, 3, 4, 4) - 0.5
+    turned = recoloured(picture, torch.randn(2, 3, 3))
+    torch.testing.assert_close(turned.square().sum(1), picture.square().sum(1))
+    assert (turned - picture).abs().amax((1, 2, 3)).min() > 0.01
+    assert not torch.allclose(turned[0] - picture[0], turned[1] - picture[1])
 
 
 def test_a_share_of_the_games_pictures_goes_on_reproducing(tmp_path: Path, encoder: Path) -> None:
