@@ -10,6 +10,7 @@ step's pictures may go on reproducing, so that the games add detail without forg
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
