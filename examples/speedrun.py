@@ -7,13 +7,14 @@ The score is FD-lite0 of 500 generated pictures against 500 held-out portraits a
 faces in the styles of held-out art; lower is better. Real portraits against real ones score about 80, noise 1,700. Rules:
 nothing is downloaded, nothing held out is trained on, the whole run is this file. A record is a line here, with its commit.
 
-| date | score | minutes | machine | what was new |
-|---|--:|--:|---|---|
+| date | score | processor minutes | machine | commit | options; what was new |
+|---|--:|--:|---|---|---|
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise, repeat
@@ -167,9 +168,11 @@ class Training:
         return d.detach(), g.detach()
 
     @torch.no_grad()
-    def average(self) -> None:
+    def average(self, step: int) -> None:
+        """The networks of late steps, averaged; at first over few steps, since those before were worse."""
+        rate = max(0.002, 10 / (step + 11))
         for kept, new in zip(self.mean.state_dict().values(), self.g.state_dict().values()):
-            kept.lerp_(new, 0.002) if kept.is_floating_point() else kept.copy_(new)
+            kept.lerp_(new, rate) if kept.is_floating_point() else kept.copy_(new)
 
     @torch.no_grad()
     def pictures(self, count: int, styles: Tensor | None) -> Tensor:
@@ -215,7 +218,7 @@ def main() -> None:
             losses = f"reconstruction {run.warmup():.3f}"
         else:
             losses = "d {:.2f}  g {:.2f}".format(*run.games(regularise=step % 16 == 0))
-        run.average()
+        run.average(step)
         if step % 100 == 0:
             print(f"step {step:5d}  {losses}  {(time.perf_counter() - start) / 60:.1f} min", flush=True)
 
@@ -227,7 +230,8 @@ def main() -> None:
         extractor = Lite0(Trunk(device=args.device))
         values = [set_distance(features(known[k], extractor), features(made[k], extractor)).fd for k in made]
         print(f"score {sum(values) / 2:.1f}  (natural {values[0]:.1f}, art {values[1]:.1f})")
-    print(f"{(time.perf_counter() - start) / 60:.1f} minutes; pictures in {args.out}")
+    spent = sum(os.times()[:4]) / 60  # this process and those that painted
+    print(f"{(time.perf_counter() - start) / 60:.1f} minutes, {spent:.1f} of a processor; pictures in {args.out}")
 
 
 if __name__ == "__main__":
