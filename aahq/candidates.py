@@ -82,6 +82,14 @@ class Candidate:
         # A file's name is bytes; the address keeps also those that are no text.
         return Path(os.fsdecode(unquote_to_bytes(self.image_urls[0].removeprefix("file://"))))
 
+    def _check_types(self) -> None:
+        texts = (self.source, self.key, self.title, *self.image_urls, *self.tags)
+        maybe = (self.page_url, self.artist, self.license, self.published)
+        if not all(isinstance(text, str) for text in texts) or not all(isinstance(t, str | None) for t in maybe):
+            raise TypeError("a text is none")
+        if not isinstance(self.extra, Mapping):
+            raise TypeError(f"extra is a {type(self.extra).__name__}")
+
     def to_json(self) -> str:
         """Canonical JSON; `from_json` gives an equal candidate back."""
         # Not `asdict`: it copies every value, which takes ten times as long as the JSON.
@@ -105,6 +113,8 @@ class Candidate:
                 value[name] = tuple(value.get(name, ()))
             if value.get("landmarks") is not None:
                 value["landmarks"] = tuple((float(x), float(y)) for x, y in value["landmarks"])
-            return cls(**value)
+            made = cls(**value)
+            made._check_types()
+            return made
         except (ValueError, TypeError) as error:
             raise RowError(f"candidate: {error}; expected the JSON of Candidate.to_json") from None

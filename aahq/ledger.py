@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aahq.candidates import Candidate
+from aahq.reasons import RowError
 from suite.errors import SuiteError
 from suite.files import canonical_json, sha256_bytes
 
@@ -29,6 +30,9 @@ LOCKED = (
     "to go on: what was done stands"
 )
 PICTURE_STATES = ("found", "fetched", "screened", "faced", "rejected")
+# What `recorded` reads.
+RECORD = "source, key, page_url, image_url, artist, candidate"
+J = TypeVar("J", dict[str, Any], list[Any])
 FACE_STATES = ("found", "aligned", "unique", "duplicate", "kept", "rejected")
 
 # The n-th script lifts a ledger from version n to n + 1. Scripts are only ever added.
@@ -177,6 +181,28 @@ def picture_id(source: str, key: str) -> str:
 def face_id(picture: str, number: int) -> str:
     """The name of the picture's face with that number, counted from 0."""
     return f"{picture}-{number:02}"
+
+
+def recorded(row: sqlite3.Row | Mapping[str, Any]) -> Candidate:
+    """The candidate of a picture's row; where its record is broken, what the row's own columns say of it.
+
+    Args:
+        row: with the columns of `RECORD`.
+    """
+    try:
+        return Candidate.from_json(row["candidate"])
+    except RowError:
+        urls = (row["image_url"],) if row["image_url"] else ()
+        return Candidate(row["source"], row["key"], row["page_url"] or None, urls, row["artist"] or None)
+
+
+def column_json(text: str | None, empty: J) -> J:
+    """The JSON value of a row's column; `empty` where there is none, or one that is broken or of another type."""
+    try:
+        value = json.loads(text) if text else empty
+    except (ValueError, RecursionError):
+        return empty
+    return value if isinstance(value, type(empty)) else empty
 
 
 def refuse_foreign_ledger(path: Path) -> None:

@@ -6,7 +6,6 @@ begins a build in a folder of their own keeps everything else: where something e
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -15,11 +14,13 @@ from pathlib import Path
 from aahq.ledger import LEDGER, refuse_foreign_ledger
 from aahq.release.own import is_release, refuse_foreign, remove_empty, take_away
 from suite.errors import SuiteError
+from suite.files import read_foreign_json
 from suite.ownership import claim_file, part_of, real, refuse_overlap, refuse_unwritable
 
 PICTURES, FACES, REVIEW, RELEASE, REPORT = "pictures", "faces", "review", "release", "report.html"
 # Written whole beside the ledger: name -> keys by which each is known.
 NOTES = {"tombstones.json": {"schema", "salt"}, "superseded.json": {"superseded"}, "rebuild.json": {"policy", "alive"}}
+NOTE_MAX = 1 << 27
 _CONTENT = {PICTURES: re.compile(r"([0-9a-f]{2})[0-9a-f]{62}"), FACES: re.compile(r"([0-9a-f]{2})[0-9a-f]{62}\.png")}
 _FETCHING = re.compile(r"\.fetch-\d+-\d+\.part")
 _REVIEWED = re.compile(r"decisions\.jsonl|tiles/[^/]{2}/[A-Za-z0-9._-]+-[0-9a-f]+\.jpg")
@@ -106,8 +107,8 @@ def _foreign_names(out: Path) -> Iterator[str]:
 
 def _is_note(path: Path, keys: set[str]) -> bool:
     try:
-        note = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        note = read_foreign_json(path, NOTE_MAX)
+    except (OSError, ValueError):
         return False
     return isinstance(note, dict) and keys <= note.keys()
 

@@ -23,15 +23,15 @@ from aahq.images import decode
 from aahq.images.hashes import hamming, phash64, pixel_sha256
 from aahq.ledger import Ledger, picture_id
 from aahq.own import RELEASE, claim_build, refuse_source
-from aahq.reasons import REASONS, Rejected, Rejection
+from aahq.reasons import REASONS, Rejected, Rejection, guarded
 from aahq.release.own import claim_release
 from aahq.release.schema import MANIFEST, METADATA, REJECT_COLUMNS
 from aahq.release.store import encode_png
 from aahq.release.tables import read_rows
 from aahq.release.write import Written, write
-from aahq.remove.shrink import kept_extras
+from aahq.remove.shrink import kept_extras, read_metadata
 from aahq.remove.tombstones import Tombstones
-from aahq.sources import SourcePage
+from aahq.sources import SourcePage, Unusable
 from aahq.stages.align import cut
 from aahq.stages.engine import BATCH, Engine
 from aahq.web.client import Http
@@ -165,7 +165,16 @@ class _Manifest:
         rows = islice(read_rows(self.manifest), done, None)
         while batch := list(islice(rows, _PAGE)):
             done += len(batch)
-            yield SourcePage([_candidate(row, self.folder) for row in batch], str(done))
+            candidates: list[Candidate] = []
+            broken: list[Unusable] = []
+            for row in batch:
+                try:
+                    candidates.append(_candidate(row, self.folder))
+                except (ValueError, TypeError, KeyError) as error:
+                    # The manifest is another's: what is wrong with one row is that row's.
+                    what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+                    broken.append(Unusable(row["key"], row["page_url"] or None, "bad_record", what))
+            yield SourcePage(candidates, str(done), unusable=broken)
 
 
 def find_manifest(given: Path) -> Path:
@@ -203,8 +212,7 @@ def _card(manifest: Path) -> dict[str, Any]:
     for file in (manifest, path):
         if not file.is_file():
             raise SuiteError(f"MANIFEST {file}: no such file; expected a release's folder or manifest.parquet in it")
-    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return card
+    return read_metadata(path.parent)
 
 
 def _lost(row: dict[str, Any], refusal: Rejection) -> dict[str, str]:
@@ -223,7 +231,7 @@ def _candidate(row: dict[str, Any], folder: Path | None) -> Candidate:
             raise SuiteError("--folder: the manifest has rows of local files; say where they are, as in --folder DIR")
         path = (folder / row["key"]).resolve()
         if not path.is_relative_to(folder.resolve()):
-            raise SuiteError(f"MANIFEST row {row['id']}: the key {row['key']!r} leads out of --folder")
+            raise ValueError(f"the key {row['key']!r} leads out of --folder")
         extra = {"path": str(path), "folder": str(folder)}
         urls = (path.as_uri(),)
     return Candidate(
@@ -245,8 +253,9 @@ def _task(ledger: Ledger, row: dict[str, Any], buried: Tombstones) -> Task:
     if buried.buries_row(row):
         return row, Rejection("removed", "taken out on request"), ""
     found = ledger.db.execute(
-        "SELECT state, reason, detail, file, response_sha256 FROM pictures WHERE id = ?",
-        (picture_id(row["source"], row["key"]),),
+        "SELECT state, reason, detail, file, response_sha256 FROM pictures WHERE id IN (?, ?)",
+        # The second is how the crawl keeps a row that was no candidate.
+        (picture_id(row["source"], row["key"]), picture_id(_Manifest.name, row["key"])),
     ).fetchone()
     if found is None:
         return row, Rejection("removed", "taken out on request"), ""
@@ -256,7 +265,12 @@ def _task(ledger: Ledger, row: dict[str, Any], buried: Tombstones) -> Task:
 
 
 def _work(root: Path, policy: str, tasks: list[Task]) -> list[Result]:
-    return [_get(root, policy, task) for task in tasks]
+    return [_answer(root, policy, task) for task in tasks]
+
+
+def _answer(root: Path, policy: str, task: Task) -> Result:
+    made = guarded(_get, root, policy, task)
+    return (task[0], "changed", made) if isinstance(made, Rejection) else made
 
 
 def _get(root: Path, policy: str, task: Task) -> Result:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -19,7 +18,7 @@ from PIL import Image
 from aahq.config import RELEASE_KEY
 from aahq.consent.decide import is_open
 from aahq.images import decode
-from aahq.ledger import Ledger
+from aahq.ledger import Ledger, column_json
 from aahq.own import REPORT, is_report
 from aahq.reasons import REASONS, Rejected
 from aahq.remove.forget import remember_report
@@ -230,10 +229,10 @@ def _sources(ledger: Ledger) -> list[dict[str, Any]]:
 def _histograms(ledger: Ledger) -> list[dict[str, Any]]:
     """How the kept faces spread over each measured figure, in 24 bins between the 0.5th and 99.5th percentile."""
     rows = ledger.rows("SELECT quality FROM faces WHERE state = 'kept' AND quality IS NOT NULL ORDER BY id LIMIT 20000")
-    scores = [json.loads(row["quality"]) for row in rows]
+    scores = [column_json(row["quality"], {}) for row in rows]
     out = []
-    for name in scores[0] if len(scores) > 1 else ():
-        values = np.array([score[name] for score in scores if score.get(name) is not None], dtype=np.float64)
+    for name in dict.fromkeys(name for score in scores for name in score):
+        values = np.array([v for score in scores if isinstance(v := score.get(name), int | float)], dtype=np.float64)
         if len(values) < 2 or values.min() == values.max():
             continue
         low, high = np.percentile(values, (0.5, 99.5))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from aahq.ledger import Ledger
+from aahq.ledger import Ledger, column_json
 from aahq.reasons import REASONS
 from aahq.release.schema import MANIFEST
 from aahq.remove.lookup import Question, lookup
@@ -135,7 +134,7 @@ def _face(ledger: Ledger, row: sqlite3.Row) -> FaceHistory:
     facts = {
         "align": _given(row, "recipe", "size", "file", "sha256"),
         "dedup": {**_given(row, "cluster", "split"), "others": {other["id"]: other["state"] for other in others}},
-        "quality": {**json.loads(row["quality"]), "limits": _limits(ledger)} if row["quality"] else {},
+        "quality": {**column_json(row["quality"], {}), "limits": _limits(ledger)} if row["quality"] else {},
     }
     steps = [Step("faces", "passed", facts=found), *_steps(ledger, row, FACE_STAGES, _FACES_PASSED, facts)]
     if row["flag"]:
@@ -179,7 +178,8 @@ def _reached(facts: dict[str, Any]) -> bool:
 
 
 def _evidence(row: sqlite3.Row, stage: str) -> list[dict[str, Any]]:
-    return json.loads(row["consent"]) if stage == "crawl" and row["consent"] else []
+    checks = column_json(row["consent"], []) if stage == "crawl" else []
+    return [check for check in checks if isinstance(check, dict) and {"check", "value", "url"} <= check.keys()]
 
 
 def _reviews(ledger: Ledger, row: sqlite3.Row) -> Iterator[Step]:

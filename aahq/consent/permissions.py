@@ -10,7 +10,8 @@ work = "https://www.artstation.com/artwork/aB3dE"   # one work's page; or
 url_prefix = "https://jane.example.org/art/"        # all pages or pictures under an address
 ```
 
-Names and addresses are compared by `aahq.web.addresses`; a display name, which anybody may take, permits nothing.
+Names and addresses are compared by `aahq.web.addresses`; a display name, which anybody may take, permits nothing, and a
+name in another order ("Painter, Jane") may be another account's.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, model_validator
 
 from aahq.candidates import Candidate
-from aahq.web.addresses import AddressPattern, address_key, name_key
+from aahq.web.addresses import AddressPattern, address_key, name_form
 from suite.errors import SuiteError
 from suite.files import sha256_bytes
 from suite.profiles import Settings
@@ -56,7 +57,7 @@ class Permission(Settings):
     def covers(self, candidate: Candidate) -> bool:
         """Whether the candidate falls under this permission."""
         if self.artist is not None:
-            return candidate.artist is not None and name_key(candidate.artist) == name_key(self.artist)
+            return candidate.artist is not None and name_form(candidate.artist) == name_form(self.artist)
         if self.work is not None:
             return candidate.page_url is not None and address_key(candidate.page_url) == address_key(self.work)
         # To a slash: /art/ is permitted, /artists/ is not meant.

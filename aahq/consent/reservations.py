@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import html as markup
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from aahq.web.ai_tokens import AI_TOKENS
+from aahq.web.markup import without
 from aahq.web.preferences import reading, statement
 from aahq.web.robots_file import decoded
 
@@ -28,6 +29,9 @@ _META = re.compile(r"<(?:meta|link)", re.IGNORECASE)
 _PLAIN_META = re.compile(
     r"""<(?:meta|link)(?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>`=]+))?)*\s*/?>""", re.IGNORECASE
 )
+# Characters of a page that the parser of HTML reads at once: a tag of many attributes takes a hundred times its size, and tags
+# that never close take time by the square. Of a longer page each tag is read alone.
+PARSED_MAX, TAG_MAX, TAGS_MAX = 256 * 1024, 8192, 1000
 RSL_TYPE = "application/rsl+xml"
 
 
@@ -107,24 +111,56 @@ def page_findings(html: bytes, token: str = "aahq") -> tuple[Finding, ...]:
     if _META.search(text) is None:
         return ()
     text = _to_last_meta(text)
-    if not (_RESERVING.search(text) or _RESERVING.search(markup.unescape(text))):
+    if not _may_reserve(text):
         return ()
+    if len(text) <= PARSED_MAX:
+        return tuple(_tag_findings(text, token))
+    for number, tag in enumerate(_reserving_tags(text)):
+        if number == TAGS_MAX:
+            found.append(
+                Finding("page meta", None, f"more than {TAGS_MAX} tags that may reserve, which counts as a no", True)
+            )
+            break
+        found += _tag_findings(tag, token)
+    return tuple(found)
+
+
+def _tag_findings(html: str, token: str) -> Iterator[Finding]:
     # Here, because few pages come so far and most commands read none.
     from bs4 import BeautifulSoup, SoupStrainer
 
-    for tag in BeautifulSoup(text, "html.parser", parse_only=SoupStrainer(("meta", "link"))).find_all(("meta", "link")):
+    for tag in BeautifulSoup(html, "html.parser", parse_only=SoupStrainer(("meta", "link"))).find_all(("meta", "link")):
         name = str(tag.get("name") or tag.get("property") or tag.get("http-equiv") or "").strip().lower()
         content = str(tag.get("content") or "")
         if tag.name == "link":
             if str(tag.get("type") or "").strip().lower() == RSL_TYPE:
-                found.append(Finding("RSL", None, f"link to {str(tag.get('href'))[:200]}", True))
+                yield Finding("RSL", None, f"link to {str(tag.get('href'))[:200]}", True)
         elif name == "tdm-reservation" and tdm_reserved(content):
-            found.append(Finding("TDM meta", None, f"tdm-reservation={content.strip()[:200]}", True))
+            yield Finding("TDM meta", None, f"tdm-reservation={content.strip()[:200]}", True)
         elif "bot" in name or name == token or name in AI_TOKENS:
             whole = name in ("robots", "x-robots-tag", token) or name in AI_TOKENS
             if not words(content).isdisjoint(AI_WORDS | INDEX_WORDS if whole else AI_WORDS):
-                found.append(Finding("page meta", None, f"{name}={content[:200]}", True))
-    return tuple(found)
+                yield Finding("page meta", None, f"{name}={content[:200]}", True)
+
+
+def _reserving_tags(text: str) -> Iterator[str]:
+    """The meta and link tags of a long page that hold a reserving word, outside of comments; one that is written in an unusual
+    way goes as far as the next."""
+    text = without(text, "<!--", "-->")
+    at = next((found.start() for found in _META.finditer(text)), None)
+    while at is not None:
+        plain = _PLAIN_META.match(text, at, at + TAG_MAX)
+        following = _META.search(text, at + 1)
+        end = following.start() if following else len(text)
+        tag = plain[0] if plain else text[at : min(end, at + TAG_MAX)]
+        if _may_reserve(tag):
+            # Unclosed, the parser would take it for text.
+            yield tag if plain else f"{tag}'>\">"
+        at = following.start() if following else None
+
+
+def _may_reserve(text: str) -> bool:
+    return bool(_RESERVING.search(text) or ("&" in text and _RESERVING.search(markup.unescape(text))))
 
 
 def page_reservations(html: bytes, token: str = "aahq") -> tuple[str, ...]:
@@ -138,7 +174,7 @@ def _to_last_meta(text: str) -> str:
     Where that tag is written in any unusual way, or stands in a comment, the whole page.
     """
     at = max((found.start() for found in _META.finditer(text)), default=0)
-    last = _PLAIN_META.match(text, at)
+    last = _PLAIN_META.match(text, at, at + TAG_MAX)
     if last is None or text.rfind("<!--", 0, at) > text.rfind("-->", 0, at):
         return text
     return text[: last.end()]

@@ -10,7 +10,6 @@ draft with a `Training:` line), RSL 1.0 (rslstandard.org).
 
 from __future__ import annotations
 
-import json
 import re
 import time
 import tomllib
@@ -33,6 +32,7 @@ from aahq.web.once import Kept, OnceEach
 from aahq.web.preferences import TRAINING, covers
 from aahq.web.robots_file import EVERYBODY, decoded, read
 from suite.errors import SuiteError
+from suite.files import foreign_json
 
 TDMREP, AI_TXT = "/.well-known/tdmrep.json", "/ai.txt"
 KEEP_SECONDS = 24 * 3600.0
@@ -172,8 +172,8 @@ def _always(finding: Finding) -> Judge:
 
 def _tdmrep(where: str, body: bytes) -> Judge:
     try:
-        rules = [_tdm_rule(entry, where) for entry in _as_list(json.loads(decoded(body)))]
-    except (ValueError, RecursionError) as error:
+        rules = [_tdm_rule(entry, where) for entry in _as_list(foreign_json(decoded(body).encode()))]
+    except ValueError as error:
         return _always(Finding("tdmrep.json", where, f"unreadable, which counts as a no: {error}"[:300], True))
 
     def says(path: str) -> list[Finding]:
@@ -213,9 +213,11 @@ def _rsl(origin: str) -> Callable[[str, bytes], Judge]:
 def rsl_findings(body: bytes, where: str, origin: str, path: str) -> list[Finding]:
     """What an RSL document says of training with what stands at `origin` + `path`; what cannot be read is a no."""
     try:
-        if b"<!DOCTYPE" in body.upper() or b"<!ENTITY" in body.upper():
+        # As text, so that no encoding hides what is looked for.
+        text = decoded(body)
+        if re.search("<!DOCTYPE|<!ENTITY", text, re.IGNORECASE):
             raise ValueError("a document type, which RSL has none of")
-        root = ElementTree.fromstring(body)
+        root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         return [Finding("RSL", where, f"unreadable, which counts as a no: {error}"[:300], True)]
     found: list[Finding] = []

@@ -11,7 +11,7 @@ from aahq.candidates import Candidate
 from aahq.consent.optouts import OptOuts
 from aahq.crawl.pool import NAME, FetchPool
 from aahq.crawl.process import FetchContext
-from aahq.ledger import Ledger, picture_id
+from aahq.ledger import RECORD, Ledger, picture_id, recorded
 from aahq.plan import remember_total
 from aahq.reasons import REASONS
 from aahq.remove.opted_out import REASON as OPTED_OUT
@@ -217,8 +217,9 @@ def _under_own_key(ledger: Ledger, candidate: Candidate) -> Candidate:
     folder = candidate.extra.get("folder")
     key, again = candidate.key, 1
     while folder is not None:
-        known = ledger.one("SELECT candidate FROM pictures WHERE id = ?", (picture_id(candidate.source, key),))
-        if known is None or Candidate.from_json(known).extra.get("folder") in (folder, None):
+        query = f"SELECT {RECORD} FROM pictures WHERE id = ?"
+        known = ledger.db.execute(query, (picture_id(candidate.source, key),)).fetchone()
+        if known is None or recorded(known).extra.get("folder") in (folder, None):
             break
         key = f"{Path(str(folder)).name}{f'~{again}' if again > 1 else ''}/{candidate.key}"
         again += 1

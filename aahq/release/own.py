@@ -8,7 +8,6 @@ manifest, the checksums or that list name. Everything else is somebody else's: i
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ import pyarrow.parquet as pq
 from aahq.release.schema import COLUMNS, MANIFEST, METADATA, OWN_FILES, SUMS, UNFINISHED
 from aahq.release.tables import read_rows
 from suite.errors import SuiteError
-from suite.files import PART_SUFFIX
+from suite.files import PART_SUFFIX, read_foreign_json
 from suite.ownership import claim_folder, part_of, real
 
 IMAGES, SHARDS = "images", "shards"
@@ -40,8 +39,8 @@ def is_release(folder: Path) -> bool:
 def has_card(path: Path) -> bool:
     """Whether a file is a `release.json` of this program."""
     try:
-        card = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        card = read_foreign_json(path)
+    except (OSError, ValueError):
         return False
     return isinstance(card, dict) and {"name", "recipe", "size", "form", "manifest_sha256"} <= card.keys()
 

@@ -17,6 +17,8 @@ from PIL import Image
 from suite.files import PART_SUFFIX, sha256_file, whole_file
 
 SHARD_BYTES = 1 << 30
+# Of a face in a release: 8192 px square.
+PIXELS_MAX = 1 << 26
 # Level 3 makes 1024 px faces 5 % larger than level 6 in less than half of its time; a constant keeps bytes the same.
 COMPRESS_LEVEL = 3
 
@@ -173,13 +175,21 @@ class Pictures:
                 self._file = (self.root / name).open("rb")
         if self._file is None:
             return None
-        self._file.seek(offset)
-        return self._file.read(size)
+        return _read_at(self._file, offset, size)
 
 
 def _read(path: Path, size: int) -> bytes:
     with path.open("rb") as source:
-        return source.read(size)
+        return _read_at(source, 0, size)
+
+
+def _read_at(source: BinaryIO, offset: int, size: int) -> bytes:
+    """At most what the file has: place and size are from the manifest, and Python takes the memory before it reads."""
+    left = os.fstat(source.fileno()).st_size - offset
+    if offset < 0 or size < 0 or left <= 0:
+        return b""
+    source.seek(offset)
+    return source.read(min(size, left))
 
 
 def encode_png(rgb: np.ndarray) -> bytes:
@@ -198,4 +208,6 @@ def decode_png(data: bytes) -> np.ndarray:
         OSError, SyntaxError: the bytes are no whole PNG picture (Pillow's own errors).
     """
     with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+        if picture.width * picture.height > PIXELS_MAX:
+            raise OSError(f"{picture.width} x {picture.height} px, more than any face")
         return np.asarray(picture.convert("RGB"))

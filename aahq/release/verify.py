@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from aahq.release.store import Pictures
 from aahq.release.tables import read_rows
 from suite import signing
 from suite.errors import SuiteError
-from suite.files import PART_SUFFIX, sha256_file
+from suite.files import PART_SUFFIX, read_foreign_json, sha256_file
 from suite.progress import progress
 
 # Problems of one kind that are listed by name; all are counted.
@@ -123,7 +122,7 @@ def _check_card(root: Path, verdict: Verdict) -> None:
         verdict.add("missing", METADATA)
         return
     try:
-        card = json.loads((root / METADATA).read_text(encoding="utf-8"))
+        card = read_foreign_json(root / METADATA)
         verdict.rows = int(card["count"])
         same = card["manifest_sha256"] == verdict.manifest_sha256
     except (ValueError, KeyError, TypeError):

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from aahq.candidates import Candidate
 from aahq.consent.optouts import OptOuts
-from aahq.ledger import Ledger
+from aahq.ledger import RECORD, Ledger, recorded
 from aahq.own import FACES, PICTURES, REPORT, content_files, is_report
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
 from suite.ownership import real
@@ -29,11 +28,11 @@ def with_tombstones(folder: Path, optouts: Path | None) -> OptOuts:
 def add_tombstones(ledger: Ledger, id: str, tombstones: Tombstones) -> None:
     """Add a picture's addresses, digests and hashes, and those of its faces, to the tombstones."""
     row = ledger.db.execute(
-        "SELECT candidate, image_url, response_sha256, pixel_sha256, phash FROM pictures WHERE id = ?", (id,)
+        f"SELECT {RECORD}, response_sha256, pixel_sha256, phash FROM pictures WHERE id = ?", (id,)
     ).fetchone()
     if row is None:
         return
-    tombstones.add_candidate(Candidate.from_json(row["candidate"]))
+    tombstones.add_candidate(recorded(row))
     for digest in (row["response_sha256"], row["pixel_sha256"]):
         tombstones.add("sha256", digest or "")
     tombstones.add_picture(row["phash"])

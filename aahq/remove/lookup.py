@@ -12,7 +12,7 @@ import numpy as np
 from aahq.candidates import Candidate
 from aahq.images import decode
 from aahq.images.hashes import hamming, phash64, pixel_sha256
-from aahq.ledger import LEDGER, Ledger
+from aahq.ledger import LEDGER, Ledger, recorded
 from aahq.reasons import Rejected
 from aahq.release.schema import MANIFEST
 from aahq.release.tables import read_rows
@@ -106,8 +106,9 @@ def lookup(folder: Path, question: Question) -> Answer:
 
 
 _ROWS = (
-    "SELECT coalesce(f.id, p.id) AS id, coalesce(f.state, p.state) AS state, p.artist, p.title, p.page_url, p.image_url, "
-    "p.candidate, p.license, coalesce(f.reason, p.reason) AS reason, p.response_sha256, p.pixel_sha256 AS source_pixel_sha256, "
+    "SELECT coalesce(f.id, p.id) AS id, coalesce(f.state, p.state) AS state, p.source, p.key, p.artist, p.title, p.page_url, "
+    "p.image_url, p.candidate, p.license, coalesce(f.reason, p.reason) AS reason, p.response_sha256, "
+    "p.pixel_sha256 AS source_pixel_sha256, "
     "p.phash AS source_phash, f.sha256, f.pixel_sha256, f.phash FROM pictures p LEFT JOIN faces f ON f.picture = p.id "
     "ORDER BY 1"
 )
@@ -147,7 +148,7 @@ def _how(row: dict[str, Any], artists: set[str], urls: set[str], digests: set[st
 
 def _candidate(row: dict[str, Any]) -> Candidate:
     if "candidate" in row:
-        return Candidate.from_json(row["candidate"])
+        return recorded(row)
     return Candidate(row["source"], row["key"], row["page_url"] or None, (), row["artist"] or None)
 
 

@@ -7,12 +7,9 @@ no release names them. Killed at any moment, the next command on the folder ends
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 
-from aahq.candidates import Candidate
 from aahq.consent.optouts import OptOuts
-from aahq.ledger import Ledger
-from aahq.reasons import RowError
+from aahq.ledger import RECORD, Ledger, recorded
 from aahq.remove.forget import PENDING, delete_orphans, forget_drawn, forget_tiles, vacuum
 from aahq.remove.releases import locate, owed, refuse_broken, take_out
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
@@ -74,12 +71,10 @@ def _blocked(ledger: Ledger, optouts: OptOuts) -> Iterator[tuple[str, str]]:
         return
     # Folders of before kept the files of those who had opted out.
     query = (
-        "SELECT id, candidate, response_sha256, pixel_sha256 FROM pictures "
+        f"SELECT id, {RECORD}, response_sha256, pixel_sha256 FROM pictures "
         "WHERE state != 'found' AND (reason != ? OR file IS NOT NULL)"
     )
     for row in ledger.db.execute(query, (REASON,)):
         digests = [digest for digest in (row["response_sha256"], row["pixel_sha256"]) if digest]
-        # A record that is broken names nobody; the stages set its row aside.
-        with suppress(RowError):
-            if why := optouts.blocks(Candidate.from_json(row["candidate"]), digests):
-                yield row["id"], why
+        if why := optouts.blocks(recorded(row), digests):
+            yield row["id"], why

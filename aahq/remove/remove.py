@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aahq.candidates import Candidate
-from aahq.ledger import Ledger
+from aahq.ledger import RECORD, Ledger, recorded
 from aahq.remove.forget import PENDING, add_tombstones, delete_orphans, drop_rows, forget_drawn, forget_tiles, vacuum
 from aahq.remove.releases import locate, owed, refuse_broken, settle_owed, take_out
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
@@ -111,8 +110,8 @@ def find(ledger: Ledger, wanted: Wanted) -> tuple[list[str], list[str]]:
     artists = {name_key(name) for name in wanted.artists}
     digests = {digest.lower() for digest in wanted.digests}
     named: set[str] = set()
-    for row in ledger.rows("SELECT id, key, candidate, response_sha256, pixel_sha256 FROM pictures"):
-        candidate = Candidate.from_json(row["candidate"])
+    for row in ledger.rows(f"SELECT id, {RECORD}, response_sha256, pixel_sha256 FROM pictures"):
+        candidate = recorded(row)
         if (
             (artists and candidate.artist_keys & artists)
             or row["id"] in wanted.pictures

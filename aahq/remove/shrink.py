@@ -7,7 +7,6 @@ they need their size once more while it lasts.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from aahq.release.tables import read_rows
 from aahq.release.write import Written, write
 from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
 from suite.errors import SuiteError
-from suite.files import canonical_json, sha256_file
+from suite.files import canonical_json, read_foreign_json, sha256_file
 from suite.ownership import real
 
 SUPERSEDED = "superseded.json"
@@ -73,10 +72,10 @@ def read_metadata(root: Path) -> dict[str, Any]:
         SuiteError: it is not there, or is no card.
     """
     try:
-        card = json.loads((root / METADATA).read_bytes())
+        card = read_foreign_json(root / METADATA)
         if not isinstance(card, dict) or not {"name", "recipe", "size", "form"} <= card.keys():
             raise ValueError("name, recipe, size or form is missing")
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise SuiteError(f"RELEASE {root / METADATA}: {error}; get it again, or run 'aahq release'") from None
     return card
 
@@ -86,8 +85,8 @@ def read_superseded(path: Path) -> list[str]:
     if not path.is_file():
         return []
     try:
-        return [str(entry["manifest_sha256"]) for entry in json.loads(path.read_bytes())["superseded"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return [str(entry["manifest_sha256"]) for entry in read_foreign_json(path)["superseded"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise SuiteError(f"{path}: not readable ({error}); restore it from a copy") from None
 
 

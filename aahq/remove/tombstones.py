@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -26,15 +25,17 @@ from pydantic import Field, ValidationError
 
 from aahq.candidates import Candidate
 from aahq.ledger import picture_id
-from aahq.web.addresses import AddressPattern, address_key, address_keys, name_key
+from aahq.web.addresses import AddressPattern, address_key, address_keys, name_form, name_key
 from suite.errors import SuiteError
-from suite.files import write_json
+from suite.files import read_foreign_json, write_json
 from suite.profiles import Settings
 
 TOMBSTONES, REMOVALS = "tombstones.json", "removals.json"
 # A mistaken match costs one picture, a missed one costs an artist's trust. Whole pictures: as `aahq rebuild` takes two files
 # for one picture. Aligned faces all have eyes and mouth in one place, so their hashes are nearer to each other.
 PICTURE_DISTANCE, FACE_DISTANCE = 8, 4
+# Bytes of a file: a million hashes.
+FILE_MAX = 1 << 27
 HASHED = ("artist", "address", "under", "key", "picture", "sha256")
 
 
@@ -74,12 +75,12 @@ class Tombstones:
         if not path.exists():
             return cls()
         try:
-            found = _File.model_validate(json.loads(path.read_bytes()))
+            found = _File.model_validate(read_foreign_json(path, FILE_MAX))
             made = cls(bytes.fromhex(found.salt))
             made.hashes = {_hex(value, 64) for value in found.hashes}
             made.pictures = {int(_hex(value, 16), 16) for value in found.pictures}
             made.faces = {int(_hex(value, 16), 16) for value in found.faces}
-        except (OSError, ValueError, RecursionError, ValidationError) as error:
+        except (OSError, ValueError, ValidationError) as error:
             first = str(error).splitlines()[0][:200]
             raise SuiteError(
                 f"{path}: not usable as tombstones ({first}); restore it from a copy: without it removed works would return"
@@ -137,7 +138,7 @@ class Tombstones:
 
     def has_artist(self, name: str) -> bool:
         """Whether an artist of that name is buried, in any spelling."""
-        return any(self.has("artist", key) for key in {name_key(name), name.casefold()} - {""})
+        return any(self.has("artist", key) for key in _names((name,)))
 
     def has_address(self, url: str) -> bool:
         """Whether an address is buried, alone or with all that lie beside it."""
@@ -182,12 +183,17 @@ class Tombstones:
 
 
 def _values(candidate: Candidate) -> Iterator[tuple[str, str]]:
-    names = {*candidate.artist_keys, (candidate.artist or "").casefold()}
-    yield from (("artist", name) for name in names if name)
+    names = (candidate.artist, candidate.extra.get("artist_name"))
+    yield from (("artist", name) for name in _names(name for name in names if isinstance(name, str)))
     yield "key", f"{candidate.source}\n{candidate.key}"
     yield from (("picture", name) for name in (candidate.key, picture_id(candidate.source, candidate.key)))
     for url in candidate.places:
         yield from _places(url)
+
+
+def _names(names: Iterable[str]) -> set[str]:
+    """The forms under which artists may be buried; the last two are of files of before."""
+    return {form for name in names for form in (name_key(name), name_form(name), name.casefold()) if form}
 
 
 def _places(url: str) -> Iterator[tuple[str, str]]:

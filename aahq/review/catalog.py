@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aahq.ledger import Ledger, face_id
+from aahq.ledger import Ledger, column_json, face_id
 
 # In the order in which they are shown: what needs a person comes first.
 BUCKETS = ("borderline", "no face", "kept", "rejected", "duplicate", "unfinished")
@@ -68,8 +67,8 @@ class Item:
             **{name: row[name] for name in names},
             "page_url": _link(row["page_url"]),
             "detector": row["detector"] if face else "",
-            "landmarks": json.loads(row["landmarks"]) if face else [],
-            "box": json.loads(row["box"]) if face else [],
+            "landmarks": column_json(row["landmarks"], []) if face else [],
+            "box": column_json(row["box"], []) if face else [],
         }
 
     @property
@@ -77,7 +76,7 @@ class Item:
         """A value for each of `SCORES`, None where there is none."""
         if self.bucket == "no face":
             return (None,) * len(SCORES)
-        quality = json.loads(self.row["quality"] or "{}")
+        quality = column_json(self.row["quality"], {})
         return tuple(_rounded(quality.get(name)) for name in SCORES)
 
 
@@ -176,5 +175,5 @@ def _link(url: str) -> str:
         return ""
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.4g}")
+def _rounded(value: object) -> float | None:
+    return float(f"{value:.4g}") if isinstance(value, int | float) else None

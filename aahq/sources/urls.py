@@ -26,6 +26,8 @@ PAGE = 100
 COLUMNS = ("url", "page", "artist", "license", "title")
 # What other programs call the same columns.
 ALSO = {"image_url": "url", "image url": "url", "imageurl": "url", "page_url": "page", "page url": "page"}
+# Of a line; an address alone has at most 4096 characters.
+LINE_MAX = 1 << 20
 DELIMITERS = (",", ";", "\t", "|")
 FIX = f"expected one address a line, or a table with the columns {', '.join(COLUMNS)}"
 
@@ -92,7 +94,7 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
     """
     try:
         with _opened(path) as source:
-            lines = (line.replace("\0", "") for line in source)
+            lines = _lines(path, source)
             first, number = next(((line, at) for at, line in enumerate(lines, 1) if _is_entry(line)), ("", 0))
             if not first:
                 return
@@ -107,6 +109,15 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
                 yield from _addresses(chain([first], lines), number)
     except (OSError, UnicodeError) as error:
         raise SuiteError(f"--source urls: {path}: {error}; {FIX}, in UTF-8") from None
+
+
+def _lines(path: Path, source: TextIO) -> Iterator[str]:
+    number = 0
+    while line := source.readline(LINE_MAX + 1):
+        number += 1
+        if len(line) > LINE_MAX:
+            raise SuiteError(f"--source urls: {path}, line {number}: longer than {LINE_MAX} characters; {FIX}")
+        yield line.replace("\0", "")
 
 
 def _opened(path: Path) -> TextIO:

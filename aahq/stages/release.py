@@ -76,7 +76,7 @@ def run(
         quotas: field -> faces of one value of it, at most; see `aahq.release.quotas`.
 
     Raises:
-        SuiteError: nothing is kept, or a kept row is opted out or has no evidence of consent (exit code 1).
+        SuiteError: nothing is kept, or a kept row is opted out (exit code 1).
     """
     _refuse_unfinished(ledger)
     _set_aside_broken(ledger, domain, size)
@@ -173,8 +173,7 @@ def _set_aside_broken(ledger: Ledger, domain: str, size: int) -> None:
     """Reject the kept faces whose rows make no row of a release; the others go on."""
     broken = []
     for row in ledger.rows(_KEPT):
-        # A row without consent has its own error, below.
-        made = guarded(_row, row, domain, size) if row["consent"] else None
+        made = guarded(_row, row, domain, size)
         if isinstance(made, Rejection):
             broken.append((row["id"], made))
     with ledger.transaction():
@@ -184,8 +183,6 @@ def _set_aside_broken(ledger: Ledger, domain: str, size: int) -> None:
 
 def _refuse_opted_out(ledger: Ledger, optouts: OptOuts) -> None:
     for row in ledger.rows(_KEPT):
-        if not row["consent"]:
-            raise SuiteError(f"release: {row['id']} has no evidence of consent; run 'aahq crawl {ledger.folder}'", 1)
         if blocked := optouts.blocks(
             Candidate.from_json(row["candidate"]), (row["response_sha256"], row["source_pixel_sha256"])
         ):
@@ -218,6 +215,8 @@ def _png(folder: Path, row: sqlite3.Row) -> bytes:
 def _row(row: sqlite3.Row, domain: str, size: int) -> dict[str, Any]:
     candidate = Candidate.from_json(row["candidate"])
     local = candidate.local_path is not None
+    if not row["consent"]:
+        raise Rejected("no_evidence", "the ledger holds no evidence of consent")
     # Times stay in the ledger: two crawls of the same works make the same release.
     consent = [{key: value for key, value in check.items() if key != "time"} for check in json.loads(row["consent"])]
     if local:

@@ -32,6 +32,8 @@ _NOISE = re.compile(
     r"ver|version|ts|cb|cache|w|h|width|height|size|quality|dpr|fit|crop|auto|fm|format|resize|strip|download|dl)\Z",
     re.IGNORECASE,
 )
+# At a name's end: "(Dutch, 1853-1890)", ", 1853-1890", ", born 3 Dec 1955".
+_YEARS = re.compile(r"\s*(\([^()]*\d{4}[^()]*\)|,[^,()]*\d{4}[^,()]*)$")
 # Control and format characters: a zero-width space, a direction mark.
 _INVISIBLE = ("Cc", "Cf")
 
@@ -121,7 +123,21 @@ def address_keys(url: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def name_key(name: str) -> str:
-    """A name in the form that is compared: NFKC, no case, single blanks, no invisible characters, no `@` before it."""
+    """An artist in the form that is compared: `name_form` without years of life, and in the order in which it is spoken.
+
+    "Gogh, Vincent van, 1853-1890", "Vincent van Gogh (Dutch, 1853-1890)" and "Vincent van Gogh" are one artist.
+    """
+    form = name_form(name)
+    if spoken := _YEARS.sub("", form).strip(" ,"):
+        family, comma, given = spoken.partition(", ")
+        # More than one comma is a list of people, or a title after the name.
+        form = f"{given} {family}" if comma and "," not in given else spoken
+    return form
+
+
+@lru_cache(maxsize=4096)
+def name_form(name: str) -> str:
+    """A name as it is written: NFKC, no case, single blanks, no invisible characters, no `@` before it."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     shown = "".join(" " if letter.isspace() else letter for letter in folded if letter.isspace() or _visible(letter))
     return " ".join(shown.split()).lstrip("@ ")

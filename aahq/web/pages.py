@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
 from aahq.web.addresses import address_key
+from aahq.web.markup import without
 from aahq.web.robots_file import decoded
 
 # Statuses of the 200s that come with the page itself.
@@ -22,14 +23,15 @@ _LOGIN_TITLE = re.compile(
     r"(?: ?(?:[|:\u2013\u2014\u00b7-]|to|at) ?.{0,200})?\Z",
     re.IGNORECASE,
 )
-_TITLE = re.compile(r"<title[^>]*>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<title[^<>]{0,300}>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
 _REFRESH = re.compile(
-    r"<meta[^>]{0,300}http-equiv\s*=\s*[\"']?refresh[^>]{0,300}?url\s*=\s*[\"']?([^\"'>\s]{1,2000})", re.IGNORECASE
+    r"<meta[^<>]{0,300}http-equiv\s{0,9}=\s{0,9}[\"']?refresh[^<>]{0,300}?"
+    r"url\s{0,9}=\s{0,9}[\"']?([^\"'>\s]{1,2000})",
+    re.IGNORECASE,
 )
-_NOSCRIPT = re.compile(r"<noscript.{0,20000}?</noscript", re.IGNORECASE | re.DOTALL)
 # What challenge pages hold and pages behind the same service do not.
 _CHALLENGE_BODY = re.compile(
-    r"_cf_chl_opt|<iframe[^>]{0,300}_Incapsula_Resource|anubis_challenge|awsWafCookieDomainList|gokuProps|px-captcha|"
+    r"_cf_chl_opt|<iframe[^<>]{0,300}_Incapsula_Resource|anubis_challenge|awsWafCookieDomainList|gokuProps|px-captcha|"
     r"captcha-delivery\.com|vercel/security|sgcaptcha|ddos-guard/js-challenge|__qrator",
     re.IGNORECASE,
 )
@@ -89,7 +91,7 @@ def why_no_page(asked: str, url: str, status: int, headers: Mapping[str, str], b
             return f"redirected to a log-in, {url}"
     if _LOGIN_TITLE.match(_title(text)):
         return f"a log-in: {_title(text)[:80]!r}"
-    refresh = _REFRESH.search(_NOSCRIPT.sub("", text))
+    refresh = _REFRESH.search(without(text, "<noscript", "</noscript"))
     if refresh and address_key(urljoin(url, markup.unescape(refresh[1]))) != address_key(url):
         return f"a page that sends browsers on to {refresh[1][:200]}"
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import urllib3
 
 from aahq.reasons import Rejected
+from suite.files import foreign_json
 
 CHUNK = 64 * 1024
 # Values of Content-Encoding that name no compression; servers send them for bodies as they are.
@@ -36,14 +36,14 @@ class Response:
         return self
 
     def json(self) -> Any:
-        """The body as JSON; numbers that are none (NaN) are refused.
+        """The body as JSON; numbers that are none (NaN) are refused, and so is what would fill the memory.
 
         Raises:
             Rejected: "bad_record".
         """
         try:
-            return json.loads(self.body, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
+            return foreign_json(self.body, parse_constant=_no_constant)
+        except ValueError as error:
             raise Rejected("bad_record", f"{self.url}: malformed JSON ({error})") from None
 
 

@@ -30,6 +30,8 @@ _RULES = frozenset(
 )  # fmt: skip
 # RFC 9309, section 2.5: at least 500 KiB of a file are read. What is meant for others is not kept.
 LINES_MAX = 512 * 1024
+# Of one line; Google's parser reads as many.
+LINE_MAX = 16664
 UNKNOWN_KEPT = 8
 
 
@@ -92,7 +94,7 @@ def read(text: str, tokens: Iterable[str]) -> RobotsFile:
     naming = began = False
     # One line at a time: as a list, a file of short lines would take fifty times its size.
     for found in re.finditer(r"[^\r\n]+", text):
-        line = found[0].partition("#")[0].strip()
+        line = found[0][:LINE_MAX].partition("#")[0].strip()
         if not line:
             continue
         if agent := _AGENT.match(line):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,15 @@ from torch import Tensor
 
 from baselines.load import open_method
 from baselines.registry import METHODS, UNTRAINED, known
-from models.data.pictures import UniqueNames, nearest_uint8, picture_files, read_picture, save_png, to_uint8
+from models.data.pictures import (
+    UniqueNames,
+    claim_pictures,
+    nearest_uint8,
+    picture_files,
+    read_picture,
+    save_png,
+    to_uint8,
+)
 from models.inference.sheets import SheetFiles, Tile
 from models.method import Face
 from suite.cli import emit, json_option
@@ -76,6 +85,9 @@ def command(
         raise SuiteError("--style: give style pictures, or --latent SEED for random styles")
     files = list(picture_files(faces, "FACE"))
     art = list(picture_files(styles, "--style"))
+    # A style's name is in every result's, whatever the faces are called.
+    looks = [*(glob.escape(style.stem) for style in art), *(f"seed{seed}" for seed in seeds), f"{len(art)}-shots"]
+    claim_pictures(out, ["sheet-[0-9]*.png", *(f"*--{look}*.png" for look in looks)])
     extra = {key: _value(key, text) for key, text in (_pair(option) for option in options)}
     found = open_method(method, weights, device, profile, overrides, **extra)
     for mode, given, flag in (("reference", styles, "--style"), ("latent", seeds, "--latent")):

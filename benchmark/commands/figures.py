@@ -43,13 +43,15 @@ def command(
       aahq-bench figures --profile demo --figure 12 --finetuned runs/ink/blendgan.safetensors=ink.png
     """
     from benchmark.report.figure_context import FigureContext
-    from benchmark.report.figures import FIGURES, draw_figures
+    from benchmark.report.figures import FIGURES, claim_figures, draw_figures
 
     for number in numbers:
         if number not in FIGURES:
             raise SuiteError(f"--figure: no {number}; known: {', '.join(map(str, FIGURES))}")
-    work = with_device(work_of(**given))
+    work = work_of(**given)
     folder: Path = work.folder / "figures"
+    claim_figures(numbers or tuple(FIGURES), folder)
+    work = with_device(work)
     pairs = tuple(_pair(text) for text in finetuned)
     context = FigureContext.open(work, size, rows, psp=psp, gram_codes=gram_codes, finetuned=pairs)
     drawn, missing = draw_figures(context, numbers or tuple(FIGURES), folder)

@@ -9,7 +9,7 @@ import click
 
 from benchmark.commands.shared import with_device, work_of, work_options
 from benchmark.run.plan import plan, plan_text
-from benchmark.run.reproduce import reproduce, write_tables
+from benchmark.run.reproduce import claim_tables, reproduce, write_tables
 from benchmark.run.reproduction import wanted_cells
 from suite.cli import emit, json_option
 from suite.terminal import say
@@ -48,12 +48,13 @@ def command(only: tuple[str, ...], plan_only: bool, as_json: bool, **given: Any)
         return
     from models.training import parallel
 
+    numbers = sorted({cell.table for cell in wanted})
+    claim_tables(work, numbers)
     work = with_device(work)
     try:
         outcome = reproduce(work, wanted, lambda text: say(text, err=True))
         if parallel.rank():
             return
-        numbers = sorted({cell.table for cell in wanted})
         texts = write_tables(work, outcome, numbers)
     finally:
         parallel.stop()

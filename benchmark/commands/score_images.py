@@ -60,8 +60,9 @@ def command(
     from benchmark.leaderboard.external_images import score_folders
     from benchmark.leaderboard.inputs import read_card
     from benchmark.leaderboard.submit import lacking
-    from benchmark.run.record import write
+    from benchmark.run.record import claim_record, write
 
+    claim_record(out)
     settings = settings_of(profile, overrides)
     cards = [read_card(folder) for folder in inputs]
     chosen = seeds_of(settings, seeds or (() if hidden_seed else tuple(card.seed for card in cards)), hidden_seed)

@@ -13,9 +13,6 @@ from suite.files import write_whole
 from suite.ownership import claim_file
 from suite.params import output_folder
 
-# A file that begins as the table would is taken for an earlier one.
-HEAD = 30
-
 
 @click.command(short_help="Draw Tables 1-3 from a folder of records.")
 @click.argument("records", type=click.Path(path_type=Path))
@@ -41,7 +38,7 @@ def command(
       aahq-bench tables reproduce-demo/records --table 2 --format tex
       aahq-bench tables reproduce-demo/records --metric "true identity kept" --metric "true style followed"
     """
-    from benchmark.report.tables import FORMATS, build
+    from benchmark.report.tables import FORMATS, build, is_table
     from benchmark.run.record import read_all
 
     if not records.is_dir():
@@ -52,8 +49,8 @@ def command(
     tables = [build(number, known, metrics=metrics) for number in numbers or (1, 2, 3)]
     drawn = {f"table{table.number}.{form}": FORMATS[form](table) for table in tables}
     if out is not None:
-        for name, text in drawn.items():
-            claim_file("--out", out / name, partial(_same_head, text))
+        for table in tables:
+            claim_file("--out", out / f"table{table.number}.{form}", partial(is_table, table.number))
         for name, text in drawn.items():
             write_whole(out / name, text)
     holes = [hole for table in tables for hole in table.holes]
@@ -61,8 +58,3 @@ def command(
     emit({"tables": drawn if out is None else list(drawn), "missing": holes}, text, as_json)
     if holes:
         raise SystemExit(1)
-
-
-def _same_head(text: str, path: Path) -> bool:
-    """Whether a file begins as `text` does: an earlier table of the same kind."""
-    return path.read_text(errors="replace")[:HEAD] == text[:HEAD]

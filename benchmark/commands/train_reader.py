@@ -8,6 +8,7 @@ import click
 
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.ownership import claim_file
 from suite.params import output_file, output_folder, seed_range
 
 
@@ -35,6 +36,7 @@ def command(steps: int, seed: int, work: Path, workers: int | None, out: Path, a
 
     if out.suffix != ".safetensors":
         raise SuiteError(f"--out {out}: expected a .safetensors file")
+    claim_file("--out", out, lambda there: b'"reader"' in there.read_bytes()[: 1 << 16])
     learnt, judged = paint(work, workers)
     trunk = Trunk()
     lessons = lessons_of(learnt, trunk, seed)

@@ -15,7 +15,7 @@ from benchmark.run.cell import Bench
 from benchmark.run.generate import read_rows
 from benchmark.tasks.paper import Guidance, slug
 from benchmark.tasks.protocol import pool
-from models.data.pictures import save_png
+from models.data.pictures import claim_pictures, save_png
 from suite.errors import SuiteError
 
 INDICATORS = (0, 2, 4, 6, 8, 10, 12, 14, 16, 18)
@@ -124,19 +124,28 @@ FIGURES: dict[int, tuple[str, Callable[[FigureContext], Image.Image]]] = {
 }
 
 
+def claim_figures(numbers: Sequence[int], folder: Path) -> None:
+    """Refuse, before the work, a folder with pictures of the figures' names that are not figures. Raises SuiteError."""
+    claim_pictures(folder, (_file_name(number) for number in numbers))
+
+
+def _file_name(number: int) -> str:
+    return f"figure{number:02d}-{slug(FIGURES[number][0])}.png"
+
+
 def draw_figures(
     context: FigureContext, numbers: Sequence[int], folder: Path
 ) -> tuple[dict[int, Path], dict[int, str]]:
     """Draw figures as PNG files: (number -> file, number -> why it is missing)."""
     drawn, missing = {}, {}
     for number in numbers:
-        title, make = FIGURES[number]
+        _, make = FIGURES[number]
         try:
             picture = make(context)
         except SuiteError as error:
             missing[number] = str(error)
             continue
-        path = folder / f"figure{number:02d}-{slug(title)}.png"
+        path = folder / _file_name(number)
         save_png(path, picture, {"method": f"figure {number}"})
         drawn[number] = path
     return drawn, missing

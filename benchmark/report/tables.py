@@ -7,6 +7,7 @@ import html
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmark.metrics.confidence import Interval, ranks
 from benchmark.metrics.table import metric_of
@@ -333,3 +334,15 @@ def as_html(table: Table) -> str:
 
 
 FORMATS = {"txt": as_text, "csv": as_csv, "tex": as_latex, "html": as_html}
+
+
+def is_table(number: int, path: Path) -> bool:
+    """Whether a file is that table, drawn in the format of its suffix."""
+    title = TITLES[number]
+    begins = {
+        ".txt": title,
+        ".csv": "guidance,method",
+        ".tex": "\\begin{table}\n  \\centering\n  \\caption{" + latex_escape(title),
+        ".html": f"<table>\n<caption>{html.escape(title)}",
+    }
+    return path.read_text(encoding="utf-8", errors="replace").startswith(begins[path.suffix])

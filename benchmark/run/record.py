@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from benchmark.tasks.paper import Cell, Guidance, cells
 from benchmark.tasks.protocol import Protocol, version_of
 from suite.errors import SuiteError
 from suite.files import canonical_json, digest, write_json
+from suite.ownership import claim_file
 
 SCHEMA = 1
 # Raised when the numbers themselves change meaning, so that kept records are measured again.
@@ -263,8 +265,24 @@ def read(path: str | Path) -> Record:
     return parse(path.read_bytes(), str(path))
 
 
+def claim_record(path: str | Path, flag: str = "--out") -> None:
+    """Refuse a place for a record where something else is. Raises SuiteError."""
+
+    def is_record(there: Path) -> bool:
+        with suppress(SuiteError):
+            return bool(read(there))
+        return False
+
+    claim_file(flag, path, is_record)
+
+
 def write(path: str | Path, record: Record) -> None:
-    """Write a record as indented canonical JSON, atomically; what was written reads back."""
+    """Write a record as indented canonical JSON, atomically; what was written reads back.
+
+    Raises:
+        SuiteError: a file is there that is no record.
+    """
+    claim_record(path)
     content = record.model_dump()
     parse(canonical_json(content), str(path))
     write_json(path, content)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmark.metrics.extractors import check_installed
@@ -19,6 +20,7 @@ from benchmark.tasks.paper import Cell, cells
 from suite.children import run_command
 from suite.errors import SuiteError
 from suite.files import write_whole
+from suite.ownership import claim_file
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,19 @@ def check_features(work: Reproduction) -> None:
         from benchmark.metrics.extractors.dlib_identity import model_file
 
         model_file()
+
+
+def claim_tables(work: Reproduction, numbers: Sequence[int]) -> None:
+    """Refuse, before the work, tables in `tables` that this program did not draw.
+
+    Raises:
+        SuiteError: naming the first.
+    """
+    from benchmark.report.tables import FORMATS, is_table
+
+    for number in numbers:
+        for suffix in FORMATS:
+            claim_file("--out", work.folder / "tables" / f"table{number}.{suffix}", partial(is_table, number))
 
 
 def write_tables(work: Reproduction, outcome: Outcome, numbers: Sequence[int]) -> list[str]:

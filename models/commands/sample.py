@@ -44,13 +44,14 @@ def sample(
     import torch
     from PIL import Image
 
-    from models.data.pictures import read_picture, save_png, to_uint8
+    from models.data.pictures import claim_pictures, read_picture, save_png, to_uint8
     from models.inference.sheets import Tile, draw_sheet
     from models.rng import seeded_normal
     from suite.progress import progress
 
     if style and style_seed is not None:
         raise SuiteError("--style-seed: not together with --style; choose one")
+    claim_pictures(out, [*(_name(seed) for seed in seeds), "sheet.png"])
     picture = read_picture(style)[None] if style else None
     model = model_options.load()
     i, theta = blend_options.resolve(model.generator.n_latent)
@@ -77,7 +78,7 @@ def sample(
                 half=model_options.half(),
             )
         for seed, one in zip(part, pictures, strict=True):
-            files.append(str(out / f"seed{seed:06d}.png"))
+            files.append(str(out / _name(seed)))
             save_png(files[-1], one, text | {"seed": seed})
             if len(tiles) < 64:
                 tiles.append(Tile(Image.fromarray(to_uint8(one)), f"seed {seed}"))
@@ -85,3 +86,7 @@ def sample(
     save_png(out / "sheet.png", draw_sheet([tiles[at : at + 8] for at in range(0, len(tiles), 8)], note))
     summary = {"files": files, "sheet": str(out / "sheet.png"), **model.origin, **text}
     emit(summary, f"{len(files)} faces and sheet.png in {out}; weights: {model.origin['weights']}", as_json)
+
+
+def _name(seed: int) -> str:
+    return f"seed{seed:06d}.png"

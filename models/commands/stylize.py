@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +70,7 @@ def stylize(
     Example:
       blendgan stylize me.jpg --style art/ --strength 0.7 --paste-back -o out
     """
-    from models.data.pictures import picture_files
+    from models.data.pictures import claim_pictures, picture_files
     from models.inference.sheets import SheetFiles
     from models.inference.stylize import Settings, Stylist, read_styles
     from suite.progress import progress
@@ -79,6 +80,8 @@ def stylize(
     sources = picture_files(faces, "FACE")
     photographs = itertools.chain([next(sources)], sources)  # that there is one is known before a model is loaded
     style_files = list(picture_files(styles, "--style"))
+    # A style's name is in every result's, whatever the faces are called.
+    claim_pictures(out, ["sheet-[0-9]*.png", *(f"*__{glob.escape(style.stem)}*.png" for style in style_files)])
     model = model_options.load()
     i, theta = blend_options.resolve(model.generator.n_latent)
     psp, distance, inverter = inversion(how, psp_path, model, model_options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -104,6 +104,21 @@ def is_own_png(path: Path) -> bool:
     with path.open("rb") as picture:
         head = picture.read(4096)
     return head.startswith(b"\x89PNG") and any(b"tEXt" + key in head for key in (b"weights\x00", b"method\x00"))
+
+
+def claim_pictures(folder: Path, names: Iterable[str]) -> None:
+    """Refuse, before the work, a folder in which results would be written over pictures that the suite did not write.
+
+    Args:
+        folder: where results are written; it may not exist yet.
+        names: of the results, with `*` for what is not known yet.
+
+    Raises:
+        SuiteError: naming the first such picture.
+    """
+    for name in names if folder.is_dir() else ():
+        for path in sorted(folder.glob(name)):
+            claim_file("--out", path, is_own_png)
 
 
 def save_png(path: str | Path, picture: Tensor | Image.Image, text: dict[str, Any] | None = None) -> None:

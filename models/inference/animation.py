@@ -6,12 +6,14 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
+from models.data.pictures import MARK, claim_pictures, save_png
 from suite.errors import SuiteError
 from suite.files import whole_file
-from suite.ownership import output_fault
+from suite.ownership import claim_file, output_fault, png_mark
 
 VIDEO = (".mp4", ".webm", ".mov")
 ANIMATED = (".webp", ".gif", ".apng")
@@ -26,6 +28,10 @@ def check_target(path: Path) -> None:
         raise SuiteError(f"{path}: video needs ffmpeg, which is not on PATH; use .webp, or a folder for frames")
     if suffix and suffix not in VIDEO + ANIMATED:
         raise SuiteError(f"{path}: {', '.join(VIDEO + ANIMATED)}, or a folder without suffix is expected")
+    if suffix:
+        claim_file("--out", path, lambda there: MARK.encode() in there.read_bytes())
+    else:
+        claim_pictures(path, ["frame[0-9]*.png"])
 
 
 def write_frames(path: Path, frames: Iterator[Image.Image], fps: int) -> int:
@@ -33,15 +39,20 @@ def write_frames(path: Path, frames: Iterator[Image.Image], fps: int) -> int:
     suffix = path.suffix.lower()
     counted = _Counted(frames)
     if not suffix:
-        from models.data.pictures import save_png
-
         for frame in counted:
             save_png(path / f"frame{counted.count - 1:05d}.png", frame)
     elif suffix in ANIMATED:
         first = next(counted)
         kind = {".webp": "WEBP", ".gif": "GIF", ".apng": "PNG"}[suffix]
         with whole_file(path) as part:
-            first.save(part, kind, save_all=True, append_images=counted, duration=round(1000 / fps), loop=0)
+            # By its mark the next run knows the file as one of its own.
+            mark: dict[str, dict[str, Any]] = {
+                "WEBP": {"xmp": MARK.encode()},
+                "GIF": {"comment": MARK.encode()},
+                "PNG": {"pnginfo": png_mark(MARK)},
+            }
+            how = {"save_all": True, "append_images": counted, "duration": round(1000 / fps), "loop": 0}
+            first.save(part, kind, **how, **mark[kind])
     else:
         _video(path, counted, fps)
     return counted.count
@@ -66,7 +77,8 @@ def _video(path: Path, frames: Iterator[Image.Image], fps: int) -> None:
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{first.width}x{first.height}", "-r", str(fps), "-i", "-"]
     form = {".mp4": "mp4", ".mov": "mov", ".webm": "webm"}[path.suffix.lower()]
     with whole_file(path) as part:
-        command = ["ffmpeg", "-y", "-loglevel", "error", *raw, "-pix_fmt", "yuv420p", "-f", form, str(part)]
+        command = ["ffmpeg", "-y", "-loglevel", "error", *raw, "-pix_fmt", "yuv420p"]
+        command += ["-metadata", f"comment={MARK}", "-f", form, str(part)]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
             assert process.stdin is not None
             process.stdin.write(first.tobytes())

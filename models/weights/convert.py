@@ -9,11 +9,12 @@ from torch import Tensor
 
 from models.networks.style_encoder import GRAM_VALUES, TRIANGLE_VALUES, fold_weight, unfold_weight
 from models.weights import layouts, nvidia
-from models.weights.loading import save_weights
+from models.weights.loading import FORMAT, save_weights
 from models.weights.reading import Checkpoint, read_checkpoint
 from models.weights.writing import write_torch
 from suite.errors import SuiteError
 from suite.files import sha256_file, whole_file
+from suite.ownership import claim_file, real
 
 _GRAM_KEY = "embedder_mlp.0.weight"
 
@@ -33,11 +34,14 @@ def convert(source: str | Path, target: str | Path, *, float16: bool = False) ->
         facts that the source told.
 
     Raises:
-        SuiteError: an unreadable source, or another suffix.
+        SuiteError: an unreadable source, another suffix, or a target that is there and not in this suite's format.
     """
     source, target = Path(source), Path(target)
     if target.suffix not in (".safetensors", ".pt"):
         raise SuiteError(f"{target}: the suffix says the format; .safetensors or .pt is expected")
+    if real(target) == real(source):
+        raise SuiteError(f"OUT {target}: is the checkpoint itself; give another name")
+    claim_file("OUT", target, _is_converted)
     checkpoint = read_checkpoint(source)
     half = target.suffix == ".safetensors"
     parts = {name: _gram_width(state, half) for name, state in checkpoint.parts.items()}
@@ -59,6 +63,12 @@ def convert(source: str | Path, target: str | Path, *, float16: bool = False) ->
         for name, state in parts.items()
     }
     return {"target": str(target), "parts": described} | facts
+
+
+def _is_converted(path: Path) -> bool:
+    """Whether a file is in this suite's format; what a `.pt` was made by nothing in it says."""
+    with path.open("rb") as file:
+        return f'"format":"{FORMAT}"'.encode() in file.read(1 << 20)
 
 
 def _gram_width(state: dict[str, Tensor], half: bool) -> dict[str, Tensor]:

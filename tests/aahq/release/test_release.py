@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -235,7 +237,41 @@ def test_rebuild_policies(built: Path, painted_folder: Path, tmp_path: Path, pol
     assert verify(tmp_path / "out" / "release").effective == alive
 
 
-def test_rebuild_tells_gone_and_refuses_keys_that_lead_out(built: Path, painted_folder: Path, tmp_path: Path) -> None:
+BROKEN_ROWS = {
+    "a key that leads out": ("key", "../../secret.png", "bad_record"),
+    "a consent that is none": ("consent", "{", "bad_record"),
+    "tags that are none": ("tags", "7", "bad_record"),
+    "points that are none": ("landmarks", "[1, 2]", "fault"),
+    "points on one spot": ("landmarks", "[[4, 4], [4, 4], [4, 4], [4, 4]]", "bad_points"),
+    "a hash that is none": ("source_phash", "no hash", "fault"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_ROWS)
+def test_a_broken_row_of_somebody_elses_manifest_is_that_rows(
+    built: Path, painted_folder: Path, tmp_path: Path, case: str
+) -> None:
+    column, value, reason = BROKEN_ROWS[case]
+    got, source = tmp_path / "got", tmp_path / "source"
+    shutil.copytree(built / "release", got / "release")
+    shutil.copytree(painted_folder, source)
+    table = pq.read_table(got / "release" / "manifest.parquet")
+    bad = table["key"].to_pylist().index("p4.png")
+    if column == "source_phash":
+        Image.open(source / "p4.png").save(source / "p4.png", compress_level=0)
+        Image.open(source / "p4.png").transpose(Image.Transpose.ROTATE_180).save(source / "p4.png")
+    values = [value if n == bad else one for n, one in enumerate(table[column].to_pylist())]
+    place = table.schema.get_field_index(column)
+    changed = table.set_column(place, table.schema.field(column), pa.array(values, table.schema.field(column).type))
+    pq.write_table(changed, got / "release" / "manifest.parquet")
+    (tmp_path / "out").mkdir()
+    survival = again(got, source, tmp_path / "out", "perceptual")
+    assert survival.counts["alive"] == 5
+    assert survival.reasons == {reason: 1}
+    assert verify(tmp_path / "out" / "release").effective == 5
+
+
+def test_rebuild_tells_gone_from_a_wrong_policy(built: Path, painted_folder: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     shutil.copytree(painted_folder, source)
     (source / "p4.png").unlink()

@@ -43,6 +43,48 @@ def optouts(folder: Path, line: str) -> OptOuts:
     return OptOuts(folder / "optouts.txt")
 
 
+# As catalogues write a name: in the order of their lists, with the years of a life, with the people.
+SPOKEN = "Vincent van Gogh"
+CATALOGUED = (
+    "Gogh, Vincent van",
+    "gogh,  vincent van ",
+    "Gogh, Vincent van, 1853-1890",
+    "Vincent van Gogh (Dutch, 1853–1890)",
+    "Vincent van Gogh, 30 Mar 1853 - 29 Jul 1890",
+    "GOGH, Vincent van (Dutch, born 1853)",
+)
+
+
+@pytest.mark.parametrize("spelling", CATALOGUED)
+def test_a_catalogues_form_of_a_name_is_that_name(tmp_path: Path, spelling: str) -> None:
+    for listed, shown in ((spelling, SPOKEN), (SPOKEN, spelling), (spelling, CATALOGUED[0])):
+        assert optouts(tmp_path, f"artist: {listed}").blocks(candidate(artist=shown))
+        assert optouts(tmp_path, f"artist: {listed}").blocks(candidate(artist="7", extra={"artist_name": shown}))
+        stones = Tombstones()
+        for kind, value in Wanted(artists=(listed,)).stones():
+            stones.add(kind, value)
+        assert stones.names(candidate(artist=shown))
+        assert stones.has_artist(shown)
+
+
+def test_other_people_stay_other_people(tmp_path: Path) -> None:
+    listed = optouts(tmp_path, f"artist: {SPOKEN}")
+    for other in ("Vincent", "Gogh", "Gogh, Theo van", "Vincent, Gogh van", "van Gogh, Vincent, Theo", "1853"):
+        assert not listed.blocks(candidate(artist=other)), other
+    assert optouts(tmp_path, "artist: (1999)").blocks(candidate(artist="(1999)"))
+    assert not optouts(tmp_path, "artist: (1999)").blocks(candidate(artist="(2001)"))
+    assert optouts(tmp_path, "artist: a, b, c").blocks(candidate(artist="A, B, C"))
+
+
+def test_a_permission_is_for_the_name_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(
+        '[[permission]]\nwho = "Jane"\ndate = 2026-05-01\ntext = "Yes."\nartist = "Painter, Jane"\n'
+    )
+    given = Permissions(tmp_path / "p.toml")
+    assert given.find(candidate(artist="painter,  jane"))
+    assert given.find(candidate(artist="Jane Painter")) is None
+
+
 @pytest.mark.parametrize("spelling", NAMES)
 def test_an_opt_out_names_the_artist_in_any_spelling(tmp_path: Path, spelling: str) -> None:
     for listed, shown in ((spelling, NAME), (NAME, spelling)):
@@ -130,9 +172,14 @@ def test_a_permission_is_compared_as_strictly_as_it_is_meant(tmp_path: Path) -> 
 def test_tombstones_of_before_still_hold() -> None:
     """They were hashed without normal forms, and without the query."""
     stones = Tombstones()
-    for kind, value in (("artist", "jane  painter"), ("address", "x.org/%7Ejane/show"), ("under", "x.org/%7ejohn/")):
+    before = (
+        *(("artist", "jane  painter"), ("artist", "gogh, vincent van")),
+        *(("address", "x.org/%7Ejane/show"), ("under", "x.org/%7ejohn/")),
+    )
+    for kind, value in before:
         stones.add(kind, value)
     assert stones.names(candidate(artist="Jane  Painter"))
+    assert stones.names(candidate(artist="Gogh, Vincent van"))
     assert stones.names(of_page("https://x.org/%7Ejane/show?id=6"))
     assert stones.names(of_page("https://x.org/%7ejohn/1"))
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from PIL import Image, PngImagePlugin
 
 from models.data.pictures import save_png
+from models.inference.animation import check_target, write_frames
 from suite.errors import SuiteError
 
 
@@ -42,3 +43,70 @@ def test_a_table_over_notes_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 2
     assert (tmp_path / "table2.txt").read_text().startswith("my notes")
+
+
+# The person's file in the folder `t`, and the command whose result would have its name. {art} is a picture.
+BEFORE_THE_WORK = {
+    "a face": ("seed000002.png", "blendgan sample --seeds 0-2 -o {t}"),
+    "a sheet of faces": ("sheet.png", "blendgan sample --seeds 0-2 -o {t}"),
+    "a stylised face": ("me__art.png", "blendgan stylize {art} --style {art} -o {t}"),
+    "a sheet of stylised faces": ("sheet-0001.png", "blendgan stylize {art} --style {art} -o {t}"),
+    "a face by a style": ("me--art.png", "baselines stylize adain {art} --style {art} -o {t}"),
+    "a face by a seed": ("me--seed7.png", "baselines stylize munit {art} --latent 7 -o {t}"),
+    "an animation": ("walk.gif", "blendgan interpolate --seeds 1-3 -o {t}/walk.gif"),
+    "a video's frame": ("frame00003.png", "blendgan interpolate --seeds 1-3 -o {t}"),
+    "a table": ("tables/table2.html", "aahq-bench reproduce --profile demo -o {t}"),
+    "a table in LaTeX": ("tables/table1.tex", "aahq-bench reproduce --profile demo --only t1 -o {t}"),
+    "a figure": ("figures/figure04-the-dataset.png", "aahq-bench figures --profile demo --figure 4 -o {t}"),
+    "a reader": ("reader.safetensors", "aahq-bench train-reader --work {t}/work -o {t}/reader.safetensors"),
+    "a record": ("ink.json", "aahq-bench score-images {t} --inputs {t} --data {t} --method x -o {t}/ink.json"),
+    "weights": ("mine.safetensors", "blendgan convert {art} {t}/mine.safetensors"),
+    "the checkpoint itself": ("mine.pt", "blendgan convert {t}/mine.pt {t}/mine.pt"),
+}
+
+
+@pytest.mark.parametrize("case", BEFORE_THE_WORK)
+def test_a_persons_file_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    from importlib import import_module
+
+    def begun(*_: object, **__: object) -> None:
+        raise AssertionError("the work has begun")
+
+    for place in (
+        "models.commands.options.ModelOptions.load",
+        "baselines.commands.stylize.open_method",
+        "benchmark.commands.reproduce.reproduce",
+        "benchmark.report.figure_context.FigureContext.open",
+        "benchmark.run.train_reader.paint",
+        "models.weights.convert.read_checkpoint",
+    ):
+        monkeypatch.setattr(place, begun)
+    name, command = BEFORE_THE_WORK[case]
+    path, art = tmp_path / "t" / name, tmp_path / "art.png"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"my only copy")
+    Image.new("RGB", (32, 32)).save(art)
+    program, *words = (word.format(t=tmp_path / "t", art=art) for word in command.split())
+    room = {"blendgan": "models", "baselines": "baselines", "aahq-bench": "benchmark"}[program]
+    done = CliRunner().invoke(import_module(f"{room}.cli").main, words)
+    assert done.exit_code == 2, (done.output, done.exception)
+    assert path.name in done.stderr
+    assert {file.name: file.read_bytes() for file in (tmp_path / "t").rglob("*") if file.is_file()} == {
+        path.name: b"my only copy"
+    }
+
+
+@pytest.mark.parametrize("name", ["walk.webp", "walk.gif", "walk.apng", "frames"])
+def test_an_animation_of_ones_own_is_made_again(tmp_path: Path, name: str) -> None:
+    for _ in range(2):
+        check_target(tmp_path / name)
+        assert write_frames(tmp_path / name, iter([Image.new("RGB", (8, 8), (n, 0, 0)) for n in (0, 90)]), 5) == 2
+
+
+def test_what_was_converted_is_converted_again(tmp_path: Path) -> None:
+    from models.weights.convert import convert
+    from models.weights.loading import save_weights
+
+    save_weights(tmp_path / "a.safetensors", {"x": {"weight": torch.zeros(2)}})
+    for _ in range(2):
+        convert(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
