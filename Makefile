@@ -26,6 +26,7 @@ demo: $(STAMP)   ## offline: build a dataset from the embedded gallery, then Tab
 	$(BIN)/aahq demo $(DEMO)/dataset
 	$(BIN)/blendgan sample --weights painted --seeds 0-7 -o $(DEMO)/samples
 	$(BIN)/aahq-bench reproduce --profile demo --set faces=8 -o $(DEMO)/tables
+	$(BIN)/aahq-bench page --profile demo --set faces=8 -o $(DEMO)/tables --dataset $(DEMO)/dataset
 
 test: $(STAMP)   ## every test, the fast ones first
 	$(PYTEST) -m "not slow" -q

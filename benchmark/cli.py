@@ -10,6 +10,7 @@ COMMANDS: dict[str, str] = {
     "tables": "benchmark.commands.tables:command",
     "protocol": "benchmark.commands.protocol:command",
     "figures": "benchmark.commands.figures:command",
+    "page": "benchmark.commands.page:command",
     "new-method": "benchmark.commands.new_method:command",
     "check": "benchmark.commands.check:command",
     "inputs": "benchmark.commands.inputs:command",
