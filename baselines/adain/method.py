@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from baselines.adain.networks import RELU_1, adain, coral, interpolate
+from baselines.adain.networks import adain, coral, encoder_of, features, interpolate
 from baselines.adain.settings import AdaInSettings
 from baselines.adapter import ImageMethod
 from baselines.training_module import Networks
@@ -29,7 +29,7 @@ class AdaIn(ImageMethod):
     """Reference-guided only.
 
     Args:
-        networks: `vgg` and `decoder`.
+        networks: `vgg` or `lite0`, and `decoder`.
         resolution: side of the pictures.
         alpha: strength of the style in [0, 1] (Eq. 14).
         preserve_colour: recolour each style by its face first (`coral`).
@@ -53,7 +53,7 @@ class AdaIn(ImageMethod):
             raise SuiteError(f"--option alpha={alpha}: expected a strength from 0 (the face) to 1 (the style)")
         if mix is not None and (min(mix) < 0 or not sum(mix) > 0):
             raise SuiteError(f"--option mix={list(mix)}: expected weights of at least 0, one of them above it")
-        self.vgg = networks["vgg"][: RELU_1[-1]]
+        self.encoder = encoder_of(networks)
         self.decoder = networks["decoder"]
         self.resolution, self.alpha, self.preserve_colour = resolution, alpha, preserve_colour
         self.mix = None if mix is None else [w / sum(mix) for w in mix]
@@ -71,11 +71,17 @@ class AdaIn(ImageMethod):
         images, style = images / 2 + 0.5, style / 2 + 0.5
         if self.preserve_colour:
             style = torch.stack([self._recoloured(one, face) for one, face in zip(style, images)])
-        content = self.vgg(images)
+        content = self.encoded(images)
         if style.ndim == 5 and self.mix is not None:
-            rows = [interpolate(c[None], self.vgg(several), self.mix, self.alpha) for c, several in zip(content, style)]
+            rows = [
+                interpolate(c[None], self.encoded(several), self.mix, self.alpha) for c, several in zip(content, style)
+            ]
             return self.decoder(torch.cat(rows)) * 2 - 1
-        return self.decoder(adain(content, self.vgg(style), self.alpha)) * 2 - 1
+        return self.decoder(adain(content, self.encoded(style), self.alpha)) * 2 - 1
+
+    def encoded(self, pictures: Tensor) -> Tensor:
+        """The features that AdaIN mixes, of pictures in [0, 1]."""
+        return features(self.encoder, pictures)[-1]
 
     @staticmethod
     def _recoloured(style: Tensor, face: Tensor) -> Tensor:

@@ -55,20 +55,23 @@ class Decoder(nn.Sequential):
 
 def decoder(width: int = 512) -> Decoder:
     """The mirror of the encoder to relu4_1 without norm layers (Sec. 5 and 7.1), nearest upsampling; linear output."""
-    widths: list[float | str] = [1, 1 / 2, "U", 1 / 2, 1 / 2, 1 / 2, 1 / 4, "U", 1 / 4, 1 / 8, "U", 1 / 8]
+    half, quarter, eighth = width // 2, width // 4, width // 8
+    return mirrored(width, [half, "U", half, half, half, quarter, "U", quarter, eighth, "U", eighth])
+
+
+def mirrored(channels: int, widths: Sequence[int | str]) -> Decoder:
+    """Features of `channels` -> picture: a 3x3 convolution and a ReLU a width, "U" doubles the side; linear output."""
     layers: list[nn.Module] = []
-    channels = width
-    for part in widths[1:]:
-        if isinstance(part, str):
+    for wide in widths:
+        if isinstance(wide, str):
             layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
             continue
-        wide = int(part * width)
         layers += [nn.ReflectionPad2d(1), nn.Conv2d(channels, wide, 3), nn.ReLU(inplace=True)]
         channels = wide
     return Decoder(*layers, nn.ReflectionPad2d(1), nn.Conv2d(channels, 3, 3))
 
 
-def _natural_noise(count: int, side: int, seed: int) -> Tensor:
+def natural_noise(count: int, side: int, seed: int) -> Tensor:
     """Noise in [0, 1] with the 1/f spectrum of natural pictures, (count, 3, side, side)."""
     generator = torch.Generator().manual_seed(seed)
     spectrum = torch.fft.rfft2(torch.randn(count, 3, side, side, generator=generator))
@@ -101,7 +104,7 @@ def random_encoder(vgg: nn.Sequential, seed: int = 0) -> None:
     with nearly the same features, from which no decoder can draw. The deviations are taken over noise with the 1/f
     spectrum of natural pictures.
     """
-    _standardise(vgg[: RELU_1[-1]], _natural_noise(16, 64, seed))
+    _standardise(vgg[: RELU_1[-1]], natural_noise(16, 64, seed))
 
 
 def untrained(parts: Networks, seed: int = 0) -> None:
@@ -109,10 +112,13 @@ def untrained(parts: Networks, seed: int = 0) -> None:
 
     A He start would leave [0, 1] in every pixel, which is black on a sheet.
     """
-    noise = _natural_noise(8, 64, seed)
-    random_encoder(parts["vgg"], seed)
+    noise = natural_noise(8, 64, seed)
+    if "vgg" in parts:
+        random_encoder(parts["vgg"], seed)
+    else:
+        parts["lite0"].pretrain()
     with torch.no_grad():
-        coded = parts["vgg"][: RELU_1[-1]](noise)
+        coded = features(encoder_of(parts), noise)[-1]
         _standardise(parts["decoder"], adain(coded, coded.roll(1, 0)), mean=0.5, deviation=0.25)
 
 
@@ -163,11 +169,14 @@ def coral(source: Tensor, target: Tensor) -> Tensor:
     return ((root(target_cov, 0.5) @ root(source_cov, -0.5) @ flat) * std + mean).view_as(source)
 
 
-def features(vgg: Any, picture: Tensor) -> list[Tensor]:
-    """relu1_1, relu2_1, relu3_1 and relu4_1 of pictures in [0, 1]."""
+def features(encoder: Any, picture: Tensor) -> list[Tensor]:
+    """The maps that the losses look at, the last of them the content's: pictures in [0, 1] -> relu1_1, 2_1, 3_1, 4_1."""
+    if not isinstance(encoder, nn.Sequential):
+        maps: list[Tensor] = encoder(picture)
+        return maps
     out, start = [], 0
     for stop in RELU_1:
-        picture = vgg[start:stop](picture)
+        picture = encoder[start:stop](picture)
         out.append(picture)
         start = stop
     return out
@@ -179,5 +188,14 @@ def settings_in(parts: Parts) -> dict[str, Any]:
 
 
 def networks(settings: AdaInSettings) -> Networks:
-    """What a checkpoint holds: `vgg` (all 53 modules, as published) and `decoder`."""
+    """What a checkpoint holds: `vgg` (all 53 modules, as published) or `lite0`, and `decoder`."""
+    if settings.encoder == "lite0":
+        from baselines.adain.lite0 import Lite0Encoder, lite0_decoder
+
+        return {"lite0": Lite0Encoder(), "decoder": lite0_decoder(settings.width)}
     return {"vgg": encoder(settings.width), "decoder": decoder(settings.width)}
+
+
+def encoder_of(parts: Networks) -> Any:
+    """The encoder among a method's networks."""
+    return parts["lite0"] if "lite0" in parts else parts["vgg"]

@@ -14,7 +14,8 @@ class AdaInSettings(BaselineSettings):
     """github.com/naoto0804/pytorch-AdaIN, train.py: crops of 256 from 512 px, no mirroring.
 
     `encoder` "normalised" is the published VGG, from `vgg_weights` or the weights folder; "random" trains a decoder for
-    features that nobody trained, without any download. `width` is the VGG's widest layer (512 in the normalised VGG).
+    features that nobody trained, "lite0" takes the first maps of EfficientNet-Lite0, whose ImageNet weights come by pip: both
+    without any download. `width` is the VGG's widest layer (512 in the normalised VGG), for "lite0" the decoder's.
     `init` "torch" starts the decoder as published; "he" starts it at the scale of its features, for runs of minutes.
     """
 
@@ -25,7 +26,7 @@ class AdaInSettings(BaselineSettings):
     crop_from: float = Field(default=2.0, ge=1, le=4)
     flip: bool = False
     width: int = Field(default=512, ge=32, multiple_of=8)
-    encoder: Literal["normalised", "random"] = "normalised"
+    encoder: Literal["normalised", "random", "lite0"] = "normalised"
     vgg_weights: str = ""
     init: Literal["torch", "he"] = "torch"
     content_weight: float = Field(default=1.0, ge=0)

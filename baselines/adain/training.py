@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from baselines.adain.method import AdaIn
-from baselines.adain.networks import RELU_1, adain, decoder, encoder, features, mean_std, random_encoder
+from baselines.adain.networks import adain, encoder_of, features, mean_std, networks, random_encoder
 from baselines.adain.settings import AdaInSettings
 from baselines.adapter import load_strict
 from baselines.blocks import kaiming_init
-from baselines.training_module import BaselineTraining, Networks, Scalars, Tensors
+from baselines.training_module import BaselineTraining, Scalars, Tensors
 from models.training.rng import StepRNG
 from models.training.training_module import Batch
 from models.weights import read_checkpoint
@@ -24,12 +24,12 @@ from models.weights.registry import entry
 from suite.errors import SuiteError
 
 
-def losses(vgg: Any, dec: Any, content: Tensor, style: Tensor, alpha: float = 1.0) -> Scalars:
+def losses(encoder: Any, dec: Any, content: Tensor, style: Tensor, alpha: float = 1.0) -> Scalars:
     """Content and style loss, unweighted (Eq. 12, 13); pictures in [0, 1]."""
     with torch.no_grad():
-        style_features = features(vgg, style)
-        target = adain(vgg[: RELU_1[-1]](content), style_features[-1], alpha)  # t of Eq. 9
-    made = features(vgg, dec(target))
+        style_features = features(encoder, style)
+        target = adain(features(encoder, content)[-1], style_features[-1], alpha)  # t of Eq. 9
+    made = features(encoder, dec(target))
     content_loss = F.mse_loss(made[-1], target)  # Eq. 12
     style_loss = torch.zeros_like(content_loss)
     for ours, wanted in zip(made, style_features):
@@ -45,26 +45,28 @@ class AdaInTraining(BaselineTraining):
     sheet_columns = 3
 
     def __init__(self, settings: AdaInSettings, device: torch.device, vgg: Mapping[str, Tensor] | None = None) -> None:
-        networks: Networks = {"vgg": encoder(settings.width), "decoder": decoder(settings.width)}
-        if vgg is not None:
-            load_strict(networks["vgg"], vgg, "AdaIN vgg")
+        nets = networks(settings)
+        if "lite0" in nets:
+            nets["lite0"].pretrain()
+        elif vgg is not None:
+            load_strict(nets["vgg"], vgg, "AdaIN vgg")
         else:
-            random_encoder(networks["vgg"])
+            random_encoder(nets["vgg"])
         if settings.init == "he":
-            kaiming_init(networks["decoder"])
-        super().__init__(settings, networks, device, frozen=("vgg",))
-        self.optimizers = {"decoder": torch.optim.Adam(networks["decoder"].parameters(), lr=settings.lr)}
+            kaiming_init(nets["decoder"])
+        super().__init__(settings, nets, device, frozen=set(nets) - {"decoder"})
+        self.optimizers = {"decoder": torch.optim.Adam(nets["decoder"].parameters(), lr=settings.lr)}
 
     def rate(self, step: int) -> float:
         return 1 / (1 + self.settings.lr_decay * step)
 
     def step(self, batch: Batch, draws: StepRNG) -> Scalars:
         batch = self.begin(batch, draws)
-        vgg, dec = self.networks["vgg"], self.networks["decoder"]
+        encoder, dec = encoder_of(self.networks), self.networks["decoder"]
         s = self.settings
 
         def loss(part: Tensors) -> tuple[Tensor, Scalars]:
-            found = losses(vgg, dec, part["photo"], part["art"])
+            found = losses(encoder, dec, part["photo"], part["art"])
             return s.content_weight * found["content"] + s.style_weight * found["style"], found  # Eq. 11
 
         unit = {name: images / 2 + 0.5 for name, images in batch.images.items()}
@@ -84,9 +86,9 @@ def build(settings: AdaInSettings, device: torch.device) -> AdaInTraining:
 
 
 def _normalised_vgg(settings: AdaInSettings) -> Mapping[str, Tensor] | None:
-    if settings.encoder == "random":
+    if settings.encoder != "normalised":
         if settings.vgg_weights:
-            raise SuiteError("--set vgg_weights: not read with encoder=random; give one of them")
+            raise SuiteError(f"--set vgg_weights: not read with encoder={settings.encoder}; give one of them")
         return None
     place = Path(settings.vgg_weights) if settings.vgg_weights else obtain("adain-vgg", offline=True)
     weights = next(iter(read_checkpoint(place).parts.values()))

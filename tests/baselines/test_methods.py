@@ -101,8 +101,8 @@ def test_adain_strength_and_mixing():
     mixed = open_method("adain", profile="demo", mix=[3, 1])
     face, styles = Face(images=pictures(2)), pictures(4, 1).unflatten(0, (2, 2))
     made = mixed.from_reference(face, styles, [0, 0])
-    content = mixed.vgg(face.images / 2 + 0.5)
-    parts = [adain.adain(content, mixed.vgg(styles[:, i] / 2 + 0.5)) for i in range(2)]
+    content = mixed.encoded(face.images / 2 + 0.5)
+    parts = [adain.adain(content, mixed.encoded(styles[:, i] / 2 + 0.5)) for i in range(2)]
     expected = mixed.decoder(0.75 * parts[0] + 0.25 * parts[1]) * 2 - 1
     assert torch.allclose(made, expected, atol=1e-4)
     kept = open_method("adain", profile="demo", alpha=0.0)
