@@ -35,3 +35,41 @@ class BaselineSettings(LoopSettings):
     def load_size(self) -> int:
         """Side at which the pictures are read, before the random crop."""
         return round(self.size * self.crop_from)
+
+
+class GameSettings(BaselineSettings):
+    """Of the methods that train against discriminators.
+
+    Attributes:
+        warmup_steps: before the games, so many steps of the method's own self-reconstruction alone: each takes a fraction of a
+            whole step's time, and the games begin with networks that draw faces. Where a method has one auto-encoder a domain
+            (MUNIT, DRIT++), one learns both domains and is copied to the other, so that the games begin with contents that
+            both understand. 0 as published.
+        warmup_rate: what learning rates are multiplied by meanwhile.
+    """
+
+    warmup_steps: int = Field(default=0, ge=0)
+    warmup_rate: float = Field(default=1.0, gt=0)
+
+    def warms_up(self, step: int) -> bool:
+        """Whether `step` (0, 1, ...) comes before the games."""
+        return step < self.warmup_steps
+
+
+class AveragedSettings(GameSettings):
+    """Of the methods that answer with a moving average of their networks.
+
+    Attributes:
+        ema: what the average keeps of itself in a step.
+        ema_ramp: in the first steps it keeps less, so that its half-life is at most this share of the steps done; 0 keeps `ema`
+            from the start, as published. StyleGAN2-ADA has 0.05.
+    """
+
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    ema_ramp: float = Field(default=0.0, ge=0, le=1)
+
+    def ema_at(self, step: int) -> float:
+        """What the average keeps at `step` (0, 1, ...); nothing at the first where there is a ramp."""
+        if not self.ema_ramp:
+            return self.ema
+        return min(self.ema, 0.5 ** (1 / (self.ema_ramp * step))) if step else 0.0

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from baselines.blocks import l1
 from baselines.clusters import StyleClusters
 from baselines.crops import augmented, centre_crop
-from baselines.settings import BaselineSettings
+from baselines.settings import BaselineSettings, GameSettings
 from models.training import parallel, updates
 from models.training.rng import StepRNG
 from models.training.training_module import Batch
@@ -21,6 +22,7 @@ from suite.errors import SuiteError
 Networks = dict[str, Any]
 Scalars = dict[str, Tensor]
 Tensors = Mapping[str, Tensor]
+Rebuilt = Callable[[Tensors], list[tuple[Tensor, Tensor]]]
 SHEET_ROWS = 4
 
 
@@ -38,7 +40,7 @@ class BaselineTraining:
     clips: ClassVar[Mapping[str, float]] = {}
 
     def __init__(
-        self, settings: BaselineSettings, networks: Networks, device: torch.device, frozen: Sequence[str] = ()
+        self, settings: BaselineSettings, networks: Networks, device: torch.device, frozen: Collection[str] = ()
     ) -> None:
         if settings.precision == "fp16":
             raise SuiteError(
@@ -78,6 +80,8 @@ class BaselineTraining:
     def set_rates(self, step: int) -> None:
         """Set every learning rate to that of `step`."""
         factor = self.rate(step)
+        if isinstance(self.settings, GameSettings) and self.settings.warms_up(step):
+            factor *= self.settings.warmup_rate
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])
@@ -131,6 +135,19 @@ class BaselineTraining:
         for name in names:
             self.apply(name)
         return stats
+
+    def warm_up(self, names: Sequence[str], tensors: Tensors, rebuilt: Rebuilt) -> Scalars:
+        """One step before the games: the networks `names` learn to give pictures back (see `GameSettings.warmup_steps`).
+
+        Args:
+            rebuilt: a part -> pairs of a rebuilt picture and what it should be.
+        """
+
+        def loss(part: Tensors) -> tuple[Tensor, Scalars]:
+            total = torch.stack([l1(made, wanted) for made, wanted in rebuilt(part)]).sum()
+            return total, {"reconstruction": total}
+
+        return self.update(names, tensors, loss)
 
     def apply(self, name: str) -> None:
         """Average the gradients over ranks, clip their norm where `clips` says so, and step one optimiser."""

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from baselines.settings import BaselineSettings
+from baselines.settings import GameSettings
 
 
-class DritSettings(BaselineSettings):
+class DritSettings(GameSettings):
     """github.com/HsinYingLee/DRIT, src/options.py; the README recommends concat=0 for photograph <-> painting.
 
     Crops of 216 from 256 px. `content_layers` is the number of 7x7 stride-2 layers of the content discriminator (3 needs

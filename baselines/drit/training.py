@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -122,6 +123,17 @@ def random_losses(nets: Networks, part: Tensors, made: Picture) -> Scalars:
     return out
 
 
+@torch.no_grad()
+def copy_domain(network: nn.Module) -> None:
+    """Give the half of domain b the weights of domain a's."""
+    state = network.state_dict()
+    for key, value in state.items():
+        part, dot, rest = key.partition(".")
+        twin = re.sub(r"A(\d?)$", r"B\1", re.sub(r"_a$", "_b", part)) + dot + rest
+        if twin != key:
+            state[twin].copy_(value)
+
+
 class DritTraining(DritBaseTraining):
     """Two domains, with mode seeking. Every half of a batch has its role: encoded pictures, real ones for the drawn path."""
 
@@ -131,6 +143,13 @@ class DritTraining(DritBaseTraining):
 
     def step(self, batch: Batch, draws: StepRNG) -> Scalars:
         batch = self.begin(batch, draws)
+        if self.settings.warms_up(draws.step):
+            pictures = torch.cat((batch.images["photo"], batch.images["art"]))
+            rows = {"x": pictures, "noise": self.noise(draws, "noise", pictures)}
+            stats = self.warm_up(("enc_c", "enc_a", "gen"), rows, self._rebuilt)
+            for name in ("enc_c", "enc_a", "gen"):
+                copy_domain(self.networks[name])
+            return stats
         photo, art = (batch.images[name].split(self.half) for name in ("photo", "art"))
         for turn in range(self.settings.content_steps - 1):
             noise = {f"noise_{x}": self.noise(draws, f"content{turn}/{x}", photo[turn]) for x in "ab"}
@@ -161,6 +180,12 @@ class DritTraining(DritBaseTraining):
 
     def drawn_terms(self, part: Tensors, made: Picture) -> Scalars:
         return random_losses(self.networks, part, made)
+
+    def _rebuilt(self, part: Tensors) -> list[tuple[Tensor, Tensor]]:
+        """Each picture from its own content and attribute (Eq. 5, self-reconstruction), all by domain a's half."""
+        enc_c, enc_a, gen = (self.networks[name] for name in ("enc_c", "enc_a", "gen"))
+        x = part["x"]
+        return [(gen.into("a", enc_c.of("a", x, part["noise"]), enc_a.of("a", x)[0]), x)]
 
     def method(self) -> Drit:
         return Drit(self.networks, self.settings.size, self.settings.latent)

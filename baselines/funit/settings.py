@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from baselines.settings import BaselineSettings
+from baselines.settings import AveragedSettings
 
 
-class FunitSettings(BaselineSettings):
+class FunitSettings(AveragedSettings):
     """github.com/NVlabs/FUNIT, configs/funit_animals.yaml: crops of 128 from 140 px.
 
     `classes` follows from the domains in training here.
@@ -34,4 +34,3 @@ class FunitSettings(BaselineSettings):
     feature_w: float = 1.0
     penalty_w: float = 10.0
     lr: float = Field(default=1e-4, gt=0)
-    ema: float = Field(default=0.999, ge=0, lt=1)

@@ -93,6 +93,11 @@ class FunitTraining(BaselineTraining):
             images, labels = self.from_all_domains(batch, domains, draws, role, photographs=0.5)
             tensors |= {f"x{name}": self.augmented(images, draws, name), f"l{name}": labels}
 
+        if s.warms_up(draws.step):
+            stats = self.warm_up(("gen",), {"xa": tensors["xa"]}, self._rebuilt)
+            self.average("gen", s.ema_at(draws.step))
+            return stats
+
         def on_dis(part: Tensors) -> tuple[Tensor, Scalars]:
             d = discriminator_losses(gen, dis, part)
             # The penalty is on the gradient of the *batch's* mean, so a part's is larger by the square of its share.
@@ -105,8 +110,12 @@ class FunitTraining(BaselineTraining):
             return total, {f"g_{k}": v for k, v in g.items()}
 
         stats = self.update(("dis",), tensors, on_dis) | self.update(("gen",), tensors, on_gen)
-        self.average("gen", s.ema)
+        self.average("gen", s.ema_at(draws.step))
         return stats
+
+    def _rebuilt(self, part: Tensors) -> list[tuple[Tensor, Tensor]]:
+        gen, xa = self.networks["gen"], part["xa"]
+        return [(gen.decode(gen.enc_content(xa), gen.enc_class_model(xa)), xa)]  # Eq. 3
 
     def method(self) -> Funit:
         return Funit({"gen_test": self.networks["gen_ema"]}, self.settings.size)

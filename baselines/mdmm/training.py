@@ -98,6 +98,8 @@ class MdmmTraining(DritBaseTraining):
         *content_turns, last = (
             self._rows(draws, turn, photo, art, label) for turn, (photo, art, label) in enumerate(turns)
         )
+        if self.settings.warms_up(draws.step):
+            return self.warm_up(("enc_c", "enc_a", "gen"), last, self._rebuilt)
         for rows in content_turns:
             self.content_step(rows)
         return self.full_step(last)
@@ -128,6 +130,12 @@ class MdmmTraining(DritBaseTraining):
 
     def drawn_terms(self, part: Tensors, made: Picture) -> Scalars:
         return drawn_losses(self.networks, made, self.settings)
+
+    def _rebuilt(self, part: Tensors) -> list[tuple[Tensor, Tensor]]:
+        """Each picture from its own content, attribute and domain."""
+        enc_c, enc_a, gen = (self.networks[name] for name in ("enc_c", "enc_a", "gen"))
+        x, c, noise = (torch.cat((part[f"{name}a"], part[f"{name}b"])) for name in ("", "c_", "noise_"))
+        return [(gen(enc_c(x, noise), enc_a(x, c)[0], c), x)]
 
     def method(self) -> Mdmm:
         return Mdmm(self.networks, self.settings.size, self.settings.latent, self.settings.domains)

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from baselines.settings import BaselineSettings
+from baselines.settings import GameSettings
 
 
-class MunitSettings(BaselineSettings):
+class MunitSettings(GameSettings):
     """github.com/NVlabs/MUNIT, configs/edges2handbags_folder.yaml (the repository has none for faces).
 
     Its crop of 256 from a short side of 256 cuts nothing from square pictures. `activation` is the generators' (`activ` there);

@@ -109,6 +109,10 @@ class MunitTraining(BaselineTraining):
     def step(self, batch: Batch, draws: StepRNG) -> Scalars:
         batch = self.begin(batch, draws)
         s = self.settings
+        if s.warms_up(draws.step):
+            stats = self.warm_up(("gen_a+gen_b",), batch.images, self._rebuilt)
+            self.networks["gen_b"].load_state_dict(self.networks["gen_a"].state_dict())
+            return stats
 
         def tensors(when: str) -> dict[str, Tensor]:
             a, b = batch.images["photo"], batch.images["art"]
@@ -127,6 +131,11 @@ class MunitTraining(BaselineTraining):
 
         stats = self.update(("dis_a+dis_b",), tensors("dis"), dis)
         return stats | self.update(("gen_a+gen_b",), tensors("gen"), gen)
+
+    def _rebuilt(self, part: Tensors) -> list[tuple[Tensor, Tensor]]:
+        """Eq. 1 of both domains, by one auto-encoder."""
+        pictures = torch.cat(tuple(part.values()))
+        return [(self.networks["gen_a"](pictures), pictures)]
 
     def method(self) -> Munit:
         return Munit(self.networks, self.settings.size)

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from baselines.settings import BaselineSettings
+from baselines.settings import AveragedSettings
 
 
-class StarGan2Settings(BaselineSettings):
+class StarGan2Settings(AveragedSettings):
     """github.com/clovaai/stargan-v2, main.py; half of the pictures go through a resized crop (`randcrop_prob`).
 
     `base` 0 means the published width 2^14 / size.
@@ -33,5 +33,4 @@ class StarGan2Settings(BaselineSettings):
     ds_steps: int = Field(default=100_000, ge=1)
     lr: float = Field(default=1e-4, gt=0)
     lr_mapping: float = Field(default=1e-6, gt=0)
-    ema: float = Field(default=0.999, ge=0, lt=1)
     target: int = Field(default=1, ge=0)

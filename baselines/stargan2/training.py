@@ -100,7 +100,12 @@ class StarGan2Training(BaselineTraining):
         self.set_rates(draws.step)
         s = self.settings
         by_latent, by_reference = self._tensors(batch, draws)
-        diversity = s.lambda_ds * max(0.0, 1 - draws.step / s.ds_steps)
+        if s.warms_up(draws.step):
+            source = {name: by_latent[name] for name in ("x", "y_org")}
+            stats = self.warm_up(("generator", "style_encoder"), source, self._rebuilt)
+            self._averages(draws.step)
+            return stats
+        diversity = s.lambda_ds * max(0.0, 1 - (draws.step - s.warmup_steps) / s.ds_steps)
 
         def on_dis(part: Tensors) -> tuple[Tensor, Scalars]:
             d = discriminator_losses(self.networks, part, masks_of(self.networks, part["x"]))
@@ -111,7 +116,7 @@ class StarGan2Training(BaselineTraining):
             total = g["adv"] + s.lambda_sty * g["sty"] - diversity * g["ds"] + s.lambda_cyc * g["cyc"]  # Eq. 5
             return total, g
 
-        stats: Scalars = {}
+        stats = {}
         for side, names, tensors, loss in (
             ("d_latent", ("discriminator",), by_latent, on_dis),
             ("d_ref", ("discriminator",), by_reference, on_dis),
@@ -119,9 +124,18 @@ class StarGan2Training(BaselineTraining):
             ("g_ref", ("generator",), by_reference, on_gen),
         ):
             stats |= {f"{side}/{name}": value for name, value in self.update(names, tensors, loss).items()}
-        for name in AVERAGED:
-            self.average(name, s.ema)
+        self._averages(draws.step)
         return stats
+
+    def _averages(self, step: int) -> None:
+        for name in AVERAGED:
+            self.average(name, self.settings.ema_at(step))
+
+    def _rebuilt(self, part: Tensors) -> list[tuple[Tensor, Tensor]]:
+        """Each picture in its own style: Eq. 4 without the way there and back."""
+        x, nets = part["x"], self.networks
+        own = nets["style_encoder"](x, part["y_org"])
+        return [(nets["generator"](x, own, masks_of(nets, x)), x)]
 
     def _tensors(self, batch: Batch, draws: StepRNG) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         domains, even = self.art_domain(batch), 1 / self.settings.domains
