@@ -17,7 +17,6 @@ from baselines.registry import METHODS, UNTRAINED, known
 from models.data.pictures import (
     UniqueNames,
     claim_pictures,
-    nearest_uint8,
     picture_files,
     read_picture,
     save_png,
@@ -72,8 +71,9 @@ def command(
     """Restyle each FACE (picture or folder) in every --style and with every --latent seed.
 
     METHOD is adain, munit, funit, drit, mdmm, stargan2, gatys or toonify. Faces should be aligned squares. Writes
-    <face>--<style>.png or <face>--seed<n>.png, and sheets of 8 faces; memory does not grow with the faces. Without --weights
-    the networks are untrained and the sheets say so. A face that cannot be read is named and skipped; then the exit code is 2.
+    <face>--<style>.png or <face>--seed<n>.png, and sheets of 8 faces in 16 styles; memory grows neither with the faces nor
+    with the styles. Without --weights the networks are untrained and the sheets say so. A face that cannot be read is named
+    and skipped; then the exit code is 2.
 
     \b
     Example:
@@ -105,7 +105,9 @@ def command(
         for start in range(0, len(files), batch):
             part = _readable(files[start : start + batch], look.side, failures)
             stems = [face_names(file.stem) for file, _ in part]
-            rows = [[_tile(picture, stem)] for stem, (_, picture) in zip(stems, part)]
+            rows = [sheets.row(note) for _ in part]
+            for row, stem, (_, picture) in zip(rows, stems, part):
+                row.add(_tile(picture, stem))
             for name, style, seed in look if part else ():
                 images = torch.stack([picture for _, picture in part]).to(device)
                 made = _made(found, images, [file for file, _ in part], style, seed, device).cpu()
@@ -113,11 +115,10 @@ def command(
                     path = out / f"{result_names(f'{stem}--{name}')}.png"
                     save_png(path, picture, {"method": note})
                     written.append(str(path))
-                    row.append(_tile(picture, name))
+                    row.add(_tile(picture, name))
                 bar.update(len(part))
-            for row in rows:
-                sheets.add(row, note)
-    sheets.write()
+            sheets.write_full()
+    sheets.close()
     if failures:
         raise SuiteError(f"stylize: {len(failures)} of {len(files)} faces could not be used")
     emit(
@@ -142,35 +143,43 @@ def _readable(files: Sequence[Path], side: int, failures: list[str]) -> list[tup
 class _Looks:
     """What every face is shown in: (name, style picture or stack of them, seed).
 
-    Style pictures are kept as bytes at the method's side; faces come and go.
+    Style pictures are read anew for each batch of faces and let go, since there may be thousands; only the pictures of
+    --shots, which a method takes all at once, are held together.
     """
 
     def __init__(self, files: Sequence[Path], seeds: Sequence[int], shots: bool, side: int) -> None:
         self.side = side
-        pictures = [nearest_uint8(read_picture(file, side)) for file in files]
-        self._looks: list[tuple[str, Tensor | None, int]] = [
-            (f"seed{seed}", None, seed) for seed in dict.fromkeys(seeds)
+        self._looks: list[tuple[str, Sequence[Path], int]] = [
+            (f"seed{seed}", (), seed) for seed in dict.fromkeys(seeds)
         ]
         unique = UniqueNames()
-        if shots and pictures:
-            self._looks.append((f"{len(pictures)}-shots", torch.stack(pictures), 0))
+        if shots and files:
+            self._looks.append((f"{len(files)}-shots", files, 0))
         else:
-            self._looks += [(unique(file.stem), picture, 0) for file, picture in zip(files, pictures)]
+            self._looks += [(unique(file.stem), (file,), 0) for file in files]
+        self._shots = shots
 
     def __len__(self) -> int:
         return len(self._looks)
 
     def __iter__(self) -> Iterator[tuple[str, Tensor | None, int]]:
         """Style pictures as (3, S, S), or (K, 3, S, S), float32 in [-1, 1]."""
-        for name, style, seed in self._looks:
-            yield name, None if style is None else style.float() / 127.5 - 1, seed
+        for name, files, seed in self._looks:
+            yield name, self._picture(files), seed
 
-    def head(self) -> list[Tile]:
-        """The first row of a sheet."""
-        head = [Tile()]
-        for name, style, _ in self:
-            head.append(Tile(None, name) if style is None else _tile(style if style.ndim == 3 else style[0], name))
-        return head
+    def _picture(self, files: Sequence[Path]) -> Tensor | None:
+        if not files:
+            return None
+        if not self._shots:
+            return read_picture(files[0], self.side)
+        return torch.stack([read_picture(file, self.side) for file in files])
+
+    def head(self) -> Iterator[Tile]:
+        """The first row of a sheet; every style picture is read for it, so that a broken one is known before the work."""
+        yield Tile()
+        for name, files, _ in self._looks:
+            pictures = [_tile(read_picture(file, self.side), name) for file in files]
+            yield pictures[0] if pictures else Tile(None, name)
 
 
 def _tile(picture: Tensor, caption: str) -> Tile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +62,11 @@ def stylize(
     model_options: ModelOptions,
     blend_options: BlendOptions,
 ) -> None:
-    """Stylise FACES (photographs, or folders of any size) in each style; OUT/<face>__<style>.png and sheets of 8 faces.
+    """Stylise FACES (photographs, or folders of any size) in each style; OUT/<face>__<style>.png and sheets.
 
     A photograph is aligned first (or seen to be aligned), inverted with pSp or by optimisation, and blended with each
-    style. A photograph that cannot be used is named and skipped; then the exit code is 2.
+    style. A photograph that cannot be used is named and skipped; then the exit code is 2. A sheet holds 8 faces in 16
+    styles.
 
     \b
     Example:
@@ -96,15 +98,18 @@ def stylize(
         say(f"error: {error}", err=True)
 
     stylist = Stylist(model, settings, psp, distance)
-    sheets = SheetFiles(out, _head(known))
+    sheets = SheetFiles(out, _head(known), repeated=2)
     done: list[dict[str, Any]] = []
     count = 0
     for one in progress(stylist.run(photographs, known, out, failed), "faces", unit="face"):
         count += 1
         if as_json:
             done.append(_told(one))
-        sheets.add(_row(one), _note(one, model, settings))
-    sheets.write()
+        line = sheets.row(_note(one, model, settings))
+        for tile in _row(one):
+            line.add(tile)
+        sheets.write_full()
+    sheets.close()
     if failures:
         raise SuiteError(
             f"stylize: {len(failures)} of {count + len(failures)} faces could not be used" if count else failures[0]
@@ -157,26 +162,30 @@ def _told(one: Stylised) -> dict[str, Any]:
     return {"face": str(one.source), "inverted": one.how, "results": results}
 
 
-def _head(styles: list[Style]) -> list[Tile]:
+def _head(styles: list[Style]) -> Iterator[Tile]:
     from PIL import ImageOps
 
     from models.data.pictures import read_rgb
     from models.inference.sheets import SIDE, Tile
 
-    return [Tile(), Tile(), *(Tile(ImageOps.fit(read_rgb(style.path), (SIDE, SIDE)), style.name) for style in styles)]
+    yield from (Tile(), Tile())
+    for style in styles:
+        yield Tile(ImageOps.fit(read_rgb(style.path), (SIDE, SIDE)), style.name)
 
 
-def _row(one: Stylised) -> list[Tile]:
+def _row(one: Stylised) -> Iterator[Tile]:
     from PIL import Image
 
+    from models.data.pictures import read_rgb
     from models.inference.sheets import Tile
 
-    line = [Tile(Image.fromarray(one.face), one.source.stem), Tile(Image.fromarray(one.natural), "inverted")]
+    yield Tile(Image.fromarray(one.face), one.source.stem)
+    yield Tile(Image.fromarray(one.natural), "inverted")
     for result in one.results:
         measured = [("face", result.face_similarity), ("style", result.style_similarity)]
         caption = "  ".join(f"{name} {value:.2f}" for name, value in measured if value is not None)
-        line.append(Tile(Image.fromarray(result.picture), caption))
-    return line
+        # Read back: all of a face's results in full would fill the memory.
+        yield Tile(read_rgb(result.file), caption)
 
 
 def _note(one: Stylised, model: Pretrained, settings: Settings) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from models.data.pictures import save_png
 
 _INK, _FAINT, _PAPER = (24, 24, 24), (110, 110, 110), (255, 255, 255)
 _GAP, _LINE = 6, 15
-SIDE, ROWS = 160, 8
+SIDE, ROWS, COLUMNS = 160, 8, 16
+_TILE_BYTES = SIDE * SIDE * 3
 
 
 @dataclass(frozen=True)
@@ -23,40 +25,112 @@ class Tile:
     caption: str = ""
 
     def small(self) -> Tile:
-        """Only what a sheet shows: full pictures of eight faces in many styles would fill the memory."""
+        """Only what a sheet shows."""
         if self.picture is None or self.picture.size == (SIDE, SIDE):
             return self
         return Tile(self.picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), self.caption)
 
 
 class SheetFiles:
-    """OUT/sheet-0001.png, ...: eight rows each, written as soon as it is full, so that memory does not grow with the rows.
+    """OUT/sheet-0001.png, ...: eight rows and sixteen columns of results each, written as soon as its rows are complete.
+
+    What waits lies in a temporary file, not in memory: one row in a thousand styles is a thousand tiles.
 
     Args:
         out: the folder.
         head: the first row of every sheet.
+        repeated: how many columns at the left stand on every sheet (the face, say).
     """
 
-    def __init__(self, out: Path, head: Sequence[Tile]) -> None:
-        self.out, self.head = out, [tile.small() for tile in head]
+    def __init__(self, out: Path, head: Iterable[Tile], repeated: int = 1) -> None:
+        self.out, self.repeated = out, repeated
         self.files: list[Path] = []
-        self._rows: list[list[Tile]] = []
-        self._note = ""
+        self._tiles = _TileFile()
+        self._head = SheetRow(self._tiles, "")
+        for tile in head:
+            self._head.add(tile)
+        self._rows: list[SheetRow] = []
 
-    def add(self, row: Sequence[Tile], note: str) -> None:
-        """Add a row; `note` is for the foot of the sheet that begins with it."""
-        self._note = self._note if self._rows else note
-        self._rows.append([tile.small() for tile in row])
-        if len(self._rows) == ROWS:
-            self.write()
+    def row(self, note: str) -> SheetRow:
+        """A new row, to be filled from the left; `note` is for the foot of the sheet that begins with it."""
+        self._rows.append(SheetRow(self._tiles, note))
+        return self._rows[-1]
 
-    def write(self) -> None:
+    def write_full(self) -> None:
+        """Write the sheets whose rows are there; call it when every row that was begun is complete."""
+        while len(self._rows) >= ROWS:
+            self._write(self._rows[:ROWS])
+            del self._rows[:ROWS]
+
+    def close(self) -> None:
         """Write the rows that wait for a sheet, if any do."""
+        self.write_full()
         if self._rows:
+            self._write(self._rows)
+        self._tiles.close()
+
+    def _write(self, rows: list[SheetRow]) -> None:
+        columns = max(len(row) for row in rows)
+        for first in range(self.repeated, max(columns, self.repeated + 1), COLUMNS):
+            shown = [*range(self.repeated), *range(first, min(first + COLUMNS, columns))]
             path = self.out / f"sheet-{len(self.files) + 1:04d}.png"
-            save_png(path, draw_sheet([self.head, *self._rows], self._note))
+            save_png(path, draw_sheet([[row[column] for column in shown] for row in (self._head, *rows)], rows[0].note))
             self.files.append(path)
-            self._rows = []
+        for row in rows:
+            row.forget()
+
+
+class SheetRow:
+    """Tiles of one row, kept in the sheets' file."""
+
+    def __init__(self, tiles: _TileFile, note: str) -> None:
+        self.note = note
+        self._tiles = tiles
+        self._kept: list[tuple[int | None, str]] = []
+
+    def add(self, tile: Tile) -> None:
+        """Add one tile at the right."""
+        picture = tile.small().picture
+        self._kept.append((None if picture is None else self._tiles.keep(picture), tile.caption))
+
+    def forget(self) -> None:
+        """Give the tiles' places to others."""
+        self._tiles.free += [place for place, _ in self._kept if place is not None]
+        self._kept = []
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, column: int) -> Tile:
+        if column >= len(self):
+            return Tile()
+        place, caption = self._kept[column]
+        return Tile(None if place is None else self._tiles.read(place), caption)
+
+
+class _TileFile:
+    """Pictures of SIDE x SIDE by place in an unnamed file; places that are given back are used again."""
+
+    def __init__(self) -> None:
+        self.free: list[int] = []
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        self._count = 0
+
+    def keep(self, picture: Image.Image) -> int:
+        if self.free:
+            place = self.free.pop()
+        else:
+            place, self._count = self._count, self._count + 1
+        self._file.seek(place * _TILE_BYTES)
+        self._file.write(picture.convert("RGB").tobytes())
+        return place
+
+    def read(self, place: int) -> Image.Image:
+        self._file.seek(place * _TILE_BYTES)
+        return Image.frombytes("RGB", (SIDE, SIDE), self._file.read(_TILE_BYTES))
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def draw_sheet(rows: Sequence[Sequence[Tile]], note: str = "", side: int = SIDE) -> Image.Image:

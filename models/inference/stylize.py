@@ -96,7 +96,6 @@ class Result:
     Attributes:
         style: its style.
         file: where the picture lies.
-        picture: (size, size, 3) uint8.
         pasted: where the photograph with the face put back lies, or None.
         face_similarity: 1 - distance of dlib descriptors of the aligned face and the result; None when not measured.
         style_similarity: cosine of the style codes of the style picture and the result; None when not measured.
@@ -104,7 +103,6 @@ class Result:
 
     style: Style
     file: Path
-    picture: np.ndarray
     pasted: Path | None = None
     face_similarity: float | None = None
     style_similarity: float | None = None
@@ -150,7 +148,7 @@ def _kept_codes(path: Path, shape: tuple[int, ...]) -> Tensor | None:
 
 
 class Stylist:
-    """Turns photographs into stylised faces; memory does not grow with their number.
+    """Turns photographs into stylised faces; memory grows by a code a style and not with the faces.
 
     Args:
         model: generator and style encoder.
@@ -249,8 +247,7 @@ class Stylist:
         text = {"weights": self.model.origin["weights"], "face": source.name, "style": style.path.name}
         text |= {"i": settings.i, "theta": settings.theta}
         save_png(file, picture, text)
-        pixels = to_uint8(picture)
-        pasted = None
+        pixels, pasted = to_uint8(picture), None
         if settings.paste and aligned:
             pasted = file.with_name(f"{self._result_names(f'{file.stem}.pasted')}.png")
             save_png(pasted, paste_back(read_rgb(source), Image.fromarray(pixels), aligned.quad), text)
@@ -259,7 +256,7 @@ class Stylist:
             near = self.style_similarity(pixels, style)
             if aligned:
                 same = compare_faces(aligner, aligned, file)
-        return Result(style, file, pixels, pasted, same, near)
+        return Result(style, file, pasted, same, near)
 
     def style_similarity(self, pixels: np.ndarray, style: Style) -> float:
         """Cosine of the style codes of a result (H, W, 3) uint8 and of its style."""

@@ -15,6 +15,7 @@ from models.inference.invert import LearnedDistance, PixelPyramid
 from models.inference.pretrained import load_blendgan
 from models.networks.arcface import ArcFace
 from models.networks.psp import WIDTHS, GradualStyleEncoder
+from models.networks.stylegan2 import Noise
 from models.training import parallel, updates
 from models.training.batch_norm import share_batch_norms
 from models.training.rng import StepRNG
@@ -90,20 +91,21 @@ class PSPTraining:
         self.face = _frozen(_arcface(settings.arcface), device) if settings.identity_weight else None
         self.pyramid = PixelPyramid()
 
-    def reconstruct(self, images: Tensor) -> Tensor:
+    def reconstruct(self, images: Tensor, noise: Noise = "fixed") -> Tensor:
         """(N, 3, S, S) -> its face as the generator renders the encoder's code, with no style (i = n_latent)."""
         codes = self.encoder(F.interpolate(images, (256, 256), mode="bilinear", antialias=True)) + self.centre
-        return self.generator.synthesis(codes, checkpointed=self.settings.checkpointing)
+        return self.generator.synthesis(codes, noise, checkpointed=self.settings.checkpointing)
 
     def step(self, batch: Batch, draws: StepRNG) -> dict[str, Tensor]:
-        """One update of the encoder."""
+        """One update of the encoder; the generator's noise is new in each, as in the published training."""
         settings, images = self.settings, batch.images["photo"]
+        noise = draws.noise(self.generator.noise_shapes(), len(images), self.device)
         said: dict[str, Tensor] = {}
 
         def loss(part: slice) -> Tensor:
             real = images[part]
             with updates.precision(settings.precision, self.device):
-                made = self.reconstruct(real).float()
+                made = self.reconstruct(real, [layer[part] for layer in noise]).float()
             # pSp compares at 256 px whatever the generator's size.
             made = F.interpolate(made, size=real.shape[-2:], mode="area")
             terms = {"l2": settings.l2_weight * F.mse_loss(made, real)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import weakref
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
 from baselines.cli import main
 from baselines.commands import stylize
-from models.data import pictures
 
 SMALL = ["--set", "width=32", "--size", "32"]
 
@@ -45,31 +42,40 @@ def test_two_inputs_of_one_name_are_two_results(tmp_path: Path) -> None:
     assert len({Path(file).read_bytes() for file in told}) == 4
 
 
-def test_memory_does_not_grow_with_the_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more pictures are held than a batch's faces: each is read, shown in every style, written, and gone."""
-    for number in range(12):
+@pytest.mark.parametrize(("faces", "styles"), [(12, 1), (1, 20), (3, 20)])
+def test_memory_grows_neither_with_faces_nor_with_styles(
+    faces: int, styles: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more than a batch's faces and a style are held: each is read, shown, written, and gone, tiles of sheets too."""
+    for number in range(faces):
         painted(tmp_path / "faces" / f"{number:02d}.png", number)
-    style = painted(tmp_path / "art.png", 99)
-    held: list[weakref.ref[torch.Tensor]] = []
-    most = 0
-    real = pictures.read_picture
+    for number in range(styles):
+        painted(tmp_path / "art" / f"{number:02d}.png", 50 + number)
+    most = dict.fromkeys(("pictures", "tiles"), 0)
 
-    def watched(*given: Any) -> torch.Tensor:
-        nonlocal most
-        found = real(*given)
-        held.append(weakref.ref(found))
-        gc.collect()
-        most = max(most, sum(ref() is not None for ref in held))
-        return found
+    def watched(module: Any, name: str, what: str) -> None:
+        real = getattr(module, name)
+        refs: list[weakref.ref[Any]] = []
 
-    monkeypatch.setattr(stylize, "read_picture", watched)
-    done = run("adain", tmp_path / "faces", "--style", style, *SMALL, "--batch", 2, "-o", tmp_path / "out")
+        def counted(*given: Any, **named: Any) -> Any:
+            found = real(*given, **named)
+            refs.append(weakref.ref(found))
+            most[what] = max(most[what], sum(ref() is not None for ref in refs))
+            return found
+
+        monkeypatch.setattr(module, name, counted)
+
+    watched(stylize, "read_picture", "pictures")
+    watched(stylize, "_tile", "tiles")
+    out = tmp_path / "out"
+    done = run("adain", tmp_path / "faces", "--style", tmp_path / "art", *SMALL, "--batch", 2, "-o", out)
     assert done.exit_code == 0, done.output
-    assert len(held) == 13
-    # A batch being read while the last one's variables are still there.
-    assert most <= 5
-    sheets = sorted(path.name for path in (tmp_path / "out").glob("sheet-*"))
-    assert sheets == ["sheet-0001.png", "sheet-0002.png"]
+    # A batch being read while the last one's variables are still there; a style, and the one before it.
+    assert most["pictures"] <= 5
+    assert most["tiles"] <= 2
+    assert len(list(out.glob("*--*.png"))) == faces * styles
+    # Eight faces and sixteen styles to a sheet.
+    assert len(list(out.glob("sheet-*"))) == -(-faces // 8) * -(-styles // 16)
 
 
 def test_a_face_that_cannot_be_read_is_named_and_skipped(tmp_path: Path) -> None:

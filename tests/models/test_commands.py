@@ -146,7 +146,7 @@ def test_stylize_holds_the_pictures_of_two_faces_at_most(
 
     def watched(self: Stylist, *arguments: Any) -> Stylised:
         done = one(self, *arguments)
-        seen.extend(weakref.ref(pixels) for pixels in (done.face, done.natural, done.results[0].picture))
+        seen.extend(weakref.ref(pixels) for pixels in (done.face, done.natural))
         held.append(sum(ref() is not None for ref in seen))
         return done
 
@@ -157,7 +157,31 @@ def test_stylize_holds_the_pictures_of_two_faces_at_most(
     )
     assert done.exit_code == 0, done.output
     assert len(held) == 10
-    assert max(held) == 2 * 3  # three pictures a face; the tenth would hold 30
+    assert max(held) == 2 * 2  # two pictures a face; the tenth would hold 20
+
+
+def test_a_face_in_many_styles_lies_on_several_sheets(tiny: None, tmp_path: Path) -> None:
+    """Sixteen styles a sheet; the face and its inversion stand on each, and no tile is another's."""
+    face = painted(tmp_path / "x.png", 0)
+    (tmp_path / "art").mkdir()
+    for number in range(18):
+        painted(tmp_path / "art" / f"{number:02d}.png", 100 + number)
+    out = tmp_path / "out"
+    words = ["stylize", face, "--style", tmp_path / "art", "--aligned", "--random-weights", "0", "--steps", "1"]
+    done = blendgan(*words, "--strength", "1", "-o", out)
+    assert done.exit_code == 0, done.output
+    sheets = [np.asarray(Image.open(out / f"sheet-000{number}.png")) for number in (1, 2)]
+    assert not (out / "sheet-0003.png").exists()
+
+    def tile(sheet: np.ndarray, row: int, column: int) -> np.ndarray:
+        left, top = 6 + column * 166, 6 + row * 181
+        return sheet[top : top + 160, left : left + 160]
+
+    assert sheets[0].shape[1] == 6 + 18 * 166
+    assert sheets[1].shape[1] == 6 + 4 * 166
+    assert np.array_equal(tile(sheets[0], 1, 0), tile(sheets[1], 1, 0))
+    last = read_rgb(out / "x__17.png").resize((160, 160), Image.Resampling.LANCZOS)
+    assert np.array_equal(tile(sheets[1], 1, 3), np.asarray(last))
 
 
 def test_stylize_aligns_measures_and_pastes_back(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
