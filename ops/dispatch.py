@@ -28,6 +28,8 @@ HAS = {
     "conv2d": ("reference", "cpu"),
     "gram": ("reference", "triton"),
 }
+# Kernels that lost to PyTorch's own way where it was measured (`python -m speed.gpu kernels`): operator -> how it was.
+NOT_FASTER: dict[str, str] = {}
 # torch.compile writes one kernel for these and what surrounds them; an opaque call would stand in its way.
 FUSED_BY_COMPILER = frozenset({"bias_act"})
 
@@ -86,6 +88,8 @@ def _decide(op: str, device: str, dtype: torch.dtype, forced: str | None, compil
             return Choice(op, "reference", "torch.compile fuses it with its neighbours")
         if "triton" not in HAS[op]:
             return Choice(op, "reference", "no kernel of its own")
+        if op in NOT_FASTER:
+            return Choice(op, "reference", f"its kernel is not faster: {NOT_FASTER[op]}")
         return Choice(op, "triton", "CUDA device")
     if device == "meta" and "cpu" in HAS[op]:
         return Choice(op, "cpu", "shapes alone; keeps for the derivative what the others keep")

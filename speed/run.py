@@ -1,12 +1,15 @@
-"""`python -m speed.run [NAME ...]`: run every file that measures and write `docs/speed.md` from the rows.
+"""`python -m speed.run [--peers DIR] [NAME ...]`: run every file that measures and write `docs/speed.md` from the rows.
 
 Each has `rows() -> list[Row]`. A row compares two ways to do the same work in one run, in turn, so that a noisy
-machine slows both; the median of the pairwise ratios is what counts.
+machine slows both; the median of the pairwise ratios is what counts. With `--peers`, a folder of published code
+(`docs/measuring.md`), files whose `rows` takes it measure beside that code too.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import inspect
 import json
 import platform
 import statistics
@@ -90,15 +93,35 @@ def names() -> list[str]:
     )
 
 
-def main(wanted: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Run the wanted files (all without names), keep each one's rows, and draw the page from all that is kept."""
+    parser = argparse.ArgumentParser(prog="python -m speed.run", description="Measure speed and memory as ratios.")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(names())}; all by default"
+    )
+    parser.add_argument("--peers", type=Path, metavar="DIR", help="a folder of published code (docs/measuring.md)")
+    given = parser.parse_args(arguments)
     known = names()
-    for name in wanted:
+    for name in given.names:
         if name not in known:
             raise SuiteError(f"bench: no {name!r}{did_you_mean(name, known)}")
-    for name in wanted or known:
+    peers = None
+    if given.peers:
+        from speed.published.loading import Peers
+
+        peers = Peers(given.peers)
+    for name in given.names or known:
         print(f"== {name}", flush=True)
-        rows = importlib.import_module(f"speed.{name}").rows()
+        measure = importlib.import_module(f"speed.{name}").rows
+        if "peers" not in inspect.signature(measure).parameters:
+            rows = measure()
+        elif peers is not None:
+            rows = measure(peers)
+        elif given.names:
+            raise SuiteError(f"{name}: measures beside published code; give --peers DIR (docs/measuring.md)")
+        else:
+            print("left out, and its kept rows stay: it needs --peers DIR (docs/measuring.md)")
+            continue
         for row in rows:
             mark = {True: "met", False: "NOT MET", None: ""}[row.met]
             print(f"{row.what:60} {row.value:10.3g} {row.unit:14} {row.target:16} {mark}", flush=True)
@@ -114,24 +137,28 @@ def page() -> str:
         "Written by `make bench`; each table names the machine that it was measured on.",
         "",
     ]
-    for name in names():
+    for name in [*names(), "gpu"]:
         kept = RESULTS / f"{name}.json"
         if not kept.exists():
             continue
         result = json.loads(kept.read_text())
-        out += [
-            f"## {name}",
-            "",
-            result["machine"],
-            "",
-            "| work | measured | aim | compared with |",
-            "|---|---|---|---|",
-        ]
+        title = "on a GPU (`python -m speed.gpu`)" if name == "gpu" else name
+        guesses = any("predicted" in row for row in result["rows"])
+        columns = ["work", "measured", *(["predicted"] if guesses else []), "aim", "compared with"]
+        out += [f"## {title}", "", result["machine"], "", _line(columns), "|---" * len(columns) + "|"]
         for row in result["rows"]:
             aim = row["target"] + ("" if row["met"] is None else ", met" if row["met"] else ", **not met**")
-            out.append(f"| {row['what']} | {row['value']:.3g} {row['unit']} | {aim} | {row['note']} |")
+            cells = [row["what"], f"{row['value']:.3g} {row['unit']}".strip(), aim, row["note"]]
+            if guesses:
+                cells.insert(2, "" if row["predicted"] is None else f"{row['predicted']:.3g}")
+            out.append(_line(cells))
+        out += [f"- {work}: {why}" for work, why in result.get("failed", {}).items()]
         out.append("")
     return "\n".join(out)
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

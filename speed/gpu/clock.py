@@ -1,0 +1,49 @@
+"""Seconds of work on a device: by its events on a GPU, where calls return before the work is done."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+
+def seconds(work: Callable[[], object], device: torch.device, most: float = 1.0, rounds: int = 25) -> float:
+    """Median seconds of one call, after two that do not count.
+
+    Args:
+        most: seconds to spend on it; at least three rounds are taken.
+        rounds: most rounds.
+    """
+    timed = _on_gpu if device.type == "cuda" else _on_cpu
+    work()
+    first = timed(work)
+    return statistics.median(timed(work) for _ in range(max(3, min(rounds, int(most / max(first, 1e-9))))))
+
+
+def _on_gpu(work: Callable[[], object]) -> float:
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    start.record()  # type: ignore[no-untyped-call]
+    work()
+    end.record()  # type: ignore[no-untyped-call]
+    torch.cuda.synchronize()
+    return float(start.elapsed_time(end)) / 1000
+
+
+def _on_cpu(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def peak_gigabytes(work: Callable[[], object], device: torch.device) -> float:
+    """Most device memory in use by tensors during one call, GB; 0 on the CPU, where PyTorch does not count."""
+    if device.type != "cuda":
+        work()
+        return 0.0
+    torch.cuda.reset_peak_memory_stats()
+    work()
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated() / 1e9
