@@ -29,16 +29,19 @@ def predictions() -> dict[str, dict[str, Any]]:
     return tomllib.loads(PREDICTIONS.read_text())
 
 
+def matches(key: str, what: str) -> bool:
+    """Whether a prediction is of the figure `what`: by name, by name without dtype and layout, or by a pattern with `*`."""
+    return key in (what, ", ".join(what.split(", ")[:-2])) or ("*" in key and fnmatch(what, key))
+
+
 def predicted(what: str, card: str) -> float | None:
-    """The figure that was predicted for a card, by its name or its name without dtype and layout; None where nothing was."""
-    known, parts = predictions(), what.split(", ")
-    entry = known.get(what) or known.get(", ".join(parts[:-2]))
-    entry = entry or next((found for key, found in known.items() if "*" in key and fnmatch(what, key)), None)
-    if entry is None:
+    """The figure that was predicted for a card; None where nothing was. The longest fitting name counts."""
+    fitting = {key: entry for key, entry in predictions().items() if matches(key, what)}
+    if not fitting:
         return None
+    entry = fitting[max(fitting, key=len)]
     own = next((key for key in ("h200", "h100") if key in card.lower().replace(" ", "") and key in entry), "")
-    value = entry.get(own, entry.get("value", entry.get("h100")))
-    return None if value is None else float(value)
+    return float(entry[own] if own else entry.get("value", entry.get("h100")))
 
 
 def measured(out: Path) -> Iterator[tuple[str, list[Row], str]]:

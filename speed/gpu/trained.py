@@ -35,12 +35,12 @@ RECIPE = {
     "save_every": "500",
     "sample_every": "500",
 }
-TINY = {"size": "32", "steps": "2", "batch": "4", "micro_batch": "0", "save_every": "1", "sample_every": "1"}
-TINY |= {"precision": "float32"}
+# Laid over profile `demo` in a rehearsal.
+TINY = {"steps": "2", "batch": "4", "save_every": "1", "sample_every": "1", "log_every": "1"}
 TINY_GAN = {"widest": "8", "style_dim": "16", "n_mlp": "2", "warmup_steps": "1", "queue": "16"}
 TINY_ENCODER = {"style_dim": "16", "trunk_widths": "[4, 4, 8, 8, 8]"}
 PAINT = ["--world", "small", "--count", "3000", "--size", "128", "--identities", "1500", "--styles", "240"]
-TINY_PAINT = ["--world", "small", "--count", "24", "--size", "32", "--identities", "12", "--styles", "6"]
+TINY_PAINT = ["--world", "small", "--count", "24", "--size", "32", "--styles", "15", "--workers", "1"]
 
 
 @dataclass(frozen=True)
@@ -62,24 +62,15 @@ class Training:
 
 def trainings(run: Run) -> list[Training]:
     """BlendGAN takes half of the time: it is what the tables are about."""
-    tiny = TINY if run.rehearse else {}
-    encoder = run.out / "encoder" / "style_encoder.safetensors"
-    gan = RECIPE | {"encoder": str(encoder)}
-    cls = ["train", "--profile", "small"]
-    out = [
-        Training(
-            "encoder", 25, ["models", "train-encoder", "--profile", "small"], tiny | (TINY_ENCODER if tiny else {})
-        ),
-        Training("blendgan", 120, ["models", *cls], gan | tiny | (TINY_GAN if tiny else {})),
+    profile = ["--profile", "demo" if run.rehearse else "small"]
+    tiny, tiny_gan, tiny_encoder = (TINY, TINY_GAN, TINY_ENCODER) if run.rehearse else ({}, {}, {})
+    encoder = {"encoder": str(run.out / "encoder" / "style_encoder.safetensors")}
+    often = dict.fromkeys(("save_every", "sample_every"), "500")
+    return [
+        Training("encoder", 22, ["models", "train-encoder", *profile], tiny | tiny_encoder),
+        Training("blendgan", 120, ["models", "train", *profile], RECIPE | encoder | tiny | tiny_gan),
+        *(Training(name, 20, ["baselines", "train", name, *profile], often | tiny) for name in TABLED),
     ]
-    for name in TABLED:
-        narrow = {"adain": {"width": "32"}, "stargan2": {"base": "4", "widest": "8"}}.get(name, {"dim": "4"})
-        if name == "drit":
-            narrow |= {"content_layers": "0", "dis_layers": "2"}
-        own = dict.fromkeys(("save_every", "sample_every"), "500") | (tiny | narrow if tiny else {})
-        own.pop("micro_batch", None)
-        out.append(Training(name, 20, ["baselines", "train", name, "--profile", "small"], own))
-    return out
 
 
 def paint(run: Run) -> None:
@@ -182,7 +173,7 @@ def reproduce(run: Run) -> list[Row]:
     place = run.out / "cells"
     words = ["benchmark", "reproduce", "--profile", "small", "--data", str(run.out / "portraits"), "-o", str(place)]
     words += ["--device", run.device.type, "--offline"]
-    few = {"faces": "4", "styles": "2", "real_pictures": "8", "faces_a_block": "2"} if run.rehearse else {"faces": "40"}
+    few = {"faces": "2", "styles": "2", "faces_a_block": "2"} if run.rehearse else {"faces": "40"}
     for key, value in {**few, "sampling_seeds": '["0"]'}.items():
         words += ["--set", f"{key}={value}"]
     files = {"BlendGAN": all_checkpoints(run.out / "blendgan" / "checkpoints")[-1]}

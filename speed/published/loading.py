@@ -56,7 +56,7 @@ PEERS = {
     "MUNIT": Peer("NVlabs", "a82e222", "trainer.py", without=("torch.utils.serialization",)),
     "FUNIT": Peer("NVlabs", "198f430", "funit_model.py"),
     "DRIT": Peer("HsinYingLee", "f19f50a", "src/model.py", inside="src"),
-    "MDMM": Peer("HsinYingLee", "e359cfe", "model.py"),
+    "MDMM": Peer("HsinYingLee", "18360fe", "model.py"),
     "stargan-v2": Peer(
         "clovaai",
         "875b70a",
