@@ -10,6 +10,7 @@ import click
 
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.terminal import say
 
 PathOption = click.Path(path_type=Path)
 
@@ -63,11 +64,11 @@ def command(
     torch.set_num_threads(1)
     held = HeldOut(sources, Lite0(), count)
 
-    def say(line: str) -> None:
+    def tell(line: str) -> None:
         if not as_json:
             say(line)
 
-    scores = watch(run, held, share, once, say, lambda: time.sleep(every))
+    scores = watch(run, held, share, once, tell, lambda: time.sleep(every))
     if not scores:
         raise SuiteError(f"RUN {folder}: has no checkpoint to score yet", 1)
     best = best_of(scores)

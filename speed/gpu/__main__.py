@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> None:
         if left < GRACE:
             print(f"== {name}: no time left in this call; the same command goes on here", flush=True)
             continue
-        seconds = min(part.seconds, left - GRACE / 2)
+        seconds = min(part.seconds * (10 if given.rehearse else 1), left - GRACE / 2)
         print(f"== {name}, at most {seconds:.0f} s", flush=True)
         process = _started(given, name, seconds)
         if part.behind and not given.rehearse:
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/gpu"), help="the run's folder  [runs/gpu]")
-    parser.add_argument("--seconds", type=float, default=690, help="for this call in all  [690]")
+    parser.add_argument("--seconds", type=float, default=690.0, help="for this call in all  [690]")
     parser.add_argument("--peers", type=Path, help="a folder of published code to measure beside")
     parser.add_argument("--bring", type=Path, metavar="DIR", help="put what is worth keeping into seven files in DIR")
     parser.add_argument("--rehearse", action="store_true", help="tiny, on the CPU: does everything run?")

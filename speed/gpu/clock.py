@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 
 
-def seconds(work: Callable[[], object], device: torch.device, most: float = 1.0, rounds: int = 25) -> float:
+def seconds(work: Callable[[], object], device: torch.device, most: float, rounds: int = 25) -> float:
     """Median seconds of one call, after two that do not count.
 
     Args:

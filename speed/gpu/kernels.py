@@ -38,7 +38,7 @@ def copy_bandwidth(run: Run) -> float:
     """Bytes read and written a second by a copy within the device."""
     a = torch.randn(run.size(2**28, 2**12), device=run.device)
     b = torch.empty_like(a)
-    return 2 * a.numel() * a.element_size() / seconds(lambda: b.copy_(a), run.device)
+    return 2 * a.numel() * a.element_size() / seconds(lambda: b.copy_(a), run.device, run.spend(1.0))
 
 
 def ceilings(run: Run) -> list[Row]:
@@ -48,7 +48,7 @@ def ceilings(run: Run) -> list[Row]:
     for name, dtype, tf32 in (("bfloat16", torch.bfloat16, False), ("TF32", torch.float32, True)):
         a, b = torch.randn(2, side, side, device=run.device, dtype=dtype)
         torch.backends.cuda.matmul.allow_tf32 = tf32
-        rate = 2 * side**3 / seconds(partial(torch.mm, a, b), run.device)
+        rate = 2 * side**3 / seconds(partial(torch.mm, a, b), run.device, run.spend(1.0))
         torch.backends.cuda.matmul.allow_tf32 = False
         out.append(Row(f"matrix rate, {name}", rate / 1e12, "TFLOP/s", note=f"{side} x {side}, random numbers"))
     return out
@@ -96,7 +96,7 @@ def _kernels(run: Run, dtype: torch.dtype, memory_format: torch.memory_format, t
     out = []
     with torch.no_grad():
         for kernel in kernels:
-            took = seconds(kernel.work, run.device, 0.3)
+            took = seconds(kernel.work, run.device, run.spend(0.3))
             share = 100 * kernel.bytes / took / bandwidth
             note = f"{kernel.bytes / 1e9:.2f} GB in {took * 1e3:.2f} ms"
             met = share >= LEAST_SHARE
@@ -124,7 +124,9 @@ def _operators(run: Run, dtype: torch.dtype, memory_format: torch.memory_format,
     ]
     out = []
     for what, call, given in works:
-        times = [seconds(partial(_both_ways, call, given, plain), run.device, 0.3) for plain in (True, False)]
+        times = [
+            seconds(partial(_both_ways, call, given, plain), run.device, run.spend(0.3)) for plain in (True, False)
+        ]
         faster = times[0] / times[1]
         note = f"plain PyTorch, {times[0] * 1e3:.2f} ms against {times[1] * 1e3:.2f} ms"
         if faster < 1:

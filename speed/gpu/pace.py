@@ -60,11 +60,11 @@ def generator(run: Run, name: int, size: int, batch: int) -> list[Row]:
         return network(z, z_style=z, i=6, half=half)[0]
 
     with use("reference"):
-        plain = seconds(draw, run.device)
+        plain = seconds(draw, run.device, run.spend(1.0))
     rows = []
 
     def row(how: str, work: Callable[[], object]) -> None:
-        took = seconds(work, run.device)
+        took = seconds(work, run.device, run.spend(1.0))
         note = f"{how}, batch {batch}: {batch / took:.0f} pictures/s; plain operators in float32: {batch / plain:.0f}"
         rows.append(Row(f"generator {name} px, {how}", plain / took, "x faster", note=note))
 
@@ -76,7 +76,7 @@ def generator(run: Run, name: int, size: int, batch: int) -> list[Row]:
     rows.append(Row(f"generator {name} px, the best", best.value, "x faster", "at least 2", best.note, best.value >= 2))
     if run.peers is not None and "BlendGAN" in run.peers.here and not run.rehearse:
         pair = published.forward(run.peers, run.device, size, batch)
-        theirs, ours = (seconds(work, run.device) for work in (pair.theirs, pair.ours))
+        theirs, ours = (seconds(work, run.device, run.spend(1.0)) for work in (pair.theirs, pair.ours))
         rows.append(Row(f"generator {name} px, float32, beside the published code", theirs / ours, "x faster"))
     return rows
 
@@ -108,7 +108,7 @@ def compiled(run: Run) -> list[Row]:
     def draw(call: Callable[..., Tensor]) -> Tensor:
         return call(latents, half=half)
 
-    eager, fast = (seconds(partial(draw, call), run.device) for call in (network.synthesis, synthesis))
+    eager, fast = (seconds(partial(draw, call), run.device, run.spend(1.0)) for call in (network.synthesis, synthesis))
     return [
         Row(f"generator {size} px, float16, compiled", eager / fast, "x faster", note="ours in float16, not compiled")
     ]
@@ -153,7 +153,7 @@ def training(run: Run, name: int, size: int, batch: int) -> list[Row]:
 
     def timed(what: str, steps: Callable[[], None]) -> float:
         memory = peak_gigabytes(steps, run.device)
-        kimg = seconds(steps, run.device, 3.0, 3) / len(_steps(run)) / batch * 1000
+        kimg = seconds(steps, run.device, run.spend(3.0), 3) / len(_steps(run)) / batch * 1000
         rows.append(
             Row(
                 f"{what}, time",
@@ -221,5 +221,5 @@ def extraction(run: Run) -> list[Row]:
         "AlexNet (LPIPS), 256 px": torch.inference_mode()(lambda: embed(lpips.maps, lpips.weights, shown)),
         "VGG-19 (style codes), 256 px": torch.inference_mode()(lambda: encoder(shown)),
     }
-    rates = {name: count / seconds(work, run.device) for name, work in works.items()}
+    rates = {name: count / seconds(work, run.device, run.spend(1.0)) for name, work in works.items()}
     return [Row(f"extraction, {name}", rate, "pictures/s", note=f"batches of {count}") for name, rate in rates.items()]

@@ -50,6 +50,10 @@ class Run:
         """A size of the real run, or of the rehearsal."""
         return tiny if self.rehearse else full
 
+    def spend(self, most: float) -> float:
+        """Seconds to spend on one timing; none to speak of in a rehearsal."""
+        return 0.0 if self.rehearse else most
+
     def take(self, work: str, measure: Callable[[], Sequence[Row]]) -> None:
         """Do a piece of work unless it is done already or the time is up; what it raises becomes its line."""
         if work in {line["work"] for line in read(self.lines) if "failed" not in line}:

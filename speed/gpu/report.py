@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from speed.gpu.kernels import FORMATS
 from speed.gpu.parts import PARTS
 from speed.gpu.record import read
 from speed.run import RESULTS, SPEED_PAGE, Row, machine, page
@@ -31,7 +32,9 @@ def predictions() -> dict[str, dict[str, Any]]:
 
 def matches(key: str, what: str) -> bool:
     """Whether a prediction is of the figure `what`: by name, by name without dtype and layout, or by a pattern with `*`."""
-    return key in (what, ", ".join(what.split(", ")[:-2])) or ("*" in key and fnmatch(what, key))
+    parts = what.split(", ")
+    plain = ", ".join(parts[:-2]) if parts[-1] in FORMATS else what
+    return key in (what, plain) or ("*" in key and fnmatch(what, key))
 
 
 def predicted(what: str, card: str) -> float | None:

@@ -21,6 +21,7 @@ from speed.run import Row
 ROOT = Path(__file__).parents[2]
 TABLED = [name for name, row in METHODS.items() if row.title]
 GRACE = 25.0  # seconds for a training to save after it was asked to stop
+SLOW = 900.0  # what a rehearsal's training may take on a processor that others use too
 # What the small world departs from the paper in, laid over profile `small` (docs/decisions.md).
 RECIPE = {
     "warmup_steps": "500",
@@ -65,7 +66,7 @@ def trainings(run: Run) -> list[Training]:
     profile = ["--profile", "demo" if run.rehearse else "small"]
     tiny, tiny_gan, tiny_encoder = (TINY, TINY_GAN, TINY_ENCODER) if run.rehearse else ({}, {}, {})
     encoder = {"encoder": str(run.out / "encoder" / "style_encoder.safetensors")}
-    often = dict.fromkeys(("save_every", "sample_every"), "500")
+    often = {"save_every": "500", "sample_every": "500", "log_every": "10"}
     return [
         Training("encoder", 22, ["models", "train-encoder", *profile], tiny | tiny_encoder),
         Training("blendgan", 120, ["models", "train", *profile], RECIPE | encoder | tiny | tiny_gan),
@@ -93,12 +94,15 @@ def measure(run: Run) -> None:
         run.take(f"train {training.name}", partial(train, run, training))
 
 
-def command(words: list[str], log: Path, most: float, stop_after: float | None = None) -> int:
+def command(
+    words: list[str], log: Path, most: float, stop_after: float | None = None, fine: tuple[int, ...] = (0,)
+) -> int:
     """Run `python -m ...` with its output in a file.
 
     Args:
         most: seconds after which it is killed.
         stop_after: seconds after which it is asked to stop (SIGTERM), which a training does when its step is saved.
+        fine: exit codes that are no failure.
 
     Raises:
         RuntimeError: it failed; the last words of its output.
@@ -119,7 +123,7 @@ def command(words: list[str], log: Path, most: float, stop_after: float | None =
                 raise RuntimeError(f"{' '.join(words[:3])}: not done after {most:.0f} s") from None
         finally:
             child.kill()
-    if code not in (0, 128 + signal.SIGTERM):
+    if code not in (*fine, 128 + signal.SIGTERM):
         words_ = log.read_text(errors="replace").strip().splitlines()
         raise RuntimeError(words_[-1][:300] if words_ else f"ended with {code}")
     return code
@@ -135,14 +139,16 @@ def train(run: Run, training: Training) -> list[Row]:
         shutil.rmtree(folder)  # cut before its first checkpoint; the folder is this run's own
     start = time.monotonic()
     budget = min(training.seconds, max(5.0, run.remaining() - GRACE))
-    ended = command([*words, *(["--resume"] if kept else [])], log, budget + GRACE, None if run.rehearse else budget)
+    most, stop_after = (SLOW, None) if run.rehearse else (budget + GRACE, budget)
+    ended = command([*words, *(["--resume"] if kept else [])], log, most, stop_after)
     took = time.monotonic() - start
     done = int(json.loads((all_checkpoints(folder / "checkpoints")[-1] / "state.json").read_text())["step"])
     if ended and training.name == "encoder":
-        command([*words, "--set", f"steps={done}", "--resume"], log, 60)
+        command([*words, "--set", f"steps={done}", "--resume"], log, 60.0)
     shown = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    pace = sum(line["seconds_per_step"] for line in shown) / len(shown)
-    waiting = sum(line["waiting_share"] for line in shown) / len(shown)
+    pace, waiting = (
+        sum(line[key] for line in shown) / max(1, len(shown)) for key in ("seconds_per_step", "waiting_share")
+    )
     return [
         Row(f"{training.name}, profile small: steps", done, "steps", note=f"in {took:.0f} s with its start"),
         Row(f"{training.name}, profile small: step", 1000 * pace, "ms", note="mean of the log's steps"),
@@ -159,8 +165,9 @@ def cells(run: Run) -> None:
 def score(run: Run) -> list[Row]:
     """FD-lite0 of BlendGAN's newest weights in every way of asking it (`aahq-bench watch --once`, which draws the curve)."""
     folder = run.out / "blendgan"
-    words = ["benchmark", "watch", str(folder), "--held-out", str(run.out / "portraits"), "--split", "test", "--once"]
-    command([*words, "--count", str(run.size(150, 2))], run.out / "score.txt", max(30.0, run.remaining()))
+    words = ["benchmark", "watch", str(folder), "--held-out", str(run.out / "portraits"), "--once"]
+    words += ["--count", "3"] if run.rehearse else ["--count", "150", "--split", "test"]
+    command(words, run.out / "score.txt", max(30.0, run.remaining()))
     last = json.loads((folder / "scores.jsonl").read_text().splitlines()[-1])
     return [
         Row(f"blendgan, FD-lite0, {view}", found["FD-lite0"], "", note=f"step {last['step']}, held-out portraits")
@@ -181,7 +188,8 @@ def reproduce(run: Run) -> list[Row]:
     for title, file in files.items():
         words += ["--weights", f"{title}={file}"]
     start = time.monotonic()
-    command(words, run.out / "cells.txt", max(20.0, run.remaining()))
+    # 1: some cells are missing, and the tables say why.
+    command(words, run.out / "cells.txt", max(20.0, run.remaining()), fine=(0, 1))
     took = time.monotonic() - start
     count = len(list((place / "records").glob("*.json")))
     return [Row("Tables 1-3: records", count, "records", note=f"in {took:.0f} s; tables in {place.name}/tables")]

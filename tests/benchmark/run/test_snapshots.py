@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -135,3 +137,22 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["watch", str(tmp_path), "--held-out", str(tmp_path)])
     assert done.exit_code == 2
     assert f"RUN {tmp_path}: not a run's folder" in done.output
+
+
+def test_scores_are_told_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"name": "blendgan", "config": {}}))
+    for name in ("models.data.sources.open_pictures", "benchmark.metrics.extractors.lite0.Lite0", "os.nice"):
+        monkeypatch.setattr(name, lambda *_, **__: None)
+    score = {"step": 2, "score": 815.0, "views": {}}
+
+    def watched(
+        run: object, held: object, share: float, once: bool, tell: Callable[[str], None], *_: object
+    ) -> list[Any]:
+        tell("step 2: 815")
+        return [score]
+
+    monkeypatch.setattr("benchmark.run.snapshots.watch", watched)
+    words = ["watch", str(tmp_path), "--held-out", str(tmp_path)]
+    plain, as_json = (CliRunner().invoke(main, [*words, *more]) for more in ([], ["--json"]))
+    assert plain.output == f"step 2: 815\nbest: step 2, kept in {tmp_path / 'best'}\n"
+    assert json.loads(as_json.output)["best"] == score
