@@ -35,6 +35,7 @@ from models.networks.discriminators import Discriminator, ProjectionDiscriminato
 from models.networks.efficientnet_lite import TAP_WIDTHS, Lite0Trunk, load_lite0
 from models.networks.style_encoder import StyleEncoder
 from models.networks.stylegan2 import channels_from_base
+from suite.pictures.machine_made import save_made
 
 SIZE, CODE = 64, 128  # px; numbers in face codes, style codes and w
 
@@ -225,7 +226,7 @@ def main() -> None:
     made = {"photo": run.pictures(count, None), "art": run.pictures(count, known["art"])}
     rows = [known["art"][:8], made["photo"][:8], made["art"][:8]]
     sheet = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
-    Image.fromarray(((sheet + 1) * 127.5).byte().permute(1, 2, 0).numpy()).save(args.out)
+    save_made(Image.fromarray(((sheet + 1) * 127.5).byte().permute(1, 2, 0).numpy()), args.out, "PNG", composite=True)
     if args.score:
         extractor = Lite0(Trunk(device=args.device))
         values = [set_distance(features(known[k], extractor), features(made[k], extractor)).fd for k in made]

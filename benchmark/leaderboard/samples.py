@@ -13,6 +13,7 @@ from torch import Tensor
 from benchmark.leaderboard.inputs import face_name, pair_name
 from benchmark.run.generate import Generation, read_rows, resize
 from suite.files import write_whole
+from suite.pictures.machine_made import save_made
 
 FOLDER = "samples"
 FACES, STYLES, SIDE = 3, 4, 128
@@ -33,13 +34,16 @@ def write_samples(records: Path, stem: str, generation: Generation, faces: int =
         _save(inputs / face_name(f), read_rows(release, [draws.face_rows[f]])[0])
         for k in range(styles):
             _save(inputs / pair_name(f, k), read_rows(release, [draws.style_rows[f][k]])[0])
-            _save(folder / pair_name(f, k), block.pictures[f * draws.styles + k])
+            _save(folder / pair_name(f, k), block.pictures[f * draws.styles + k], made=True)
     return folder
 
 
-def _save(path: Path, picture: Tensor) -> None:
+def _save(path: Path, picture: Tensor, made: bool = False) -> None:
     side = min(SIDE, picture.shape[-1])
     small = resize(picture[None].to(torch.uint8), side)[0].permute(1, 2, 0).numpy()
     buffer = io.BytesIO()
-    Image.fromarray(small).save(buffer, "WEBP", quality=88, method=6)
+    if made:
+        save_made(Image.fromarray(small), buffer, "WEBP", quality=88, method=6)
+    else:
+        Image.fromarray(small).save(buffer, "WEBP", quality=88, method=6)
     write_whole(path.with_suffix(".webp"), buffer.getvalue())

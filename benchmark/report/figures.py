@@ -146,6 +146,6 @@ def draw_figures(
             missing[number] = str(error)
             continue
         path = folder / _file_name(number)
-        save_png(path, picture, {"method": f"figure {number}"})
+        save_png(path, picture, {"method": f"figure {number}"}, "composite")
         drawn[number] = path
     return drawn, missing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from suite.errors import SuiteError
 from suite.files import whole_file
 from suite.ownership import claim_file, is_png_of, png_mark
 from suite.pictures import DecodeLimits, PictureError, decode
+from suite.pictures.machine_made import save_made
 
 # In every PNG that is written here: one without it is somebody else's.
 MARK = "aahq-blendgan"
@@ -121,22 +122,29 @@ def claim_pictures(folder: Path, names: Iterable[str]) -> None:
             claim_file("--out", path, is_own_png)
 
 
-def save_png(path: str | Path, picture: Tensor | Image.Image, text: dict[str, Any] | None = None) -> None:
+def save_png(
+    path: str | Path,
+    picture: Tensor | Image.Image,
+    text: dict[str, Any] | None = None,
+    source: Literal["made", "composite", "given"] = "made",
+) -> None:
     """Write a (3, H, W) tensor, or an image, as PNG, atomically.
 
     Args:
         text: key -> value kept in the file's text chunks (what made it).
+        source: what the file says of itself in XMP: that a network made it, that such pictures stand in it beside others, or
+            nothing, for a picture of the person's own.
 
     Raises:
         SuiteError: a file is there that this did not write: a result's name is made here, a person's picture may have it.
     """
     claim_file("--out", path, is_own_png)
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(to_uint8(picture))
-    info = png_mark(MARK)
-    for key, value in (text or {}).items():
-        info.add_text(key, str(value))
-    with whole_file(path) as part:
-        image.save(part, format="PNG", pnginfo=info)
+    if source == "given":
+        with whole_file(path) as part:
+            image.save(part, format="PNG", pnginfo=png_mark(MARK))
+        return
+    save_made(image, Path(path), "PNG", composite=source == "composite", mark=MARK, text=text)
 
 
 def is_picture_name(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Frames to files: a folder of PNGs, an animated WebP or GIF, or a video through ffmpeg; one frame in memory at a time."""
+"""Frames to files: PNGs in a folder, an animated WebP, GIF or APNG, or a video by ffmpeg; one frame in memory (APNG: all)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from PIL import Image
 from models.data.pictures import MARK, claim_pictures, save_png
 from suite.errors import SuiteError
 from suite.files import whole_file
-from suite.ownership import claim_file, output_fault, png_mark
+from suite.ownership import claim_file, output_fault
+from suite.pictures.machine_made import MADE, made_video_box, save_made
 
 VIDEO = (".mp4", ".webm", ".mov")
 ANIMATED = (".webp", ".gif", ".apng")
@@ -44,15 +45,11 @@ def write_frames(path: Path, frames: Iterator[Image.Image], fps: int) -> int:
     elif suffix in ANIMATED:
         first = next(counted)
         kind = {".webp": "WEBP", ".gif": "GIF", ".apng": "PNG"}[suffix]
-        with whole_file(path) as part:
-            # By its mark the next run knows the file as one of its own.
-            mark: dict[str, dict[str, Any]] = {
-                "WEBP": {"xmp": MARK.encode()},
-                "GIF": {"comment": MARK.encode()},
-                "PNG": {"pnginfo": png_mark(MARK)},
-            }
-            how = {"save_all": True, "append_images": counted, "duration": round(1000 / fps), "loop": 0}
-            first.save(part, kind, **how, **mark[kind])
+        # Pillow looks at all frames of a PNG before it writes the first.
+        rest = list(counted) if kind == "PNG" else counted
+        how: dict[str, Any] = {"save_all": True, "append_images": rest, "duration": round(1000 / fps), "loop": 0}
+        # By its mark the next run knows the file as one of its own.
+        save_made(first, path, kind, mark=MARK, **how)
     else:
         _video(path, counted, fps)
     return counted.count
@@ -77,8 +74,8 @@ def _video(path: Path, frames: Iterator[Image.Image], fps: int) -> None:
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{first.width}x{first.height}", "-r", str(fps), "-i", "-"]
     form = {".mp4": "mp4", ".mov": "mov", ".webm": "webm"}[path.suffix.lower()]
     with whole_file(path) as part:
-        command = ["ffmpeg", "-y", "-loglevel", "error", *raw, "-pix_fmt", "yuv420p"]
-        command += ["-metadata", f"comment={MARK}", "-f", form, str(part)]
+        said = ["-metadata", f"comment={MARK}", "-metadata", f"digital_source_type={MADE}"]
+        command = ["ffmpeg", "-y", "-loglevel", "error", *raw, "-pix_fmt", "yuv420p", *said, "-f", form, str(part)]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
             assert process.stdin is not None
             process.stdin.write(first.tobytes())
@@ -87,3 +84,6 @@ def _video(path: Path, frames: Iterator[Image.Image], fps: int) -> None:
             process.stdin.close()
             if process.wait():
                 raise SuiteError(f"{path}: ffmpeg failed with code {process.returncode}")
+        if form != "webm":
+            with part.open("ab") as video:
+                video.write(made_video_box())

@@ -74,7 +74,8 @@ class SheetFiles:
         for first in range(self.repeated, max(columns, self.repeated + 1), COLUMNS):
             shown = [*range(self.repeated), *range(first, min(first + COLUMNS, columns))]
             path = self.out / f"sheet-{len(self.files) + 1:04d}.png"
-            save_png(path, draw_sheet([[row[column] for column in shown] for row in (self._head, *rows)], rows[0].note))
+            shown_rows = [[row[column] for column in shown] for row in (self._head, *rows)]
+            save_png(path, draw_sheet(shown_rows, rows[0].note), source="composite")
             self.files.append(path)
         for row in rows:
             row.forget()

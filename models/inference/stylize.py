@@ -250,7 +250,7 @@ class Stylist:
         pixels, pasted = to_uint8(picture), None
         if settings.paste and aligned:
             pasted = file.with_name(f"{self._result_names(f'{file.stem}.pasted')}.png")
-            save_png(pasted, paste_back(read_rgb(source), Image.fromarray(pixels), aligned.quad), text)
+            save_png(pasted, paste_back(read_rgb(source), Image.fromarray(pixels), aligned.quad), text, "composite")
         same = near = None
         if settings.similarity:
             near = self.style_similarity(pixels, style)

@@ -148,7 +148,7 @@ class Session:
         file = self.scratch / f"{id}.face.png"
         aligned = None
         if cut:
-            save_png(file, read_picture(photograph, self.model.generator.size))
+            save_png(file, read_picture(photograph, self.model.generator.size), source="given")
         else:
             aligned = self.aligner.align(photograph, file, largest)
         return _keep(self.faces, id, FaceItem(id, name, file, aligned))
@@ -179,7 +179,7 @@ class Session:
             except PICTURE_ERRORS as error:
                 raise SuiteError(f"{name}: {' '.join(str(error).split())[:200]}") from None
             file = self.scratch / f"{id}.style.png"
-            save_png(file, picture)
+            save_png(file, picture, source="given")
             _keep(self.styles, id, Style(name, file, self._encoded(name, file)))
         return id
 

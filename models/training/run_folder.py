@@ -20,7 +20,8 @@ from torch import Tensor
 
 from models.data.pictures import nearest_uint8
 from suite.errors import SuiteError
-from suite.files import digest, whole_file, write_json, write_whole
+from suite.files import digest, write_json, write_whole
+from suite.pictures.machine_made import save_made
 from suite.provenance import commit, versions
 
 LOG = "log.jsonl"
@@ -161,8 +162,9 @@ def save_grid(path: Path, images: Tensor, columns: int) -> None:
     """Write (N, 3, S, S) in [-1, 1] as a PNG, row by row, `columns` pictures a row."""
     pixels = nearest_uint8(images).permute(0, 2, 3, 1).cpu().numpy()
     rows = [np.concatenate(list(pixels[at : at + columns]), axis=1) for at in range(0, len(pixels), columns)]
-    with whole_file(path) as part:
-        Image.fromarray(np.concatenate([row for row in rows if row.shape == rows[0].shape])).save(part, "PNG")
+    grid = Image.fromarray(np.concatenate([row for row in rows if row.shape == rows[0].shape]))
+    # Photographs and paintings stand beside what was made of them.
+    save_made(grid, path, "PNG", composite=True)
 
 
 def machine() -> str:

@@ -61,7 +61,9 @@ def test_sample_is_the_same_face_whatever_the_batch(tiny: None, tmp_path: Path) 
     assert np.abs(first - second).max() <= 1
     with Image.open(tmp_path / "a" / "seed000003.png") as kept:
         assert kept.text["weights"].startswith("RANDOM")
-    assert (tmp_path / "a" / "sheet.png").is_file()
+    for name in ("seed000003.png", "sheet.png"):
+        with Image.open(tmp_path / "a" / name) as kept:
+            assert b"trainedAlgorithmicMedia" in kept.info["xmp"], "it says what it is"
 
 
 def test_strength_zero_is_the_natural_face(tiny: None, tmp_path: Path) -> None:
