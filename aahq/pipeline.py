@@ -119,7 +119,8 @@ def crawl(build: Build, *, again: bool = False, retry: bool = False) -> StageSta
     from aahq.crawl.lost import offer_lost
     from aahq.crawl.process import FetchContext
     from aahq.remove.releases import written_places
-    from aahq.web.client import Http, Limits
+    from aahq.web.client import Http
+    from aahq.web.limits import Limits
 
     source, policy = build.source, build.policy
     if source is None:

@@ -18,7 +18,8 @@ from aahq.crawl.process import FetchContext
 from aahq.ledger import Ledger
 from aahq.painted.gallery import Gallery, serve
 from aahq.sources import Source, SourceOptions, open_source
-from aahq.web.client import Http, Limits
+from aahq.web.client import Http
+from aahq.web.limits import Limits
 from speed.run import Row
 from suite.progress import set_quiet
 

@@ -67,7 +67,8 @@ def command(
     from aahq.release.sign import check_signed
     from aahq.remove.tombstones import REMOVALS, TOMBSTONES, Tombstones
     from aahq.stages.engine import open_engine
-    from aahq.web.client import Http, Limits
+    from aahq.web.client import Http
+    from aahq.web.limits import Limits
 
     crawl = CrawlPolicy(**{key: value for key, value in policy.items() if value is not None})
     limits = Limits(per_second=crawl.per_second)

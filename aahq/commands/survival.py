@@ -48,7 +48,8 @@ def command(
     from aahq.sources import SourceOptions
     from aahq.sources.aahq_list import AahqList
     from aahq.sources.survival import STATES, survival
-    from aahq.web.client import Http, Limits
+    from aahq.web.client import Http
+    from aahq.web.limits import Limits
     from suite.ownership import claim_file
 
     if table is not None:

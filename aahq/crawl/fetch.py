@@ -16,8 +16,9 @@ from aahq.candidates import Candidate
 from aahq.consent.reservations import header_reservation
 from aahq.folder import explain_disk_errors
 from aahq.reasons import Rejected
-from aahq.web.client import Hops, Http, utc_now
+from aahq.web.client import Http, utc_now
 from aahq.web.response import CHUNK, StreamingResponse, check_status
+from aahq.web.sender import Hops
 from suite.files import PART_SUFFIX
 from suite.pictures.magic import HEAD, picture_type
 

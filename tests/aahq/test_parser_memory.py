@@ -26,7 +26,7 @@ from aahq.release.store import Pictures, decode_png
 from aahq.release.tables import read_rows
 from aahq.remove.tombstones import Tombstones
 from aahq.sources.urls import read_rows as read_list
-from aahq.web.client import Limits
+from aahq.web.limits import Limits
 from aahq.web.pages import challenge_body, why_no_page
 from aahq.web.response import Response
 from aahq.web.robots import Robots

@@ -27,7 +27,8 @@ from aahq.consent.site_reservations import read_terms, rsl_findings
 from aahq.crawl.process import FetchContext, FetchResult, process_candidate
 from aahq.reasons import Rejection
 from aahq.web.ai_tokens import AI_TOKENS
-from aahq.web.client import Http, Limits
+from aahq.web.client import Http
+from aahq.web.limits import Limits
 from aahq.web.preferences import covers, reading, statement
 from suite.errors import SuiteError
 

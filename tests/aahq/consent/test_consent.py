@@ -24,7 +24,8 @@ from aahq.consent.permissions import Permissions
 from aahq.consent.reservations import header_reservation, page_reservations, reserves
 from aahq.crawl.process import FetchContext, FetchResult, process_candidate
 from aahq.stages.engine import Rejection
-from aahq.web.client import Http, Limits
+from aahq.web.client import Http
+from aahq.web.limits import Limits
 from suite.errors import SuiteError
 
 NOTHING = "<html><head><title>A portrait</title></head></html>"

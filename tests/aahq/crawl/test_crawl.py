@@ -16,8 +16,9 @@ from aahq.crawl.process import FetchContext
 from aahq.ledger import Ledger
 from aahq.painted.gallery import Gallery, serve
 from aahq.sources import Source, SourceOptions, open_source
-from aahq.web.client import Http, Limits
+from aahq.web.client import Http
 from aahq.web.interrupts import BotChallenge
+from aahq.web.limits import Limits
 
 COLUMNS = "id, state, reason, detail, file, image_url, response_sha256, bytes"
 

@@ -27,8 +27,9 @@ from aahq.own import sweep_parts
 from aahq.painted.gallery import FAULTS, Gallery, serve
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, open_source
-from aahq.web.client import Http, Limits
+from aahq.web.client import Http
 from aahq.web.interrupts import BotChallenge
+from aahq.web.limits import Limits
 
 
 def picture(kind: str = "JPEG") -> bytes:
@@ -170,7 +171,8 @@ def test_a_killed_download_leaves_only_a_part(httpserver: HTTPServer, tmp_path: 
 from pathlib import Path
 from aahq.candidates import Candidate
 from aahq.crawl.fetch import download
-from aahq.web.client import Http, Limits
+from aahq.web.client import Http
+from aahq.web.limits import Limits
 http = Http(None, allow=["{httpserver.host}:{httpserver.port}"], limits=Limits(per_second=0))
 download(Candidate("x", "a", None, ("{httpserver.url_for("/a")}",)), http, Path({str(tmp_path / "pictures")!r}))
 """

@@ -25,8 +25,9 @@ from aahq.painted.gallery import museums as shapes
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, open_source
 from aahq.sources.museum import Listed, agreed, decade, iiif_sizes
-from aahq.web.client import Http, Limits
+from aahq.web.client import Http
 from aahq.web.interrupts import FormatChanged, RobotsDisallowed
+from aahq.web.limits import Limits
 from suite.errors import SuiteError
 
 MUSEUMS = ("met", "artic", "cleveland", "rijksmuseum", "smithsonian", "commons")

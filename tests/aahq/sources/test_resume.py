@@ -22,8 +22,9 @@ from aahq.crawl.process import FetchContext, FetchResult
 from aahq.ledger import Ledger
 from aahq.reasons import Rejection
 from aahq.sources import SOURCES, Source, SourceOptions, open_source
-from aahq.web.client import Http, Limits
+from aahq.web.client import Http
 from aahq.web.interrupts import SiteBusy
+from aahq.web.limits import Limits
 from suite.errors import SuiteError
 
 WORKS = 65

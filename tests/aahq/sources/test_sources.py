@@ -23,8 +23,9 @@ from aahq.sources.artstation import sizes
 from aahq.sources.reading import says_ai_made, text
 from aahq.sources.survival import survival
 from aahq.sources.urls import read_rows
-from aahq.web.client import Http, Limits
+from aahq.web.client import Http
 from aahq.web.interrupts import BotChallenge, FormatChanged, RobotsDisallowed, SiteBusy
+from aahq.web.limits import Limits
 from suite.errors import SuiteError
 
 API = "/api/v2/community/channels"

@@ -19,11 +19,13 @@ from hypothesis import strategies as st
 
 from aahq.reasons import Rejected
 from aahq.web.addresses import wire_url
-from aahq.web.client import SILENCES, Http, Limits, user_agent
+from aahq.web.client import Http, user_agent
 from aahq.web.interrupts import BotChallenge, SiteBusy
+from aahq.web.limits import Limits
 from aahq.web.rate_limit import FIRST_PAUSE, SLOWEST, RateLimiter, retry_after
 from aahq.web.response import unpacked
 from aahq.web.robots import KEEP_SECONDS, KEEP_UNREACHABLE_SECONDS, KEPT_MAX, Robots
+from aahq.web.sender import SILENCES
 from suite.errors import SuiteError
 
 Speak = Callable[[socket.socket, bytes], None]
@@ -325,7 +327,7 @@ def test_the_real_web_needs_a_contact() -> None:
 def test_head_falls_back_to_a_get_without_its_body(server: RawServer) -> None:
     server.says(answer(status="405 Method Not Allowed"), answer(b"body", X_Robots_Tag="noai"))
     with client(server) as http:
-        http._check_robots = lambda url: None  # type: ignore[method-assign]
+        http._sender.check_robots = lambda url: None
         got = http.head(server.url())
     assert (got.status, got.body, got.headers["x-robots-tag"]) == (200, b"", "noai")
 

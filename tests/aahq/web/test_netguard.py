@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aahq.reasons import Rejected
-from aahq.web.client import Http, Limits
+from aahq.web.client import Http
+from aahq.web.limits import Limits
 from aahq.web.netguard import NetGuard, check_url, host_key, is_public
 
 
