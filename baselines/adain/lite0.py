@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.adain.networks import Decoder, mirrored, natural_noise
+from baselines.adain.decoder import Decoder, mirrored, natural_noise
 from models.networks.efficientnet_lite import TAP_WIDTHS, Lite0Trunk, load_lite0
 
 # Maps of strides 2, 4 and 8. Pictures are shown at twice their side, since a face of 64 px would keep 8 x 8 places.

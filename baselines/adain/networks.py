@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from baselines.adain.decoder import Decoder, mirrored, natural_noise
+from baselines.adain.lite0 import Lite0Encoder, lite0_decoder
 from baselines.adain.settings import AdaInSettings
-from baselines.fused_resample import upsample_then_reflect_conv
 from baselines.shapes import Parts, axis
 from baselines.training_module import Networks
 
@@ -38,46 +39,10 @@ def encoder(width: int = 512) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class Decoder(nn.Sequential):
-    """Layers in a row, each upsampling folded with the padding and the convolution that follow it."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        layers = iter(self)
-        for layer in layers:
-            if isinstance(layer, nn.Upsample):
-                _, conv = next(layers), next(layers)
-                assert isinstance(conv, nn.Conv2d)
-                x = upsample_then_reflect_conv(x, conv.weight, conv.bias)
-            else:
-                x = layer(x)
-        return x
-
-
 def decoder(width: int = 512) -> Decoder:
     """The mirror of the encoder to relu4_1 without norm layers (Sec. 5 and 7.1), nearest upsampling; linear output."""
     half, quarter, eighth = width // 2, width // 4, width // 8
     return mirrored(width, [half, "U", half, half, half, quarter, "U", quarter, eighth, "U", eighth])
-
-
-def mirrored(channels: int, widths: Sequence[int | str]) -> Decoder:
-    """Features of `channels` -> picture: a 3x3 convolution and a ReLU a width, "U" doubles the side; linear output."""
-    layers: list[nn.Module] = []
-    for wide in widths:
-        if isinstance(wide, str):
-            layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
-            continue
-        layers += [nn.ReflectionPad2d(1), nn.Conv2d(channels, wide, 3), nn.ReLU(inplace=True)]
-        channels = wide
-    return Decoder(*layers, nn.ReflectionPad2d(1), nn.Conv2d(channels, 3, 3))
-
-
-def natural_noise(count: int, side: int, seed: int) -> Tensor:
-    """Noise in [0, 1] with the 1/f spectrum of natural pictures, (count, 3, side, side)."""
-    generator = torch.Generator().manual_seed(seed)
-    spectrum = torch.fft.rfft2(torch.randn(count, 3, side, side, generator=generator))
-    distance = torch.hypot(torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]).clamp_min(1 / side)
-    noise = torch.fft.irfft2(spectrum / distance)
-    return (noise / noise.std() / 4 + 0.5).clamp(0, 1)
 
 
 @torch.no_grad()
@@ -190,8 +155,6 @@ def settings_in(parts: Parts) -> dict[str, Any]:
 def networks(settings: AdaInSettings) -> Networks:
     """What a checkpoint holds: `vgg` (all 53 modules, as published) or `lite0`, and `decoder`."""
     if settings.encoder == "lite0":
-        from baselines.adain.lite0 import Lite0Encoder, lite0_decoder
-
         return {"lite0": Lite0Encoder(), "decoder": lite0_decoder(settings.width)}
     return {"vgg": encoder(settings.width), "decoder": decoder(settings.width)}
 
