@@ -14,6 +14,8 @@ from models.rng import generator_at, seed_sequence
 
 # Kept in checkpoints: a run is not continued with random numbers of another kind.
 SCHEME = "seed-sequence-1"
+# Devices that draw so many numbers of a sample themselves; a processor takes a millisecond for them.
+ON_DEVICE, MANY = frozenset({"cuda"}), 1 << 16
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,21 @@ class StepRNG:
 
     def normal(self, name: str, count: int, shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
         """(count, *shape) float32 of N(0, 1) for this rank's `count` samples."""
-        rows = [self.generator(name, row).standard_normal(tuple(shape), np.float32) for row in self._rows(count)]
-        return torch.from_numpy(np.stack(rows)).to(device, non_blocking=True)
+        device = torch.device(device)
+        rows = [self._normals(name, row, math.prod(shape), device) for row in self._rows(count)]
+        return torch.stack(rows).to(device, non_blocking=True).reshape(count, *shape)
+
+    def _normals(self, name: str, row: int, count: int, device: torch.device) -> Tensor:
+        """`count` numbers of N(0, 1) of one sample, its stream's first.
+
+        Many are drawn on CUDA itself, from a 64-bit seed with the same address, since 2.8 million normals a picture at 1024 px
+        would keep the device waiting; the values then differ from those of a CPU run.
+        """
+        if device.type in ON_DEVICE and count >= MANY:
+            address = seed_sequence(self.seed, self.salt, self.step, name, row)
+            generator = torch.Generator(device).manual_seed(int(address.generate_state(1, np.uint64)[0]))
+            return torch.randn(count, generator=generator, device=device)
+        return torch.from_numpy(self.generator(name, row).standard_normal(count, np.float32))
 
     def uniform(self, name: str, count: int, shape: Sequence[int] = (), device: torch.device | str = "cpu") -> Tensor:
         """(count, *shape) float32 of U[0, 1) for this rank's `count` samples."""
@@ -59,21 +74,10 @@ class StepRNG:
         return torch.tensor(rows, dtype=torch.int64).to(device, non_blocking=True)
 
     def noise(self, shapes: Sequence[Sequence[int]], count: int, device: torch.device | str = "cpu") -> list[Tensor]:
-        """The noise inputs of a generator: (count, *shape) float32 of N(0, 1) for each of `shapes`.
-
-        One stream a sample. On CUDA it is drawn on the device, from a 64-bit seed with the same address, since 2.8 million
-        normals a picture at 1024 px would keep the device waiting; the values then differ from those of a CPU run.
-        """
+        """The noise inputs of a generator: (count, *shape) float32 of N(0, 1) for each of `shapes`. One stream a sample."""
         sizes = [math.prod(shape) for shape in shapes]
         device = torch.device(device)
-        rows = []
-        for row in self._rows(count):
-            if device.type == "cuda":
-                address = seed_sequence(self.seed, self.salt, self.step, "noise", row)
-                generator = torch.Generator(device).manual_seed(int(address.generate_state(1, np.uint64)[0]))
-                rows.append(torch.randn(sum(sizes), generator=generator, device=device))
-            else:
-                rows.append(torch.from_numpy(self.generator("noise", row).standard_normal(sum(sizes), np.float32)))
+        rows = [self._normals("noise", row, sum(sizes), device) for row in self._rows(count)]
         parts = torch.stack(rows).to(device).split(sizes, dim=1)
         return [part.reshape(count, *shape) for part, shape in zip(parts, shapes)]
 

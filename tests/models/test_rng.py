@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models.rng import generator_at, seed_sequence, seeded_normal
+from models.training import rng
 from models.training.rng import StepRNG
 
 PAPER_STEPS = 200_000
@@ -65,6 +66,29 @@ def test_noise_is_one_stream_a_sample_and_the_same_for_any_number_of_ranks() -> 
     halves = [StepRNG(0, 1, rank, 2).noise(shapes, 2) for rank in range(2)]
     for layer, even, odd in zip(whole, *halves, strict=True):
         assert torch.equal(layer, torch.stack([even, odd], 1).flatten(0, 1))
+
+
+def test_what_a_device_draws_itself_has_the_same_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = StepRNG(3, 5).normal("z", 8, (16,))
+    monkeypatch.setattr(rng, "ON_DEVICE", {"cpu"})
+    monkeypatch.setattr(rng, "MANY", 20)
+    assert torch.equal(StepRNG(3, 5).normal("z", 8, (16,)), few)
+    whole = StepRNG(3, 5).normal("path", 4, (2, 5, 5))
+    halves = [StepRNG(3, 5, rank, 2).normal("path", 2, (2, 5, 5)) for rank in range(2)]
+    assert torch.equal(whole, torch.stack(halves, 1).flatten(0, 1))
+    others = [StepRNG(3, 6), StepRNG(4, 5), StepRNG(3, 5, salt=1)]
+    drawn = [
+        whole,
+        StepRNG(3, 5).normal("other", 4, (2, 5, 5)),
+        *(other.normal("path", 4, (2, 5, 5)) for other in others),
+    ]
+    rows = torch.cat([draw.flatten(1) for draw in drawn])
+    assert len(rows.unique(dim=0)) == 20
+    assert abs(float(rows.mean())) < 0.15
+    assert [tuple(layer.shape) for layer in StepRNG(0, 1).noise([(1, 4, 4), (1, 8, 8)], 2)] == [
+        (2, 1, 4, 4),
+        (2, 1, 8, 8),
+    ]
 
 
 def test_a_roll_back_draws_other_numbers() -> None:
