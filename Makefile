@@ -4,21 +4,25 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   ?= demo
+# Versions and hashes of everything but PyTorch, whose build must fit the machine; `make setup LOCK=` takes the newest.
+LOCK   ?= requirements.lock
 # A file a worker, in the order of tests/conftest.py; what is compiled once serves every worker and child.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup demo test test-fast lint format bench docs audit clean help
+.PHONY: setup demo test test-fast lint format bench docs audit lock clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 setup: $(STAMP)  ## make the virtual environment and install everything into it
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(wildcard $(LOCK))
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Python 3.11 or newer is needed, this is %d.%d; try: make PYTHON=python3.12" % v[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	test ! -f "$(LOCK)" || $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $(LOCK) || \
+	  echo "$(LOCK): not installed from this machine's package index (see above); taking the newest versions instead"
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@
 
@@ -57,6 +61,10 @@ audit: $(STAMP)  ## known holes in what is installed, and a bill of materials (n
 	$(BIN)/python -m pip install --quiet pip-audit
 	$(BIN)/pip-audit --local --skip-editable
 	$(BIN)/pip-audit --local --skip-editable --format cyclonedx-json --output sbom.json
+
+lock: $(STAMP)   ## resolve anew what requirements.lock pins (needs the package index)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python docs/make_lock.py
 
 clean:           ## remove what the targets made, the environment too
 	rm -rf $(VENV) $(DEMO) .pytest_cache .ruff_cache .mypy_cache *.egg-info
