@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import sqlite3
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aahq.ledger import LOCKED
+from suite import portable
 from suite.errors import SuiteError
 
 LOCK = "build.lock"
@@ -36,21 +36,20 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | portable.BINARY, 0o644)
     except OSError as error:
         raise SuiteError(f"OUT {folder}: {error.strerror}; give a folder that can be written") from None
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        if not portable.lock(handle):
+            holder = portable.read_at(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
             raise FolderBusyError(
                 f"OUT {folder}: process {holder} is working on it; wait for it, or give another folder"
-            ) from None
-        if not _OURS.fullmatch(os.pread(handle, 64, 0)):
+            )
+        if not _OURS.fullmatch(portable.read_at(handle, 64, 0)):
             raise SuiteError(f"OUT {folder}: its {LOCK} is another program's file; give another folder")
         os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(handle)

@@ -201,7 +201,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--score", type=int, default=500, help="pictures a side; 0 skips the score")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     parser.add_argument("--out", type=Path, default=Path("speedrun.png"))
     args = parser.parse_args()
     torch.manual_seed(0)

@@ -35,7 +35,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     short = os.fsdecode(os.fsencode(target.name)[:100].decode("utf-8", "ignore").encode())
     part = target.parent / f".{short}.{secrets.token_hex(4)}{PART_SUFFIX}"
     # With the mode of any new file: asking for the umask means setting it, which every thread would feel.
-    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield part
         with part.open("rb") as done:

@@ -62,7 +62,7 @@ class Rate(click.FloatRange):
 
 
 class Device(click.ParamType):
-    """`auto` (where the command decides), `cpu`, `cuda` or `cuda:N`, and that it is there."""
+    """`auto` (where the command decides), `cpu`, `cuda`, `cuda:N` or `mps` (Apple's GPU), and that it is there."""
 
     name = "device"
 
@@ -70,14 +70,25 @@ class Device(click.ParamType):
         self.auto = auto
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", value) and not (self.auto and value == "auto"):
-            self.fail(f"{value!r}; expected {'auto, ' if self.auto else ''}cpu, cuda or cuda:N", param, ctx)
+        if not re.fullmatch(r"cpu|mps|cuda(:[0-9]{1,3})?", value) and not (self.auto and value == "auto"):
+            self.fail(f"{value!r}; expected {'auto, ' if self.auto else ''}cpu, cuda, cuda:N or mps", param, ctx)
+        if value == "mps" and (fault := _apple_fault()):
+            self.fail(f"mps: {fault}", param, ctx)
         if value.startswith("cuda"):
             if fault := _gpu_fault(int(value.partition(":")[2] or 0)):
                 self.fail(f"{value}: {fault}", param, ctx)
             if ":" in value and int(os.environ.get("WORLD_SIZE", "1")) > 1:
                 self.fail(f"{value}: under torchrun every process takes a GPU of its own; use cuda", param, ctx)
         return value
+
+
+def _apple_fault() -> str:
+    import torch
+
+    if not torch.backends.mps.is_available():
+        return "PyTorch sees no Apple GPU here; use --device cpu"
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return "one process alone uses it; run without torchrun" if several else ""
 
 
 def _gpu_fault(number: int) -> str:

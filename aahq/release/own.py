@@ -7,7 +7,6 @@ manifest, the checksums or that list name. Everything else is somebody else's: i
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from aahq.release.tables import read_rows
 from suite.errors import SuiteError
 from suite.files import PART_SUFFIX, read_foreign_json
 from suite.ownership import claim_folder, part_of, real
+from suite.portable import locked_folder
 
 IMAGES, SHARDS = "images", "shards"
 # Of rows and of releases: both become names of files.
@@ -215,12 +215,7 @@ def only_release_writer(root: Path, flag: str = "RELEASE") -> Iterator[None]:
     Raises:
         SuiteError: another one does.
     """
-    handle = os.open(real(root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SuiteError(f"{flag} {root}: another process is changing it; wait for it") from None
+    with locked_folder(real(root)) as held:
+        if not held:
+            raise SuiteError(f"{flag} {root}: another process is changing it; wait for it")
         yield
-    finally:
-        os.close(handle)

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from suite.files import PART_SUFFIX, sha256_file, whole_file
+from suite.portable import sync_disks
 
 SHARD_BYTES = 1 << 30
 # Of a face in a release: 8192 px square.
@@ -74,7 +75,7 @@ class FolderStore:
 
     def close(self) -> None:
         """Everything written reaches the disk."""
-        os.sync()
+        sync_disks()
 
 
 class ShardStore(AbstractContextManager["ShardStore"]):

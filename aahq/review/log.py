@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from suite import portable
 from suite.errors import SuiteError
 from suite.files import canonical_json
 
@@ -193,14 +194,14 @@ class DecisionLog:
         path = log_path(out)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            _sync_folder(path.parent)
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | portable.BINARY, 0o644)
+            portable.sync_folder(path.parent)
         except OSError as error:
             raise SuiteError(f"OUT {path}: {error.strerror}; give a folder that can be written") from None
         self.decisions = read_log(out)
         self._lock = threading.Lock()
         size = os.fstat(self._handle).st_size
-        self._whole = size == 0 or os.pread(self._handle, 1, size - 1) == b"\n"
+        self._whole = size == 0 or portable.read_at(self._handle, 1, size - 1) == b"\n"
 
     def append(self, wanted: Iterable[Decision]) -> list[str]:
         """Write lines; when this returns, they are on the disk.
@@ -253,12 +254,3 @@ class DecisionLog:
 
 def _slim(decision: Decision) -> dict[str, Any]:
     return {key: value for key, value in decision.model_dump(mode="json").items() if value not in ("", None, False)}
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new file's name must outlive a power cut too."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

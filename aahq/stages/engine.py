@@ -24,6 +24,7 @@ from aahq.ledger import Ledger
 from aahq.reasons import Rejection
 from suite.children import end_with_pool
 from suite.errors import SuiteError
+from suite.portable import processors
 from suite.progress import progress
 
 # Pictures a task: enough that sending it costs nothing, few enough that a kill loses seconds of work.
@@ -112,7 +113,7 @@ def open_engine(workers: int | None) -> Iterator[Engine]:
     Raises:
         SuiteError: a number of workers that cannot be.
     """
-    count = workers if workers is not None else len(os.sched_getaffinity(0))
+    count = workers if workers is not None else processors()
     if count < 1:
         raise SuiteError(f"--workers {count}: expected 1 or more")
     if count == 1:

@@ -1,136 +1,29 @@
-"""Where the crawler may connect: public addresses only, checked at the moment of connecting, so that neither a redirect
-nor a changed DNS answer can lead it into the person's own network."""
+"""Where the crawler may connect: `suite.netguard`, with refusals as reasons of rows."""
 
 from __future__ import annotations
 
-import ipaddress
-import re
-import socket
-from collections.abc import Callable, Iterable
-from functools import lru_cache
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Iterable
+from urllib.parse import SplitResult
 
 from aahq.reasons import Rejected
+from suite import netguard
+from suite.netguard import Resolve, is_public, system_resolve
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Resolve = Callable[[str, int], list[str]]
-MAX_URL = 4096
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
+__all__ = ["NetGuard", "Resolve", "check_url", "host_key", "is_public", "system_resolve"]
 
 
-@lru_cache(maxsize=4096)
 def check_url(url: str) -> SplitResult:
-    """The parts of a plain http(s) address.
-
-    Raises:
-        Rejected: "url_refused" for another scheme, a user name or password, a missing host, a port that is none, control
-            characters, spaces or backslashes (which parsers read differently), or more than 4096 characters.
-    """
-    if len(url) > MAX_URL:
-        raise Rejected("url_refused", f"{len(url)} characters > {MAX_URL}")
-    if _FORBIDDEN.search(url):
-        raise Rejected("url_refused", f"a space, control character or backslash in {url!r}")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise Rejected("url_refused", f"{url!r}: {error}") from None
-    if parts.scheme not in ("http", "https"):
-        raise Rejected("url_refused", f"scheme {parts.scheme!r} in {url!r}; http and https are fetched")
-    if "@" in parts.netloc:
-        raise Rejected("url_refused", f"a user name before the host in {url!r}")
-    if not parts.hostname or port == 0:
-        raise Rejected("url_refused", f"no host or port in {url!r}")
-    return parts
+    """`suite.netguard.check_url`; Rejected "url_refused" for what is no plain http(s) address."""
+    return netguard.check_url(url, Rejected)
 
 
-@lru_cache(maxsize=4096)
 def host_key(url: str) -> str:
-    """`host:port` with the scheme's default port filled in, as in the allowlist."""
-    parts = check_url(url)
-    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    """`suite.netguard.host_key`; Rejected as `check_url`."""
+    return netguard.host_key(url, Rejected)
 
 
-def is_public(address: str) -> bool:
-    """Whether an IP address literal is globally routable, also where it wraps an IPv4 address (mapped, NAT64, 6to4)."""
-    try:
-        ip: Address = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-        if ip.is_site_local:
-            return False
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
-
-
-def system_resolve(host: str, port: int) -> list[str]:
-    """The host's addresses by the system's resolver, in its order."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-class NetGuard:
-    """Resolves, checks and connects in one step: the address that was checked is the address that is connected to.
-
-    Args:
-        allow: `host:port` pairs that may be private (the embedded gallery's), as they stand in the URL.
-        resolve: host and port -> IP address literals.
-    """
+class NetGuard(netguard.NetGuard):
+    """`suite.netguard.NetGuard` that raises Rejected."""
 
     def __init__(self, allow: Iterable[str] = (), resolve: Resolve = system_resolve) -> None:
-        # As `host_key` writes them: lower case, an IPv6 address without its brackets.
-        self.allow = frozenset(pair.lower().replace("[", "").replace("]", "") for pair in allow)
-        self.resolve = resolve
-
-    def addresses(self, host: str, port: int) -> list[str]:
-        """The checked addresses of a host.
-
-        Raises:
-            Rejected: "network" where the name has none; "address_refused" where any one is not public: a name that
-                answers with both kinds is an attack or a mistake.
-        """
-        try:
-            found = self.resolve(host, port)
-        except (OSError, UnicodeError) as error:
-            raise Rejected("network", f"{host}: cannot be resolved ({error})") from None
-        if not found:
-            raise Rejected("network", f"{host}: no address")
-        if f"{host}:{port}" not in self.allow:
-            for address in found:
-                if not is_public(address):
-                    raise Rejected("address_refused", f"{host} is {address}")
-        return found
-
-    def connect(
-        self, host: str, port: int, timeout: float | None, options: Iterable[tuple[Any, ...]] = ()
-    ) -> socket.socket:
-        """A socket connected to the first of the checked addresses that answers; the names are not asked again.
-
-        Raises:
-            Rejected: as `addresses`, and "timeout" or "network" where none answers.
-        """
-        last: Rejected | None = None
-        for address in self.addresses(host, port):
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            connection = socket.socket(family, socket.SOCK_STREAM)
-            try:
-                for option in options:
-                    connection.setsockopt(*option)
-                connection.settimeout(timeout)
-                connection.connect((address, port))
-                return connection
-            except TimeoutError:
-                connection.close()
-                last = Rejected("timeout", f"{host}: no connection within {timeout} s")
-            except OSError as error:
-                connection.close()
-                last = Rejected("network", f"{host}: {error.strerror or error}")
-        assert last is not None
-        raise last
+        super().__init__(allow, resolve, Rejected)

@@ -50,7 +50,7 @@ from suite.terminal import say
 @click.option(
     "--batch", default=4, show_default=True, type=click.IntRange(1), help="Faces at once; never changes a result."
 )
-@click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu, cuda or mps.")
 @json_option
 def command(
     method: str,

@@ -15,7 +15,7 @@ from suite.terminal import say
 @click.command(short_help="Prove that a method keeps the contract, in seconds.")
 @click.argument("name")
 @click.option("--weights", type=click.Path(path_type=Path), help="A checkpoint, where the method needs one.")
-@click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu, cuda or mps.")
 @json_option
 def command(name: str, weights: Path | None, device: str, as_json: bool) -> None:
     """Try every clause of the contract on four made-up pictures: modes, shape, range, NaN, one seed a sample, batch size

@@ -45,7 +45,7 @@ def measure_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--device`, `--weights-folder`, `--offline`, `--work`."""
     for option in reversed(
         [
-            click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu or cuda."),
+            click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu, cuda or mps."),
             click.option("--weights-folder", type=PathOption, help="Where published feature weights lie."),
             click.option("--offline", is_flag=True, help="Never touch the network."),
             click.option(

@@ -41,7 +41,9 @@ def work_options(command: Callable[..., Any]) -> Callable[..., Any]:
         place_options,
         click.option("--weights", multiple=True, metavar="NAME=PATH", help="A checkpoint of a method."),
         click.option("--weights-folder", type=PathOption, help="Where published weights lie."),
-        click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu or cuda."),
+        click.option(
+            "--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps."
+        ),
         click.option("--offline", is_flag=True, help="Never touch the network."),
     ]
     for option in reversed(options):

@@ -23,7 +23,7 @@ from suite.params import device_or_auto, output_folder
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 @click.option("-o", "--out", type=output_folder, help="Work folder.  [default: reproduce-PROFILE]")
 @click.option("--weights-folder", type=click.Path(path_type=Path), help="Where published weights lie.")
-@click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--offline", is_flag=True, help="Never touch the network.")
 @click.option("--plan", "plan_only", is_flag=True, help="Say what is needed, there and missing; do nothing.")
 @json_option

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.portable import give_way
 from suite.terminal import say
 
 PathOption = click.Path(path_type=Path)
@@ -60,7 +60,7 @@ def command(
         if place is None and held_out is None:
             raise SuiteError(f"{flag}: give held-out {domain} pictures, or --held-out with a release that holds both")
         sources[domain] = open_pictures(place or held_out, domain, split)  # type: ignore[arg-type]
-    os.nice(10)
+    give_way(10)
     torch.set_num_threads(1)
     held = HeldOut(sources, Lite0(), count)
 

@@ -23,6 +23,7 @@ from models.data.release import Release
 from models.method import Face, Mode
 from suite.errors import SuiteError
 from suite.files import digest, sha256_bytes
+from suite.portable import PLAIN
 
 LARGEST_SIDE = 4096
 LARGEST_FILE = 64 << 20
@@ -77,7 +78,7 @@ def open_png(path: Path) -> Iterator[tuple[BinaryIO, Image.Image]]:
         SuiteError: a link, too large, not an 8-bit RGB PNG, not square, damaged.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(path, os.O_RDONLY | PLAIN)
         with os.fdopen(handle, "rb") as file, warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             info = os.fstat(file.fileno())

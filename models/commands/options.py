@@ -109,7 +109,9 @@ def model_options(command: F) -> F:
         ),
         click.option("--size", type=int, help="Side of the pictures with --random-weights (256)."),
         click.option("--width", type=click.IntRange(4), default=512, help="Most feature maps with --random-weights."),
-        click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu or cuda."),
+        click.option(
+            "--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps."
+        ),
         click.option(
             "--precision",
             type=click.Choice(["float32", "float16", "bfloat16"]),

@@ -24,6 +24,7 @@ from models.data.pictures import SUFFIXES, decode_rgb, is_picture_name
 from models.data.release import open_release
 from suite.errors import SuiteError
 from suite.files import digest
+from suite.portable import BINARY, read_at
 
 
 class Pictures(Protocol):
@@ -220,7 +221,7 @@ class TarPictures(PlainPictures):
         super().__init__(place)
         shards = sorted(place.glob("*.tar")) if place.is_dir() else [place]
         self._spans: list[tuple[int, int, int]] = []
-        self._shards = [os.open(shard, os.O_RDONLY) for shard in shards]
+        self._shards = [os.open(shard, os.O_RDONLY | BINARY) for shard in shards]
         self._stamps = [stamp_of(os.fstat(shard)) for shard in self._shards]
         for number, shard in enumerate(shards):
             try:
@@ -238,7 +239,7 @@ class TarPictures(PlainPictures):
 
     def read(self, index: int) -> bytes:
         shard, offset, size = self._spans[index]
-        return os.pread(self._shards[shard], size, offset)
+        return read_at(self._shards[shard], size, offset)
 
     def __del__(self) -> None:
         for handle in getattr(self, "_shards", ()):

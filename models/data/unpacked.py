@@ -14,6 +14,7 @@ import numpy as np
 from models.data.sources import ParquetPictures
 from suite.errors import SuiteError
 from suite.files import write_json
+from suite.portable import BINARY, read_at
 from suite.progress import progress
 
 # A group of a few pictures is read as fast as one of them.
@@ -38,11 +39,11 @@ class UnpackedPictures:
         self.names, self.labels, self.key = pictures.names, pictures.labels, pictures.key
         index: dict[str, Any] = json.loads((place / "index.json").read_text())
         self._ends = np.array(index["ends"], np.int64)
-        self._file = os.open(place / "pictures.bin", os.O_RDONLY)
+        self._file = os.open(place / "pictures.bin", os.O_RDONLY | BINARY)
 
     def read(self, index: int) -> bytes:
         start = int(self._ends[index - 1]) if index else 0
-        return os.pread(self._file, int(self._ends[index]) - start, start)
+        return read_at(self._file, int(self._ends[index]) - start, start)
 
     def __del__(self) -> None:
         os.close(self._file)

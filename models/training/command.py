@@ -16,6 +16,7 @@ from models.training.loop import Loop
 from models.training.run_folder import RunFolder
 from models.training.settings import LoopSettings
 from models.training.training_module import TrainingModule
+from suite import portable
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 from suite.files import canonical_json
@@ -67,7 +68,9 @@ def training_options(command: F) -> F:
             click.option(
                 "--dry-run", is_flag=True, help="Print configuration, memory, speed and hours; train nothing."
             ),
-            click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu or cuda."),
+            click.option(
+                "--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps."
+            ),
             click.option(
                 "--workers",
                 type=click.IntRange(1, 256),
@@ -165,7 +168,7 @@ def _dry_run(
     besides = estimate.process_bytes() if device.type == "cpu" else 0
     total = memory_bytes(device)
     rate = hours = None
-    if tensors + besides < 0.9 * total:
+    if not total or tensors + besides < 0.9 * total:
         torch.manual_seed(settings.seed)
         seconds = estimate.timed(build(settings, device), settings.load_size, device, period)
         rate = settings.batch / seconds
@@ -212,9 +215,7 @@ def _needs(options: TrainOptions, settings: LoopSettings) -> dict[str, Need]:
 
 
 def memory_bytes(device: torch.device) -> int:
-    """All memory of the device."""
+    """All memory of the device; of Apple's, which shares it, the machine's. 0 where the system does not say."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
-    import os
-
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return portable.memory_bytes()

@@ -128,3 +128,5 @@ def _rng(step: int) -> StepRNG:
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

@@ -31,7 +31,7 @@ def start(device: str) -> torch.device:
     """Join the group that `torchrun` describes in the environment (nothing to do without it); return this rank's device.
 
     Args:
-        device: `"cpu"`, `"cuda"`, or `"auto"` for CUDA where there is one.
+        device: `"cpu"`, `"cuda"`, `"mps"`, or `"auto"` for CUDA where there is one.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

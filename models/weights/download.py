@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
 import requests
 
+from models.weights.guarded import guarded_session
 from models.weights.registry import Published, entry
+from suite import portable
 from suite.errors import SuiteError
 from suite.files import cache_home, sha256_file, write_whole
+from suite.netguard import AddressRefused, NetGuard
 from suite.progress import progress
 
 FOLDER_VARIABLE = "AAHQ_WEIGHTS"
@@ -91,18 +93,25 @@ def obtain(name: str, folder: str | Path | None = None, *, offline: bool = False
     raise SuiteError(f"{told}{by_hand}")
 
 
-def fetch(url: str, target: Path, wanted: Published) -> Path:
+def fetch(url: str, target: Path, wanted: Published, allow: Iterable[str] = ()) -> Path:
     """Download `url` to `target`, going on from an earlier cut; the name appears only when size and digest are right.
 
+    Args:
+        allow: `host:port` pairs that need not be public, nor https.
+
     Raises:
-        SuiteError: the server's refusal, a web page instead of a file, a cut connection (run again to go on), or a
-            wrong digest (what was fetched is thrown away).
+        SuiteError: an address (or a redirect's) that is not public, the server's refusal, a web page instead of a file,
+            a cut connection (run again to go on), or a wrong digest (what was fetched is thrown away).
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".download")
     try:
         with _alone(target):
-            _receive(url, part, wanted)
+            _receive(url, part, wanted, NetGuard(allow))
+    except AddressRefused as error:
+        again = error.reason in ("network", "timeout")
+        fix = "run the same command again to go on" if again else "only public addresses are fetched from, by https"
+        raise SuiteError(f"{wanted.file}: {error.detail}; {fix}") from None
     except (requests.RequestException, OSError) as error:
         raise SuiteError(f"{wanted.file}: {_reason(error)}; run the same command again to go on") from None
     found = sha256_file(part)
@@ -122,18 +131,19 @@ def fetch(url: str, target: Path, wanted: Published) -> Path:
 def _alone(target: Path) -> Iterator[None]:
     """Two processes that append to one partial download would spoil it: the second is told to wait."""
     with target.with_name(target.name + ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OSError("another process is fetching it now") from None
+        if not portable.lock(lock.fileno()):
+            raise OSError("another process is fetching it now")
         yield
 
 
-def _receive(url: str, part: Path, wanted: Published) -> None:
+def _receive(url: str, part: Path, wanted: Published, guard: NetGuard) -> None:
     have = part.stat().st_size if part.exists() else 0
     # A compressed transfer would make Range count other bytes than the file's.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
+    with (
+        guarded_session(guard) as session,
+        session.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer,
+    ):
         if answer.status_code == 416:
             if _total(answer) == have:
                 return

@@ -287,3 +287,10 @@ def test_gradient_geometry_gives_the_input_back() -> None:
     height, width = shape.out_size(7, 9, 3, 4)
     assert shape.transposed(7, 9, 3, 4).out_size(height, width, 3, 4) == (7, 9)
     assert upfirdn2d_ref(torch.zeros(1, 1, 7, 9), torch.ones(3, 4), shape).shape[2:] == (height, width)
+
+
+def test_a_device_without_kernels_runs_the_plain_forms() -> None:
+    # Apple's GPU is not here to try; what would run on it is.
+    choices = explain("mps")
+    assert {choice.implementation for choice in choices.values()} == {"reference"}
+    assert {choice.reason for choice in choices.values()} == {"no other form for mps"}

@@ -93,9 +93,9 @@ def _parse(words: list[str]) -> str:
         (["--truncation", "100"], "--truncation"),
         (["--strength", "nan"], "'nan' is no number"),
         (["--theta", "-inf"], "--theta"),
-        (["--device", "foo"], "expected auto, cpu, cuda or cuda:N"),
-        (["--device", "mps"], "expected auto, cpu, cuda or cuda:N"),
-        (["--device", "cuda:-1"], "expected auto, cpu, cuda or cuda:N"),
+        (["--device", "foo"], "expected auto, cpu, cuda, cuda:N or mps"),
+        (["--device", "mps:0"], "expected auto, cpu, cuda, cuda:N or mps"),
+        (["--device", "cuda:-1"], "expected auto, cpu, cuda, cuda:N or mps"),
     ],
 )
 def test_odd_values_are_one_line(words: list[str], said: str) -> None:
@@ -113,6 +113,19 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert "there are 2 GPUs" in _parse(["--device", "cuda:2"])
+
+
+def test_apples_gpu_is_asked_for_by_name_and_used_by_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from suite.params import device_given
+
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert "PyTorch sees no Apple GPU here; use --device cpu" in _parse(["--device", "mps"])
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert device_given.convert("mps", None, None) == "mps"
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "run without torchrun" in _parse(["--device", "mps"])
 
 
 class _Weighted(Settings):

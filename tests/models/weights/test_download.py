@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 import pytest
 
 from models.weights import download
-from models.weights.download import SHIPPED, fetch, find, obtain
+from models.weights.download import SHIPPED, find, obtain
 from models.weights.registry import Published, published
 from suite.errors import SuiteError
 from suite.files import sha256_bytes
@@ -22,6 +23,11 @@ WANTED = Published(
 )
 
 
+def fetch(url: str, target: Path, wanted: Published) -> Path:
+    """From the server on this machine, which the guard lets pass only by name."""
+    return download.fetch(url, target, wanted, [urlsplit(url).netloc])
+
+
 class Server(BaseHTTPRequestHandler):
     ranges: ClassVar[list[str | None]] = []
     cut_at: ClassVar[int | None] = None
@@ -29,6 +35,11 @@ class Server(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = self.headers.get("Range")
         self.ranges.append(asked)
+        if self.path.startswith("/to="):
+            self.send_response(302)
+            self.send_header("Location", self.path.removeprefix("/to="))
+            self.end_headers()
+            return
         if self.path == "/404":
             self.send_error(404)
             return
@@ -126,3 +137,40 @@ def test_the_registry_names_terms_and_places() -> None:
         assert one.license
         assert one.page.startswith("https://") or (SHIPPED.parent.parent / one.page).is_file()
         assert all(url.startswith("https://") for url in one.urls)
+
+
+def test_an_address_on_this_machine_or_its_network_is_not_fetched_from(server: str, tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=r"w\.pt: http://127.*not https"):
+        download.fetch(f"{server}/w", tmp_path / "w.pt", WANTED)
+    with pytest.raises(SuiteError, match=r"127\.0\.0\.1 is 127\.0\.0\.1; only public addresses"):
+        download.fetch(f"{server}/w".replace("http:", "https:"), tmp_path / "w.pt", WANTED)
+    assert Server.ranges == []
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ("https://127.0.0.1:1/w", "127.0.0.1 is 127.0.0.1"),
+        ("https://10.0.0.7/w", "10.0.0.7 is 10.0.0.7"),
+        ("https://[::1]/w", "::1"),
+        ("http://192.168.0.1/w", "not https"),
+        ("file:///etc/passwd", "w.pt: "),
+    ],
+)
+def test_nor_does_a_redirect_lead_there(there: str, said: str, server: str, tmp_path: Path) -> None:
+    with pytest.raises(SuiteError) as refused:
+        fetch(f"{server}/to={there}", tmp_path / "w.pt", WANTED)
+    assert said in str(refused.value)
+    assert not (tmp_path / "w.pt").exists()
+
+
+def test_digests_that_are_known_are_whole() -> None:
+    known = {name for name, one in published().items() if one.sha256}
+    assert {"vgg19", "alexnet", "inception", "inception-pytorch", "stylegan2-ada-ffhq", "lite0"} <= known
+    for name in known:
+        one = published()[name]
+        assert len(one.sha256) == 64, name
+        assert one.size > 0, name
+        # torchvision and pytorch-fid put the digest's beginning into the name: two sources that agree.
+        short = one.file.rpartition("-")[2].partition(".")[0]
+        assert not (len(short) == 8 and name not in ("painted",)) or one.sha256.startswith(short), name
