@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml $(wildcard $(LOCK))
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Python 3.11 or newer is needed, this is %d.%d; try: make PYTHON=python3.12" % v[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	test ! -f "$(LOCK)" || $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $(LOCK) || \
+	test ! -f "$(LOCK)" || $(BIN)/python -m pip install --quiet --retries 1 --timeout 60 --require-hashes --no-deps -r $(LOCK) || \
 	  echo "$(LOCK): not installed from this machine's package index (see above); taking the newest versions instead"
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@
