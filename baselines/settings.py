@@ -46,10 +46,12 @@ class GameSettings(BaselineSettings):
             (MUNIT, DRIT++), one learns both domains and is copied to the other, so that the games begin with contents that
             both understand. 0 as published.
         warmup_rate: what learning rates are multiplied by meanwhile.
+        warmup_momentum: Adam's first beta meanwhile; 0 keeps the games' own, which are low for games' sake.
     """
 
     warmup_steps: int = Field(default=0, ge=0)
     warmup_rate: float = Field(default=1.0, gt=0)
+    warmup_momentum: float = Field(default=0.0, ge=0, lt=1)
 
     def warms_up(self, step: int) -> bool:
         """Whether `step` (0, 1, ...) comes before the games."""

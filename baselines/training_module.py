@@ -79,13 +79,17 @@ class BaselineTraining:
 
     def set_rates(self, step: int) -> None:
         """Set every learning rate to that of `step`."""
-        factor = self.rate(step)
+        factor, momentum = self.rate(step), 0.0
         if isinstance(self.settings, GameSettings) and self.settings.warms_up(step):
-            factor *= self.settings.warmup_rate
+            factor, momentum = factor * self.settings.warmup_rate, self.settings.warmup_momentum
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])
                 group["lr"] = group["initial_lr"] * factor
+                if "betas" in group:
+                    group.setdefault("initial_betas", group["betas"])
+                    first, second = group["initial_betas"]
+                    group["betas"] = (momentum or first, second)
 
     def augmented(self, images: Tensor, draws: StepRNG, name: str) -> Tensor:
         """Pictures as the authors' loader would crop them, by the draws of `name`."""
