@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from benchmark.run.control_pictures import ControlGeneration
 
 READ = 64
+# Answers whose vectors are kept for the next cell, of 74 KB each; those of larger draws are read again.
+KEPT_ANSWERS = 1000
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Extractors:
         answers: digest of a draw -> the painter's answers to it.
         neighbours: k of precision, recall, density and coverage.
         embedded: embeddings of the release's rows, by (what, size), shared by all cells.
+        answered: vectors of the painter's answers, by (draw, size, faces), shared by all cells of a small draw.
     """
 
     fd: tuple[Extractor, ...]
@@ -54,6 +57,7 @@ class Extractors:
     answers: dict[str, Release] = field(default_factory=dict)
     neighbours: int = 5
     embedded: dict[tuple[str, int], RowVectors] = field(default_factory=dict)
+    answered: dict[tuple[str, int, range], list[Tensor]] = field(default_factory=dict)
 
     def rows(self, what: Literal["style", "identity"], release: Release, size: int) -> RowVectors:
         """The reader's embeddings of the release's pictures at a size."""
@@ -231,7 +235,7 @@ def face_metrics(generation: Generation | ControlGeneration, extractors: Extract
         out += _retrieval(generation, extractors, restyles, follows)
     answers = extractors.answers.get(draws.digest)
     if isinstance(diversity, Lite0Diversity) and answers is not None and restyles and follows:
-        out.append(_answer_distance(diversity, answers, draws, size))
+        out.append(_answer_distance(diversity, answers, draws, size, extractors.answered))
     return out
 
 
@@ -278,12 +282,23 @@ def _retrieval(
     return out + ([FaceMetric("style retrieval", depends, style)] if follows else [])
 
 
-def _answer_distance(diversity: Lite0Diversity, answers: Release, draws: EvalPairs, size: int) -> FaceMetric:
+def _answer_distance(
+    diversity: Lite0Diversity,
+    answers: Release,
+    draws: EvalPairs,
+    size: int,
+    answered: dict[tuple[str, int, range], list[Tensor]],
+) -> FaceMetric:
     """How far pictures lie from what the painter himself answers, in the diversity's distance."""
 
     def distance(block: Block) -> Tensor:
-        places = range(block.faces.start * draws.styles, block.faces.stop * draws.styles)
-        wanted = diversity.vectors(read_rows(answers, list(places), size))
+        key = (draws.digest, size, block.faces)
+        wanted = answered.get(key)
+        if wanted is None:
+            places = range(block.faces.start * draws.styles, block.faces.stop * draws.styles)
+            wanted = diversity.vectors(read_rows(answers, list(places), size))
+            if draws.faces * draws.styles <= KEPT_ANSWERS:
+                answered[key] = wanted
         # The trunk remembers one set of pictures: the block's come last, for they are measured again.
         return diversity.between(block.pictures, wanted).view(-1, draws.styles).mean(1)
 
