@@ -14,6 +14,9 @@ from baselines.blocks import kaiming_init
 from baselines.checkpoints import read
 from baselines.registry import METHODS, UNTRAINED, Baseline, known
 from baselines.stargan2.fan import load_landmarks
+from models.weights.download import PAINTED, obtain
+from models.weights.registry import published
+from suite.errors import SuiteError
 from suite.profiles import Settings, checked, load_profile
 
 
@@ -30,7 +33,7 @@ def open_method(
     Args:
         name: of `METHODS`.
         weights: a run's folder, a checkpoint (published or of this suite), a folder of published files, or `"random"`
-            for untrained networks, whose name then says so.
+            for untrained networks, whose name then says so; "painted" for the small ones that come with the package.
         device: where it runs.
         profile, overrides: what the shapes of weights that carry no settings (published ones) do not tell.
         options: of the method's adapter (`alpha`, `mix`, `preserve_colour`, `target`, `steps`).
@@ -39,11 +42,30 @@ def open_method(
         SuiteError: an unknown method, a checkpoint of another method or configuration, an unknown option.
     """
     row = METHODS[known(name)]
+    weights = shipped(name) if str(weights) == PAINTED and not _is_a_run(Path(weights)) else weights
     model = getattr(row.module("method"), "Options", Settings)
     options = checked(model, options, f"--option, of {name}").model_dump(exclude_unset=True)
     if row.settings is None:
         return row.module("method").open_method(weights=weights, device=device, **options)
     return _open_trainable(name, row, weights, device, profile, overrides, options)
+
+
+def shipped(name: str) -> Path:
+    """The weights of a method that come with the package.
+
+    Raises:
+        SuiteError: there are none for this method.
+    """
+    entry = f"{PAINTED}-{name}"
+    if entry not in published():
+        found = ", ".join(name for name in METHODS if f"{PAINTED}-{name}" in published())
+        raise SuiteError(f"--weights {PAINTED}: none of {name} come with the package, only of {found}")
+    return obtain(entry, offline=True)
+
+
+def _is_a_run(path: Path) -> bool:
+    """Whether a person's own run or file has the name (README makes a folder of portraits that has it)."""
+    return path.is_file() or (path / "run.json").is_file()
 
 
 def _open_trainable(

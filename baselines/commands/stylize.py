@@ -41,7 +41,12 @@ from suite.terminal import say
     "--latent", "seeds", multiple=True, type=seed_range, metavar="SEED", help="A seed of a random style; repeat."
 )
 @click.option("-o", "--out", type=output_folder, required=True, help="Folder for pictures and sheets.")
-@click.option("--weights", default=UNTRAINED, show_default=True, help="A run, a checkpoint, or 'random' (untrained).")
+@click.option(
+    "--weights",
+    default=UNTRAINED,
+    show_default=True,
+    help="A run, a checkpoint, 'painted' (come with the package), or 'random' (untrained).",
+)
 @click.option("--size", type=click.IntRange(32, 2048), help="Side of the pictures; the method's own by default.")
 @click.option("--shots", is_flag=True, help="Use all style pictures as one style (FUNIT's K shots, AdaIN's mix).")
 @click.option("--profile", default="paper", show_default=True, help="What the shapes of published weights do not tell.")
@@ -78,7 +83,7 @@ def command(
     \b
     Example:
       baselines stylize adain face.png --style painting.jpg --weights adain-folder --option alpha=0.8 -o out
-      baselines stylize stargan2 faces/ --latent 1 --latent 2 --weights runs/stargan2 -o out
+      baselines stylize stargan2 faces/ --latent 1 --latent 2 --weights painted -o out
     """
     known(method, METHODS)
     if not styles and not seeds:

@@ -9,8 +9,9 @@ import click
 
 from benchmark.commands.shared import with_device, work_of, work_options
 from benchmark.run.plan import plan, plan_text
-from benchmark.run.reproduce import claim_tables, reproduce, write_tables
+from benchmark.run.reproduce import claim_tables, ensure_data, reproduce, write_tables
 from benchmark.run.reproduction import wanted_cells
+from benchmark.run.training import rehearse as rehearse_trainings
 from suite.cli import emit, json_option
 from suite.terminal import say
 
@@ -21,8 +22,12 @@ from suite.terminal import say
     "--only", multiple=True, metavar="WHAT", help="A method, a table (t2) or a cell (t1-latent-blendgan-i06)."
 )
 @click.option("--plan", "plan_only", is_flag=True, help="Say what is needed, there and missing; do nothing.")
+@click.option(
+    "--retrain", is_flag=True, help="Train every method anew; published and shipped weights are not looked at."
+)
+@click.option("--rehearse", is_flag=True, help="First take a few steps of every training, to see that it runs here.")
 @json_option
-def command(only: tuple[str, ...], plan_only: bool, as_json: bool, **given: Any) -> None:
+def command(only: tuple[str, ...], plan_only: bool, retrain: bool, rehearse: bool, as_json: bool, **given: Any) -> None:
     """Regenerate Tables 1, 2 and 3 with the published value, ours, the difference and a 95% interval.
 
     Builds or checks the data, trains or loads every method, generates, measures, writes one record a cell, and prints
@@ -35,10 +40,12 @@ def command(only: tuple[str, ...], plan_only: bool, as_json: bool, **given: Any)
     \b
     Examples:
       aahq-bench reproduce --profile demo
+      aahq-bench reproduce --profile demo --retrain
       aahq-bench reproduce --profile paper --plan
       aahq-bench reproduce --profile paper --faces ffhq.zip --art aahq/release --only t1
     """
     work = work_of(**given)
+    work.retrain = retrain
     wanted = wanted_cells(only)
     if plan_only:
         if work.device == "auto":
@@ -52,6 +59,9 @@ def command(only: tuple[str, ...], plan_only: bool, as_json: bool, **given: Any)
     claim_tables(work, numbers)
     work = with_device(work)
     try:
+        if rehearse:
+            parallel.first_alone(lambda: ensure_data(work))
+            parallel.first_alone(lambda: rehearse_trainings(work, lambda text: say(text, err=True)))
         outcome = reproduce(work, wanted, lambda text: say(text, err=True))
         if parallel.rank():
             return

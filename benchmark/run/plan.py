@@ -133,7 +133,7 @@ def _plan_method(work: Reproduction, entry: MethodSettings) -> list[PlanStep]:
     if found is not None:
         return [PlanStep(f"{entry.name}: weights", "have", str(found))]
     out = []
-    if entry.published:
+    if entry.published and not work.retrain:
         from models.weights.registry import entry as known
 
         page = known(entry.published)

@@ -26,6 +26,7 @@ class Reproduction:
         data: a release given by the person, or None for the painted one.
         faces, art: photographs in any local form and a release of artistic faces, each in place of `data`'s.
         weights: method name -> checkpoint given by the person.
+        retrain: train every method that no checkpoint was given for, though weights are published or come with the package.
         device: `cpu` or `cuda`.
         offline: never touch the network.
     """
@@ -38,6 +39,7 @@ class Reproduction:
     weights_folder: Path | None = None
     device: str = "cpu"
     offline: bool = False
+    retrain: bool = False
     faces: Path | None = None
     art: Path | None = None
 

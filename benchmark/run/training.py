@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark.run.reproduction import Reproduction
@@ -68,7 +69,7 @@ def find_weights(work: Reproduction, entry: MethodSettings) -> tuple[Path | None
     for name, given in work.weights.items():
         if slug(name) == slug(entry.name):
             return (given, "") if given.exists() else (None, f"--weights {name}={given}: not there")
-    if entry.published:
+    if entry.published and not work.retrain:
         from models.weights.download import find
 
         local = find(entry.published, work.weights_folder)
@@ -152,12 +153,27 @@ def train_step(work: Reproduction, step: Step) -> None:
     write_json(folder / DONE, {"command": key, "seconds": round(time.perf_counter() - begun, 1)})
 
 
+def rehearse(work: Reproduction, say: Callable[[str], None]) -> None:
+    """A few steps of every training of the profile that has a rehearsal, in `rehearsal` beside the runs.
+
+    Raises:
+        SuiteError: a training that does not run here.
+    """
+    stage = replace(work, folder=work.folder / "rehearsal", data=work.release)
+    for step in (step for entry in work.settings.methods for step in entry.steps if step.rehearsal):
+        short = [word for setting in step.rehearsal for word in ("--set", setting)]
+        brief = step.model_copy(update={"command": (*step.command, *short)})
+        if not trained(stage, brief):
+            say(f"rehearsing the training of {step.name}: {', '.join(step.rehearsal)}")
+            train_step(stage, brief)
+
+
 def _fetch_published(work: Reproduction, entry: MethodSettings, say: Callable[[str], None]) -> None:
     """Fetch a method's published weights where that is allowed and possible; a refusal is said, and training follows."""
     from models.weights.download import obtain
     from models.weights.registry import entry as known
 
-    if work.offline or not entry.published or not known(entry.published).urls:
+    if work.offline or work.retrain or not entry.published or not known(entry.published).urls:
         return
     say(f"fetching {known(entry.published).file}")
     try:

@@ -40,6 +40,7 @@ class Step(Settings):
         weights: setting -> name in the registry of published weights: what the training starts from, added to the
             command as `--set SETTING=FILE`.
         makes: a file that the run's folder holds when it is done.
+        rehearsal: settings under which it takes a few steps of every kind, to show that it runs (`reproduce --rehearse`).
         gpu_hours, disk_gb: what it costs at this profile (see `cost_note`); no hours and no minutes: not measured.
     """
 
@@ -47,6 +48,7 @@ class Step(Settings):
     command: tuple[str, ...]
     makes: str = ""
     weights: dict[str, str] = Field(default_factory=dict)
+    rehearsal: tuple[str, ...] = ()
     gpu_hours: float = Field(default=0, ge=0)
     cpu_minutes: float = Field(default=0, ge=0)
     disk_gb: float = Field(default=0, ge=0)
@@ -103,7 +105,8 @@ class Reproduce(Settings):
         dlib: also measure identity by dlib's face descriptor, where dlib and its models are installed.
         faces_a_block: faces generated and measured together; batch: pictures asked of a method at once.
 
-    A profile's table `baselines` (a profile of theirs, and name -> costs and weights) gives `methods` an entry a baseline.
+    A profile's table `baselines` (a profile of theirs, and name -> costs and weights; `published` as in `MethodSettings`)
+    gives `methods` an entry a baseline.
     """
 
     paint: PaintSettings | None = None
@@ -146,8 +149,10 @@ class Reproduce(Settings):
         rest = dict(given)
         wanted = dict(rest.pop("baselines", {}))
         profile = wanted.pop("profile", "")
-        entries = [
-            {"name": METHODS[known(name)].title, "steps": [baseline_step(name, profile, costs)]}
-            for name, costs in wanted.items()
-        ]
+        entries = []
+        for name, told in wanted.items():
+            costs = dict(told)
+            ready = costs.pop("published", "")
+            step = baseline_step(name, profile, costs)
+            entries.append({"name": METHODS[known(name)].title, "published": ready, "steps": [step]})
         return rest | {"methods": [*rest.get("methods", ()), *entries]} if entries else rest

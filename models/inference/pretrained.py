@@ -14,14 +14,12 @@ from models.networks.psp import PSPEncoder
 from models.networks.style_encoder import StyleEncoder, unfold_weight
 from models.networks.stylegan2 import channel_table
 from models.weights import load_state, read_checkpoint
-from models.weights.download import find, obtain
+from models.weights.download import PAINTED, find, obtain
 from models.weights.layouts import BLENDGAN, PSP, STYLE_ENCODER, settled_configuration
 from suite.errors import SuiteError
 from suite.files import sha256_file
 
 CENTRE_DRAWS = 4096
-# The name of the model trained on painted portraits that comes with the package.
-PAINTED = "painted"
 
 
 @dataclass(frozen=True)

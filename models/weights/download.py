@@ -21,6 +21,8 @@ from suite.progress import progress
 FOLDER_VARIABLE = "AAHQ_WEIGHTS"
 # Weights small enough to come with the package.
 SHIPPED = Path(__file__).parents[1] / "shipped"
+# What a person calls the weights that come with the package: BlendGAN's, or the named baseline's.
+PAINTED = "painted"
 # What a cut connection loses at most: a block that did not arrive whole is not kept.
 _BLOCK = 1 << 16
 _TIMEOUT = (10, 60)

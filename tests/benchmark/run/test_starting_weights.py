@@ -10,7 +10,7 @@ import torch
 from baselines.registry import TRAINABLE
 from benchmark.run.plan import PlanStep, plan
 from benchmark.run.reproduction import Reproduction, wanted_cells
-from benchmark.run.training import ensure_starts, ensure_weights, train_step
+from benchmark.run.training import command_of, ensure_starts, ensure_weights, find_weights, rehearse, train_step
 from benchmark.tasks.settings import MethodSettings, Reproduce, Step
 from models.training import estimate
 from models.weights.registry import published
@@ -127,3 +127,33 @@ def test_published_weights_are_fetched_unless_offline(
     else:
         assert ensure_weights(work, method, lambda _: None) == cache / "blendgan.pt"
         assert fetched == [published()["blendgan"].urls[0]], "a mirror is asked only when the first address fails"
+
+
+def test_retraining_looks_at_no_weights_that_are_ready(tmp_path: Path, cache: Path) -> None:
+    settings = load_profile(Reproduce, "benchmark", "demo")
+    ready = Reproduction(settings, "demo", tmp_path / "out", offline=True)
+    anew = Reproduction(settings, "demo", tmp_path / "out", offline=True, retrain=True)
+    for method in (ready.method(name) for name in ("BlendGAN", "AdaIN", "MUNIT", "DRIT++")):
+        assert find_weights(ready, method)[0] is not None, f"{method.name} comes with the package"
+        assert find_weights(anew, method)[1].startswith("not trained yet"), method.name
+    given = tmp_path / "munit.safetensors"
+    given.touch()
+    anew.weights["MUNIT"] = given
+    assert find_weights(anew, anew.method("MUNIT")) == (given, ""), "a person's own checkpoint is not trained again"
+
+
+def test_a_rehearsal_is_short_and_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Reproduction(load_profile(Reproduce, "benchmark", "demo"), "demo", tmp_path / "out", offline=True)
+    ran: list[tuple[str, list[str]]] = []
+
+    def train(stage: Reproduction, step: Step) -> None:
+        ran.append((step.name, command_of(stage, step)))
+
+    monkeypatch.setattr("benchmark.run.training.train_step", train)
+    rehearse(work, lambda _: None)
+    names = [step.name for method in work.settings.methods for step in method.steps]
+    assert [name for name, _ in ran] == names, "every training of the demo"
+    for name, command in ran:
+        assert command[command.index("-o") + 1] == str(tmp_path / "out" / "rehearsal" / "runs" / name)
+        assert command[command.index("--data") + 1] == str(work.release), "the reproduction's own pictures"
+        assert any(word.startswith("steps=") and int(word[6:]) < 100 for word in command), command
