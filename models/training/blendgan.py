@@ -140,7 +140,7 @@ class BlendGANTraining:
             if draws.shared_uniform("mix") < settings.mixing
             else None
         )
-        noise = draws.noise(self.g.noise_shapes(), count, self.device)
+        noise = self._noise(draws, count)
         if draws.step < settings.warmup_steps:
             return self._warm_up(batch, styles, torch.cat([z, z2]), noise, draws)
         faces, styles, again = self._reproduced(batch, z, z2, styles, draws)
@@ -171,6 +171,12 @@ class BlendGANTraining:
         if self.styled and self.remembers:
             self._remember(styles.own if self.games.on_pairs else styles.positive)
         return stats
+
+    def _noise(self, draws: StepRNG, count: int) -> list[Tensor]:
+        """(count, 1, side, side) for every layer that takes noise; zeros where the settings switch it off."""
+        if self.settings.noise:
+            return draws.noise(self.g.noise_shapes(), count, self.device)
+        return [torch.zeros(count, *shape, device=self.device) for shape in self.g.noise_shapes()]
 
     def _average(self, step: int) -> None:
         decay = self.settings.ema_decay

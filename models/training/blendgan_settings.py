@@ -43,6 +43,7 @@ class BlendGANSettings(LoopSettings):
         queue: how many earlier style codes negatives are drawn from (open: 4096).
         latent_style: share of stylised samples whose code is drawn from N(0, I) instead of encoded, in D_style's and
             D_style_latent's games (open: 0, as Eq. 7-8 are written).
+        noise: feed noise to the synthesis layers, as StyleGAN2 does; without it their learned strengths stay 0.
         mixing: probability that two face codes are mixed.
         r1_gamma, r1_every: R1 on D_face and D_style.
         path_weight, path_every, path_shrink: path-length regularisation; it sees `batch / path_shrink` pictures.
@@ -76,6 +77,7 @@ class BlendGANSettings(LoopSettings):
     style_latent_game: Literal["consistency", "projection"] = "consistency"
     queue: int = Field(default=4096, ge=1)
     latent_style: float = Field(default=0.0, ge=0, le=1)
+    noise: bool = True
     mixing: float = Field(default=0.9, ge=0, le=1)
     r1_gamma: float = Field(default=10.0, ge=0)
     r1_every: int = Field(default=16, ge=1)

@@ -156,6 +156,15 @@ def test_recolouring_turns_colours_about_grey() -> None:
     assert not torch.allclose(turned[0] - picture[0], turned[1] - picture[1])
 
 
+@pytest.mark.parametrize("noise", [True, False])
+def test_noise_strengths_stay_0_without_noise(tmp_path: Path, encoder: Path, noise: bool) -> None:
+    run = loop(tmp_path, encoder=str(encoder), steps=2, save_every=2, noise=noise)
+    run.run()
+    strengths = [value for name, value in run.module.networks["g"].named_parameters() if name.endswith("noise.weight")]
+    assert len(strengths) > 2
+    assert any(bool(value) for value in strengths) is noise
+
+
 def test_a_share_of_the_games_pictures_goes_on_reproducing(tmp_path: Path, encoder: Path) -> None:
     def g_losses(name: str, **changes: float) -> list[float]:
         folder = tmp_path / name
