@@ -24,6 +24,7 @@ ALIASES = {
     "adain": {"vgg_normalised": "vgg", "decoder_iter_160000": "decoder"},
     "munit": {"a": "gen_a", "b": "gen_b"},
     "funit": {"gen_ema": "gen_test"},
+    "toonify": {"art_ema": "art"},
     "stargan2": {f"{name}_ema": name for name in ("generator", "mapping_network", "style_encoder")},
 }
 # MUNIT files of PyTorch 0.3 carry statistics of norms that never used them.
@@ -60,6 +61,14 @@ def read(weights: str | Path, name: str) -> tuple[dict[str, State], BaselineSett
     if settings is None:
         return _renamed(found.parts, name), None
     return _renamed(found.parts, name), _settings(name, settings, f"--weights {path}")
+
+
+def trained_here(weights: str | Path) -> bool:
+    """Whether `weights` is a run of `baselines train`, or the file that one wrote."""
+    path = Path(weights)
+    if path.suffix == ".safetensors":
+        return "method" in read_checkpoint(path).facts
+    return (path / "run.json").is_file()
 
 
 def _from_run(path: Path, name: str) -> tuple[dict[str, State], BaselineSettings]:

@@ -11,7 +11,7 @@ import torch
 
 from baselines.adapter import load_strict, pick
 from baselines.blocks import kaiming_init
-from baselines.checkpoints import read
+from baselines.checkpoints import read, trained_here
 from baselines.registry import METHODS, UNTRAINED, Baseline, known
 from baselines.stargan2.fan import load_landmarks
 from models.weights.download import PAINTED, obtain
@@ -45,7 +45,7 @@ def open_method(
     weights = shipped(name) if str(weights) == PAINTED and not _is_a_run(Path(weights)) else weights
     model = getattr(row.module("method"), "Options", Settings)
     options = checked(model, options, f"--option, of {name}").model_dump(exclude_unset=True)
-    if row.settings is None:
+    if row.settings is None or (hasattr(row.module("method"), "open_method") and not trained_here(weights)):
         return row.module("method").open_method(weights=weights, device=device, **options)
     return _open_trainable(name, row, weights, device, profile, overrides, options)
 
@@ -97,6 +97,8 @@ def _open_trainable(
             load_landmarks(network, settings.fan_weights)
         elif trained:
             load_strict(network, pick(found, part, name), f"{name} {part}")
-        # Convolutions are faster in this layout, and it carries over from weights to activations.
-        network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        network.to(device).eval().requires_grad_(False)
+        if settings.channels_last:
+            # Convolutions are faster in this layout, and it carries over from weights to activations.
+            network.to(memory_format=torch.channels_last)
     return row.module("method").method(parts, settings, trained=trained, **options)

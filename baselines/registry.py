@@ -2,7 +2,8 @@
 
 `networks.py`: `networks(settings)`, what a checkpoint holds. `training.py`: `build(settings, device)`, losses and step.
 `method.py`: `method(networks, settings, **options)`, a `models.method.Method`. `settings.py` and `profiles/`: its budgets.
-A method without training has `method.py` alone, with `open_method(weights, device, **options)`.
+A method without training has `method.py` alone, with `open_method(weights, device, **options)`; one that has both takes
+files that others trained by it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from baselines.mdmm.settings import MdmmSettings
 from baselines.munit.settings import MunitSettings
 from baselines.settings import BaselineSettings
 from baselines.stargan2.settings import StarGan2Settings
+from baselines.toonify.settings import ToonifySettings
 from suite.errors import SuiteError, did_you_mean
 
 UNTRAINED = "random"
@@ -30,7 +32,7 @@ class Baseline:
 
     Attributes:
         package: dotted.
-        title: as Tables 1-3 print it; empty for a method that they lack.
+        title: as tables print it; empty for a method that they lack.
         settings: the model of its profiles; None for a method without training.
     """
 
@@ -50,8 +52,8 @@ METHODS = {
     "drit": Baseline("baselines.drit", "DRIT++", DritSettings),
     "mdmm": Baseline("baselines.mdmm", "", MdmmSettings),
     "stargan2": Baseline("baselines.stargan2", "StarGANv2", StarGan2Settings),
-    "gatys": Baseline("baselines.gatys"),
-    "toonify": Baseline("baselines.toonify"),
+    "toonify": Baseline("baselines.toonify", "Toonify", ToonifySettings),
+    "gatys": Baseline("baselines.gatys", "Gatys"),
 }
 TRAINABLE = {name: row for name, row in METHODS.items() if row.settings is not None}
 

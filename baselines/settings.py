@@ -25,6 +25,9 @@ class BaselineSettings(LoopSettings):
     # Setting -> short name of the published weights that it takes (`models/weights/registry.toml`).
     starts: ClassVar[Mapping[str, str]] = {}
 
+    # Whose pictures a training reads.
+    domains: ClassVar[tuple[str, ...]] = ("photo", "art")
+
     channels_last: bool = True
     crop_from: float = Field(default=1.0, ge=1, le=4)
     resized_crop: float = Field(default=0.0, ge=0, le=1)

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from aahq.release.schema import COLUMNS
 from benchmark.report.tables import NONE, Entry, build, number
 from benchmark.run.record import Record, read_all
-from benchmark.tasks.paper import TITLES, cells, published
+from benchmark.tasks.paper import BESIDE, TITLES, cells, published
 from speed.costs import COMMANDS
 from suite.errors import SuiteError
 from suite.files import write_whole
@@ -46,7 +46,7 @@ def measured() -> dict[str, list[Record]]:
     """Profile -> records of this project's own measurement: of cells of the paper, and of controls."""
     out: dict[str, list[Record]] = {}
     for record in read_all(RECORDS):
-        ours = record.paper_cell is not None or record.method.control
+        ours = record.table_cell is not None or record.method.control
         if ours and record.provenance.profile in PROFILES and record.trust not in ("published", "self-reported"):
             out.setdefault(record.provenance.profile, []).append(record)
     return out
@@ -77,7 +77,8 @@ def tables() -> str:
         out += [f"**{title}**", "", f"| {' | '.join(heads)} |", "|---|---|" + "--:|" * (len(heads) - 2)]
         rows = {row.cell.key: row for one in built.values() for row in one.rows}
         for cell in dict.fromkeys([*(row.cell for row in rows.values()), *cells((table,))]):
-            paper = None if cell.key in rows and rows[cell.key].control else published(cell)
+            control = cell.key in rows and rows[cell.key].control
+            paper = None if control or cell in BESIDE else published(cell)
             line = [cell.guidance, cell.label, *((number(paper.fid), number(paper.lpips)) if paper else ("", ""))]
             for one in built.values():
                 row = next((row for row in one.rows if row.cell == cell), None)

@@ -1,4 +1,4 @@
-"""`baselines train`: AdaIN, MUNIT, FUNIT, DRIT++, multi-domain DRIT++ and StarGAN v2 through the shared loop."""
+"""`baselines train`: the baselines that are trained, through the shared loop."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CLUSTERED = 4096
 CHUNK = 64
 
 
-@click.command(short_help="Train one of the five baselines.")
+@click.command(short_help="Train one of the baselines.")
 @click.argument("method", metavar="METHOD")
 @training_options
 def command(options: TrainOptions, method: str) -> None:
-    """Train METHOD (adain, munit, funit, drit, mdmm, stargan2) from photographs to artistic faces.
+    """Train METHOD (adain, munit, funit, drit, mdmm, stargan2, toonify) from photographs to artistic faces.
 
     Domains are photo and art; --set art_domains=K splits the art into K style clusters (or by the release's own style
     column with --set art_labels=style), recorded with the run. --profile paper is the authors' own budget. Writes

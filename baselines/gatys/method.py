@@ -24,7 +24,8 @@ from suite.profiles import Settings
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CONTENT_TAP = 3
-RANDOM_WIDTHS = (32, 32, 64, 64, 64)
+# Of the random trunk's stages, in units of its `width`.
+RANDOM_WIDTHS = (1, 1, 2, 2, 2)
 
 
 def gram(features: Tensor) -> Tensor:
@@ -52,6 +53,7 @@ class Options(Settings):
     style_weight: float = Field(default=10.0, ge=0)
     lr: float = Field(default=0.03, gt=0)
     size: int = Field(default=256, ge=32, le=2048, multiple_of=4)
+    width: int = Field(default=32, ge=4, le=512)
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
 
 
@@ -111,14 +113,14 @@ class Gatys(ImageMethod):
 
 
 def open_method(
-    weights: str | Path = "random", device: str = "cpu", seed: int = 0, size: int = 256, **options: Any
+    weights: str | Path = "random", device: str = "cpu", seed: int = 0, size: int = 256, width: int = 32, **options: Any
 ) -> Gatys:
-    """Gatys' method on the VGG-19 of `weights` (torchvision's file or BlendGAN's), or on random features."""
+    """Gatys' method on the VGG-19 of `weights` (torchvision's file or BlendGAN's), or on `width` random features and more."""
     from models.weights import load_checkpoint
 
     trained = str(weights) != "random"
     torch.manual_seed(seed)
-    trunk = VGG19Trunk() if trained else VGG19Trunk(RANDOM_WIDTHS)
+    trunk = VGG19Trunk() if trained else VGG19Trunk(tuple(width * k for k in RANDOM_WIDTHS))
     if trained:
         load_checkpoint(weights, trunk)
     else:

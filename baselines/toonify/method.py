@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from baselines.toonify.settings import ToonifySettings
 from models.method import Face, Mode
 from models.networks.stylegan2 import Generator, channel_table
 from models.rng import seeded_normal
@@ -75,6 +76,7 @@ class Toonify:
 
     modes: frozenset[Mode] = frozenset({"latent"})
     face: Literal["image", "seed"] = "seed"
+    from_side = 16
 
     def __init__(self, generator: Generator, resolution: int, truncation: float = 0.7, trained: bool = True) -> None:
         self.generator, self.resolution, self.truncation = generator, resolution, truncation
@@ -97,11 +99,28 @@ class Toonify:
         raise SuiteError(f"--style: {self.name} has no reference mode; its style is that of the art model")
 
 
+def method(
+    networks: Mapping[str, Generator],
+    settings: ToonifySettings,
+    trained: bool = True,
+    from_side: int = Toonify.from_side,
+    blend: float = 1.0,
+    truncation: float = 0.7,
+    **files: object,
+) -> Toonify:
+    """The two models of a run of `baselines train toonify`, swapped; `files` are options for models of files alone."""
+    if files:
+        raise SuiteError(f"--option {next(iter(files))}: a run holds both models; leave it out")
+    generator = networks["face"]
+    generator.load_state_dict(swapped(generator.state_dict(), networks["art"].state_dict(), from_side, blend))
+    return Toonify(generator, settings.size, truncation, trained)
+
+
 def open_method(
     weights: str | Path = "random",
     device: str = "cpu",
     art: str = "",
-    from_side: int = 16,
+    from_side: int = Toonify.from_side,
     blend: float = 1.0,
     truncation: float = 0.7,
     size: int = 64,

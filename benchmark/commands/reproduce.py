@@ -46,7 +46,7 @@ def command(only: tuple[str, ...], plan_only: bool, retrain: bool, rehearse: boo
     """
     work = work_of(**given)
     work.retrain = retrain
-    wanted = wanted_cells(only)
+    wanted = wanted_cells(only, [entry.name for entry in work.settings.methods])
     if plan_only:
         if work.device == "auto":
             work.device = "cpu"

@@ -82,7 +82,7 @@ def generation_of(work: Reproduction, record: Record) -> Generation:
     """
     entry = work.method(record.method.name)
     weights, why = find_weights(work, entry)
-    if weights is None:
+    if weights is None and why:
         raise SuiteError(f"{entry.name}: {why}")
     if weight_digests(weights) != record.provenance.weights:
         raise SuiteError(f"{entry.name}: weights of {weights} are not those of its record")
@@ -98,6 +98,5 @@ def generation_of(work: Reproduction, record: Record) -> Generation:
         settings.face_split,
         settings.style_split,
     )
-    options = {} if record.cell.indicator is None else {"indicator": record.cell.indicator}
-    method = load(entry.name, weights, work.device, **options)
+    method = load(entry.name, weights, work.device, **work.options(entry.name, record.cell.indicator))
     return Generation(method, record.cell.guidance, draws, release, settings.batch, work.device)

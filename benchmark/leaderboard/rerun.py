@@ -35,16 +35,14 @@ def score_method(
     Raises:
         SuiteError: no such method, no such mode, or an answer that is no measurement.
     """
-    options = {} if indicator is None else {"indicator": indicator}
-    answering = load(name, weights, work.device, **options)
+    answering = load(name, weights, work.device, **work.options(name, indicator))
     if guidance not in answering.modes:
         raise SuiteError(f"--guidance {guidance}: {name} has {', '.join(sorted(answering.modes))} only")
     bench = bench or open_bench(work, seeds)
     generations = [
         Generation(answering, guidance, draws, bench.release, work.settings.batch, work.device) for draws in bench.draws
     ]
-    digests = weight_digests(weights) if weights is not None else {}
-    record = score(bench, generations, digests, "re-run from weights", guidance, method)
+    record = score(bench, generations, weight_digests(weights), "re-run from weights", guidance, method)
     notes = [] if weights is not None else ["no weights"]
     cell = record.cell.model_copy(update={"indicator": indicator})
     return record.model_copy(update={"notes": [*record.notes, *notes], "cell": cell}), generations

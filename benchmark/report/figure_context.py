@@ -51,18 +51,17 @@ class FigureContext:
         draws = sample_pairs(release, faces, 6, "figures", settings.face_split, settings.style_split)
         return cls(work, release, draws, size, faces, **given)
 
-    def weights(self, method: str) -> Path:
-        """The weights of a method; SuiteError says why it has none."""
+    def weights(self, method: str) -> Path | None:
+        """The weights of a method, None where it needs none; SuiteError says why it has none."""
         weights, why = find_weights(self.work, self.work.method(method))
-        if weights is None:
+        if weights is None and why:
             raise SuiteError(f"{method}: {why}")
         return weights
 
     def pictures(self, method: str, guidance: Guidance, indicator: int | None = None) -> Tensor:
         """(faces, styles, 3, size, size) uint8 of a method; SuiteError says why it has none."""
         weights = self.weights(method)
-        options = {} if indicator is None else {"indicator": indicator}
-        answerer = load(method, weights, self.work.device, **options)
+        answerer = load(method, weights, self.work.device, **self.work.options(method, indicator))
         generation = Generation(
             answerer, guidance, self.draws, self.release, self.work.settings.batch, self.work.device
         )

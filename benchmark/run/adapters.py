@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from models.inference.blendgan_method import BlendGANMethod
 from models.inference.pretrained import Pretrained, load_blendgan
@@ -42,14 +43,15 @@ def blendgan(weights: Path | None, device: str, indicator: int = 0) -> Method:
     return blendgan_of(load_blendgan(weights, device=device), indicator)
 
 
-def baseline(name: str, weights: Path | None, device: str) -> Method:
+def baseline(name: str, weights: Path | None, device: str, **options: Any) -> Method:
     """A baseline, by its name in `baselines.registry`, from a run's folder or a checkpoint.
 
     FUNIT's latent mode feeds random codes to the decoder, as the paper did.
     """
     from baselines.load import open_method
+    from baselines.registry import METHODS, UNTRAINED
 
-    if weights is None:
+    if weights is None and METHODS[name].settings is not None:
         raise SuiteError(f"--weights: {name} needs a checkpoint; train it with 'baselines train {name}'")
-    method: Method = open_method(name, weights, device)
+    method: Method = open_method(name, weights or UNTRAINED, device, **options)
     return method

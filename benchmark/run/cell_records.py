@@ -11,7 +11,7 @@ from benchmark.metrics.extractors import row_of
 from benchmark.run.record import MEASURE_VERSION, CellInfo, PublishedInfo, Record, read, write
 from benchmark.run.reproduction import Reproduction
 from benchmark.run.training import weight_digests
-from benchmark.tasks.paper import Cell, cells, published
+from benchmark.tasks.paper import BESIDE, Cell, every_cell, published
 from suite.errors import SuiteError
 from suite.files import digest, sha256_file
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class CellRecords:
     """Records of cells, kept or measured now; heavy things are made when the first cell must really be measured."""
 
-    def __init__(self, work: Reproduction, ready: dict[str, Path]) -> None:
+    def __init__(self, work: Reproduction, ready: dict[str, Path | None]) -> None:
         self.work, self.ready = work, ready
         self.manifest = work.open().digest
         self._bench: Bench | None = None
@@ -52,7 +52,7 @@ class CellRecords:
         """A record of the same pictures in another table; what this process made comes before what lies on disk."""
         if inputs in self._made:
             return self._made[inputs]
-        for other in cells():
+        for other in every_cell():
             path = self.work.records / f"{other.key}.json"
             if other != cell and other.measured_as == cell.measured_as:
                 kept = readable(path)
@@ -62,16 +62,16 @@ class CellRecords:
 
     def _inputs(self, cell: Cell) -> str:
         settings = self.work.settings.model_dump(exclude={"methods", "data_note", "cost_note", "batch"})
-        return digest(
-            {
-                "version": MEASURE_VERSION,
-                "pictures": cell.measured_as,
-                "weights": self._weights(cell.method),
-                "manifest": self.manifest,
-                "settings": settings,
-                "features": feature_files(self.work),
-            }
-        )
+        depends = {
+            "version": MEASURE_VERSION,
+            "pictures": cell.measured_as,
+            "weights": self._weights(cell.method),
+            "manifest": self.manifest,
+            "settings": settings,
+            "features": feature_files(self.work),
+        }
+        options = self.work.options(cell.method)
+        return digest(depends | ({"options": options} if options else {}))
 
     def _weights(self, name: str) -> dict[str, str]:
         if name not in self._digests:
@@ -106,7 +106,9 @@ def _is_first() -> bool:
     return parallel.rank() == 0
 
 
-def _published(cell: Cell) -> PublishedInfo:
+def _published(cell: Cell) -> PublishedInfo | None:
+    if cell in BESIDE:
+        return None
     found = published(cell)
     return PublishedInfo(fid=found.fid, lpips=found.lpips, citation=found.citation)
 

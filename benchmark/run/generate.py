@@ -11,6 +11,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark.run.picture_cost import Stopwatch, peak_bytes
 from benchmark.tasks.paper import Guidance
 from benchmark.tasks.protocol import EvalPairs
 from models.data.pictures import check_pictures, nearest_uint8
@@ -87,6 +88,14 @@ class Generation:
             raise SuiteError(f"{method.name}: has no {guidance}-guided mode")
         self.method, self.guidance, self.draws, self.release = method, guidance, draws, release
         self.batch, self.device = batch, device
+        self.watch = Stopwatch()
+
+    def one_picture_bytes(self) -> int | None:
+        """The memory that one picture takes besides the weights; the method has answered once before."""
+        sources = None
+        if self.method.face == "image":
+            sources = read_rows(self.release, [self.draws.face_rows[0]], self.method.resolution)
+        return peak_bytes(lambda: self._ask([(0, 0)], range(1), sources), self.device)
 
     def block(self, faces: range) -> Block:
         """The pictures of `faces`, checked.
@@ -102,7 +111,8 @@ class Generation:
         parts = []
         for start in range(0, len(wanted), self.batch):
             pairs = wanted[start : start + self.batch]
-            answer = self._ask(pairs, faces, sources)
+            with self.watch.over(len(pairs), self.device):
+                answer = self._ask(pairs, faces, sources)
             check_answer(answer, len(pairs), size, self.method.name)
             parts.append(answer.float().cpu())
         raw = torch.cat(parts)

@@ -130,8 +130,8 @@ def _plan_file(work: Reproduction, what: str, name: str) -> PlanStep:
 
 def _plan_method(work: Reproduction, entry: MethodSettings) -> list[PlanStep]:
     found, why = find_weights(work, entry)
-    if found is not None:
-        return [PlanStep(f"{entry.name}: weights", "have", str(found))]
+    if found is not None or not why:
+        return [PlanStep(f"{entry.name}: weights", "have", str(found or "it needs none"))]
     out = []
     if entry.published and not work.retrain:
         from models.weights.registry import entry as known

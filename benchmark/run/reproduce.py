@@ -45,14 +45,14 @@ def reproduce(work: Reproduction, wanted: Sequence[Cell], say: Callable[[str], N
     check_draws(work)
     check_features(work)
     missing = {cell.key: "not asked for (--only)" for cell in cells() if cell not in wanted}
-    ready: dict[str, Path] = {}
+    ready: dict[str, Path | None] = {}
     names = list(dict.fromkeys(cell.method for cell in wanted))
     # What a training starts from is asked for before the first one begins: a later refusal would come after days.
     for get in (ensure_starts, ensure_weights):
         for name in list(names):
             try:
                 first_alone(lambda name=name, get=get: get(work, work.method(name), say))  # type: ignore[misc]
-                ready[name] = get(work, work.method(name), say) or Path()
+                ready[name] = get(work, work.method(name), say)
             except SuiteError as error:
                 say(f"{name} has no weights: {error}")
                 names.remove(name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchmark.tasks.paper import Cell, cells, slug
+from benchmark.tasks.paper import Cell, cells, every_cell, slug
 from benchmark.tasks.settings import MethodSettings, Reproduce, Step
 from suite.errors import SuiteError, did_you_mean
 
@@ -78,14 +78,24 @@ class Reproduction:
                 return entry
         raise SuiteError(f"--only: no method {name!r}{did_you_mean(name, [m.name for m in self.settings.methods])}")
 
+    def options(self, name: str, indicator: int | None = None) -> dict[str, Any]:
+        """Keywords of a method's factory: the profile's, and the indicator where a cell has one."""
+        entries = (entry for entry in self.settings.methods if slug(entry.name) == slug(name))
+        given = next((entry.options for entry in entries), {})
+        return given | ({} if indicator is None else {"indicator": indicator})
 
-def wanted_cells(only: Sequence[str]) -> list[Cell]:
+
+def wanted_cells(only: Sequence[str], offered: Sequence[str] = ()) -> list[Cell]:
     """The cells whose key starts with one of `only`, or whose method or table (`t2`) it is; all without any.
+
+    Args:
+        offered: methods of the profile; of the methods beside the paper's tables only these have cells.
 
     Raises:
         SuiteError: a word that matches nothing.
     """
-    everything = cells()
+    papers = cells()
+    everything = [cell for cell in every_cell() if cell in papers or cell.method in offered]
     if not only:
         return everything
     chosen: list[Cell] = []

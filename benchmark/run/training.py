@@ -65,7 +65,7 @@ def _data_key(place: Path) -> str:
 
 
 def find_weights(work: Reproduction, entry: MethodSettings) -> tuple[Path | None, str]:
-    """(weights, "") of a method, or (None, why there are none)."""
+    """(weights, "") of a method, (None, "") of one that needs none, or (None, why there are none)."""
     for name, given in work.weights.items():
         if slug(name) == slug(entry.name):
             return (given, "") if given.exists() else (None, f"--weights {name}={given}: not there")
@@ -75,6 +75,8 @@ def find_weights(work: Reproduction, entry: MethodSettings) -> tuple[Path | None
         local = find(entry.published, work.weights_folder)
         if local is not None:
             return local, ""
+    if entry.weightless:
+        return None, ""
     if not entry.steps:
         return None, "no checkpoint given and none to train; give --weights NAME=PATH"
     last = entry.steps[-1]
@@ -214,26 +216,28 @@ def _obtain_starts(work: Reproduction, step: Step) -> None:
             raise SuiteError(f"{place}: not {entry(name).what}; get {entry(name).file} from {entry(name).page}")
 
 
-def ensure_weights(work: Reproduction, entry: MethodSettings, say: Callable[[str], None]) -> Path:
-    """A method's weights: found, fetched or trained now.
+def ensure_weights(work: Reproduction, entry: MethodSettings, say: Callable[[str], None]) -> Path | None:
+    """A method's weights: found, fetched or trained now; None for one that needs none.
 
     Raises:
         SuiteError: there are none, with the reason.
     """
     found, why = _found_or_fetched(work, entry, say)
-    if found is None:
+    if found is None and why:
         for step in entry.steps:
             if not trained(work, step):
                 say(f"training {step.name}")
                 train_step(work, step)
         found, why = find_weights(work, entry)
-    if found is None:
+    if found is None and why:
         raise SuiteError(f"{entry.name}: {why}")
     return found
 
 
-def weight_digests(path: Path) -> dict[str, str]:
-    """File name -> SHA-256 of a checkpoint file, or of every weights file of a folder."""
+def weight_digests(path: Path | None) -> dict[str, str]:
+    """File name -> SHA-256 of a checkpoint file, or of every weights file of a folder; empty where there are none."""
+    if path is None:
+        return {}
     if path.is_file():
         return {path.name: sha256_file(path)}
     kinds = (".safetensors", ".pt", ".pth", ".pkl")

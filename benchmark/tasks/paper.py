@@ -85,6 +85,16 @@ def _rows() -> dict[Cell, Published]:
     return out
 
 
+# Methods that the paper does not tabulate stand in the table of their guidance, ranked with its methods: layer swapping
+# (Pinkney and Adler 2020), whose one style is the model's own, and optimisation (Gatys et al. 2016).
+BESIDE = (Cell(2, "latent", "Toonify", None), Cell(3, "reference", "Gatys", None))
+
+
+def every_cell(tables: tuple[int, ...] = (1, 2, 3)) -> list[Cell]:
+    """The paper's cells and those beside them, table by table."""
+    return [cell for table in tables for cell in (*cells((table,)), *(one for one in BESIDE if one.table == table))]
+
+
 def cells(tables: tuple[int, ...] = (1, 2, 3)) -> list[Cell]:
     """The cells of the wanted tables in the paper's order: 20, 6 and 7."""
     return [cell for cell in _rows() if cell.table in tables]

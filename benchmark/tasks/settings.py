@@ -60,16 +60,29 @@ class MethodSettings(Settings):
     Attributes:
         steps: training steps, in order; the last one's run folder holds the weights.
         published: name in the registry of published weights; used instead of training where found or fetched.
+        weightless: it works without any weights.
+        options: keywords of the method's factory.
     """
 
     name: str
     steps: tuple[Step, ...] = ()
     published: str = ""
+    weightless: bool = False
+    options: dict[str, Any] = Field(default_factory=dict)
     note: str = ""
 
 
+def baseline_entry(name: str, profile: str, costs: dict[str, Any]) -> dict[str, Any]:
+    """The entry of a baseline, by its name in `baselines.registry`; one without training needs published weights or none."""
+    row, published = METHODS[known(name)], costs.pop("published", "")
+    entry: dict[str, Any] = {"name": row.title, "options": costs.pop("options", {}), "published": published}
+    if row.settings is None:
+        return entry | {"weightless": not published, **costs}
+    return entry | {"steps": [baseline_step(name, profile, costs)]}
+
+
 def baseline_step(name: str, profile: str, costs: Mapping[str, Any]) -> dict[str, Any]:
-    """The training step of a baseline, by its name in `baselines.registry`."""
+    """The training step of a baseline."""
     command = [
         "baselines",
         "train",
@@ -83,7 +96,8 @@ def baseline_step(name: str, profile: str, costs: Mapping[str, Any]) -> dict[str
         "--device",
         "{device}",
     ]
-    return {"name": name, "command": command, **costs}
+    chosen = [part for key, value in costs.get("set", {}).items() for part in ("--set", f"{key}={value}")]
+    return {"name": name, "command": command + chosen, **{key: cost for key, cost in costs.items() if key != "set"}}
 
 
 class Reproduce(Settings):
@@ -105,8 +119,8 @@ class Reproduce(Settings):
         dlib: also measure identity by dlib's face descriptor, where dlib and its models are installed.
         faces_a_block: faces generated and measured together; batch: pictures asked of a method at once.
 
-    A profile's table `baselines` (a profile of theirs, and name -> costs and weights; `published` as in `MethodSettings`)
-    gives `methods` an entry a baseline.
+    A profile's table `baselines` (a profile of theirs, and name -> costs, weights, `set` and options; `published` as in
+    `MethodSettings`) gives `methods` an entry a baseline.
     """
 
     paint: PaintSettings | None = None
@@ -149,10 +163,5 @@ class Reproduce(Settings):
         rest = dict(given)
         wanted = dict(rest.pop("baselines", {}))
         profile = wanted.pop("profile", "")
-        entries = []
-        for name, told in wanted.items():
-            costs = dict(told)
-            ready = costs.pop("published", "")
-            step = baseline_step(name, profile, costs)
-            entries.append({"name": METHODS[known(name)].title, "published": ready, "steps": [step]})
+        entries = [baseline_entry(name, profile, dict(costs)) for name, costs in wanted.items()]
         return rest | {"methods": [*rest.get("methods", ()), *entries]} if entries else rest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -173,7 +173,7 @@ def _dry_run(
         seconds = estimate.timed(build(settings, device), settings.load_size, device, period)
         rate = settings.batch / seconds
         hours = settings.steps * seconds / 3600
-    needs = {} if parallel.rank() else _needs(options, settings)
+    needs = {} if parallel.rank() else _needs(options, settings, traced.domains)
     summary = {
         "name": name,
         "settings": settings.model_dump(),
@@ -203,14 +203,14 @@ def _dry_run(
         emit(summary, "\n".join(lines), options.as_json)
 
 
-def _needs(options: TrainOptions, settings: LoopSettings) -> dict[str, Need]:
-    """What the pictures that are named will take on disk, by domain."""
+def _needs(options: TrainOptions, settings: LoopSettings, domains: Collection[str]) -> dict[str, Need]:
+    """What the pictures of `domains` that are named will take on disk."""
     places = {"photo": options.faces or options.data, "art": options.art or options.data}
     split = None if settings.split == "all" else settings.split
     return {
         domain: disk_need(place, settings.load_size, domain, split)
         for domain, place in places.items()
-        if place is not None
+        if place is not None and domain in domains
     }
 
 

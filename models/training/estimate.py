@@ -57,11 +57,13 @@ class Traced:
         peak: of all tensors at once.
         checkpoint: what every checkpoint writes anew.
         constant: networks that all checkpoints of a run share.
+        domains: whose pictures a step reads.
     """
 
     peak: int
     checkpoint: int
     constant: int
+    domains: frozenset[str]
 
     def run_bytes(self, keep: int) -> int:
         """Disk for a run's checkpoints, `keep` of them and the next while it is written."""
@@ -83,7 +85,8 @@ def trace(build: Callable[[torch.device], TrainingModule], size: int) -> Traced:
     networks = {name: _bytes(network.state_dict()) for name, network in module.networks.items()}
     constant = sum(size for name, size in networks.items() if name in module.constant)
     state = [optimizer.state_dict() for optimizer in module.optimizers.values()]
-    return Traced(counter.peak, sum(networks.values()) - constant + _bytes(state) + _bytes(module.state), constant)
+    checkpoint = sum(networks.values()) - constant + _bytes(state) + _bytes(module.state)
+    return Traced(counter.peak, checkpoint, constant, frozenset(module.batch_sizes))
 
 
 def _bytes(tree: Any) -> int:

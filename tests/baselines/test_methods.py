@@ -40,7 +40,7 @@ def pictures(count, seed=0, side=SIZE):
     return F.interpolate(torch.rand(count, 3, 8, 8, generator=generator), side, mode="bilinear") * 2 - 1
 
 
-NAMES = [*TRAINABLE, "drit-concat", "mdmm-concat", "gatys", "toonify"]
+NAMES = [*TRAINABLE, "drit-concat", "mdmm-concat", "gatys"]
 
 
 def run(method, mode, count, start=0):

@@ -17,6 +17,7 @@ SIDES = {
     "funit": (100, "multiple of 8; give 104"),
     "drit": (214, "multiple of 4; give 216"),
     "mdmm": (214, "multiple of 4; give 216"),
+    "toonify": (48, "no power of two; give 32 or 64"),
     "stargan2": (48, "no power of two; give 32 or 64"),
 }
 

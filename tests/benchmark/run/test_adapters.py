@@ -9,6 +9,7 @@ import torch
 
 from benchmark.run import methods
 from benchmark.run.adapters import blendgan_of, scaled_indicator
+from benchmark.tasks.paper import BESIDE
 from benchmark.tasks.paper import methods as paper_methods
 from models.inference.pretrained import random_blendgan
 from models.method import Face, Method
@@ -40,8 +41,15 @@ def test_blendgan_answers_as_a_method() -> None:
     assert float((together[0] - together[1]).abs().mean()) > 1e-3
 
 
-def test_every_method_of_the_paper_is_known() -> None:
-    assert set(paper_methods()) == set(methods.BUILT_IN)
+def test_every_method_of_the_tables_is_known() -> None:
+    assert {*paper_methods(), *(cell.method for cell in BESIDE)} == set(methods.BUILT_IN)
+
+
+def test_a_method_without_training_answers_without_weights_and_the_others_ask_for_theirs() -> None:
+    gatys = methods.load("Gatys", None, size=32, steps=1, width=4)
+    assert (gatys.modes, gatys.resolution) == ({"reference"}, 32)
+    with pytest.raises(SuiteError, match="toonify needs a checkpoint"):
+        methods.load("Toonify", None)
 
 
 def test_an_unknown_method_is_named() -> None:
