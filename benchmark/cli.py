@@ -8,6 +8,7 @@ COMMANDS: dict[str, str] = {
     "reproduce": "benchmark.commands.reproduce:command",
     "table1": "benchmark.commands.table1:command",
     "tables": "benchmark.commands.tables:command",
+    "compare": "benchmark.commands.compare:command",
     "protocol": "benchmark.commands.protocol:command",
     "figures": "benchmark.commands.figures:command",
     "page": "benchmark.commands.page:command",

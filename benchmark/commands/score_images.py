@@ -79,4 +79,4 @@ def command(
     words = "\n".join(
         [values_text(record), f"{out}: written", *(f"to hand in, add {word}" for word in lacking(record))]
     )
-    emit({"record": str(out), "missing": lacking(record), **record.model_dump()}, words, as_json)
+    emit({"record": str(out), "missing": lacking(record), **record.content()}, words, as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from pydantic import ValidationError
@@ -13,11 +14,11 @@ from suite.files import digest
 WHY = "self-reported: nobody but the author has measured it"
 
 
-def numbers_of(pairs: tuple[str, ...]) -> dict[str, float]:
-    """`METRIC=NUMBER` pairs.
+def numbers_of(pairs: tuple[str, ...], option: str = "--value", above: float = -math.inf) -> dict[str, float]:
+    """`METRIC=NUMBER` pairs of an option.
 
     Raises:
-        SuiteError: a pair that is none, or a metric given twice.
+        SuiteError: a pair that is none, a number that is not finite or not above `above`, or a metric given twice.
     """
     out: dict[str, float] = {}
     for pair in pairs:
@@ -26,10 +27,11 @@ def numbers_of(pairs: tuple[str, ...]) -> dict[str, float]:
             number = float(text)
         except ValueError:
             eq = ""
-        if not eq:
-            raise SuiteError(f"--value {pair}: expected METRIC=NUMBER")
+        if not eq or not math.isfinite(number) or number <= above:
+            over = "" if above == -math.inf else f" above {above:g}"
+            raise SuiteError(f"{option} {pair}: expected METRIC=NUMBER{over}")
         if metric in out:
-            raise SuiteError(f"--value {pair}: {metric} is given twice")
+            raise SuiteError(f"{option} {pair}: {metric} is given twice")
         out[metric] = number
     return out
 

@@ -1,4 +1,4 @@
-"""How sure a number is: bootstrap intervals over faces, spread over sampling seeds, ranks where intervals separate."""
+"""How sure a number is: 95 % intervals from what each face and each reference pulls."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmark.metrics.influence import Pulls, of_pictures
 from suite.errors import SuiteError
 
 LEVEL = 0.95
@@ -27,54 +28,26 @@ class Interval:
     how: str
 
 
-def bootstrap(values: Sequence[float] | np.ndarray, draws: int = 2000, seed: int = 0) -> Interval:
-    """Percentile bootstrap of a mean over independent units: one value a face, since a face's styles are not independent.
+def interval(value: float, pulls: Pulls) -> Interval:
+    """Student's t with the standard error over faces, and over references where styles come from pictures.
+
+    Other faces and other references of the same kind, and the same real set: it says nothing of the bias that a Fréchet
+    distance has at this number of pictures.
 
     Raises:
-        SuiteError: fewer than two values.
+        SuiteError: fewer than two faces.
     """
-    units = np.asarray(values, dtype=np.float64)
-    if len(units) < 2:
-        raise SuiteError(f"interval: needs at least 2 faces, got {len(units)}")
-    rng = np.random.default_rng(seed)
-    counts = rng.multinomial(len(units), np.full(len(units), 1 / len(units)), size=draws)
-    means = counts @ units / len(units)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(low), float(high), f"bootstrap over {len(units)} faces")
+    from scipy import stats
 
-
-def from_influence(
-    value: float, influence: Sequence[float] | np.ndarray, groups: Sequence[int] | np.ndarray
-) -> Interval:
-    """Interval of a statistic from its influence values (N,), summed inside `groups` (N,) of dependent pictures.
-
-    The groups' sums have mean about 0; the standard error is `sqrt(G / (G - 1) * sum(sum_g^2)) / N`.
-    """
-    values, labels = np.asarray(influence, dtype=np.float64), np.asarray(groups)
-    _, index = np.unique(labels, return_inverse=True)
-    sums = np.bincount(index, weights=values)
-    count = len(sums)
-    if count < 2:
-        raise SuiteError(f"interval: needs at least 2 faces, got {count}")
-    error = math.sqrt(count / (count - 1) * float(np.sum(sums**2))) / len(values)
-    return Interval(value - 1.96 * error, value + 1.96 * error, f"infinitesimal jackknife over {count} faces")
-
-
-def jackknife(value: float, without: Sequence[float] | np.ndarray) -> Interval:
-    """Interval of a statistic from its values with one face left out each (Efron & Stein 1981, delete-one jackknife).
-
-    For shares over nearest neighbours, where a bootstrap's repeated pictures would be neighbours of themselves.
-    """
-    left = np.asarray(without, dtype=np.float64)
-    count = len(left)
-    if count < 2:
-        raise SuiteError(f"interval: needs at least 2 faces, got {count}")
-    error = math.sqrt((count - 1) / count * float(np.sum((left - left.mean()) ** 2)))
-    return Interval(value - 1.96 * error, value + 1.96 * error, f"jackknife over {count} faces")
+    error = pulls.error()
+    half = float(stats.t.ppf((1 + LEVEL) / 2, error.freedom)) * error.value
+    faces, references, _ = pulls.shape
+    both = f" and {references} references" if references else ""
+    return Interval(value - half, value + half, f"Student t over {faces} faces{both}")
 
 
 def over_seeds(values: Sequence[float]) -> Interval:
-    """Student-t interval of the mean of one whole measurement a sampling seed.
+    """Student-t interval of the mean of one whole measurement a sampling seed, for numbers that nothing else is known of.
 
     Raises:
         SuiteError: fewer than three seeds, where the interval says nothing.
@@ -88,23 +61,8 @@ def over_seeds(values: Sequence[float]) -> Interval:
     return Interval(middle - half, middle + half, f"Student t over {len(values)} sampling seeds")
 
 
-def ranks(intervals: Sequence[Interval | None], higher_is_better: bool) -> list[str]:
-    """A rank for each, only as sharp as the intervals allow: `"1"`, `"2-3"`, and `""` where there is no interval.
-
-    A method is ahead of another only if their intervals do not overlap.
-    """
-    out = []
-    for mine in intervals:
-        if mine is None:
-            out.append("")
-            continue
-        rest = [other for other in intervals if other is not None and other is not mine]
-        above = sum(_ahead(other, mine, higher_is_better) for other in rest)
-        below = sum(_ahead(mine, other, higher_is_better) for other in rest)
-        best, worst = above + 1, len(rest) + 1 - below
-        out.append(str(best) if best == worst else f"{best}-{worst}")
-    return out
-
-
-def _ahead(a: Interval, b: Interval, higher_is_better: bool) -> bool:
-    return a.low > b.high if higher_is_better else a.high < b.low
+def from_influence(
+    value: float, influence: Sequence[float] | np.ndarray, groups: Sequence[int] | np.ndarray
+) -> Interval:
+    """Interval of a statistic from its influence values (N,), over `groups` (N,) of dependent pictures."""
+    return interval(value, of_pictures(np.asarray(influence), np.asarray(groups), None))

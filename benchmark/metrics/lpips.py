@@ -114,6 +114,19 @@ def pair_distances(vectors: Sequence[Tensor], group: int) -> Tensor:
     return total[:, upper[0], upper[1]].clamp(min=0)
 
 
+def by_picture(gaps: Tensor, group: int) -> Tensor:
+    """(G, group) float64 whose means over a group are those of its pairs (G, P): each picture's part in them.
+
+    The mean pair distance d of a group moves by 2 / group (d_i - d) with picture i, d_i its mean distance to the others
+    (Hoeffding 1948, the projection of a U-statistic).
+    """
+    upper = torch.triu_indices(group, group, offset=1)
+    sums = gaps.new_zeros(len(gaps), group)
+    for side in upper:
+        sums.index_add_(1, side.to(gaps.device), gaps)
+    return 2 * sums / (group - 1) - gaps.mean(1, keepdim=True)
+
+
 @dataclass(frozen=True)
 class Diversity:
     """Which perceptual distance is taken, so that a number can carry its name.
@@ -140,14 +153,22 @@ class Diversity:
         return {"distance": self.name, "size": self.size, "resize": self.resize, "weights": self.weights_sha256}
 
     @torch.inference_mode()
-    def of_faces(self, pictures: Tensor, styles: int) -> Tensor:
-        """Mean pair distance of each face: (N / styles,) float64.
+    def pairs(self, pictures: Tensor, styles: int) -> Tensor:
+        """The distances of all pairs of each face's pictures: (N / styles, P) float64.
 
         Args:
             pictures: (N, 3, H, W) uint8, the `styles` pictures of each face together.
         """
         device = self.weights[0].device
-        return pair_distances(embed(self.maps, self.weights, self.prepare(pictures).to(device)), styles).mean(1).cpu()
+        return pair_distances(embed(self.maps, self.weights, self.prepare(pictures).to(device)), styles).cpu()
+
+    def of_faces(self, pictures: Tensor, styles: int) -> Tensor:
+        """Mean pair distance of each face: (N / styles,) float64."""
+        return self.pairs(pictures, styles).mean(1)
+
+    def of_pictures(self, pictures: Tensor, styles: int) -> Tensor:
+        """Each picture's part in it: (N / styles, styles) float64."""
+        return by_picture(self.pairs(pictures, styles), styles)
 
     def prepare(self, pictures: Tensor) -> Tensor:
         """uint8 (N, 3, H, W) to float32 in [-1, 1] at this distance's size."""

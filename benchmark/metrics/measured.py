@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmark.metrics.confidence import Interval
 from benchmark.metrics.gaussian import Gaussian
+from benchmark.metrics.influence import Pulls, of_pictures
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ class FeatureSets:
         depends: what the features depend on, for the protocol.
         real, fake: (N, D) and (M, D) float32, memory-mapped.
         faces: (M,) the face that each generated picture is of.
+        references: (M,) the reference that each answers; None where styles come from seeds.
         real_fit, fake_fit: the Gaussians fitted to them; None where no metric needs them.
         train, held: features of training and of held-out artistic faces, or None.
         k: neighbours that precision, recall, density and coverage look at.
@@ -42,7 +44,12 @@ class FeatureSets:
     train: np.ndarray | None = None
     held: np.ndarray | None = None
     k: int = 5
+    references: np.ndarray | None = None
     kept: dict[str, Any] = field(default_factory=dict)
+
+    def pulls(self, influence: np.ndarray) -> Pulls:
+        """What faces, references and pictures contribute to a number with this influence (M,)."""
+        return of_pictures(influence, self.faces, self.references)
 
     def once(self, name: str, compute: Callable[[], T]) -> T:
         """`compute()` of the real side, by a name that says all that it depends on; computed for the first cell alone."""
@@ -54,7 +61,13 @@ class FeatureSets:
 
 @dataclass(frozen=True)
 class Measured:
-    """One number before it becomes a record's value."""
+    """One number before it becomes a record's value.
+
+    Attributes:
+        interval: None where `pulls` say it, or where there is none.
+        pulls: what each face, reference and picture contributes.
+        bias: about how much of the value is due to the finite number of pictures, where that is known.
+    """
 
     metric: str
     value: float
@@ -64,3 +77,5 @@ class Measured:
     why: str = ""
     rankable: bool = True
     depends: dict[str, Any] = field(default_factory=dict)
+    pulls: Pulls | None = None
+    bias: float | None = None

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.metrics.confidence import from_influence
 from benchmark.metrics.gaussian import rows64
 from benchmark.metrics.measured import FeatureSets, Measured
 from suite.errors import SuiteError
@@ -119,5 +118,5 @@ def measure_gaussian(sets: FeatureSets) -> list[Measured]:
 
 
 def _measured(sets: FeatureSets, distance: float, pull: np.ndarray, depends: dict[str, Any]) -> Measured:
-    interval = from_influence(distance, pull, sets.faces)
-    return Measured(sets.kernel_distance, distance, interval, len(sets.real), len(sets.fake), depends=depends)
+    sizes = (len(sets.real), len(sets.fake))
+    return Measured(sets.kernel_distance, distance, None, *sizes, depends=depends, pulls=sets.pulls(pull))

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.metrics.confidence import jackknife
 from benchmark.metrics.gaussian import rows64
+from benchmark.metrics.influence import Pulls, of_left_out
 from benchmark.metrics.measured import FeatureSets, Measured
 from suite.errors import SuiteError
 
@@ -71,34 +71,48 @@ class Counted:
 
     Attributes:
         inside: (M,) int64 of generated pictures: in how many real balls each lies.
-        recalled, covered: (N, 2) int64 of real pictures: the lowest and the highest face whose pictures reach it (recall:
-            it lies in their ball; coverage: they lie in its ball), or (F, -1) where none does.
-        faces: (M,) int64, 0 .. F - 1, the face that each generated picture belongs to.
+        labels: kind (`faces`, `references`, `pictures`) -> (M,) int64, 0 .. F - 1: which one each generated picture is of.
+        recalled, covered: kind -> (N, 2) int64 of real pictures: the lowest and the highest label whose pictures reach it
+            (recall: it lies in their ball; coverage: they lie in its ball), or (F, -1) where none does.
         k: neighbours that a ball reaches to.
     """
 
     inside: Tensor
-    recalled: Tensor
-    covered: Tensor
-    faces: Tensor
+    labels: dict[str, Tensor]
+    recalled: dict[str, Tensor]
+    covered: dict[str, Tensor]
     k: int
 
     def fidelity(self) -> Fidelity:
         """The four shares."""
         return Fidelity(
             precision=float((self.inside > 0).double().mean()),
-            recall=float((self.recalled[:, 1] >= 0).double().mean()),
+            recall=float((self.recalled["pictures"][:, 1] >= 0).double().mean()),
             density=float(self.inside.double().mean()) / self.k,
-            coverage=float((self.covered[:, 1] >= 0).double().mean()),
+            coverage=float((self.covered["pictures"][:, 1] >= 0).double().mean()),
         )
 
-    def without_each_face(self) -> dict[str, np.ndarray]:
-        """Name -> (F,) float64: the share without the pictures of one face, all balls as they are."""
-        total = int(self.faces.max()) + 1
-        rest = len(self.faces) - torch.bincount(self.faces, minlength=total).double()
+    def pulls(self) -> dict[str, Pulls]:
+        """Name -> what faces, references and pictures contribute to the share."""
+        known = {kind: self.without_each(kind) for kind in self.labels}
+        return {
+            name: of_left_out(
+                value,
+                known["faces"][name],
+                known["references"][name] if "references" in known else None,
+                known["pictures"][name],
+            )
+            for name, value in vars(self.fidelity()).items()
+        }
+
+    def without_each(self, kind: str = "faces") -> dict[str, np.ndarray]:
+        """Name -> (F,) float64: the share without the pictures of one face (reference, picture), all balls as they are."""
+        labels = self.labels[kind]
+        total = int(labels.max()) + 1
+        rest = len(labels) - torch.bincount(labels, minlength=total).double()
 
         def generated(values: Tensor) -> Tensor:
-            return (values.sum() - torch.bincount(self.faces, values, minlength=total)) / rest
+            return (values.sum() - torch.bincount(labels, values, minlength=total)) / rest
 
         def real(reach: Tensor) -> Tensor:
             alone = reach[reach[:, 0] == reach[:, 1], 0]
@@ -106,9 +120,9 @@ class Counted:
 
         return {
             "precision": generated((self.inside > 0).double()).numpy(),
-            "recall": real(self.recalled).numpy(),
+            "recall": real(self.recalled[kind]).numpy(),
             "density": generated(self.inside.double() / self.k).numpy(),
-            "coverage": real(self.covered).numpy(),
+            "coverage": real(self.covered[kind]).numpy(),
         }
 
 
@@ -119,27 +133,36 @@ def count(
     faces: np.ndarray | None = None,
     batch: int = 1024,
     real_radius: Tensor | None = None,
+    references: np.ndarray | None = None,
 ) -> Counted:
     """Who lies in whose balls: (M, D) generated features against (N, D) real ones, `batch` by `batch`.
 
     Args:
         faces: (M,) label of the face of each generated picture; without it each picture counts as a face.
+        references: (M,) label of the reference that each answers, where there is one.
         real_radius: `kth_radius(real, k)`, where it is at hand.
     """
-    labels = np.arange(len(fake)) if faces is None else np.unique(faces, return_inverse=True)[1]
-    index = torch.from_numpy(labels)
+    single = np.arange(len(fake))
+    given = {"faces": single if faces is None else faces, "references": references, "pictures": single}
+    labels = {
+        kind: torch.from_numpy(np.unique(one, return_inverse=True)[1]) for kind, one in given.items() if one is not None
+    }
     real_radius = kth_radius(real, k, batch) if real_radius is None else real_radius
     fake_radius = kth_radius(fake, k, batch)
     inside = torch.zeros(len(fake), dtype=torch.int64)
-    recalled, covered = (_unreached(len(real), int(index.max()) + 1) for _ in range(2))
+    recalled, covered = (
+        {kind: _unreached(len(real), int(one.max()) + 1) for kind, one in labels.items()} for _ in range(2)
+    )
     for ours, x in _blocks(real, batch):
         for theirs, y in _blocks(fake, batch):
             gap = torch.cdist(x, y)
             within = gap <= real_radius[ours, None]
             inside[theirs] += within.sum(0)
-            _reach(covered[ours], within, index[theirs])
-            _reach(recalled[ours], gap <= fake_radius[None, theirs], index[theirs])
-    return Counted(inside, recalled, covered, index, k)
+            around = gap <= fake_radius[None, theirs]
+            for kind, one in labels.items():
+                _reach(covered[kind][ours], within, one[theirs])
+                _reach(recalled[kind][ours], around, one[theirs])
+    return Counted(inside, labels, recalled, covered, k)
 
 
 def _unreached(count: int, faces: int) -> Tensor:
@@ -204,15 +227,15 @@ def memorisation(
 
 
 def measure(sets: FeatureSets) -> list[Measured]:
-    """Precision, recall, density and coverage, each with a jackknife over faces."""
+    """Precision, recall, density and coverage, each with a jackknife over faces and over references."""
     real, fake = len(sets.real), len(sets.fake)
     k = min(sets.k, real - 1, fake - 1)
     radius = sets.once(f"radius {k}", lambda: kth_radius(sets.real, k))
-    counted = count(sets.real, sets.fake, k, sets.faces, real_radius=radius)
+    counted = count(sets.real, sets.fake, k, sets.faces, real_radius=radius, references=sets.references)
     found, depends = vars(counted.fidelity()), sets.depends | {"k": sets.k}
     return [
-        Measured(f"{name} ({sets.extractor})", found[name], jackknife(found[name], left), real, fake, depends=depends)
-        for name, left in counted.without_each_face().items()
+        Measured(f"{name} ({sets.extractor})", found[name], None, real, fake, depends=depends, pulls=pulls)
+        for name, pulls in counted.pulls().items()
     ]
 
 

@@ -67,7 +67,7 @@ ANSWER = "benchmark.metrics.extractors.lite0:Lite0Diversity"
 METRICS = (
     Metric(
         r"(FID|FD).*-infinity",
-        -1e-3,
+        -1e9,
         1e9,
         False,
         "features",
@@ -75,7 +75,8 @@ METRICS = (
         title="FID-infinity",
         what="The Fréchet distance measured at several numbers of pictures and extrapolated to infinitely many, "
         "because its bias depends on the number and on the method.",
-        read="Lower is better. An extrapolation from one sampling seed has no interval and is not ranked.",
+        read="Lower is better; near 0 the extrapolation may fall below it. From one sampling seed it has no interval and is "
+        "not ranked.",
     ),
     Metric(
         "FID",

@@ -9,18 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.metrics.confidence import Interval, ranks
+from benchmark.metrics.confidence import Interval
+from benchmark.metrics.paired import Ranked, ranks
 from benchmark.metrics.table import metric_of
-from benchmark.run.record import Record, Value
+from benchmark.run.record import PictureCost, Record, Value
 from benchmark.tasks.controls import CONTROLS, key_of
 from benchmark.tasks.controls import TABLES as WITH_CONTROLS
-from benchmark.tasks.paper import CITATION, TITLES, Cell, Guidance, cells, published
+from benchmark.tasks.paper import BESIDE, CITATION, TITLES, Cell, Guidance, every_cell, published
 from suite.errors import SuiteError
 
 PAPER_METRICS = ("FID", "LPIPS")
 NOT_COMPARABLE = "not comparable"
 CONTROL = "control"
 NONE = "-"
+# Seconds of the method alone and memory besides its weights, one picture.
+COSTS = ("s a picture", "MB a picture")
 # What says whether face and reference were answered, where the pictures are painted.
 ANSWERED = ("identity retrieval", "style retrieval", "distance to the painted answer")
 
@@ -44,11 +47,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A cell and its entries, one a column group; a control stands beside the paper's cells and is never ranked."""
+    """A cell and its entries, one a column group; a control stands beside the methods' cells and is never ranked."""
 
     cell: Cell
     entries: tuple[Entry, ...]
     control: bool = False
+    cost: PictureCost | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def build(
     """
     by_cell: dict[Cell, Record] = {}
     for record in records:
-        cell = record.paper_cell
+        cell = record.table_cell
         if cell is None or cell.table != number:
             continue
         if cell in by_cell:
@@ -121,8 +125,9 @@ def build(
     shown = list(metrics) or _default_metrics(list(by_cell.values()))
     beside = [record for record in records if record.method.control] if number in WITH_CONTROLS else []
     columns = tuple(_column(metric, [*by_cell.values(), *beside]) for metric in shown)
-    wanted = cells((number,))
     why = dict(missing or {})
+    # A method that the paper lacks has a row where it was measured, or was to be.
+    wanted = [cell for cell in every_cell((number,)) if cell not in BESIDE or cell in by_cell or cell.key in why]
     groups: dict[Guidance, list[Cell]] = {}
     for cell in wanted:
         groups.setdefault(cell.guidance, []).append(cell)
@@ -139,9 +144,13 @@ def build(
                 entries[cell].append(Entry(value, reason, print_value, comparable, rank))
     rows = []
     for guidance, group in groups.items():
-        rows += [Row(cell, tuple(entries[cell])) for cell in group]
+        rows += [Row(cell, tuple(entries[cell]), cost=_cost(by_cell.get(cell))) for cell in group]
         rows += _control_rows(number, guidance, beside, columns, why)
     return Table(number, columns, tuple(rows), _notes(columns, [*by_cell.values(), *beside]))
+
+
+def _cost(record: Record | None) -> PictureCost | None:
+    return record.provenance.picture if record else None
 
 
 def _control_rows(
@@ -186,7 +195,7 @@ def _column(metric: str, records: Sequence[Record]) -> Column:
 
 
 def _published(cell: Cell, column: Column) -> float | None:
-    if not column.paper:
+    if not column.paper or cell in BESIDE:
         return None
     found = published(cell)
     return found.fid if column.paper == "FID" else found.lpips
@@ -196,13 +205,15 @@ def _ranks(column: Column, values: Sequence[Value | None]) -> list[str]:
     higher = metric_of(column.metric).higher
     if higher is None or sum(value is not None for value in values) < 2:
         return [""] * len(values)
-    if any(value is not None and not value.rankable for value in values):
-        return [""] * len(values)
-    intervals = [
-        Interval(v.low, v.high, "") if v is not None and v.low is not None and v.high is not None else None
-        for v in values
-    ]
-    return ranks(intervals, higher)
+    return ranks([ranked(value) for value in values], higher)
+
+
+def ranked(value: Value | None) -> Ranked:
+    """A value as the ranking takes it; without interval, or not rankable, it stays out."""
+    if value is None or not value.rankable or value.low is None or value.high is None:
+        return Ranked(0.0 if value is None else value.value, None)
+    pulls = None if value.influence is None else value.influence.pulls()
+    return Ranked(value.value, Interval(value.low, value.high, ""), pulls)
 
 
 def _notes(columns: Sequence[Column], records: Sequence[Record]) -> tuple[str, ...]:
@@ -212,6 +223,11 @@ def _notes(columns: Sequence[Column], records: Sequence[Record]) -> tuple[str, .
         if column.paper and column.metric != column.paper:
             notes.append(f"{column.metric} is not {column.paper}: the two do not compare and no difference is shown.")
         notes += [f"{name}: {value:.4g}." for name, value in column.controls.items()]
+        if owed := [v.bias for r in records if (v := r.get(column.metric)) and v.bias is not None]:
+            span = f"{number(min(owed))} to {number(max(owed))}"
+            notes.append(
+                f"{column.metric}: {span} of each value is owed to the finite number of pictures; no interval holds it."
+            )
         reasons = {v.why for r in records if (v := r.get(column.metric)) and not v.rankable}
         notes += [f"{column.metric} is not ranked: {reason}." for reason in sorted(reasons)]
     sure = {v.interval for r in records for c in columns if (v := r.get(c.metric)) and v.interval}
@@ -233,7 +249,7 @@ def header(table: Table) -> list[str]:
         if column.paper:
             heads.append(f"{column.paper} published")
         heads += [f"{column.metric} ours", *(["difference"] if column.paper else []), "95% interval", "rank"]
-    return heads
+    return [*heads, *(COSTS if any(row.cost for row in table.rows) else ())]
 
 
 def flat(table: Table) -> list[list[str]]:
@@ -257,8 +273,17 @@ def flat(table: Table) -> list[list[str]]:
                 line.append(_signed(entry.difference) if entry.comparable else NOT_COMPARABLE)
             low, high = entry.value.low, entry.value.high
             line += ["none" if low is None else f"{number(low)} to {number(high)}", entry.rank or "not ranked"]
+        if any(one.cost for one in table.rows):
+            line += costs(row.cost)
         out.append(line)
     return out
+
+
+def costs(cost: PictureCost | None) -> list[str]:
+    """Seconds and megabytes a picture, as `COSTS` heads them."""
+    if cost is None:
+        return [NONE, NONE]
+    return [f"{cost.seconds:.2g}", NONE if cost.bytes is None else f"{cost.bytes / 1e6:.3g}"]
 
 
 def _signed(value: float | None) -> str:

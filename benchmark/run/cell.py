@@ -21,7 +21,16 @@ from benchmark.run.controls import controls
 from benchmark.run.generate import Generation
 from benchmark.run.measure import combine, measure
 from benchmark.run.methods import load
-from benchmark.run.record import MEASURE_VERSION, CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Trust
+from benchmark.run.record import (
+    MEASURE_VERSION,
+    CellInfo,
+    MethodInfo,
+    PictureCost,
+    ProtocolInfo,
+    Provenance,
+    Record,
+    Trust,
+)
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.paper import Cell
 from benchmark.tasks.protocol import EvalPairs, content_digest, sample_pairs
@@ -93,7 +102,8 @@ class Bench:
         """
         begun = time.perf_counter()
         title = cell.key if cell.table else method.name
-        values, protocols = combine(measured or [self.measure(one, title) for one in generations], self.base(cell))
+        by_seed = measured or [self.measure(one, title) for one in generations]
+        values, protocols = combine(by_seed, self.base(cell), self.draws)
         if doubt := self.release.doubt:
             values = [value.model_copy(update={"rankable": False, "why": doubt[:400]}) for value in values]
         made = pictures()
@@ -120,6 +130,7 @@ class Bench:
                 inputs=inputs or digest({**depends, "protocols": sorted(protocols)}),
                 pictures=made,
                 size=generations[0].method.resolution,
+                picture=picture_cost(generations),
             ),
             trust=trust,
         )
@@ -182,25 +193,38 @@ def open_lpips(work: Reproduction) -> Diversity:
     return alex(trunk, sha256, verified=True, size=work.settings.lpips_size, device=work.device)
 
 
-def measure_cell(bench: Bench, cell: Cell, weights: Path, digests: dict[str, str], inputs: str) -> Record:
+def measure_cell(bench: Bench, cell: Cell, weights: Path | None, digests: dict[str, str], inputs: str) -> Record:
     """Generate and measure one cell of the tables under every sampling seed.
 
     Raises:
         SuiteError: the method's answer is no measurement, with the reason.
     """
     work = bench.work
-    options = {} if cell.indicator is None else {"indicator": cell.indicator}
-    method = load(cell.method, weights, work.device, **options)
+    method = load(cell.method, weights, work.device, **work.options(cell.method, cell.indicator))
     generations = [
         Generation(method, cell.guidance, draws, bench.release, work.settings.batch, work.device)
         for draws in bench.draws
     ]
     info = MethodInfo(name=cell.method, train_data=f"manifest {bench.release.digest[:12]}, split train")
     record = bench.record(cell, generations, info, digests, "re-run from weights", inputs=inputs)
-    notes = [why] if (why := unjudged(bench.extractors, method.resolution)) else []
+    notes = [] if weights is not None else ["no weights"]
+    notes += [why] if (why := unjudged(bench.extractors, method.resolution)) else []
     if cell.indicator is not None and (layers := getattr(method, "i", cell.indicator)) != cell.indicator:
         notes.append(f"indicator {cell.indicator} of 18 layers is {layers} in this generator")
     return record.model_copy(update={"notes": notes})
+
+
+def picture_cost(generations: Sequence[Generation | ControlGeneration]) -> PictureCost | None:
+    """What a picture cost the method; None where nothing was generated here."""
+    import torch
+
+    asked = [one for one in generations if isinstance(one, Generation) and one.watch.pictures]
+    if not asked:
+        return None
+    seconds, pictures = sum(one.watch.seconds for one in asked), sum(one.watch.pictures for one in asked)
+    return PictureCost(
+        seconds=round(seconds / pictures, 6), bytes=asked[0].one_picture_bytes(), threads=torch.get_num_threads()
+    )
 
 
 def hardware(device: str) -> str:

@@ -146,7 +146,7 @@ class FaceMetric:
 
     Attributes:
         depends: what it depends on besides the pictures, for the protocol.
-        of: a block's pictures -> (faces,) float64.
+        of: a block's pictures -> (faces,) float64, or (faces, styles) where each picture has a value of its own.
     """
 
     name: str
@@ -161,12 +161,14 @@ class CellFeatures:
     Attributes:
         pictures: how many were generated.
         sets: real and generated features, one an extractor.
-        per_face: metric -> (what it depends on, one value a face).
+        per_face: metric -> (what it depends on, one value a face (F,) or a picture (F, K)).
+        references: (M,) the reference that each picture answers; None where styles come from seeds.
     """
 
     pictures: int
     sets: list[tuple[Extractor, FeatureSets]]
     per_face: dict[str, tuple[dict[str, Any], np.ndarray]]
+    references: np.ndarray | None = None
 
 
 def extract(
@@ -203,12 +205,13 @@ def extract(
             kept.append(value)
         step(len(run))
     faces = np.repeat(np.arange(draws.faces), draws.styles)
+    references = np.array(draws.style_rows).ravel() if generation.guidance == "reference" else None
     sets = []
     for place, (extractor, store, moment) in enumerate(zip(extractors.fd, stores, moments)):
         found = real.beside(extractor, store, faces, moment, copies=place == 0)
-        sets.append((extractor, replace(found, k=extractors.neighbours)))
+        sets.append((extractor, replace(found, k=extractors.neighbours, references=references)))
     averaged = {m.name: (m.depends, torch.cat(values).numpy()) for m, values in zip(metrics, per_face)}
-    return CellFeatures(count, sets, averaged)
+    return CellFeatures(count, sets, averaged, references)
 
 
 def face_metrics(generation: Generation | ControlGeneration, extractors: Extractors) -> list[FaceMetric]:
@@ -218,7 +221,7 @@ def face_metrics(generation: Generation | ControlGeneration, extractors: Extract
     out: list[FaceMetric] = []
 
     def over_styles(values: Tensor) -> Tensor:
-        return values.double().view(-1, draws.styles).mean(1)
+        return values.double().view(-1, draws.styles)
 
     def similar(extractor: Extractor, block: Block) -> Tensor:
         assert block.sources is not None
@@ -227,8 +230,8 @@ def face_metrics(generation: Generation | ControlGeneration, extractors: Extract
 
     diversity = extractors.diversity
     if diversity is not None and draws.styles > 1:
-        of_faces = diversity.of_faces
-        out.append(FaceMetric(diversity.name, dict(diversity.describe()), lambda b: of_faces(b.pictures, draws.styles)))
+        parts = diversity.of_pictures
+        out.append(FaceMetric(diversity.name, dict(diversity.describe()), lambda b: parts(b.pictures, draws.styles)))
     for one in extractors.identity if restyles else ():
         out.append(FaceMetric(f"identity similarity ({one.name})", dict(one.describe()), partial(similar, one)))
     if extractors.reader is not None and not unjudged(extractors, size):
@@ -268,14 +271,14 @@ def _retrieval(
         values, vectors = [], reader.identity(block.pictures).split(draws.styles)
         for face, part in zip(block.faces, vectors, strict=True):
             rows = [draws.face_rows[rival] for rival in rivals(draws, face)]
-            values.append(right(rows, part, "identity", rows[:1] * draws.styles).mean())
+            values.append(right(rows, part, "identity", rows[:1] * draws.styles))
         return torch.stack(values)
 
     def style(block: Block) -> Tensor:
         values, vectors = [], reader.style(block.pictures).split(draws.styles)
         for face, part in zip(block.faces, vectors, strict=True):
             rows = draws.style_rows[face]
-            values.append(right(rows, part, "style", rows).mean())
+            values.append(right(rows, part, "style", rows))
         return torch.stack(values)
 
     out = [FaceMetric("identity retrieval", depends, identity)] if restyles else []
@@ -300,7 +303,7 @@ def _answer_distance(
             if draws.faces * draws.styles <= KEPT_ANSWERS:
                 answered[key] = wanted
         # The trunk remembers one set of pictures: the block's come last, for they are measured again.
-        return diversity.between(block.pictures, wanted).view(-1, draws.styles).mean(1)
+        return diversity.between(block.pictures, wanted).view(-1, draws.styles)
 
     return FaceMetric("distance to the painted answer", dict(diversity.describe()), distance)
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmark.metrics.confidence import Interval, bootstrap, over_seeds
+from benchmark.metrics.confidence import Interval, interval, over_seeds
+from benchmark.metrics.influence import Pulls, of_faces, pooled
 from benchmark.metrics.measured import Measured
-from benchmark.metrics.table import METRICS, metric_of
+from benchmark.metrics.table import METRICS, Metric, metric_of
 from benchmark.run.cell_features import CellFeatures
-from benchmark.run.record import Value
-from benchmark.tasks.protocol import Protocol
+from benchmark.run.record import Influence, Value
+from benchmark.tasks.protocol import EvalPairs, Protocol
+from suite.errors import SuiteError
+
+# Float32 features round a cosine of 1 to 1.0000001.
+ROUNDING = 1e-4
 
 
 def measure(cell: CellFeatures) -> list[Measured]:
@@ -24,24 +30,29 @@ def measure(cell: CellFeatures) -> list[Measured]:
         for function in dict.fromkeys(metric.function for metric in METRICS if metric.needs in needs):
             out += function(sets)
     for name, (depends, values) in cell.per_face.items():
-        out.append(Measured(name, float(values.mean()), bootstrap(values), 0, cell.pictures, depends=depends))
+        pulls = of_faces(values, cell.references)
+        out.append(Measured(name, float(values.mean()), None, 0, cell.pictures, depends=depends, pulls=pulls))
     return out
 
 
-def combine(by_seed: Sequence[Sequence[Measured]], base: dict[str, Any]) -> tuple[list[Value], dict[str, Protocol]]:
+def combine(
+    by_seed: Sequence[Sequence[Measured]], base: dict[str, Any], draws: Sequence[EvalPairs]
+) -> tuple[list[Value], dict[str, Protocol]]:
     """One value a metric from one measurement a sampling seed, and the protocols that name them.
 
     Args:
         by_seed: the measurements, one list a seed, with the same metrics.
         base: what every number depends on: real set, draws, seeds.
+        draws: one a seed: faces and references that two seeds share pull together.
     """
     values, protocols = [], {}
     for first in by_seed[0]:
         same = [m for seed in by_seed for m in seed if m.metric == first.metric]
-        numbers = [m.value for m in same]
-        mean = float(np.mean(numbers))
-        interval, why, rankable = _interval(same, numbers)
         kind = metric_of(first.metric)
+        numbers = [_possible(m.value, kind, m.metric) for m in same]
+        mean = float(np.mean(numbers))
+        pulls = _pooled(same, draws)
+        span, why, rankable = _interval(same, numbers, pulls)
         parameters = {**base, **first.depends, "n_real": first.n_real, "n_fake": first.n_fake}
         protocol = Protocol(first.metric, parameters)
         protocols[protocol.id] = protocol
@@ -50,25 +61,54 @@ def combine(by_seed: Sequence[Sequence[Measured]], base: dict[str, Any]) -> tupl
                 metric=first.metric,
                 protocol=protocol.id,
                 value=mean,
-                low=None if interval is None else min(max(interval.low, kind.low), mean),
-                high=None if interval is None else max(min(interval.high, kind.high), mean),
-                interval=None if interval is None else interval.how,
+                low=None if span is None else min(max(span.low, kind.low), mean),
+                high=None if span is None else max(min(span.high, kind.high), mean),
+                interval=None if span is None else span.how,
                 per_seed=numbers,
                 n_real=first.n_real,
                 n_fake=first.n_fake,
                 rankable=rankable,
                 why=why,
+                influence=None if pulls is None else Influence.of(pulls),
+                bias=_mean([m.bias for m in same]),
             )
         )
     return values, protocols
 
 
-def _interval(same: Sequence[Measured], numbers: list[float]) -> tuple[Interval | None, str, bool]:
+def _possible(value: float, kind: Metric, name: str) -> float:
+    """The value, brought back where rounding left it a hair outside of what the metric can be.
+
+    Raises:
+        SuiteError: it lies further off, which is a fault of the metric and no measurement.
+    """
+    inside = min(max(value, kind.low), kind.high)
+    if not math.isclose(value, inside, rel_tol=ROUNDING, abs_tol=ROUNDING):
+        raise SuiteError(f"{name}: {value:.6g} was measured, which it cannot be ({kind.low:g} to {kind.high:g})")
+    return inside
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
+
+
+def _pooled(same: Sequence[Measured], draws: Sequence[EvalPairs]) -> Pulls | None:
+    """What faces and references of all seeds pull; a method that invents its faces has one for each drawn photograph."""
+    pulls = [m.pulls for m in same if m.pulls is not None]
+    if len(pulls) < len(same):
+        return None
+    faces = [np.array(one.face_rows) for one in draws]
+    return pooled(pulls, faces, [np.unique(np.array(one.style_rows)) for one in draws])
+
+
+def _interval(same: Sequence[Measured], numbers: list[float], pulls: Pulls | None) -> tuple[Interval | None, str, bool]:
     first = same[0]
+    if pulls is not None:
+        return interval(float(np.mean(numbers)), pulls), first.why, first.rankable
     if len(numbers) >= 3:
-        found = over_seeds(numbers)
         short = first.why.startswith("N too small")
-        return found, first.why if short else "", not short
+        return over_seeds(numbers), first.why if short else "", not short
     known = [m.interval for m in same if m.interval is not None]
     if len(known) < len(same):
         return None, first.why, first.rankable

@@ -6,6 +6,7 @@ printable characters, values inside what their metric can take, digests that mat
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
@@ -13,10 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from benchmark.metrics.influence import Pulls
 from benchmark.metrics.table import metric_of
-from benchmark.tasks.paper import Cell, Guidance, cells
+from benchmark.tasks.paper import Cell, Guidance, every_cell
 from benchmark.tasks.protocol import Protocol, version_of
 from suite.errors import SuiteError
 from suite.files import canonical_json, digest, write_json
@@ -24,7 +27,7 @@ from suite.ownership import claim_file
 
 SCHEMA = 1
 # Raised when the numbers themselves change meaning, so that kept records are measured again.
-MEASURE_VERSION = 2
+MEASURE_VERSION = 3
 MAX_BYTES = 1 << 20
 PLAIN = re.compile(r"^[^\x00-\x1f\x7f<>&\"'`\\\u200b-\u200f\u202a-\u202e\u2066-\u2069]*$")
 PROTOCOL = re.compile(r"^aahq-[a-z0-9-]+-v\d{1,4}:[0-9a-f]{12}$")
@@ -54,6 +57,8 @@ def _texts(value: Any) -> list[str]:
     return []
 
 
+# Fields that came later, None where a record does not say.
+LATER_PROVENANCE, LATER_VALUE = ("picture",), ("influence", "bias")
 CODE = r"^(https://\S+|examples/[a-z0-9_/-]+|(models|baselines)/[a-z0-9_/]+(\.py)?)?$"
 
 
@@ -79,6 +84,65 @@ class CellInfo(_Strict):
     indicator: int | None = Field(default=None, ge=0, le=18)
 
 
+class Vector(_Strict):
+    """A vector of numbers in little room: int16 in base64, little end first, times `step`."""
+
+    step: float = Field(ge=0, le=1e30)
+    data: str = Field(max_length=4096, pattern=r"^[A-Za-z0-9+/]+=*$")
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Vector:
+        """`values` (N,) to a part in 65,000 of the largest."""
+        step = float(np.abs(values).max()) / 32767
+        whole = np.round(values / step) if step else np.zeros(len(values))
+        return cls(step=step, data=base64.b64encode(whole.astype("<i2").tobytes()).decode())
+
+    def array(self) -> np.ndarray:
+        """(N,) float64."""
+        return np.frombuffer(base64.b64decode(self.data), "<i2").astype(np.float64) * self.step
+
+    @field_validator("data")
+    @classmethod
+    def _whole(cls, data: str) -> str:
+        try:
+            held = len(base64.b64decode(data, validate=True))
+        except ValueError:
+            raise ValueError("not base64") from None
+        if not held or held % 2:
+            raise ValueError(f"{held} bytes; expected two a number")
+        return data
+
+
+class Influence(_Strict):
+    """What each face, each reference and each kept picture contributes to a number's deviation, in its units.
+
+    They sum to about 0 and are numbered by rising row of the release, over all sampling seeds; what they are good for stands
+    in `benchmark.metrics.influence`. For a mean over F <= 1,024 faces of one seed, value + F x contribution is the face's own.
+
+    Attributes:
+        references: None where styles come from seeds.
+        total: pictures in all; `pictures` holds evenly spaced ones.
+    """
+
+    faces: Vector
+    references: Vector | None = None
+    pictures: Vector
+    total: int = Field(ge=1, le=10**9)
+
+    @classmethod
+    def of(cls, pulls: Pulls) -> Influence:
+        """The same in little room."""
+        references = None if pulls.references is None else Vector.of(pulls.references)
+        return cls(
+            faces=Vector.of(pulls.faces), references=references, pictures=Vector.of(pulls.pictures), total=pulls.total
+        )
+
+    def pulls(self) -> Pulls:
+        """As numbers."""
+        references = None if self.references is None else self.references.array()
+        return Pulls(self.faces.array(), references, self.pictures.array(), self.total)
+
+
 class Value(_Strict):
     """One measured number.
 
@@ -88,6 +152,8 @@ class Value(_Strict):
         low, high: 95% interval, with `interval` saying how; all three None where there is none, then `why` says why.
         per_seed: the value of each sampling seed; `value` is their mean.
         rankable: whether it may be ranked; `why` says why not.
+        influence: what intervals and paired tests are made from; None where the number has none, and in older records.
+        bias: about how much of the value is due to the finite number of generated pictures, where that is known.
     """
 
     metric: str = Field(min_length=1, max_length=80)
@@ -101,6 +167,8 @@ class Value(_Strict):
     n_fake: int = Field(ge=1, le=10**9)
     rankable: bool = True
     why: str = Field(default="", max_length=400)
+    influence: Influence | None = None
+    bias: float | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> Value:
@@ -138,6 +206,20 @@ class PublishedInfo(_Strict):
     citation: str
 
 
+class PictureCost(_Strict):
+    """What one picture cost the method on the machine of the record.
+
+    Attributes:
+        seconds: of the method alone, the mean over all pictures.
+        bytes: of memory besides the weights, for one picture by itself; None where the system does not tell.
+        threads: of the processor that PyTorch might use.
+    """
+
+    seconds: float = Field(ge=0, le=1e7)
+    bytes: int | None = Field(default=None, ge=0, le=1 << 50)
+    threads: int = Field(ge=1, le=100_000)
+
+
 class Provenance(_Strict):
     """Where and how it was measured.
 
@@ -149,6 +231,7 @@ class Provenance(_Strict):
         inputs: digest over everything that the measurement depended on, for resuming.
         pictures: digest of the pictures that were measured, where they were made elsewhere.
         size: side of the pictures in pixels; 0 in records that did not say.
+        picture: what a picture cost; None where pictures were made elsewhere, and in records that did not say.
     """
 
     manifest: Sha256
@@ -166,6 +249,7 @@ class Provenance(_Strict):
     inputs: Sha256
     pictures: Sha256 | None = None
     size: int = Field(default=0, ge=0, le=1 << 16)
+    picture: PictureCost | None = None
 
 
 class Record(_Strict):
@@ -205,21 +289,35 @@ class Record(_Strict):
         return next((value for value in self.values if value.metric == metric), None)
 
     @property
-    def paper_cell(self) -> Cell | None:
-        """The paper's cell that this measures, or None."""
+    def table_cell(self) -> Cell | None:
+        """The cell of Tables 1-3, or beside them, that this measures; None for any other measurement."""
         mine = (self.cell.table, self.cell.guidance, self.method.name, self.cell.indicator)
-        return next((c for c in cells() if (c.table, c.guidance, c.method, c.indicator) == mine), None)
+        return next((c for c in every_cell() if (c.table, c.guidance, c.method, c.indicator) == mine), None)
 
     @property
     def same_cells(self) -> list[Cell]:
-        """Every cell of the paper that these pictures fill: BlendGAN at i = 0 and 6 stands in two tables."""
+        """Every cell of the tables that these pictures fill: BlendGAN at i = 0 and 6 stands in two tables."""
         mine = (self.cell.guidance, self.method.name, self.cell.indicator)
-        return [c for c in cells() if (c.guidance, c.method, c.indicator) == mine] if self.paper_cell else []
+        return [c for c in every_cell() if (c.guidance, c.method, c.indicator) == mine] if self.table_cell else []
+
+    def content(self) -> dict[str, Any]:
+        """What a file of this record holds. A field that is younger than the first records is left out where it is empty,
+        so that an old record keeps its digest.
+        """
+        whole = self.model_dump()
+        for held, names in (
+            (whole["provenance"], LATER_PROVENANCE),
+            *((value, LATER_VALUE) for value in whole["values"]),
+        ):
+            for name in names:
+                if held[name] is None:
+                    del held[name]
+        return whole
 
     @property
     def digest(self) -> str:
         """SHA-256 of the record's canonical JSON."""
-        return digest(self.model_dump())
+        return digest(self.content())
 
 
 def _no_constant(text: str) -> float:
@@ -283,7 +381,7 @@ def write(path: str | Path, record: Record) -> None:
         SuiteError: a file is there that is no record.
     """
     claim_record(path)
-    content = record.model_dump()
+    content = record.content()
     parse(canonical_json(content), str(path))
     write_json(path, content)
 

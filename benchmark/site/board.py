@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.leaderboard.submit import name_fits
-from benchmark.metrics.confidence import Interval, ranks
+from benchmark.metrics.confidence import Interval
+from benchmark.metrics.paired import Ranked, ranks
 from benchmark.metrics.table import metric_of
-from benchmark.run.record import Record, Trust, Value, read
+from benchmark.run.record import Influence, PictureCost, Record, Trust, Value, read
 from benchmark.tasks.paper import CITATION, Guidance, cells, published, slug
 from benchmark.tasks.protocol import VERSION, version_of
 from suite.errors import SuiteError
@@ -38,6 +39,7 @@ class Number:
     rankable: bool = True
     why: str = ""
     rank: str = ""
+    influence: Influence | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,11 @@ class Row:
         return self.record is not None and self.record.method.control
 
     @property
+    def cost(self) -> PictureCost | None:
+        """Seconds and memory a picture, where the record says them."""
+        return self.record.provenance.picture if self.record is not None else None
+
+    @property
     def label(self) -> str:
         if self.control:
             return f"control: {self.method}"
@@ -106,6 +113,11 @@ class Group:
     @property
     def printed(self) -> bool:
         return self.protocol == PAPER
+
+    @property
+    def timed(self) -> bool:
+        """Whether any row says what a picture cost."""
+        return any(row.cost for row in self.rows)
 
     @property
     def version(self) -> int:
@@ -224,7 +236,8 @@ def _measured(committed: Sequence[Committed]) -> list[Group]:
 
 def _number(value: Value, record: Record) -> Number:
     ranked = value.rankable and record.trust != "self-reported" and not record.method.control
-    return Number(value.value, value.low, value.high, ranked, value.why or "a control" * record.method.control)
+    why = value.why or "a control" * record.method.control
+    return Number(value.value, value.low, value.high, ranked, why, influence=value.influence)
 
 
 def _place(value: Value) -> tuple[int, str]:
@@ -255,16 +268,19 @@ def _rank(group: Group) -> None:
     for column in group.columns:
         if column.higher is None:
             continue
-        spans = []
-        for row in group.rows:
-            number = row.numbers.get(column.key)
-            fits = number is not None and number.rankable and number.low is not None and number.high is not None
-            spans.append(Interval(number.low, number.high, "") if number and fits else None)  # type: ignore[arg-type]
-        if sum(span is not None for span in spans) < 2:
+        found = [_ranked(row.numbers.get(column.key)) for row in group.rows]
+        if sum(one.interval is not None for one in found) < 2:
             continue
-        for row, rank in zip(group.rows, ranks(spans, column.higher)):
+        for row, rank in zip(group.rows, ranks(found, column.higher)):
             if rank:
                 row.numbers[column.key] = Number(**{**vars(row.numbers[column.key]), "rank": rank})
+
+
+def _ranked(number: Number | None) -> Ranked:
+    if number is None or not number.rankable or number.low is None or number.high is None:
+        return Ranked(0.0 if number is None else number.value, None)
+    pulls = None if number.influence is None else number.influence.pulls()
+    return Ranked(number.value, Interval(number.low, number.high, ""), pulls)
 
 
 def _sort(group: Group) -> None:

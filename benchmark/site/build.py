@@ -117,7 +117,7 @@ def render(records: Path) -> dict[str, bytes]:
             measured=[pair for pair in both if not pair[0].printed],
         )
     for entry in committed:
-        files[f"records/{entry.path.stem}.json"] = (canonical_json(entry.record.model_dump(), indent=2) + "\n").encode()
+        files[f"records/{entry.path.stem}.json"] = (canonical_json(entry.record.content(), indent=2) + "\n").encode()
     return files
 
 

@@ -109,8 +109,8 @@ class Lite0Diversity(Diversity):
         """Per map, vectors of uint8 pictures whose squared distances are this distance's terms."""
         return scaled([m.clone() for m in self.trunk.maps(pictures)[COMPARED]], self.weights)
 
-    def of_faces(self, pictures: Tensor, styles: int) -> Tensor:
-        return pair_distances(self.vectors(pictures), styles).mean(1).cpu()
+    def pairs(self, pictures: Tensor, styles: int) -> Tensor:
+        return pair_distances(self.vectors(pictures), styles).cpu()
 
     def between(self, pictures: Tensor, others: Sequence[Tensor]) -> Tensor:
         """(N,) float64 distances between uint8 pictures and as many others, given as `vectors` gives them."""

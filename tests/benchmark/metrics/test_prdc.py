@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmark.metrics.confidence import jackknife
+from benchmark.metrics.confidence import interval
 from benchmark.metrics.prdc import count, expected_copies, fidelity, kth_radius, memorisation, nearest
 from suite.errors import SuiteError
 
@@ -43,7 +43,7 @@ def test_shares_without_a_face_equal_leaving_its_pictures_out(batch: int) -> Non
 
     assert list(vars(counted.fidelity()).values()) == pytest.approx(shares(np.ones(24, dtype=bool)))
     expected = np.array([shares(faces != face) for face in range(8)]).T
-    np.testing.assert_allclose(list(counted.without_each_face().values()), expected, rtol=1e-12)
+    np.testing.assert_allclose(list(counted.without_each("faces").values()), expected, rtol=1e-12)
 
 
 def test_intervals_of_shares_hold_the_truth_as_often_as_they_say() -> None:
@@ -51,7 +51,7 @@ def test_intervals_of_shares_hold_the_truth_as_often_as_they_say() -> None:
     real = RNG.standard_normal((200, 2))
     draws = [RNG.standard_normal((60, 2)) * 2 for _ in range(200)]
     counted = [count(real, fake, k=3) for fake in draws]
-    found = [jackknife(c.fidelity().precision, c.without_each_face()["precision"]) for c in counted]
+    found = [interval(c.fidelity().precision, c.pulls()["precision"]) for c in counted]
     middle = np.mean([c.fidelity().precision for c in counted])
     held = np.mean([one.low <= middle <= one.high for one in found])
     # 200 intervals of 95 %: three standard errors of a share are 0.046; a few per cent more for so few pictures.

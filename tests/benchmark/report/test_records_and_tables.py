@@ -13,7 +13,7 @@ import pytest
 
 from benchmark.report.tables import as_csv, as_html, as_latex, as_text, build
 from benchmark.run.record import MAX_BYTES, Record, parse, read, write
-from benchmark.tasks.paper import Cell, cells, published, slug
+from benchmark.tasks.paper import BESIDE, Cell, cells, published, slug
 from benchmark.tasks.protocol import Protocol
 from suite.errors import SuiteError
 
@@ -61,7 +61,7 @@ def test_the_papers_cells_are_twenty_six_and_seven() -> None:
 def test_a_record_survives_the_way_through_a_file(tmp_path: Path) -> None:
     write(tmp_path / "r.json", record(MUNIT))
     assert read(tmp_path / "r.json") == record(MUNIT)
-    assert record(MUNIT).paper_cell == MUNIT
+    assert record(MUNIT).table_cell == MUNIT
 
 
 def put(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
@@ -183,7 +183,26 @@ def test_ranks_need_separate_intervals() -> None:
     clear = build(2, [record(MUNIT, fid=30), record(FUNIT, fid=40)])
     assert [row.entries[0].rank for row in clear.rows[:2]] == ["1", "2"]
     close = build(2, [record(MUNIT, fid=30), record(FUNIT, fid=31)])
-    assert [row.entries[0].rank for row in close.rows[:2]] == ["1-2", "1-2"]
+    assert [row.entries[0].rank for row in close.rows[:2]] == ["1-2 a", "1-2 a"]
+
+
+def test_an_old_record_keeps_its_digest_and_a_new_one_says_what_a_picture_cost() -> None:
+    old = record(MUNIT)
+    assert "picture" not in old.content()["provenance"]
+    given = content(FUNIT)
+    given["provenance"]["picture"] = {"seconds": 0.25, "bytes": 3_000_000, "threads": 2}
+    text = as_text(build(2, [old, parse(json.dumps(given))]))
+    lines = {line.split()[1]: line for line in text.splitlines() if line.startswith("latent")}
+    assert lines["FUNIT"].split()[-2:] == ["0.25", "3"]
+    assert lines["MUNIT"].split()[-2:] == ["-", "-"]
+
+
+def test_a_method_that_the_paper_lacks_stands_in_its_table_where_it_was_measured() -> None:
+    alone = build(2, [record(MUNIT)])
+    assert not [row for row in alone.rows if row.cell in BESIDE]
+    table = build(2, [record(MUNIT), record(BESIDE[0], fid=50)])
+    row = next(row for row in table.rows if row.cell == BESIDE[0])
+    assert (row.entries[0].published, row.entries[0].rank) == (None, "2")
 
 
 def test_two_records_of_one_cell_are_refused() -> None:

@@ -13,12 +13,13 @@ import torch
 from click.testing import CliRunner
 
 from benchmark.commands.reproduce import command
+from benchmark.report.tables import build, flat, header
 from benchmark.run.plan import plan, plan_text
 from benchmark.run.record import read
 from benchmark.run.reproduce import reproduce, write_tables
 from benchmark.run.reproduction import Reproduction, wanted_cells
 from benchmark.run.training import train_step
-from benchmark.tasks.paper import cells
+from benchmark.tasks.paper import every_cell
 from benchmark.tasks.settings import MethodSettings, Reproduce, Step
 from suite.errors import SuiteError
 from tests.benchmark.toys import InventingToy, ToyMethod, write_release
@@ -98,6 +99,32 @@ def test_changed_weights_or_settings_are_measured_again(tmp_path: Path, toys: di
     assert reproduce(work(tmp_path, sampling_seeds=("7",)), wanted, lambda _: None).measured == 1
 
 
+def test_methods_beside_the_paper_have_rows_seconds_and_memory(tmp_path: Path, toys: dict[str, object]) -> None:
+    given = work(tmp_path)
+    wanted = wanted_cells(["t3-reference-munit", "gatys"], ["Gatys"])
+    gatys = MethodSettings(name="Gatys", weightless=True, options={"size": 32})
+    methods = (*given.settings.methods, gatys)
+    given.settings = given.settings.model_copy(update={"methods": methods})
+    toys["Gatys"] = ToyMethod(name="Gatys", resolution=32)
+
+    outcome = reproduce(given, wanted, lambda _: None)
+    record = outcome.records["t3-reference-gatys"]
+    assert record.notes[0] == "no weights"
+    assert record.published is None
+    cost = record.provenance.picture
+    assert cost is not None
+    assert cost.seconds > 0
+    table = build(3, list(outcome.records.values()), outcome.missing)
+    assert header(table)[-2:] == ["s a picture", "MB a picture"]
+    line = next(line for line in flat(table) if line[1] == "Gatys")
+    assert line[-2] == f"{cost.seconds:.2g}"
+    assert not [hole for hole in table.holes if "gatys" in hole]
+    # Other options are other pictures.
+    other = gatys.model_copy(update={"options": {"size": 32, "steps": 1}})
+    given.settings = given.settings.model_copy(update={"methods": (*given.settings.methods[:-1], other)})
+    assert reproduce(given, [cell for cell in wanted if cell.method == "Gatys"], lambda _: None).measured == 1
+
+
 def test_a_broken_method_is_a_hole_with_its_reason(tmp_path: Path, toys: dict[str, object]) -> None:
     toys["MUNIT"] = ToyMethod(lambda x: x * torch.nan)
     outcome = reproduce(work(tmp_path), wanted_cells(["MUNIT"]), lambda _: None)
@@ -114,7 +141,15 @@ def test_three_sampling_seeds_give_an_interval_over_them(tmp_path: Path, toys: d
     assert value is not None
     assert len(value.per_seed) == 3
     assert value.value == pytest.approx(np.mean(value.per_seed))
-    assert value.interval == "Student t over 3 sampling seeds"
+    # The toy release has eight photographs and eight works of art to test with; three seeds share some of them.
+    assert value.interval is not None
+    assert value.interval.startswith("Student t over ")
+    assert value.interval.endswith(" references")
+    assert value.influence is not None
+    pulls = value.influence.pulls()
+    assert pulls.shape[0] <= 8
+    assert pulls.total == 3 * 12
+    assert float(pulls.faces.sum()) == pytest.approx(0, abs=1e-3 * value.value)
 
 
 def test_plan_says_what_is_missing_before_any_work(tmp_path: Path) -> None:
@@ -180,7 +215,7 @@ def test_every_profile_plans(profile: str, tmp_path: Path) -> None:
     steps = json.loads(done.output)["steps"]
     assert {"data", "generate and measure"} <= {step["what"] for step in steps}
     trained = {step["what"].split(":")[0] for step in steps if "train" in step["what"] or "weights" in step["what"]}
-    assert trained >= {cell.method for cell in cells()}
+    assert trained >= {cell.method for cell in every_cell()}
 
 
 def test_unknown_cells_are_named() -> None:
