@@ -25,8 +25,8 @@ class BaselineSettings(LoopSettings):
     # Setting -> short name of the published weights that it takes (`models/weights/registry.toml`).
     starts: ClassVar[Mapping[str, str]] = {}
 
-    # Whose pictures a training reads.
-    domains: ClassVar[tuple[str, ...]] = ("photo", "art")
+    # The domains whose pictures a training reads.
+    reads: ClassVar[tuple[str, ...]] = ("photo", "art")
 
     channels_last: bool = True
     crop_from: float = Field(default=1.0, ge=1, le=4)

@@ -24,7 +24,7 @@ class ToonifySettings(BaselineSettings):
 
     starts: ClassVar[Mapping[str, str]] = {"start": "stylegan2-ffhq"}
     power_of_two: ClassVar[bool] = True
-    domains: ClassVar[tuple[str, ...]] = ("art",)
+    reads: ClassVar[tuple[str, ...]] = ("art",)
 
     # StyleGAN2's weights have five axes; its operators choose their own layout.
     channels_last: Literal[False] = False  # type: ignore[assignment]

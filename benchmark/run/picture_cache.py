@@ -31,7 +31,7 @@ def reads(step: Step) -> list[tuple[str, int]]:
         row = METHODS[rest[0]]
         assert row.settings is not None
         side = load_profile(row.settings, row.package, profile, ()).load_size
-        return [(domain, side) for domain in row.settings.domains]
+        return [(domain, side) for domain in row.settings.reads]
     return []
 
 
