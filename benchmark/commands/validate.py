@@ -54,7 +54,7 @@ def command(
       aahq-bench validate benchmark/records/ink-wash-reference-demo-0a1b2c3d4e5f.json
       aahq-bench validate ink.json --data reproduce-demo/data --pictures pictures --inputs inputs
     """
-    from benchmark.leaderboard.validate import objections, protocols_of, read_checked, trust_note
+    from benchmark.leaderboard.validate import disputes, objections, protocols_of, read_checked, trust_note
     from benchmark.site.board import read_records
 
     again = given["rerun"] is not None or given["pictures"] is not None
@@ -62,14 +62,14 @@ def command(
     if again and (not places.given or len(records) != 1):
         raise SuiteError("--rerun, --pictures: take one RECORD and --data (or --faces and --art)")
     handed = {path.resolve() for path in records}
-    rest = [entry.record for entry in read_records(board) if entry.path.resolve() not in handed]
-    known = protocols_of(rest)
+    rest = {entry.path.name: entry.record for entry in read_records(board) if entry.path.resolve() not in handed}
+    known = protocols_of(list(rest.values()))
     refused: dict[str, list[str]] = {}
     lines = []
     for path in records:
         try:
             record = read_checked(path)
-            reasons = objections(record, known, new_protocol)
+            reasons = objections(record, known, new_protocol) + disputes(record, rest)
             if not reasons and again:
                 reasons = _again(record, places, given)
         except SuiteError as error:

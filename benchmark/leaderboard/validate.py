@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmark.leaderboard.submit import lacking, name_fits
@@ -90,6 +90,36 @@ def _protocols(record: Record, known: Collection[str], new_protocol: bool) -> It
             yield f"values.{value.metric}.n_fake: {value.n_fake}, not {says['faces']} faces x {says['styles']} styles"
         elif known and not new_protocol and value.protocol not in known:
             yield f"{where}: {value.protocol} is not on the board; use a profile's inputs, or --new-protocol"
+
+
+def measurement(record: Record) -> tuple[str, ...]:
+    """What was measured: records of one measurement agree, or one of them is false."""
+    cell = record.cell
+    return record.method.name, cell.guidance, str(cell.indicator), record.provenance.inputs
+
+
+def agree(one: Record, two: Record) -> bool:
+    """Whether two records have the same numbers, but for rounding."""
+    numbers = [
+        {value.metric: (value.value, value.low, value.high, value.rankable) for value in record.values}
+        for record in (one, two)
+    ]
+    return numbers[0].keys() == numbers[1].keys() and all(
+        _alike(a, b) for name, mine in numbers[0].items() for a, b in zip(mine, numbers[1][name], strict=True)
+    )
+
+
+def _alike(a: float | None, b: float | None) -> bool:
+    return a == b if a is None or b is None else math.isclose(a, b, rel_tol=CLOSE, abs_tol=CLOSE)
+
+
+def disputes(record: Record, others: Mapping[str, Record]) -> list[str]:
+    """Which records of the board (file name -> record) are of the same measurement and have other numbers."""
+    return [
+        f"provenance.inputs: {name} is of the same measurement and has other numbers; one of the two is false"
+        for name, other in others.items()
+        if measurement(other) == measurement(record) and not agree(record, other)
+    ]
 
 
 def differences(claimed: Record, again: Record) -> list[str]:

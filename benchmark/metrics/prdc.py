@@ -15,6 +15,9 @@ from benchmark.metrics.measured import FeatureSets, Measured
 from suite.errors import SuiteError
 
 Features = Tensor | np.ndarray
+ALONE = "one sampling seed gives it no interval"
+# A method is not ranked when this share of its pictures lies nearer to training pictures than new ones do.
+MOST_COPIES = 0.5
 
 
 @dataclass(frozen=True)
@@ -226,6 +229,13 @@ def memorisation(
     return Memorisation(float(fake_gap.median()) / middle, float((fake_gap < limit).float().mean()))
 
 
+def copied(metric: str, value: float) -> str:
+    """Why a method with this number is not ranked: most of its pictures are training pictures. "" for any other number."""
+    if not metric.startswith("copies") or value <= MOST_COPIES:
+        return ""
+    return f"{metric} is {value:.2f}: its pictures lie nearer to training pictures than new pictures do"
+
+
 def measure(sets: FeatureSets) -> list[Measured]:
     """Precision, recall, density and coverage, each with a jackknife over faces and over references."""
     real, fake = len(sets.real), len(sets.fake)
@@ -246,8 +256,8 @@ def measure_copies(sets: FeatureSets) -> list[Measured]:
     train, held = sets.train, sets.held
     gap = sets.once("held-out to training", lambda: nearest(held, train))
     copied = memorisation(sets.fake, train, held, held_gap=gap)
-    sizes, why = (len(sets.train), len(sets.fake)), "one sampling seed gives it no interval"
+    sizes = len(sets.train), len(sets.fake)
     return [
-        Measured(f"{name} ({sets.extractor})", value, None, *sizes, why, False, sets.depends)
+        Measured(f"{name} ({sets.extractor})", value, None, *sizes, ALONE, False, sets.depends)
         for name, value in (("nearest-neighbour ratio", copied.ratio), ("copies", copied.copies))
     ]

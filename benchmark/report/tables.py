@@ -135,7 +135,8 @@ def build(
     for column in columns:
         for group in groups.values():
             found = [(cell, by_cell[cell].get(column.metric) if cell in by_cell else None) for cell in group]
-            for (cell, value), rank in zip(found, _ranks(column, [value for _, value in found])):
+            fit = [None if cell in by_cell and by_cell[cell].doubt else value for cell, value in found]
+            for (cell, value), rank in zip(found, _ranks(column, fit)):
                 print_value = _published(cell, column)
                 # A method that invents its faces keeps nobody's identity: a dash, not a hole.
                 dash = cell in by_cell and column.metric in ANSWERED
@@ -228,11 +229,24 @@ def _notes(columns: Sequence[Column], records: Sequence[Record]) -> tuple[str, .
             notes.append(
                 f"{column.metric}: {span} of each value is owed to the finite number of pictures; no interval holds it."
             )
-        reasons = {v.why for r in records if (v := r.get(column.metric)) and not v.rankable}
-        notes += [f"{column.metric} is not ranked: {reason}." for reason in sorted(reasons)]
+        notes += _unranked(column.metric, records)
     sure = {v.interval for r in records for c in columns if (v := r.get(c.metric)) and v.interval}
     notes += [f"95% intervals: {how}." for how in sorted(sure)]
     return tuple(notes)
+
+
+def _unranked(metric: str, records: Sequence[Record]) -> list[str]:
+    """Why numbers of a column are not ranked, and whose where it is not everybody's."""
+    reasons: dict[str, list[str]] = {}
+    measured = [record for record in records if record.get(metric)]
+    for record in measured:
+        value = record.get(metric)
+        if value and (record.doubt or not value.rankable):
+            reasons.setdefault(record.doubt or value.why, []).append(record.method.name)
+    return [
+        f"{metric} is not ranked{'' if len(names) == len(measured) else ' of ' + ', '.join(dict.fromkeys(names))}: {reason}."
+        for reason, names in sorted(reasons.items())
+    ]
 
 
 def number(value: float | None) -> str:

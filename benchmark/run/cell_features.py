@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark.metrics.answers import Suspicion, Thumbnails, suspect
 from benchmark.metrics.extractors.features import Extractor, FeatureCache
 from benchmark.metrics.extractors.lite0 import Lite0Diversity
 from benchmark.metrics.extractors.reader import Reader
@@ -163,12 +164,14 @@ class CellFeatures:
         sets: real and generated features, one an extractor.
         per_face: metric -> (what it depends on, one value a face (F,) or a picture (F, K)).
         references: (M,) the reference that each picture answers; None where styles come from seeds.
+        suspicion: what speaks against the pictures being answers at all; None for controls.
     """
 
     pictures: int
     sets: list[tuple[Extractor, FeatureSets]]
     per_face: dict[str, tuple[dict[str, Any], np.ndarray]]
     references: np.ndarray | None = None
+    suspicion: Suspicion | None = None
 
 
 def extract(
@@ -192,12 +195,16 @@ def extract(
     metrics = face_metrics(generation, extractors)
     per_face: list[list[Tensor]] = [[] for _ in metrics]
 
-    def work(run: range) -> tuple[list[Tensor], list[Tensor]]:
+    thumbnails = np.empty((count, Thumbnails.dim), np.float32)
+
+    def work(run: range) -> tuple[list[Tensor], list[Tensor], Tensor]:
         block = generation.block(run)
-        return [e(block.pictures) for e in extractors.fd], [metric.of(block) for metric in metrics]
+        vectors, values = [e(block.pictures) for e in extractors.fd], [metric.of(block) for metric in metrics]
+        return vectors, values, Thumbnails()(block.pictures)
 
     runs = blocks(draws.faces, faces_a_block)
-    for run, (vectors, values) in zip(runs, in_order(runs, work)):
+    for run, (vectors, values, small) in zip(runs, in_order(runs, work)):
+        thumbnails[run.start * draws.styles : run.stop * draws.styles] = small.numpy()
         for store, moment, part in zip(stores, moments, vectors):
             store[run.start * draws.styles : run.stop * draws.styles] = part.numpy()
             moment.update(part)
@@ -211,7 +218,28 @@ def extract(
         found = real.beside(extractor, store, faces, moment, copies=place == 0)
         sets.append((extractor, replace(found, k=extractors.neighbours, references=references)))
     averaged = {m.name: (m.depends, torch.cat(values).numpy()) for m, values in zip(metrics, per_face)}
-    return CellFeatures(count, sets, averaged, references)
+    suspicion = None
+    if isinstance(generation, Generation):
+        suspicion = _suspicion(generation, real, torch.from_numpy(thumbnails), faces)
+    return CellFeatures(count, sets, averaged, references, suspicion)
+
+
+def _suspicion(generation: Generation, real: RealSet, pictures: Tensor, faces: np.ndarray) -> Suspicion:
+    """Whether the pictures (M, D), as thumbnails, are those of the release or of what the method was given."""
+    draws, release = generation.draws, generation.release
+    works, photographs = pool(release, "all", "art"), list(draws.face_rows)
+    rows = sorted({*works, *photographs})
+    place = {row: k for k, row in enumerate(rows)}
+    known = torch.from_numpy(np.array(real.features(Thumbnails(), rows)))
+
+    def of(wanted: Sequence[int]) -> Tensor:
+        return known[[place[row] for row in wanted]]
+
+    restyles, follows = generation.method.face == "image", generation.guidance == "reference"
+    own = of(np.repeat(photographs, draws.styles).tolist()) if restyles else None
+    references = of([row for face in draws.style_rows for row in face]) if follows else None
+    # A method that is given the photographs may leave them much as they are; one that invents its faces has none to leave.
+    return suspect(pictures, faces, of(works if restyles else rows), own, references)
 
 
 def face_metrics(generation: Generation | ControlGeneration, extractors: Extractors) -> list[FaceMetric]:

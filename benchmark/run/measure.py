@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from benchmark.metrics.confidence import Interval, interval, over_seeds
 from benchmark.metrics.influence import Pulls, of_faces, pooled
+from benchmark.metrics.frechet import ONE_SEED
 from benchmark.metrics.measured import Measured
+from benchmark.metrics.prdc import ALONE, copied
 from benchmark.metrics.table import METRICS, Metric, metric_of
 from benchmark.run.cell_features import CellFeatures
 from benchmark.run.record import Influence, Value
@@ -19,6 +22,8 @@ from suite.errors import SuiteError
 
 # Float32 features round a cosine of 1 to 1.0000001.
 ROUNDING = 1e-4
+# Why a number of one sampling seed has no interval; three have one.
+UNSURE_ALONE = (ONE_SEED, ALONE)
 
 
 def measure(cell: CellFeatures) -> list[Measured]:
@@ -32,7 +37,16 @@ def measure(cell: CellFeatures) -> list[Measured]:
     for name, (depends, values) in cell.per_face.items():
         pulls = of_faces(values, cell.references)
         out.append(Measured(name, float(values.mean()), None, 0, cell.pictures, depends=depends, pulls=pulls))
+    if why := _no_answers(cell, out):
+        out = [replace(one, rankable=False, why=why) for one in out]
     return out
+
+
+def _no_answers(cell: CellFeatures, found: Sequence[Measured]) -> str:
+    """Why nothing of this cell may be ranked: its pictures are somebody else's. "" where it may; of a control nobody asks."""
+    if cell.suspicion is None:
+        return ""
+    return cell.suspicion.why or next((why for one in found if (why := copied(one.metric, one.value))), "")
 
 
 def combine(
@@ -103,12 +117,13 @@ def _pooled(same: Sequence[Measured], draws: Sequence[EvalPairs]) -> Pulls | Non
 
 
 def _interval(same: Sequence[Measured], numbers: list[float], pulls: Pulls | None) -> tuple[Interval | None, str, bool]:
-    first = same[0]
+    """The interval, and of the seed that is least fit to be ranked why it is not."""
+    first = next((m for m in same if not m.rankable), same[0])
     if pulls is not None:
         return interval(float(np.mean(numbers)), pulls), first.why, first.rankable
     if len(numbers) >= 3:
-        short = first.why.startswith("N too small")
-        return over_seeds(numbers), first.why if short else "", not short
+        unsure = first.why in UNSURE_ALONE
+        return over_seeds(numbers), "" if unsure else first.why, unsure or first.rankable
     known = [m.interval for m in same if m.interval is not None]
     if len(known) < len(same):
         return None, first.why, first.rankable

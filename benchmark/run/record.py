@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from benchmark.metrics.influence import Pulls
+from benchmark.metrics.prdc import copied
 from benchmark.metrics.table import metric_of
 from benchmark.tasks.paper import Cell, Guidance, every_cell
 from benchmark.tasks.protocol import Protocol, version_of
@@ -287,6 +288,11 @@ class Record(_Strict):
     def get(self, metric: str) -> Value | None:
         """The value of a metric by its exact name, or None."""
         return next((value for value in self.values if value.metric == metric), None)
+
+    @property
+    def doubt(self) -> str:
+        """Why none of its numbers may be ranked; "" where nothing speaks against them."""
+        return next((why for value in self.values if (why := copied(value.metric, value.value))), "")
 
     @property
     def table_cell(self) -> Cell | None:

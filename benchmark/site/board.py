@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.leaderboard.submit import name_fits
+from benchmark.leaderboard.validate import agree, measurement
 from benchmark.metrics.confidence import Interval
 from benchmark.metrics.paired import Ranked, ranks
 from benchmark.metrics.table import metric_of
@@ -69,6 +70,7 @@ class Row:
 
     Attributes:
         stem: the record's file name without suffix; "" for a printed row. Sample pictures lie under it.
+        doubt: why nothing of it is ranked.
     """
 
     method: str
@@ -77,6 +79,7 @@ class Row:
     numbers: dict[str, Number]
     stem: str = ""
     record: Record | None = None
+    doubt: str = ""
 
     @property
     def control(self) -> bool:
@@ -208,15 +211,16 @@ def _printed() -> Iterable[Group]:
 
 def _measured(committed: Sequence[Committed]) -> list[Group]:
     groups: dict[tuple[str, str], Group] = {}
-    # One cell may stand in two tables: the same pictures are one row.
-    seen: set[tuple[str, str, int | None, str]] = set()
+    # One cell may stand in two tables: the same pictures are one row. Where they differ, both are shown and neither is ranked.
+    shown: dict[tuple[str, ...], list[Committed]] = {}
     for entry in committed:
+        if not any(agree(entry.record, other.record) for other in shown.setdefault(measurement(entry.record), [])):
+            shown[measurement(entry.record)].append(entry)
+    for entry in (one for same in shown.values() for one in same):
         record = entry.record
         cell = record.cell
-        twin = (record.method.name, cell.guidance, cell.indicator, record.provenance.inputs)
-        if twin in seen:
-            continue
-        seen.add(twin)
+        same = [one.path.name for one in shown[measurement(record)]]
+        dispute = f"a conflict: {' and '.join(same)} are of one measurement and differ" if len(same) > 1 else ""
         first = sorted(record.values, key=_place)[0]
         key = (cell.guidance, first.protocol)
         if key not in groups:
@@ -227,16 +231,20 @@ def _measured(committed: Sequence[Committed]) -> list[Group]:
             column = Column(value.metric, value.protocol)
             if column not in group.columns:
                 group.columns.append(column)
-            numbers[column.key] = _number(value, record)
-        group.rows.append(Row(record.method.name, cell.indicator, record.trust, numbers, entry.path.stem, record))
+            numbers[column.key] = _number(value, record, dispute)
+        row = Row(
+            record.method.name, cell.indicator, record.trust, numbers, entry.path.stem, record, dispute or record.doubt
+        )
+        group.rows.append(row)
     for group in groups.values():
         group.columns.sort(key=lambda c: (_metric_place(c.metric), c.metric, c.protocol))
     return list(groups.values())
 
 
-def _number(value: Value, record: Record) -> Number:
-    ranked = value.rankable and record.trust != "self-reported" and not record.method.control
-    why = value.why or "a control" * record.method.control
+def _number(value: Value, record: Record, dispute: str) -> Number:
+    doubt = dispute or record.doubt
+    ranked = value.rankable and not doubt and record.trust != "self-reported" and not record.method.control
+    why = doubt or value.why or "a control" * record.method.control
     return Number(value.value, value.low, value.high, ranked, why, influence=value.influence)
 
 
