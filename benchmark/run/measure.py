@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from benchmark.metrics.confidence import Interval, interval, over_seeds
-from benchmark.metrics.influence import Pulls, of_faces, pooled
 from benchmark.metrics.frechet import ONE_SEED
+from benchmark.metrics.influence import Pulls, of_faces, pooled
 from benchmark.metrics.measured import Measured
 from benchmark.metrics.prdc import ALONE, copied
 from benchmark.metrics.table import METRICS, Metric, metric_of
