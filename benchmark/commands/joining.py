@@ -11,6 +11,7 @@ import click
 
 from benchmark.commands.shared import PathOption, place_options
 from benchmark.leaderboard.seed import Seed, kept_seed
+from benchmark.plugin.limits import Limits
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.settings import Reproduce
 from suite.errors import SuiteError
@@ -55,6 +56,44 @@ def measure_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--answer-seconds`, `--answer-gigabytes`, `--may-read`: bounds of a method that is no part of this suite."""
+    for option in reversed(
+        [
+            click.option(
+                "--answer-seconds", type=click.FloatRange(1), default=600.0, show_default=True, help="For one answer."
+            ),
+            click.option(
+                "--answer-gigabytes", type=click.FloatRange(0.5), default=16.0, show_default=True, help="Its memory."
+            ),
+            click.option(
+                "--may-read",
+                multiple=True,
+                type=PathOption,
+                help="What METHOD may read besides its package and weights.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def limits_of(given: dict[str, Any], work: Reproduction | None = None) -> Limits:
+    """The bounds that the options describe; what `work` measures from and the hidden seed are no method's to read.
+
+    Raises:
+        SuiteError: something to read that is not there, or that is what is measured from.
+    """
+    secret = [given["hidden_seed"]] if given.get("hidden_seed") else []
+    secret += [*work.places, work.folder] if work is not None else []
+    for path in given["may_read"]:
+        if not path.exists():
+            raise SuiteError(f"--may-read {path}: not there")
+        if any(one.resolve().is_relative_to(path.resolve()) for one in secret):
+            raise SuiteError(f"--may-read {path}: holds what is measured from; a method must not see it")
+    return Limits(given["answer_seconds"], given["answer_gigabytes"], tuple(given["may_read"]), tuple(secret))
 
 
 def settings_of(profile: str, overrides: tuple[str, ...]) -> Reproduce:

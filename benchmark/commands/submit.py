@@ -12,6 +12,8 @@ from benchmark.commands.joining import (
     bench_work,
     data_options,
     guidance_option,
+    limit_options,
+    limits_of,
     measure_options,
     seeds_of,
     settings_of,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 @click.option("--uses-test-pictures", is_flag=True, default=None, help="It saw pictures of the test split.")
 @click.option("--samples", is_flag=True, help="Write a few small pictures beside the record (with METHOD --data).")
 @measure_options
+@limit_options
 @click.option("-o", "--out", type=output_folder, default=Path("."), help="Folder for the record.")
 @json_option
 def command(
@@ -171,4 +174,5 @@ def _measured(method: str, places: Places, given: dict[str, Any]) -> tuple[Recor
     settings = settings_of(given["profile"], given["overrides"])
     seeds = seeds_of(settings, given["seeds"], given["hidden_seed"])
     work = bench_work(settings, given["profile"], places, given)
-    return score_method(work, method, given["weights"], seeds, given["guidance"], named_method(method))
+    limits = limits_of(given, work)
+    return score_method(work, method, given["weights"], seeds, given["guidance"], named_method(method), limits=limits)

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.joining import Places, bench_work, measure_options, seeds_of, settings_of
+from benchmark.commands.joining import (
+    Places,
+    bench_work,
+    limit_options,
+    limits_of,
+    measure_options,
+    seeds_of,
+    settings_of,
+)
 from benchmark.commands.shared import place_options
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
@@ -33,6 +41,7 @@ BOARD = Path(__file__).resolve().parents[1] / "records"
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting of the profile.")
 @click.option("--hidden-seed", type=click.Path(path_type=Path), help="The seed file, for a hidden draw.")
 @measure_options
+@limit_options
 @json_option
 def command(
     records: tuple[Path, ...],
@@ -111,5 +120,6 @@ def _again(record: Record, places: Places, given: dict[str, Any]) -> list[str]:
     if weights is not None and weight_digests(weights) != made.weights:
         return ["provenance.weights: the digests are not those of --weights"]
     name: str = given["rerun"]
-    second, _ = score_method(work, name, weights, seeds, guidance, record.method, record.cell.indicator)
+    indicator, limits = record.cell.indicator, limits_of(given, work)
+    second, _ = score_method(work, name, weights, seeds, guidance, record.method, indicator, limits=limits)
     return differences(record, second)

@@ -95,7 +95,8 @@ class Generation:
         sources = None
         if self.method.face == "image":
             sources = read_rows(self.release, [self.draws.face_rows[0]], self.method.resolution)
-        return peak_bytes(lambda: self._ask([(0, 0)], range(1), sources), self.device)
+        process = str(getattr(self.method, "pid", "self"))
+        return peak_bytes(lambda: self._ask([(0, 0)], range(1), sources), self.device, process)
 
     def block(self, faces: range) -> Block:
         """The pictures of `faces`, checked.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.registry import METHODS as BASELINES
+from benchmark.plugin.limits import Limits
 from benchmark.tasks.paper import slug
 from models.method import Method
 from suite.errors import SuiteError, did_you_mean
@@ -39,30 +40,40 @@ def known() -> dict[str, str]:
     return found
 
 
-def load(name: str, weights: Path | None = None, device: str = "cpu", **options: Any) -> Method:
-    """The method `name` with its weights.
+def load(
+    name: str, weights: Path | None = None, device: str = "cpu", limits: Limits | None = None, **options: Any
+) -> Method:
+    """The method `name` with its weights; one that is no part of this suite answers from a process of its own.
 
     Args:
         name: as the tables print it, or its slug (`dritpp`).
         weights: a checkpoint file or a training run's folder; None where the method needs none.
+        limits: what a method in a process of its own may take and touch.
         options: further keywords of the factory, e.g. BlendGAN's `indicator`.
 
     Raises:
-        SuiteError: an unknown name, a module that does not import, or a factory's answer that is no `Method`.
+        SuiteError: an unknown name, a module that does not import, a factory's answer that is no `Method`, or a process
+            that dies or hangs.
     """
     table = known()
     exact = {slug(key): key for key in table} | {key: key for key in table}
     if name not in exact:
         raise SuiteError(f"--method: no {name!r}{did_you_mean(name, table)}")
+    if exact[name] not in BUILT_IN:
+        from benchmark.plugin.process import PluginMethod
+
+        method: Method = PluginMethod(
+            f"--method {name}", table[exact[name]], weights, device, limits or Limits(), options
+        )
+        check(method, name)
+        return method
     module, _, attribute = table[exact[name]].partition(":")
     try:
         factory: Factory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise SuiteError(f"--method {name}: {table[exact[name]]} does not load: {error}") from None
     inside = next(({"name": key} for key, row in BASELINES.items() if row.title == exact[name]), {})
-    method = factory(weights=weights, device=device, **inside, **options)
-    check(method, name)
-    return method
+    return factory(weights=weights, device=device, **inside, **options)
 
 
 def check(method: object, name: str) -> None:

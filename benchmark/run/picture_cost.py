@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-PROC = Path("/proc/self")
+PROC = Path("/proc")
 RESET_PEAK = "5"
 
 
@@ -33,11 +33,16 @@ class Stopwatch:
         self.pictures += pictures
 
 
-def peak_bytes(make: Callable[[], object], device: str) -> int | None:
+def peak_bytes(make: Callable[[], object], device: str, process: str = "self") -> int | None:
     """The most memory that `make()` holds at once beyond what is held before it; None where the system does not tell.
 
-    On the CPU the growth of the process's resident memory, on CUDA what PyTorch has allocated.
+    On the CPU the growth of a process's resident memory, on CUDA what PyTorch has allocated in this one.
+
+    Args:
+        process: whose number grows; this one, or another by its number.
     """
+    if device.startswith("cuda") and process != "self":
+        return None
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
@@ -46,14 +51,14 @@ def peak_bytes(make: Callable[[], object], device: str) -> int | None:
     try:
         # What was freed goes back first: a picture that is made in it would seem to need nothing.
         ctypes.CDLL(None).malloc_trim(0)
-        (PROC / "clear_refs").write_text(RESET_PEAK)
-        before = _resident("VmRSS")
+        (PROC / process / "clear_refs").write_text(RESET_PEAK)
+        before = _resident(process, "VmRSS")
         make()
-        return max(0, _resident("VmHWM") - before)
+        return max(0, _resident(process, "VmHWM") - before)
     except (OSError, AttributeError, StopIteration):
         return None
 
 
-def _resident(name: str) -> int:
-    lines = (PROC / "status").read_text().splitlines()
+def _resident(process: str, name: str) -> int:
+    lines = (PROC / process / "status").read_text().splitlines()
     return 1024 * int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])

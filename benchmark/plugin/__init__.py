@@ -1,0 +1,1 @@
+"""Methods of other people in processes of their own: what they get, what they may touch, and what happens when they hang."""

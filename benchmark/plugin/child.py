@@ -1,0 +1,151 @@
+"""The process in which a stranger's method runs. It is started by its file's name and imports nothing of this suite, so that a
+package which brings a `models` or `ops` of its own gets its own.
+
+Messages both ways are eight bytes of length, little end first, and a safetensors file whose metadata holds one JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+LENGTH = 8
+MOST_REPORTED = 100
+
+
+@dataclass(frozen=True)
+class Face:
+    """What methods are given; as `models.method.Face`."""
+
+    images: Any = None
+    seeds: Any = None
+
+    def __len__(self) -> int:
+        return len(self.images) if self.images is not None else len(self.seeds or ())
+
+
+class Touched:
+    """Which files the method asked for outside of what it may read. Python's own hook: code of other languages is not seen."""
+
+    def __init__(self, allowed: list[str]) -> None:
+        self.allowed = tuple(os.path.join(os.path.realpath(path), "") for path in allowed)
+        self.files: dict[str, None] = {}
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in ("open", "os.listdir", "os.scandir") or len(self.files) >= MOST_REPORTED:
+            return
+        path = arguments[0]
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        if isinstance(path, str):
+            real = os.path.realpath(path)
+            if not os.path.join(real, "").startswith(self.allowed):
+                self.files[real] = None
+
+
+def receive(source: BinaryIO) -> bytes | None:
+    """One message; None at the end."""
+    head = source.read(LENGTH)
+    if len(head) < LENGTH:
+        return None
+    return source.read(int.from_bytes(head, "little"))
+
+
+def framed(message: bytes) -> bytes:
+    """A message as it is sent."""
+    return len(message).to_bytes(LENGTH, "little") + message
+
+
+def limit(gigabytes: float) -> list[str]:
+    """Bound the memory that this process may write to, and leave no core file; returns what is enforced."""
+    try:
+        import resource
+    except ImportError:
+        return []
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = int(gigabytes * 1e9)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    return ["memory"]
+
+
+def words(error: BaseException) -> str:
+    """An exception in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def main() -> None:
+    # What the method prints goes to the other's log: the way back is nobody's but ours.
+    source, target = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    os.close(0)
+    given = json.loads(receive(source) or b"{}")
+    sys.path[:] = given["path"]
+    held = limit(given["gigabytes"]) if given["device"] == "cpu" else []
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, here)
+    import landlock  # type: ignore[import-not-found]
+
+    sys.path.remove(here)
+    held += landlock.restrict(given["readable"], given["writable"])
+    touched = Touched([*given["readable"], *given["writable"]])
+    sys.addaudithook(touched)
+    serve(source, target, given, held, touched)
+
+
+def serve(source: BinaryIO, target: BinaryIO, given: dict[str, Any], held: list[str], touched: Touched) -> None:
+    """Load the method, say what it is, then answer until there are no more questions."""
+    import torch
+    from safetensors.torch import load, save
+
+    def reply(told: dict[str, Any], picture: Any = None) -> None:
+        tensors = {} if picture is None else {"pictures": picture}
+        told = {**told, "touched": list(touched.files)}
+        target.write(framed(save(tensors or {"none": torch.zeros(0)}, {"told": json.dumps(told)})))
+        target.flush()
+
+    def pictures(answer: Any) -> Any:
+        if not isinstance(answer, torch.Tensor):
+            raise TypeError(f"returned {type(answer).__name__}; expected a tensor")
+        return answer.detach().cpu().contiguous()
+
+    try:
+        import importlib
+        from pathlib import Path
+
+        module, _, name = given["load"].partition(":")
+        factory = getattr(importlib.import_module(module), name)
+        weights = None if given["weights"] is None else Path(given["weights"])
+        method = factory(weights=weights, device=given["device"], **given["options"])
+        about = {key: getattr(method, key) for key in ("name", "face", "resolution") if hasattr(method, key)}
+        lacking = [
+            key
+            for key in ("name", "modes", "face", "resolution", "from_latent", "from_reference")
+            if not hasattr(method, key)
+        ]
+        reply({"about": about | {"modes": sorted(getattr(method, "modes", ())), "lacking": lacking, "held": held}})
+    except BaseException as error:
+        reply({"error": words(error)})
+        return
+    while (message := receive(source)) is not None:
+        asked = load(message)
+        told = json.loads(bytes(asked.pop("told").numpy().tobytes()).decode())
+        try:
+            with torch.inference_mode():
+                images = asked.get("images")
+                face = Face(
+                    None if images is None else images.to(given["device"]), told["faces"] and tuple(told["faces"])
+                )
+                if told["mode"] == "latent":
+                    answer = method.from_latent(face, told["seeds"])
+                else:
+                    answer = method.from_reference(face, asked["style"].to(given["device"]), told["seeds"])
+                reply({}, pictures(answer))
+        except BaseException as error:
+            reply({"error": words(error)})
+
+
+if __name__ == "__main__":
+    main()
