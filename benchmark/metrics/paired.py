@@ -63,11 +63,15 @@ def holm(chances: Sequence[float]) -> list[float]:
 
 def faces_needed(gap: float, of_first: Pulls, of_second: Pulls) -> int:
     """How many faces show a difference of `gap` with a chance of `POWER`, references growing alike."""
+    return max(2, math.ceil(len(of_first.faces) * (shown_gap(of_first, of_second) / gap) ** 2))
+
+
+def shown_gap(of_first: Pulls, of_second: Pulls) -> float:
+    """The difference that these faces show with a chance of `POWER`."""
     from scipy import stats
 
-    error = (of_first - of_second).error().value
     reach = float(stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER))
-    return max(2, math.ceil(len(of_first.faces) * (reach * error / gap) ** 2))
+    return reach * (of_first - of_second).error().value
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from benchmark.metrics.paired import ALPHA, POWER, difference, faces_needed, holm
+import numpy as np
+
+from benchmark.metrics.paired import ALPHA, POWER, difference, faces_needed, holm, shown_gap
 from benchmark.metrics.table import metric_of
 from benchmark.report.tables import number
 from benchmark.run.record import Record, Value
@@ -140,6 +142,20 @@ def _corrected(rows: Sequence[Compared]) -> list[Compared]:
         better = (row.first if (row.value > 0) == higher else row.second) if sure else ""
         out.append(Compared(**{**vars(row), "holm": chance, "better": better}))
     return out
+
+
+def separation(records: Sequence[Record]) -> dict[str, float]:
+    """Metric -> the difference that the records' own faces show with a chance of 80 %, the median over pairs of methods."""
+    found: dict[str, list[float]] = {}
+    for one, two in combinations(records, 2):
+        for value in one.values:
+            other = two.get(value.metric)
+            if other is None or other.protocol != value.protocol or _why_not(value, other):
+                continue
+            assert value.influence is not None
+            assert other.influence is not None
+            found.setdefault(value.metric, []).append(shown_gap(value.influence.pulls(), other.influence.pulls()))
+    return {metric: float(np.median(gaps)) for metric, gaps in found.items()}
 
 
 def named(paths: Sequence[Path], records: Sequence[Record]) -> dict[str, Record]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.metrics.extractors import row_of
+from benchmark.run.cell_records import readable
 from benchmark.run.picture_cache import picture_bytes
 from benchmark.run.reproduction import Reproduction
 from benchmark.run.training import command_of, find_weights, trained
@@ -37,10 +38,24 @@ def plan(work: Reproduction, wanted: Sequence[Cell]) -> list[PlanStep]:
     kept = sum((work.records / f"{cell.key}.json").is_file() for cell in wanted)
     detail = f"{kept} of {len(wanted)} records kept; {work.settings.cost_note}"
     state = "have" if kept == len(wanted) else "to do"
+    steps += _plan_separation(work, wanted)
     if state == "have":
         return [*steps, PlanStep("generate and measure", state, detail)]
     hours, disk = work.settings.eval_gpu_hours, work.settings.eval_disk_gb
     return [*steps, PlanStep("generate and measure", state, detail, gpu_hours=hours, disk_gb=disk)]
+
+
+def _plan_separation(work: Reproduction, wanted: Sequence[Cell]) -> list[PlanStep]:
+    """How small a difference the profile's faces show, from the records that are kept; nothing where fewer than two are."""
+    from benchmark.report.compare import separation
+
+    kept = [readable(work.records / f"{cell.key}.json") for cell in wanted]
+    found = separation([record for record in kept if record is not None])
+    if not found:
+        return []
+    shown = "; ".join(f"{metric} {gap:.2g}" for metric, gap in found.items())
+    words = f"differences that {work.settings.faces} faces show with a chance of 80 %: {shown}; half of it: four times the faces"
+    return [PlanStep("differences", "have", words)]
 
 
 def _plan_data(work: Reproduction) -> PlanStep:

@@ -13,10 +13,13 @@ from click.testing import CliRunner
 from benchmark.cli import main
 from benchmark.metrics.confidence import interval
 from benchmark.metrics.influence import of_faces
-from benchmark.report.compare import compare, named
+from benchmark.report.compare import compare, named, separation
 from benchmark.report.tables import as_text, build
+from benchmark.run.plan import plan
 from benchmark.run.record import Influence, Record, parse, write
+from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.paper import cells
+from benchmark.tasks.settings import MethodSettings, Reproduce
 from suite.errors import SuiteError
 from tests.benchmark.report.test_records_and_tables import content
 
@@ -86,6 +89,19 @@ def test_the_command_as_text_and_json(tmp_path: Path, records: dict[str, Record]
         done = CliRunner().invoke(main, words)
         assert done.exit_code == 2
         assert said in done.output
+
+
+def test_a_plan_says_what_the_kept_records_faces_show(records: dict[str, Record], tmp_path: Path) -> None:
+    found = separation(list(records.values()))
+    assert set(found) == {"LPIPS"}
+    # Forty faces, 0.005 of deviation between two methods: 2.8 standard errors.
+    assert found["LPIPS"] == pytest.approx(2.8 * 0.005 / 40**0.5, rel=0.5)
+    settings = Reproduce(faces=40, styles=2, methods=(MethodSettings(name="MUNIT"),))
+    work = Reproduction(settings, "toy", tmp_path)
+    for cell, record in zip((MUNIT, FUNIT), records.values()):
+        write(work.records / f"{cell.key}.json", record)
+    (step,) = [step for step in plan(work, [MUNIT, FUNIT]) if step.what == "differences"]
+    assert step.detail.startswith("differences that 40 faces show with a chance of 80 %: LPIPS 0.00")
 
 
 def test_records_of_other_pairs_are_one_line(records: dict[str, Record]) -> None:

@@ -130,6 +130,55 @@ def test_twins_of_two_tables_are_one_row(tmp_path: Path) -> None:
     assert sum(len(group.rows) for group in build_board(read_records(tmp_path)).groups if not group.printed) == 1
 
 
+def test_two_records_of_one_measurement_that_differ_are_both_shown_and_neither_is_ranked(tmp_path: Path) -> None:
+    true, beta = made("Alpha", 30), made("Beta", 40)
+    given = true.model_dump()
+    for key in ("value", "low", "high"):
+        given["values"][0][key] -= 20
+    for stem, record in (("a-forged", Record.model_validate(given)), ("true", true), ("beta", beta)):
+        write(tmp_path / f"{stem}.json", record)
+    board = build_board(read_records(tmp_path))
+    (group,) = [group for group in board.groups if not group.printed]
+    rows = {row.stem: row for row in group.rows}
+    assert set(rows) == {"a-forged", "true", "beta"}
+    for stem in ("a-forged", "true"):
+        assert "a conflict: a-forged.json and true.json are of one measurement and differ" in rows[stem].doubt
+        assert not any(number.rank or number.rankable for number in rows[stem].numbers.values())
+    text = render(tmp_path)["methods/alpha.html"].decode()
+    assert text.count("Not ranked: a conflict") == 2
+    done = CliRunner().invoke(
+        main, ["validate", str(tmp_path / "a-forged.json"), "--board", str(tmp_path), "--new-protocol"]
+    )
+    assert done.exit_code == 1
+    assert "provenance.inputs: true.json is of the same measurement and has other numbers" in done.output
+
+
+def test_a_record_of_copies_is_shown_and_not_ranked(tmp_path: Path) -> None:
+    given = made("Thief", 3).model_dump()
+    protocol = Protocol("copies (lite0)", {"seed": "0"})
+    given["protocols"][protocol.id] = {"metric": protocol.metric, "parameters": protocol.parameters}
+    given["values"].append({**given["values"][0], "metric": "copies (lite0)", "protocol": protocol.id, "value": 1.0})
+    given["values"][-1] |= {"low": None, "high": None, "interval": None}
+    write(tmp_path / "thief.json", Record.model_validate(given))
+    write(tmp_path / "alpha.json", made("Alpha", 30))
+    write(tmp_path / "beta.json", made("Beta", 40))
+    (group,) = [group for group in build_board(read_records(tmp_path)).groups if not group.printed]
+    fid = {row.method: row.numbers[group.columns[0].key] for row in group.rows}
+    assert (fid["Thief"].rank, fid["Alpha"].rank, fid["Beta"].rank) == ("", "1", "2")
+    assert fid["Thief"].why.startswith("copies (lite0) is 1.00")
+
+
+def test_seconds_and_memory_have_columns_where_a_record_says_them(tmp_path: Path) -> None:
+    given = made("Alpha", 30).model_dump()
+    given["provenance"]["picture"] = {"seconds": 0.25, "bytes": 3_000_000, "threads": 2}
+    write(tmp_path / "alpha.json", Record.model_validate(given))
+    write(tmp_path / "beta.json", made("Beta", 40))
+    text = render(tmp_path)["index.html"].decode()
+    assert text.count("s a picture</button>") == 1
+    assert 'data-v="0.25"' in text
+    assert 'data-v="3000000"' in text
+
+
 def test_page_names_are_plain_and_distinct() -> None:
     names = page_names(["DRIT++", "DRITpp", "../../x", "Ω名", "名", "con. ", "a" * 80])
     assert len(set(names.values())) == 7
