@@ -54,7 +54,9 @@ def _plan_separation(work: Reproduction, wanted: Sequence[Cell]) -> list[PlanSte
     if not found:
         return []
     shown = "; ".join(f"{metric} {gap:.2g}" for metric, gap in found.items())
-    words = f"differences that {work.settings.faces} faces show with a chance of 80 %: {shown}; half of it: four times the faces"
+    words = (
+        f"differences that {work.settings.faces} faces show with a chance of 80 %: {shown} (half: four times the faces)"
+    )
     return [PlanStep("differences", "have", words)]
 
 
