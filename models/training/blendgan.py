@@ -86,6 +86,7 @@ class BlendGANTraining:
         elif settings.reproduced:
             raise SuiteError("--set reproduced: it needs the encoder of a warm-up; give --set warmup_steps= too")
         self.optimizers = self._optimizers()
+        self._rates = {name: self.optimizers[name].param_groups[0]["lr"] for name in ("g", "d")}
         queue = torch.randn(settings.queue, code, device=device)
         self.state: dict[str, Any] = {
             "queue": queue,
@@ -143,6 +144,7 @@ class BlendGANTraining:
         noise = self._noise(draws, count)
         if draws.step < settings.warmup_steps:
             return self._warm_up(batch, styles, torch.cat([z, z2]), noise, draws)
+        self._anneal(draws.step)
         faces, styles, again = self._reproduced(batch, z, z2, styles, draws)
         fake = partial(self._fakes, faces, z2, mix, styles.positive, noise)
         keep_graph = len(updates.parts(count, settings.micro_batch)) == 1
@@ -171,6 +173,12 @@ class BlendGANTraining:
         if self.styled and self.remembers:
             self._remember(styles.own if self.games.on_pairs else styles.positive)
         return stats
+
+    def _anneal(self, step: int) -> None:
+        last = self.settings.anneal * self.settings.steps
+        share = min(1.0, (self.settings.steps - step) / last) if last else 1.0
+        for name, rate in self._rates.items():
+            self.optimizers[name].param_groups[0]["lr"] = rate * share
 
     def _noise(self, draws: StepRNG, count: int) -> list[Tensor]:
         """(count, 1, side, side) for every layer that takes noise; zeros where the settings switch it off."""

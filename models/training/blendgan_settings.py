@@ -34,6 +34,7 @@ class BlendGANSettings(LoopSettings):
         reproduced_weight: of their reconstruction loss in the generator's.
         blend_start: share of the style in every layer at the beginning (alpha of Eq. 4; the authors start from 0).
         lr: Adam's rate before the correction for lazy regularisation, betas (0, 0.99).
+        anneal: over this last share of the steps the rates of the games fall linearly to 0; 0 keeps them.
         face_weight, style_weight, style_latent_weight: of the three games in Eq. 9-10 (open: 1 each); 0 switches a
             discriminator off (the ablation).
         sees_negative: the generator also plays against inconsistent codes in Eq. 8 (open: no).
@@ -70,6 +71,7 @@ class BlendGANSettings(LoopSettings):
     reproduced_weight: float = Field(default=40.0, ge=0)
     blend_start: float = Field(default=0.0, ge=0, le=1)
     lr: float = Field(default=0.002, gt=0)
+    anneal: float = Field(default=0.0, ge=0, le=1)
     face_weight: float = Field(default=1.0, ge=0)
     style_weight: float = Field(default=1.0, ge=0)
     style_latent_weight: float = Field(default=1.0, ge=0)

@@ -165,6 +165,15 @@ def test_noise_strengths_stay_0_without_noise(tmp_path: Path, encoder: Path, noi
     assert any(bool(value) for value in strengths) is noise
 
 
+def test_annealing_ends_the_games_rates_at_0(tmp_path: Path, encoder: Path) -> None:
+    run = loop(tmp_path, encoder=str(encoder), steps=4, save_every=4, anneal=0.5)
+    before = run.module.optimizers["g"].param_groups[0]["lr"]
+    run.run()
+    assert run.module.optimizers["g"].param_groups[0]["lr"] == pytest.approx(before / 2)  # step 3 of 0 to 3
+    run.module._anneal(1)
+    assert run.module.optimizers["d"].param_groups[0]["lr"] == pytest.approx(run.module._rates["d"])
+
+
 def test_a_share_of_the_games_pictures_goes_on_reproducing(tmp_path: Path, encoder: Path) -> None:
     def g_losses(name: str, **changes: float) -> list[float]:
         folder = tmp_path / name
