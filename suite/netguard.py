@@ -6,14 +6,19 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
 MAX_URL = 4096
+_POLL = 0.05
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # Makes the exception of a reason and its evidence.
 Refuse = Callable[[str, str], Exception]
@@ -91,6 +96,32 @@ def system_resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+def patient(resolve: Resolve, seconds: float, ended: threading.Event) -> Resolve:
+    """The same, waited for no longer than `seconds`, or until `ended` is set: nothing can stop the system's resolver."""
+
+    def ask(host: str, port: int) -> list[str]:
+        answer: SimpleQueue[list[str] | BaseException] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                answer.put(resolve(host, port))
+            # Whatever it is, the thread that asked is to have it.
+            except BaseException as error:
+                answer.put(error)
+
+        threading.Thread(target=work, name="resolve", daemon=True).start()
+        last = time.monotonic() + seconds
+        while not ended.is_set() and time.monotonic() < last:
+            with suppress(Empty):
+                found = answer.get(timeout=_POLL)
+                if isinstance(found, BaseException):
+                    raise found
+                return found
+        raise OSError("the run has ended" if ended.is_set() else f"no answer within {seconds:g} s")
+
+    return ask
+
+
 class NetGuard:
     """Resolves, checks and connects in one step: the address that was checked is the address that is connected to.
 
@@ -128,9 +159,16 @@ class NetGuard:
         return found
 
     def connect(
-        self, host: str, port: int, timeout: float | None, options: Iterable[tuple[Any, ...]] = ()
+        self,
+        host: str,
+        port: int,
+        timeout: float | None,
+        options: Iterable[tuple[Any, ...]] = (),
+        opened: Callable[[socket.socket], object] = lambda connection: None,
     ) -> socket.socket:
         """A socket connected to the first of the checked addresses that answers; the names are not asked again.
+
+        `opened` is told of each socket before it connects.
 
         Raises:
             As `addresses`, and "timeout" or "network" where none answers.
@@ -143,6 +181,7 @@ class NetGuard:
                 for option in options:
                     connection.setsockopt(*option)
                 connection.settimeout(timeout)
+                opened(connection)
                 connection.connect((address, port))
                 return connection
             except TimeoutError:

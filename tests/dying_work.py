@@ -24,3 +24,36 @@ def sleep_long(folder: str) -> None:
     """Says that it has begun, and would not end while a test runs."""
     Path(folder, str(os.getpid())).touch()
     time.sleep(3600)
+
+
+def die_then_sleep(rows: list[str]) -> list[tuple[str, int]]:
+    """Two rows at once end the process; of one, a file named by the row's folder says that it has begun."""
+    if len(rows) > 1:
+        os._exit(9)
+    sleep_long(rows[0])
+    return []
+
+
+def main(how: str, folder: str) -> None:
+    """A program over several workers that are all busy for an hour."""
+    import click
+
+    from aahq.stages.engine import open_engine, run_batches
+    from suite.cli import SuiteGroup
+
+    @click.group(cls=SuiteGroup)
+    def group() -> None: ...
+
+    @group.command()
+    def go() -> None:
+        batches = [[folder, folder]] if how == "alone" else [[folder]] * 8
+        with open_engine(3) as engine:
+            run_batches(engine, batches, die_then_sleep, lambda answer: None, died)  # type: ignore[arg-type, misc]
+
+    group(["go"])
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(*sys.argv[1:])

@@ -250,8 +250,15 @@ def run_batches(
 
 
 def _alone(renew: Callable[[int], Executor], work: Callable[[list[T]], R], row: T) -> R:
-    with renew(1) as executor:
-        return executor.submit(work, [row]).result()
+    # Not in a `with`, which would wait for the row when a person interrupts it: `open_pool` ends its process.
+    executor = renew(1)
+    try:
+        result = executor.submit(work, [row]).result()
+    except BrokenProcessPool:
+        executor.shutdown()
+        raise
+    executor.shutdown()
+    return result
 
 
 class WorkerDiedError(SuiteError):

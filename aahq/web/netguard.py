@@ -7,9 +7,9 @@ from urllib.parse import SplitResult
 
 from aahq.reasons import Rejected
 from suite import netguard
-from suite.netguard import Resolve, is_public, system_resolve
+from suite.netguard import Resolve, is_public, patient, system_resolve
 
-__all__ = ["NetGuard", "Resolve", "check_url", "host_key", "is_public", "system_resolve"]
+__all__ = ["NetGuard", "Resolve", "check_url", "host_key", "is_public", "patient", "system_resolve"]
 
 
 def check_url(url: str) -> SplitResult:

@@ -16,7 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, TimeoutError
 
 from aahq.reasons import Rejected
-from aahq.web.netguard import NetGuard, Resolve, check_url, system_resolve
+from aahq.web.netguard import NetGuard, Resolve, check_url, patient, system_resolve
 from aahq.web.response import CHUNK, StreamingResponse, short
 
 _POLL = 0.05
@@ -34,8 +34,15 @@ class Deadline:
 
     def __init__(self, at: float, target: str) -> None:
         self.at, self.target = at, target
+        # A second handle of the connection: the first one is closed when TLS takes it over.
         self.socket: socket.socket | None = None
         self.passed = False
+
+    def watch(self, connection: socket.socket | None) -> None:
+        """From now on this is the connection that is shut."""
+        if self.socket is not None:
+            self.socket.close()
+        self.socket = None if connection is None else connection.dup()
 
 
 class DeadlineMonitor:
@@ -50,6 +57,7 @@ class DeadlineMonitor:
         self._deadlines: set[Deadline] = set()
         self._current = threading.local()
         self._closed = threading.Event()
+        self.aborted = threading.Event()
         self._thread: threading.Thread | None = None
 
     @contextmanager
@@ -68,16 +76,25 @@ class DeadlineMonitor:
             self._current.deadline = None
             with self._lock:
                 self._deadlines.discard(deadline)
+                deadline.watch(None)
 
     def attach(self, connection: socket.socket | None) -> Deadline:
-        """This thread's response comes over `connection`; its deadline."""
+        """This thread's response comes over `connection`, which may not be connected yet; its deadline.
+
+        Raises:
+            OSError: all has been shut meanwhile.
+        """
         deadline: Deadline = self._current.deadline
-        deadline.socket = connection
+        with self._lock:
+            if self.aborted.is_set():
+                raise OSError("the run has ended")
+            deadline.watch(connection)
         return deadline
 
     def shut_all(self) -> None:
-        """Shut every watched socket now."""
+        """Shut every watched socket now, and let none be watched any more."""
         with self._lock:
+            self.aborted.set()
             for deadline in self._deadlines:
                 self._shut(deadline)
 
@@ -85,7 +102,7 @@ class DeadlineMonitor:
     def _shut(deadline: Deadline) -> None:
         deadline.passed = True
         if deadline.socket is not None:
-            # Already closed or handed over to TLS: its reader has other limits.
+            # The other side may have closed it already.
             with contextlib.suppress(OSError):
                 deadline.socket.shutdown(socket.SHUT_RDWR)
 
@@ -124,8 +141,8 @@ class Transport:
         read_s: float,
         total_s: float,
     ) -> None:
-        self.guard = NetGuard(allow, resolve)
         self._monitor = DeadlineMonitor()
+        self.guard = NetGuard(allow, patient(resolve, connect_s, self._monitor.aborted))
         self._pools = urllib3.PoolManager(_POOLS, maxsize=_KEPT_PER_HOST, ca_certs=certifi.where())
         self._pools.pool_classes_by_scheme = _guarded_pools(self.guard, self._monitor)
         self._agent = agent
@@ -187,9 +204,8 @@ def _guarded_pools(guard: NetGuard, monitor: DeadlineMonitor) -> dict[str, type[
 
     class Guarded(HTTPConnection):
         def _new_conn(self) -> socket.socket:
-            made = guard.connect(self.host, self.port or self.default_port, self.timeout, self.socket_options or ())
-            monitor.attach(made)
-            return made
+            port = self.port or self.default_port
+            return guard.connect(self.host, port, self.timeout, self.socket_options or (), monitor.attach)
 
         def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
             deadline = monitor.attach(self.sock)

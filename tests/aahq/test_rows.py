@@ -4,8 +4,13 @@ other rows go on."""
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
@@ -234,6 +239,28 @@ def test_an_interrupt_waits_for_no_worker(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     for path in tmp_path.iterdir():
         assert not Path(f"/proc/{path.name}").exists(), "the worker is gone"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "busy"), [("all", 3), ("alone", 1)])
+def test_ctrl_c_ends_a_program_whose_workers_are_busy(tmp_path: Path, how: str, busy: int) -> None:
+    """The terminal signals the whole group; "alone": while a row is tried by itself after a process died."""
+    root = Path(dying_work.__file__).parents[1]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "tests")])}
+    words = [sys.executable, "-m", "dying_work", how, str(tmp_path)]
+    with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True) as child:
+        try:
+            while len(list(tmp_path.iterdir())) < busy:
+                assert child.poll() is None, child.stderr and child.stderr.read()
+                time.sleep(0.02)
+            os.killpg(child.pid, signal.SIGINT)
+            # Not a measure: waiting for one worker would take an hour.
+            _, said = child.communicate(timeout=120)
+        finally:
+            child.kill()
+    assert child.returncode == 130, said
+    assert said.strip().splitlines()[-1] == "error: interrupted; run the same command again to go on"
+    assert not [path.name for path in tmp_path.iterdir() if Path(f"/proc/{path.name}").exists()], "no worker is left"
 
 
 @settings(max_examples=8, deadline=None)

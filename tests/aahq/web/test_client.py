@@ -461,6 +461,57 @@ def test_a_run_that_ends_waits_for_nobody(server: RawServer) -> None:
     assert len(server.heard) == 1
 
 
+def never(host: str, port: int) -> list[str]:
+    time.sleep(3600)
+    return []
+
+
+@pytest.mark.parametrize("where", ["the name's address", "the connection", "the handshake"])
+def test_a_run_that_ends_waits_for_no_connection(server: RawServer, where: str) -> None:
+    """Each of these would take an hour by its own limit, and no socket hands over anything until then."""
+    silent = socket.socket()
+    silent.bind(("127.0.0.1", 0))
+    silent.listen(0)
+    key = f"127.0.0.1:{silent.getsockname()[1]}"
+    waiting = []
+    if where == "the connection":
+        # Whoever comes when the queue of a listener is full is not answered at all.
+        for _ in range(4):
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(silent.getsockname())
+    limits = Limits(per_second=0, retries=0, connect_s=3600, read_s=3600, total_s=3600)
+    http = Http(None, allow=[key], limits=limits, **({"resolve": never} if where == "the name's address" else {}))
+    ended: list[str] = []
+
+    def ask() -> None:
+        with contextlib.suppress(Rejected):
+            http.get(f"{'https' if where == 'the handshake' else 'http'}://{key}/a", obey=False)
+        ended.append("asked")
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(2)]
+    with http:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(0.3)
+        assert not ended
+        http.halt()
+        for thread in threads:
+            thread.join(60)
+        assert ended == ["asked"] * 2
+        ask()
+    for connection in (*waiting, silent):
+        connection.close()
+
+
+def test_a_resolver_that_never_answers_has_the_time_of_a_connection(server: RawServer) -> None:
+    limits = Limits(per_second=0, retries=0, connect_s=0.2)
+    http = Http("me@example.org", limits=limits, resolve=never)
+    with http, pytest.raises(Rejected, match=r"no answer within 0\.2 s"):
+        http.get("https://nobody.example/a", obey=False)
+
+
 def test_a_host_that_never_answers_rests(server: RawServer) -> None:
     server.speak = reset
     with client(server, Limits(per_second=0, retries=0)) as http:
