@@ -125,6 +125,14 @@ def test_pictures_are_whole_and_light() -> None:
     with Image.open(wall) as picture:
         picture.load()
         assert picture.size == (8 * 132 - 4, 3 * 132 - 4)
+    pages = {f"{page}-{size}" for page in ("stylise", "review", "report", "board") for size in ("desk", "phone")}
+    pictures = list((DOCS / "images").glob("*.webp"))
+    assert {path.stem for path in pictures} == pages
+    assert sum(path.stat().st_size for path in [wall, *pictures]) < 600_000
+    for path in pictures:
+        with Image.open(path) as picture:
+            picture.load()
+            assert picture.size == ((1280, 800) if path.stem.endswith("desk") else (390, 780))
     house = ElementTree.parse(DOCS / "house.svg").getroot()
     words = " ".join(text.strip() for text in house.itertext())
     for room in ("aahq", "ops", "models", "baselines", "benchmark", "suite"):

@@ -161,7 +161,10 @@ NOT_RUN: dict[str, tuple[str, str]] = {
         "changes this environment",
         "tests/benchmark/leaderboard/test_leaderboard.py::test_the_template_is_a_package_that_keeps_the_contract",
     ),
-    r"python docs/make_wall\.py": ("paints for a minute", "tests/test_docs.py::test_pictures_are_whole_and_light"),
+    r"python docs/make_(wall|page_faces|pictures)\.py": (
+        "paints or takes pictures for minutes",
+        "tests/test_docs.py::test_pictures_are_whole_and_light",
+    ),
     r"python -m speed\.\w+": ("measures for minutes", ""),
     r"python examples/speedrun\.py": (
         "trains for most of an hour",

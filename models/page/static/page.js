@@ -211,7 +211,7 @@ async function take(result, first = false) {
   if (first && card.getBoundingClientRect().top > innerHeight) card.scrollIntoView({ block: "center", behavior: "smooth" });
 }
 
-const number = (value) => value === null || value === undefined ? "–" : value.toFixed(2).replace("-", "−");
+const number = (value) => value === null || value === undefined ? "–" : (Math.round(value * 100) / 100).toFixed(2).replace("-", "−");
 const dial = (one) => one.strength === null ? `i ${one.i}, θ ${one.theta.toFixed(2)}` : one.strength.toFixed(2);
 const figure = (name, value) => make("div", {}, make("dt", { textContent: name }), make("dd", { textContent: value }));
 const source = (list, id) => session[list].find((one) => one.id === id)?.src ?? "/static/icon.svg";
