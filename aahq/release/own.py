@@ -17,7 +17,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aahq.release.schema import COLUMNS, MANIFEST, METADATA, OWN_FILES, SUMS, UNFINISHED
+from aahq.release.schema import COLUMNS, LOADER_TABLE, MANIFEST, METADATA, OWN_FILES, SPLITS, SUMS, UNFINISHED
 from aahq.release.tables import read_rows
 from suite.errors import SuiteError
 from suite.files import PART_SUFFIX, read_foreign_json
@@ -27,7 +27,9 @@ from suite.portable import locked_folder
 IMAGES, SHARDS = "images", "shards"
 # Of rows and of releases: both become names of files.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,89}")
-_PICTURE = re.compile(rf"{IMAGES}/(?P<folder>[^/]{{1,2}})/(?P<name>{NAME.pattern})\.png")
+# Releases of before had no folder a split.
+_PICTURE = re.compile(rf"{IMAGES}/((?:{'|'.join(SPLITS)})/)?(?P<folder>[^/]{{1,2}})/(?P<name>{NAME.pattern})\.png")
+_TABLE = re.compile(rf"{IMAGES}/(?:{'|'.join(SPLITS)})/{re.escape(LOADER_TABLE)}")
 _SHARD = re.compile(rf"{SHARDS}/{NAME.pattern}-\d{{5,}}\.tar")
 
 
@@ -79,11 +81,16 @@ def own_files(root: Path) -> set[str]:
 
 
 def is_own_name(path: str) -> bool:
-    """Whether a relative path is one that a picture or a shard of a release may have."""
+    """Whether a relative path is one that a picture, a shard or a split's rows may have."""
     picture = _PICTURE.fullmatch(path)
     if picture is not None:
         return picture["name"][:2] == picture["folder"]
-    return _SHARD.fullmatch(path) is not None
+    return _SHARD.fullmatch(path) is not None or is_loader_table(path)
+
+
+def is_loader_table(path: str) -> bool:
+    """Whether a relative path is that of a split's rows beside its pictures."""
+    return _TABLE.fullmatch(path) is not None
 
 
 def foreign_files(root: Path, exact: bool = True) -> Iterator[str]:
@@ -116,11 +123,11 @@ def _is_fixed(path: str) -> bool:
 def _is_part(path: str, own: set[str], exact: bool) -> bool:
     """Whether a file is one of ours that was not finished."""
     folder, _, name = path.rpartition("/")
-    if not folder or folder == SHARDS:
-        whole = part_of(name)
-        return whole is not None and (
-            whole in (*OWN_FILES, UNFINISHED) if not folder else is_own_name(f"{SHARDS}/{whole}")
-        )
+    whole = part_of(name)
+    if not folder:
+        return whole is not None and whole in (*OWN_FILES, UNFINISHED)
+    if whole is not None and (folder == SHARDS or is_loader_table(f"{folder}/{whole}")):
+        return is_own_name(f"{folder}/{whole}")
     if name.startswith(".") and name.endswith(PART_SUFFIX):
         picture = f"{folder}/{name[1 : -len(PART_SUFFIX)]}.png"
         return picture in own if exact else is_own_name(picture)
@@ -203,9 +210,9 @@ def take_away(root: Path, keep_folder: bool = False) -> None:
 def remove_empty(place: Path) -> None:
     """Remove a folder of pictures, and the folders in it, where they hold nothing."""
     if place.is_dir() and not place.is_symlink():
-        for inner in (*(entry for entry in place.iterdir() if entry.is_dir() and not entry.is_symlink()), place):
+        for inner, _, _ in os.walk(place, topdown=False):
             with suppress(OSError):
-                inner.rmdir()
+                os.rmdir(inner)
 
 
 @contextmanager

@@ -8,6 +8,9 @@ import pyarrow as pa
 
 SCHEMA_VERSION = 1
 FORMS = ("folder", "shards", "links")
+SPLITS = ("train", "val", "test")
+# The name by which Hugging Face's `datasets` knows the rows of a folder of pictures.
+LOADER_TABLE = "metadata.parquet"
 DATASHEET, CROISSANT = "DATASHEET.md", "croissant.json"
 CARD_FILES = (DATASHEET, CROISSANT)
 MANIFEST, REJECTS, METADATA, SUMS = "manifest.parquet", "rejects.parquet", "release.json", "SHA256SUMS"
@@ -39,7 +42,7 @@ def _whole(what: str, nullable: bool = False) -> Column:
 COLUMNS: dict[str, Column] = {
     "id": _text("the face's name, unique in the release; rows are sorted by it"),
     "file": _text(
-        "relative path of the aligned PNG; `shards/x.tar#id.png` in a shard; empty where only the link is given"
+        "relative path of the aligned PNG; `shards/train-00000.tar#id.png` in a shard; empty where only the link is given"
     ),
     "offset": _whole("byte offset of the PNG in its file (0 in a folder)"),
     "bytes": _whole("length of the PNG in bytes"),
@@ -74,6 +77,12 @@ COLUMNS: dict[str, Column] = {
     "detector": _text("what found the face"),
     "quality": _text("JSON object of the measured figures"),
     "factors": _text("JSON object of a painted portrait's true factors, null for anything else", nullable=True),
+}
+
+# What lies beside the pictures for others' loaders: the manifest's rows, without where the picture is.
+LOADER_COLUMNS: dict[str, Column] = {
+    "file_name": _text("relative path of the picture"),
+    **{name: column for name, column in COLUMNS.items() if name not in ("file", "offset")},
 }
 
 REJECT_COLUMNS: dict[str, Column] = {

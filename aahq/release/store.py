@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image
 
-from suite.files import PART_SUFFIX, sha256_file, whole_file
+from aahq.release.schema import LOADER_COLUMNS, LOADER_TABLE, SPLITS
+from aahq.release.tables import TableWriter, table_writer
+from suite.errors import SuiteError
+from suite.files import PART_SUFFIX, canonical_json, sha256_file, whole_file
 from suite.portable import sync_disks
 
 SHARD_BYTES = 1 << 30
@@ -22,6 +26,7 @@ SHARD_BYTES = 1 << 30
 PIXELS_MAX = 1 << 26
 # Level 3 makes 1024 px faces 5 % larger than level 6 in less than half of its time; a constant keeps bytes the same.
 COMPRESS_LEVEL = 3
+Row = dict[str, Any]
 
 
 class Place(NamedTuple):
@@ -32,17 +37,21 @@ class Place(NamedTuple):
 
 
 class Store(Protocol):
-    """Takes pictures in the order of their ids; `sums` gives path -> SHA-256 of the files made, when closed."""
+    """Takes rows with pictures in the order of their ids; `sums` gives path -> SHA-256 of the files made, when closed.
+
+    Pictures of a release's split lie together, with their rows beside them, in the two forms that others' loaders read:
+    Hugging Face's `datasets` both, and whatever reads WebDataset the shards.
+    """
 
     sums: dict[str, str]
 
-    def put(self, id: str, png: bytes, sha256: str) -> Place: ...
+    def put(self, row: Row, png: bytes) -> Place: ...
 
     def close(self) -> None: ...
 
 
-class FolderStore:
-    """`images/<first two characters of the id>/<id>.png`.
+class FolderStore(AbstractContextManager["FolderStore"]):
+    """`images/<split>/<first two characters of the id>/<id>.png`, and the rows in `images/<split>/metadata.parquet`.
 
     Thousands of small files are not flushed one by one: `close` flushes them all before the manifest gets its name,
     and until then no reader takes the folder for a release.
@@ -56,9 +65,13 @@ class FolderStore:
     def __init__(self, root: Path, announce: Callable[[str], None], link_from: Path | None = None) -> None:
         self.root, self.announce, self.link_from = root, announce, link_from
         self.sums: dict[str, str] = {}
+        self._stack = ExitStack()
+        self._tables: dict[str, tuple[Path, TableWriter]] = {}
 
-    def put(self, id: str, png: bytes, sha256: str) -> Place:
-        file = f"images/{id[:2]}/{id}.png"
+    def put(self, row: Row, png: bytes) -> Place:
+        id, split = row["id"], row["split"]
+        inside = f"{id[:2]}/{id}.png"
+        file = f"images/{split}/{inside}"
         path = self.root / file
         self.announce(file)
         if self.link_from is not None:
@@ -66,68 +79,124 @@ class FolderStore:
             # Some file systems have no links; the bytes are written then.
             with suppress(OSError):
                 os.link(self.link_from / file, path)
-        if not (path.is_file() and path.stat().st_size == len(png) and sha256_file(path) == sha256):
+        if not (path.is_file() and path.stat().st_size == len(png) and sha256_file(path) == row["sha256"]):
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f".{id}{PART_SUFFIX}")
             part.write_bytes(png)
             part.replace(path)
+        self._table(split).add({"file_name": inside, **_loaded(row)})
         return Place(file, 0)
+
+    def _table(self, split: str) -> TableWriter:
+        if split not in self._tables:
+            file = f"images/{split}/{LOADER_TABLE}"
+            self.announce(file)
+            part = self._stack.enter_context(whole_file(self.root / file))
+            self._tables[split] = part, self._stack.enter_context(table_writer(part, LOADER_COLUMNS))
+        return self._tables[split][1]
 
     def close(self) -> None:
         """Everything written reaches the disk."""
+        for split, (part, table) in self._tables.items():
+            table.close()
+            self.sums[f"images/{split}/{LOADER_TABLE}"] = sha256_file(part)
+        self._tables = {}
+        self._stack.close()
         sync_disks()
-
-
-class ShardStore(AbstractContextManager["ShardStore"]):
-    """`shards/<name>-00000.tar` and on: plain tar with names, sizes and nothing that time or machine could change."""
-
-    def __init__(self, root: Path, announce: Callable[[str], None], name: str, shard_bytes: int = SHARD_BYTES) -> None:
-        self.root, self.announce = root, announce
-        self.name = name
-        self.shard_bytes = shard_bytes
-        self.sums: dict[str, str] = {}
-        self._number = -1
-        self._open: ExitStack | None = None
-        self._part = Path()
-        self._tar: tarfile.TarFile | None = None
-
-    def put(self, id: str, png: bytes, sha256: str) -> Place:
-        if self._tar is None or self._tar.offset + len(png) > self.shard_bytes:
-            self._next()
-        assert self._tar is not None
-        member = tarfile.TarInfo(f"{id}.png")
-        member.size = len(png)
-        offset = self._tar.offset + tarfile.BLOCKSIZE
-        self._tar.addfile(member, io.BytesIO(png))
-        # TarFile remembers every member that it wrote; a shard may hold a million.
-        self._tar.getmembers().clear()
-        return Place(f"{self._file()}#{member.name}", offset)
-
-    def _file(self) -> str:
-        return f"shards/{self.name}-{self._number:05}.tar"
-
-    def _next(self) -> None:
-        self.close()
-        self._number += 1
-        self._open = ExitStack()
-        self.announce(self._file())
-        self._part = self._open.enter_context(whole_file(self.root / self._file()))
-        self._tar = self._open.enter_context(tarfile.TarFile(self._part, "w", format=tarfile.USTAR_FORMAT))
-
-    def close(self) -> None:
-        if self._tar is None or self._open is None:
-            return
-        self._tar.close()
-        self.sums[self._file()] = sha256_file(self._part)
-        self._open.close()
-        self._tar = self._open = None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._open is not None:
-            self._open.__exit__(kind, error, trace)
-            self._tar = self._open = None
+        self._stack.__exit__(kind, error, trace)
+
+
+class _Shard:
+    """One tar file at work, which gets its name when it is closed.
+
+    Args:
+        path: where it will be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.stack = ExitStack()
+        self.part = self.stack.enter_context(whole_file(path))
+        self.tar = self.stack.enter_context(tarfile.TarFile(self.part, "w", format=tarfile.USTAR_FORMAT))
+
+    def add(self, name: str, data: bytes) -> int:
+        """Append a file; returns the offset of its bytes."""
+        member = tarfile.TarInfo(name)
+        member.size = len(data)
+        offset = self.tar.offset + tarfile.BLOCKSIZE
+        self.tar.addfile(member, io.BytesIO(data))
+        # TarFile remembers every member that it wrote; a shard may hold a million.
+        self.tar.getmembers().clear()
+        return offset
+
+    def close(self) -> str:
+        """Finish it; returns its SHA-256."""
+        self.tar.close()
+        digest = sha256_file(self.part)
+        self.stack.close()
+        return digest
+
+
+class ShardStore(AbstractContextManager["ShardStore"]):
+    """`shards/<split>-00000.tar` and on: of each face `<id>.png` and its row, `<id>.json`, which is a WebDataset.
+
+    Plain tar with names, sizes and nothing that time or machine could change.
+    """
+
+    def __init__(self, root: Path, announce: Callable[[str], None], shard_bytes: int = SHARD_BYTES) -> None:
+        self.root, self.announce = root, announce
+        self.shard_bytes = shard_bytes
+        self.sums: dict[str, str] = {}
+        self._numbers: Counter[str] = Counter()
+        self._open: dict[str, _Shard] = {}
+
+    def put(self, row: Row, png: bytes) -> Place:
+        id, split = row["id"], row["split"]
+        if "." in id:
+            raise SuiteError(
+                f"release row {id!r}: in shards an id has no '.', where readers cut a name; use --form folder"
+            )
+        # Readers infer a column's type from the first rows, where nothing is no type.
+        told = canonical_json({name: "" if value is None else value for name, value in _loaded(row).items()}).encode()
+        shard = self._open.get(split)
+        if shard is None or shard.tar.offset + len(png) + len(told) > self.shard_bytes:
+            shard = self._next(split)
+        offset = shard.add(f"{id}.png", png)
+        shard.add(f"{id}.json", told)
+        return Place(f"{self._file(split)}#{id}.png", offset)
+
+    def _file(self, split: str) -> str:
+        return f"shards/{split}-{self._numbers[split] - 1:05}.tar"
+
+    def _next(self, split: str) -> _Shard:
+        self._finish(split)
+        self._numbers[split] += 1
+        self.announce(self._file(split))
+        self._open[split] = _Shard(self.root / self._file(split))
+        return self._open[split]
+
+    def _finish(self, split: str) -> None:
+        if split in self._open:
+            self.sums[self._file(split)] = self._open.pop(split).close()
+
+    def close(self) -> None:
+        for split in tuple(self._open):
+            self._finish(split)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for shard in self._open.values():
+            shard.stack.__exit__(kind, error, trace)
+        self._open = {}
+
+
+def _loaded(row: Row) -> dict[str, Any]:
+    """The row as others' loaders get it: it lies beside its picture, and needs no place."""
+    return {name: row[name] for name in LOADER_COLUMNS if name in row}
 
 
 class NoStore:
@@ -136,7 +205,7 @@ class NoStore:
     def __init__(self) -> None:
         self.sums: dict[str, str] = {}
 
-    def put(self, id: str, png: bytes, sha256: str) -> Place:
+    def put(self, row: Row, png: bytes) -> Place:
         return Place("", 0)
 
     def close(self) -> None:
@@ -144,23 +213,19 @@ class NoStore:
 
 
 class Pictures:
-    """Reads pictures by the manifest's place, keeping the shard of the last one open."""
+    """Reads pictures by the manifest's place, keeping the shards of the last ones open."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._name = ""
-        self._file: BinaryIO | None = None
+        self._open: dict[str, BinaryIO] = {}
 
     def __enter__(self) -> Pictures:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file = None
+        for file in self._open.values():
+            file.close()
+        self._open = {}
 
     def read(self, file: str, offset: int, size: int) -> bytes | None:
         """The bytes there, fewer where the file ends early; None where there is no file."""
@@ -169,14 +234,14 @@ class Pictures:
             path = self.root / name
             # One byte more than promised shows a file that has grown.
             return _read(path, size + 1) if path.is_file() else None
-        if name != self._name:
-            self._close()
-            self._name = name
-            if (self.root / name).is_file():
-                self._file = (self.root / name).open("rb")
-        if self._file is None:
-            return None
-        return _read_at(self._file, offset, size)
+        if name not in self._open:
+            if not (self.root / name).is_file():
+                return None
+            # One of each split is at work at a time.
+            if len(self._open) == len(SPLITS):
+                self._open.pop(next(iter(self._open))).close()
+            self._open[name] = (self.root / name).open("rb")
+        return _read_at(self._open[name], offset, size)
 
 
 def _read(path: Path, size: int) -> bytes:

@@ -26,6 +26,7 @@ from aahq.release.schema import (
     REJECTS,
     SCHEMA_VERSION,
     SIGNATURE,
+    SPLITS,
     SUMS,
 )
 from aahq.release.store import SHARD_BYTES, FolderStore, NoStore, ShardStore, Store, decode_png, encode_png
@@ -101,7 +102,7 @@ def write(
         manifest_part = stack.enter_context(whole_file(root / MANIFEST))
         sums_part = stack.enter_context(whole_file(root / SUMS))
         sums = stack.enter_context(sums_part.open("w", encoding="utf-8", newline="\n"))
-        store = _store(stack, root, name, form, shard_bytes, own, link_from)
+        store = _store(stack, root, form, shard_bytes, own, link_from)
         with table_writer(manifest_part, COLUMNS) as manifest:
             counts = _write_rows(rows, manifest, store, sums if form == "folder" else None, recipe)
             store.close()
@@ -119,7 +120,7 @@ def write(
             "rejects": rejected,
             "schema": SCHEMA_VERSION,
             "size": size,
-            "splits": {split: counts.splits[split] for split in ("train", "val", "test")},
+            "splits": {split: counts.splits[split] for split in SPLITS},
             **({"shard_bytes": shard_bytes} if form == "shards" else {}),
         }
         shards = store.sums if form == "shards" else {}
@@ -146,12 +147,10 @@ class _Counts:
     domains: set[str] = field(default_factory=set)
 
 
-def _store(
-    stack: ExitStack, root: Path, name: str, form: str, shard_bytes: int, own: OwnList, link_from: Path | None
-) -> Store:
+def _store(stack: ExitStack, root: Path, form: str, shard_bytes: int, own: OwnList, link_from: Path | None) -> Store:
     if form == "shards":
-        return stack.enter_context(ShardStore(root, own.add, name, shard_bytes))
-    return FolderStore(root, own.add, link_from) if form == "folder" else NoStore()
+        return stack.enter_context(ShardStore(root, own.add, shard_bytes))
+    return stack.enter_context(FolderStore(root, own.add, link_from)) if form == "folder" else NoStore()
 
 
 def complete_row(row: Mapping[str, Any], picture: Picture, recipe: str) -> tuple[dict[str, Any], bytes | None]:
@@ -180,7 +179,7 @@ def complete_row(row: Mapping[str, Any], picture: Picture, recipe: str) -> tuple
     missing = [column for column in COLUMNS if full.get(column) is None and not COLUMNS[column].nullable]
     if missing:
         raise SuiteError(f"release row {name!r}: {missing[0]!r} is missing")
-    if full["domain"] not in ("art", "photo") or full["split"] not in ("train", "val", "test"):
+    if full["domain"] not in ("art", "photo") or full["split"] not in SPLITS:
         raise SuiteError(f"release row {name!r}: domain {full['domain']!r}, split {full['split']!r} are not known")
     return full, png
 
@@ -199,7 +198,7 @@ def _write_rows(
             raise SuiteError(f"release: row {full['id']!r} after {last!r}; ids must be unique and increasing")
         last = full["id"]
         if png is not None:
-            full["file"], full["offset"] = store.put(last, png, full["sha256"])
+            full["file"], full["offset"] = store.put(full, png)
             if sums is not None:
                 sums.write(f"{full['sha256']}  {full['file']}\n")
         manifest.add({column: full[column] for column in COLUMNS})

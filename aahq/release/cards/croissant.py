@@ -112,7 +112,7 @@ def _files(told: Mapping[str, Any], shards: Mapping[str, str]) -> list[dict[str,
                 "name": "images",
                 "description": "the aligned pictures; the manifest's column file names each",
                 "encodingFormat": "image/png",
-                "includes": "images/*/*.png",
+                "includes": "images/*/*/*.png",
             }
         )
     return out
