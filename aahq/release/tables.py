@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -67,7 +67,7 @@ def table_writer(path: Path, columns: Mapping[str, Column]) -> Iterator[TableWri
         writer.close()
 
 
-def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+def read_rows(path: Path | IO[bytes], columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a Parquet file as dicts, in order, some at a time; memory has a bound whoever wrote the file.
 
     Args:

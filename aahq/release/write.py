@@ -31,6 +31,7 @@ from aahq.release.schema import (
 )
 from aahq.release.store import SHARD_BYTES, FolderStore, NoStore, ShardStore, Store, decode_png, encode_png
 from aahq.release.tables import TableWriter, table_writer
+from aahq.release.version import EarlierRelease
 from suite.errors import SuiteError, did_you_mean
 from suite.files import canonical_json, sha256_bytes, sha256_file, whole_file, write_json, write_whole
 
@@ -61,6 +62,7 @@ def write(
     card: Mapping[str, Any] | None = None,
     extras: Mapping[str, bytes] | None = None,
     link_from: Path | None = None,
+    follows: Path | None = None,
 ) -> Written:
     """Write a release into `out` from a stream of rows and pictures, holding a few thousand rows at most in memory.
 
@@ -82,6 +84,7 @@ def write(
         card: more entries for `release.json`; JSON values that do not change from run to run.
         extras: more files beside the manifest, by name (one of `EXTRAS`).
         link_from: another release with some of the same pictures, which are linked where that can be done.
+        follows: the folder of the release that this one is the next version of; `out` itself where None.
 
     Raises:
         SuiteError: a folder, name or form that cannot be; or a row, and the folder then has no manifest.
@@ -94,6 +97,7 @@ def write(
     claim_release("RELEASE", root)
     root.mkdir(parents=True, exist_ok=True)
     with only_release_writer(root), closing(OwnList(root)) as own, ExitStack() as stack:
+        before = stack.enter_context(EarlierRelease(follows or root))
         signed = sha256_file(root / SUMS) if (root / SIGNATURE).is_file() and (root / SUMS).is_file() else None
         # What is left of an earlier release is none, from here on.
         (root / MANIFEST).unlink(missing_ok=True)
@@ -108,7 +112,10 @@ def write(
             store.close()
         rejected = _write_rejects(root / REJECTS, rejects)
         digest = sha256_file(manifest_part)
+        version = before.next_version(manifest_part, digest, form)
         told = {
+            "version": version.text,
+            **({"follows": version.follows} if version.follows else {}),
             **(card or {}),
             "count": counts.rows,
             "domains": sorted(counts.domains),

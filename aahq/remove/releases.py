@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from aahq.folder import LOCK
 from aahq.ledger import LEDGER, Ledger
 from aahq.own import FACES, NOTES, PICTURES, REPORT, REVIEW
 from aahq.release.own import IMAGES, claim_release, has_card, is_release, only_release_writer, own_files
-from aahq.release.schema import MANIFEST, METADATA, REJECTS, SIGNATURE, UNFINISHED
+from aahq.release.schema import MANIFEST, METADATA, REJECTS, SIGNATURE, SPLITS, UNFINISHED
 from aahq.release.tables import read_rows
 from aahq.remove.shrink import (
     SUPERSEDED,
@@ -276,8 +277,8 @@ def _clear_unknown(root: Path, ids: set[str]) -> None:
     """Remove the pictures' faces from what a killed writer of before left in the build's own place, without any list."""
     if is_release(root) or not (root / IMAGES).is_dir():
         return
-    for id in ids:
-        for path in (root / IMAGES / id[:2]).glob(f"{id}-*.png"):
+    for id, split in product(ids, ("", *SPLITS)):
+        for path in (root / IMAGES / split / id[:2]).glob(f"{id}-*.png"):
             if re.fullmatch(rf"{re.escape(id)}-\d{{2}}\.png", path.name):
                 path.unlink()
 

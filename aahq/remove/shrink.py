@@ -127,7 +127,13 @@ def refuse_fixed(root: Path) -> None:
         )
 
 
-def shrink(root: Path, change: Change, rejects: Callable[[Row], bool], extras: Mapping[str, bytes]) -> Written:
+def shrink(
+    root: Path,
+    change: Change,
+    rejects: Callable[[Row], bool],
+    extras: Mapping[str, bytes],
+    told: Mapping[str, Any] | None = None,
+) -> Written:
     """Rewrite the release in `root`, which the caller holds (`open_release`).
 
     Args:
@@ -135,6 +141,7 @@ def shrink(root: Path, change: Change, rejects: Callable[[Row], bool], extras: M
         change: what becomes of each row of the manifest.
         rejects: whether a row of `rejects.parquet` stays.
         extras: files beside the pictures: see `extra_files`.
+        told: entries of `release.json` that are known already: the version of the release that it becomes.
 
     Raises:
         SuiteError: the release lost pictures of its own, or cannot be put in its place.
@@ -152,7 +159,17 @@ def shrink(root: Path, change: Change, rejects: Callable[[Row], bool], extras: M
                 png = _png(root, pictures, row)
                 yield {key: value for key, value in changed.items() if key not in ("file", "offset")}, png
 
-        computed = ("count", "domains", "manifest_sha256", "pictures", "rejects", "schema", "splits")
+        computed = (
+            "count",
+            "domains",
+            "manifest_sha256",
+            "pictures",
+            "rejects",
+            "schema",
+            "splits",
+            "version",
+            "follows",
+        )
         kept = {key: value for key, value in card.items() if key not in (*computed, "form", "name", "recipe", "size")}
         limit = {"shard_bytes": card["shard_bytes"]} if "shard_bytes" in card else {}
         written = write(
@@ -163,9 +180,10 @@ def shrink(root: Path, change: Change, rejects: Callable[[Row], bool], extras: M
             size=card["size"],
             form=card["form"],
             rejects=(row for row in read_rows(root / REJECTS) if rejects(row)) if (root / REJECTS).is_file() else (),
-            card=kept,
+            card={**kept, **(told or {})},
             extras=extras,
             link_from=root,
+            follows=root,
             **limit,
         )
     os.rename(root, old)

@@ -10,7 +10,16 @@ from typing import Any
 from aahq.release.schema import MANIFEST, REJECTS, SIGNATURE, SUMS
 from aahq.release.sign import check_signed
 from aahq.release.tables import read_rows
-from aahq.remove.shrink import SUPERSEDED, digest_of, extra_files, find_release, open_release, read_superseded, shrink
+from aahq.remove.shrink import (
+    SUPERSEDED,
+    digest_of,
+    extra_files,
+    find_release,
+    open_release,
+    read_metadata,
+    read_superseded,
+    shrink,
+)
 from aahq.remove.tombstones import REMOVALS, Tombstones
 from suite.errors import SuiteError
 from suite.files import sha256_file, write_whole
@@ -109,11 +118,14 @@ def _by_manifest(root: Path, new: Path) -> Synced:
             )
         return replace(_by_tombstones(root, new / REMOVALS), missing=len(wanted.keys() - here.keys()))
     rejects = {row["id"] for row in _rejects(new)}
+    card = read_metadata(new)
     written = shrink(
         root,
         lambda row: row if row["id"] in stay else None,
         lambda row: row["id"] in rejects,
         extra_files(listed, Tombstones.read(new / REMOVALS)),
+        # Of several removals that it caught up with, the last one's; where it is that release now, and no part of it.
+        {} if wanted.keys() - stay else {key: card[key] for key in ("version", "follows") if key in card},
     )
     if (new / SIGNATURE).is_file() and sha256_file(root / SUMS) == sha256_file(new / SUMS):
         # The copy is the new release again, so what was signed is what is here.

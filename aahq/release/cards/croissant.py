@@ -1,4 +1,8 @@
-"""The release as MLCommons Croissant 1.0 (http://mlcommons.org/croissant/1.0) with the responsible-AI vocabulary."""
+"""The release as MLCommons Croissant 1.1 with the responsible-AI vocabulary, provenance (PROV-O) and use conditions (ODRL).
+
+https://github.com/mlcommons/croissant/blob/main/docs/croissant-spec-1.1.md; what only its publisher knows (address, creator,
+day of publication) is theirs to add.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +11,27 @@ from typing import Any
 
 import pyarrow as pa
 
+from aahq.release.cards.lineage import LICENCE_PAGES, provenance, use_conditions
 from aahq.release.cards.stats import ReleaseStats
 from aahq.release.cards.texts import WORDS
-from aahq.release.schema import COLUMNS
+from aahq.release.schema import COLUMNS, SPLITS
+from aahq.release.version import FIRST
 
-LICENCE_PAGES = {
-    "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
-    "PDM-1.0": "https://creativecommons.org/publicdomain/mark/1.0/",
-    "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
-    "CC-BY-SA-4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
-    "CC-BY-NC-4.0": "https://creativecommons.org/licenses/by-nc/4.0/",
-}
 # The vocabulary's own context: tools compare it word by word.
 CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
+    "arrayShape": "cr:arrayShape",
     "citeAs": "cr:citeAs",
     "column": "cr:column",
     "conformsTo": "dct:conformsTo",
+    "containedIn": "cr:containedIn",
     "cr": "http://mlcommons.org/croissant/",
     "rai": "http://mlcommons.org/croissant/RAI/",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "description": {"@container": "@language"},
     "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
@@ -39,12 +41,16 @@ CONTEXT: dict[str, Any] = {
     "fileSet": "cr:fileSet",
     "format": "cr:format",
     "includes": "cr:includes",
+    "isArray": "cr:isArray",
     "isLiveDataset": "cr:isLiveDataset",
     "jsonPath": "cr:jsonPath",
     "key": "cr:key",
     "md5": "cr:md5",
+    "name": {"@container": "@language"},
+    "odrl": "http://www.w3.org/ns/odrl/2/",
     "parentField": "cr:parentField",
     "path": "cr:path",
+    "prov": "http://www.w3.org/ns/prov#",
     "recordSet": "cr:recordSet",
     "references": "cr:references",
     "regex": "cr:regex",
@@ -76,17 +82,20 @@ def croissant(told: Mapping[str, Any], seen: ReleaseStats, shards: Mapping[str, 
             f"{told['size']} pixels, with source, terms, evidence of consent, landmarks and hashes in each row. "
             "Rights are stated row by row in the column license."
         ),
-        "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
-        # A version is needed; the digest says which set it is.
-        "version": "1.0.0",
+        "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
+        # By aahq/release/version.py; the digest says which set it is. A release of before had no version.
+        "version": told.get("version", FIRST),
         "identifier": f"sha256:{told['manifest_sha256']}",
         "license": [LICENCE_PAGES.get(name, name) for name in sorted(seen.licences)],
         "isLiveDataset": False,
         "distribution": _files(told, shards),
-        "recordSet": [_records()],
+        "recordSet": [_splits(), _records()],
+        **provenance(told, seen),
+        "usageInfo": use_conditions(seen),
         **{f"rai:{name}": text for name, text in WORDS.items()},
         "rai:dataCollectionType": [f"source: {name}" for name in seen.tables["source"]],
         "rai:dataBiases": _leanings(seen),
+        "rai:hasSyntheticData": seen.synthetic > 0,
     }
 
 
@@ -118,6 +127,22 @@ def _files(told: Mapping[str, Any], shards: Mapping[str, str]) -> list[dict[str,
     return out
 
 
+def _splits() -> dict[str, Any]:
+    kinds = {"train": "TrainingSplit", "val": "ValidationSplit", "test": "TestSplit"}
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "splits",
+        "name": "splits",
+        "dataType": "cr:Split",
+        "key": {"@id": "splits/name"},
+        "field": [
+            {"@type": "cr:Field", "@id": "splits/name", "name": "name", "dataType": "sc:Text"},
+            {"@type": "cr:Field", "@id": "splits/url", "name": "url", "dataType": ["cr:Split", "sc:URL"]},
+        ],
+        "data": [{"splits/name": name, "splits/url": f"cr:{kinds[name]}"} for name in SPLITS],
+    }
+
+
 def _records() -> dict[str, Any]:
     fields = [
         {
@@ -127,6 +152,7 @@ def _records() -> dict[str, Any]:
             "description": column.what,
             "dataType": "sc:Integer" if pa.types.is_integer(column.type) else "sc:Text",
             "source": {"fileObject": {"@id": "manifest.parquet"}, "extract": {"column": name}},
+            **({"references": {"field": {"@id": "splits/name"}}} if name == "split" else {}),
         }
         for name, column in COLUMNS.items()
     ]

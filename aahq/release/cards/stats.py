@@ -41,6 +41,7 @@ class ReleaseStats:
 
     Attributes:
         rows, works, artists: faces, pictures that they come from, different artists' names.
+        synthetic: faces that a program painted; machine-made pictures from elsewhere are refused as far as they are marked.
         top_artists: share of the ten artists with most faces.
         licences: stated licence -> (faces, whether everybody may adapt the work).
         tables: what -> value -> faces.
@@ -50,6 +51,7 @@ class ReleaseStats:
     """
 
     rows: int = 0
+    synthetic: int = 0
     works: int = 0
     artists: int = 0
     top_artists: float = 0.0
@@ -72,6 +74,7 @@ def release_stats(root: Path, manifest: Path) -> ReleaseStats:
     seen = ReleaseStats()
     for row in read_rows(manifest, _COUNTED):
         seen.rows += 1
+        seen.synthetic += row["factors"] is not None
         works.add(hash((row["source"], row["key"])))
         licences[row["license"] or "unknown"] += 1
         artists[row["artist"]] += 1

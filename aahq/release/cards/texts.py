@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+USES = "research on generating and stylizing faces, and on measuring it"
+FORBIDDEN_USES = (
+    "recognizing, identifying or tracking people",
+    "sorting people by looks",
+    "building or extending a face-recognition database (EU AI Act, Art. 5(1)(e))",
+    "passing off works as an artist's own",
+    "any use that a picture's licence does not allow",
+)
 WORDS: dict[str, str] = {
     "dataCollection": (
         "Every picture is taken from its source by a crawler that asks for consent first: robots.txt, the work's "
@@ -31,11 +39,7 @@ WORDS: dict[str, str] = {
         "training or measuring stays in memory. Artists' names and addresses are there so that works can be "
         "credited and found."
     ),
-    "dataUseCases": (
-        "Research on generating and stylizing faces, and on measuring it. Not for: recognizing, identifying or "
-        "tracking people; sorting people by looks; building or extending a face-recognition database (EU AI Act, "
-        "Art. 5(1)(e)); passing off works as an artist's own; any use that a picture's licence does not allow."
-    ),
+    "dataUseCases": (f"{USES[0].upper()}{USES[1:]}. Not for: {'; '.join(FORBIDDEN_USES)}."),
     "dataSocialImpact": (
         "Generators trained on art can imitate living artists. Works carry credit and terms one by one, artists "
         "can find theirs with 'aahq lookup' and have them taken out with 'aahq remove'; models that are trained on "

@@ -53,7 +53,7 @@ def test_croissant_is_valid_and_reads_the_manifest_offline(tmp_path: Path, form:
     mlcroissant = pytest.importorskip("mlcroissant")
     write(tmp_path, rows(), name="cards", recipe="r", size=32, form=form)
     text = json.loads((tmp_path / "croissant.json").read_text())
-    assert text["conformsTo"] == ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"]
+    assert text["conformsTo"] == ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
     assert [term for term in RAI.split() if not text[f"rai:{term}"]] == []
     dataset = mlcroissant.Dataset(jsonld=str(tmp_path / "croissant.json"))
     assert not dataset.metadata.ctx.issues.errors
@@ -174,3 +174,54 @@ def test_no_embedding_leaves_the_working_folder(built: Path) -> None:
         "rejects.parquet",
         "images",
     }
+
+
+def test_the_card_says_where_it_comes_from_and_what_it_is_for(tmp_path: Path) -> None:
+    """As a reader of RDF finds it, with the vocabularies' own names."""
+    rdflib = pytest.importorskip("rdflib")
+
+    def some() -> Any:
+        for number, (row, rgb) in enumerate(rows()):
+            yield {**row, "factors": {"identity": 1} if number == 3 else None}, rgb
+
+    card = {"rebuilt_from": "ab" * 32}
+    write(tmp_path, some(), name="cards", recipe="r", size=32, card=card)
+    text = json.loads((tmp_path / "croissant.json").read_text())
+    assert text["rai:hasSyntheticData"] is True
+    graph = rdflib.Graph().parse(data=json.dumps(text), format="json-ld")
+    prov, odrl = rdflib.Namespace("http://www.w3.org/ns/prov#"), rdflib.Namespace("http://www.w3.org/ns/odrl/2/")
+    sc = rdflib.Namespace("https://schema.org/")
+    (dataset,) = graph.subjects(rdflib.RDF.type, sc.Dataset)
+    derived = list(graph.objects(dataset, prov.wasDerivedFrom))
+    labels = {str(graph.value(entity, prov.label)): entity for entity in derived}
+    assert set(labels) == {"source: met", "source: artstation", "the release that this one was rebuilt from"}
+    assert str(graph.value(labels["source: met"], sc.description)) == "6 faces"
+    assert str(graph.value(labels["source: met"], prov.atLocation)) == "https://metmuseum.github.io"
+    assert len(list(graph.objects(dataset, prov.wasGeneratedBy))) == 3
+    (offer,) = graph.objects(dataset, sc.usageInfo)
+    assert (offer, rdflib.RDF.type, odrl.Offer) in graph
+    actions = {
+        str(graph.value(graph.value(permission, odrl.duty), sc.license)): set(graph.objects(permission, odrl.action))
+        for permission in graph.objects(offer, odrl.permission)
+    }
+    assert actions["https://creativecommons.org/publicdomain/zero/1.0/"] == {odrl.reproduce, odrl.derive}
+    assert actions["All rights reserved"] == {odrl.read}
+    forbidden = {
+        str(graph.value(graph.value(prohibition, odrl.constraint), odrl.rightOperand))
+        for prohibition in graph.objects(offer, odrl.prohibition)
+    }
+    assert any("face-recognition" in use for use in forbidden)
+
+
+def test_every_source_on_the_web_has_its_page() -> None:
+    from aahq.release.cards.lineage import SOURCE_PAGES
+    from aahq.sources import SOURCES, source_class
+
+    web = {name for name in SOURCES if not source_class(name).local and name != "urls"}
+    assert web - SOURCE_PAGES.keys() == set()
+
+
+def test_real_pictures_alone_are_not_called_synthetic(tmp_path: Path) -> None:
+    write(tmp_path, rows(), name="cards", recipe="r", size=32)
+    assert json.loads((tmp_path / "croissant.json").read_text())["rai:hasSyntheticData"] is False
+    assert "0 faces are synthetic" in (tmp_path / "DATASHEET.md").read_text()
