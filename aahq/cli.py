@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "faces": "aahq.commands.stages:faces",
     "align": "aahq.commands.stages:align",
     "align-picture": "aahq.commands.align_picture:align_picture",
+    "safety": "aahq.commands.safety:command",
     "dedup": "aahq.commands.stages:dedup",
     "quality": "aahq.commands.stages:quality",
     "review": "aahq.commands.review:command",

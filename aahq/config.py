@@ -91,9 +91,11 @@ class Layout:
         public: for handing on: rows whose licence does not allow it keep their link and lose their picture.
         shard_bytes: the most that a shard holds; None for the usual.
         quotas: field -> faces of one value of it, at most; None for no quota.
+        require: screens that must have looked at every face.
     """
 
     form: str = "folder"
     public: bool = False
     shard_bytes: int | None = None
     quotas: dict[str, int] | None = None
+    require: Sequence[str] = ()

@@ -170,6 +170,17 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX near_copies_by_b ON near_copies (b);
     """,
+    # What each screen says of a picture or a face, with the digest of what said so and of the pixels that it was shown.
+    """
+    CREATE TABLE screen_scores (
+        id TEXT NOT NULL, screen TEXT NOT NULL, method TEXT NOT NULL, pixel_sha256 TEXT NOT NULL, score REAL NOT NULL,
+        PRIMARY KEY (id, screen)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER pictures_forget_scores AFTER DELETE ON pictures BEGIN
+        DELETE FROM screen_scores WHERE id = OLD.id;
+    END;
+    CREATE TRIGGER faces_forget_scores AFTER DELETE ON faces BEGIN DELETE FROM screen_scores WHERE id = OLD.id; END;
+    """,
 )
 
 

@@ -173,6 +173,13 @@ def align(build: Build) -> StageStats:
     return stage.run(build.ledger, build.engine, build.release.size, _optouts(build).tombstones)
 
 
+def safety(build: Build) -> StageStats:
+    """Look at pictures and faces through the screens that the folder keeps."""
+    from aahq.stages import safety as stage
+
+    return stage.run(build.ledger, build.engine)
+
+
 def dedup(build: Build) -> StageStats:
     """Cluster the whole set and choose keepers and splits."""
     from aahq.stages import dedup as stage
@@ -196,7 +203,7 @@ def review(build: Build) -> StageStats:
     from aahq.stages import review as stage
 
     def judge_again() -> None:
-        for again in (align, dedup, quality):
+        for again in (align, safety, dedup, quality):
             again(build)
 
     return stage.run(build.ledger, judge_again)
@@ -247,6 +254,7 @@ RUN: dict[str, Callable[..., StageStats]] = {
     "screen": screen,
     "faces": faces,
     "align": align,
+    "safety": safety,
     "dedup": dedup,
     "quality": quality,
     "review": review,

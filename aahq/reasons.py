@@ -113,6 +113,9 @@ REASONS: dict[str, Reason] = {
         "its eyes and mouth make no crop: on one spot, farther apart than any picture, or not numbers"
     ),
     "no_face": Reason("no detector found a face; the picture is kept aside for a person to look at"),
+    # safety
+    "unsafe": Reason("a classifier of the person's own choice scored it at or above its limit"),
+    "listed": Reason("a list of hashes names it (illegal material, takedowns); its file is deleted", withdrawn=True),
     # dedup
     "duplicate": Reason(
         "another face of the same cluster is kept (exact copy, near copy, mirror, crop or step of one work)"

@@ -45,7 +45,7 @@ POLICIES = ("exact", "pixel", "perceptual")
 DISTANCE = 8
 _PAGE = 200
 # Whoever is out on request is named in no table that is handed on.
-NAMELESS = frozenset(("opted_out", "removed"))
+NAMELESS = frozenset(("opted_out", "removed", "listed"))
 _COMPUTED = frozenset(("file", "offset", "bytes", "sha256", "pixel_sha256", "phash", "width", "height"))
 _RECORD = re.compile(r"stated by (https?://[^\s;]+)")
 # A row, its picture's file or why there is none, and the file's digest.

@@ -20,10 +20,10 @@ from aahq.stages.quality import kept_thresholds
 from suite.errors import SuiteError
 
 PICTURE_STAGES = ("crawl", "screen", "faces")
-FACE_STAGES = ("align", "dedup", "quality")
+FACE_STAGES = ("align", "safety", "dedup", "quality")
 # state -> how many of its stages the row has passed
 _PICTURES_PASSED = {"found": 0, "fetched": 1, "screened": 2, "faced": 3}
-_FACES_PASSED = {"found": 0, "aligned": 1, "unique": 2, "kept": 3}
+_FACES_PASSED = {"found": 0, "aligned": 1, "unique": 3, "kept": 4}
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,7 @@ def _face(ledger: Ledger, row: sqlite3.Row) -> FaceHistory:
     others = ledger.db.execute("SELECT id, state FROM faces WHERE cluster = ? AND id != ?", (row["cluster"], row["id"]))
     facts = {
         "align": _given(row, "recipe", "size", "file", "sha256"),
+        "safety": _screened(ledger, row),
         "dedup": {**_given(row, "cluster", "split"), "others": {other["id"]: other["state"] for other in others}},
         "quality": {**column_json(row["quality"], {}), "limits": _limits(ledger)} if row["quality"] else {},
     }
@@ -144,6 +145,12 @@ def _face(ledger: Ledger, row: sqlite3.Row) -> FaceHistory:
         releases = _releases(ledger, row["id"])
         steps += [Step("release", "passed", facts=place) for place in releases] or [Step("release", "waiting")]
     return FaceHistory(row["id"], row["state"], steps)
+
+
+def _screened(ledger: Ledger, row: sqlite3.Row) -> dict[str, float]:
+    """What each screen said of the face or of its picture."""
+    scores = "SELECT screen, score FROM screen_scores WHERE id IN (?, ?) ORDER BY screen"
+    return {each["screen"]: each["score"] for each in ledger.rows(scores, (row["id"], row["picture"]))}
 
 
 def _limits(ledger: Ledger) -> dict[str, float]:

@@ -40,7 +40,8 @@ def command(
     scheduler: str | None,
     as_json: bool,
 ) -> None:
-    """Build a release in OUT from a source: crawl, screen, faces, align, dedup, quality, review, release, report.
+    """Build a release in OUT from a source: crawl, screen, faces, align, safety, dedup, quality, review,
+    release, report.
 
     The same command again goes on where it stopped, whatever stopped it; OUT remembers what it was asked for.
 

@@ -146,6 +146,12 @@ release_options = _group(
         callback=_quotas,
         help="At most N faces of one source, decade, medium, style, artist or license.  [as the last time]",
     ),
+    click.option(
+        "--require",
+        multiple=True,
+        metavar="SCREEN",
+        help="Refuse a release with faces that this screen of 'aahq safety' did not look at.  [as the last time]",
+    ),
 )
 
 

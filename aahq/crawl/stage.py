@@ -135,6 +135,7 @@ _BEFORE_FAULT = (
     ("pictures", "screen", "fetched"),
     ("pictures", "faces", "screened"),
     ("faces", "align", "found"),
+    ("faces", "safety", "aligned"),
     ("faces", "dedup", "found"),
     ("faces", "quality", "unique"),
     ("faces", "release", "unique"),

@@ -41,9 +41,9 @@ def drop_opted_out(ledger: Ledger, optouts: OptOuts, stage: str) -> int:
     return len(blocked)
 
 
-def reject(ledger: Ledger, id: str, stage: str, why: str) -> None:
+def reject(ledger: Ledger, id: str, stage: str, why: str, reason: str = REASON) -> None:
     """Reject one picture and give up its file and its faces; inside a transaction. `delete_orphans` must follow."""
-    ledger.reject("pictures", id, stage, REASON, why)
+    ledger.reject("pictures", id, stage, reason, why)
     ledger.update("pictures", id, file=None)
     # A face that is not there cannot be kept by what a person once decided about it.
     ledger.db.execute("DELETE FROM faces WHERE picture = ?", (id,))

@@ -218,7 +218,7 @@ def settle_owed(ledger: Ledger) -> list[Path]:
     if not names:
         return []
     tombstones = Tombstones.read(ledger.folder / TOMBSTONES)
-    opted_out = {row["id"] for row in ledger.rows("SELECT id FROM pictures WHERE reason = 'opted_out'")}
+    opted_out = {row["id"] for row in ledger.rows("SELECT id FROM pictures WHERE reason IN ('opted_out', 'listed')")}
     done = []
     for name in names:
         place = real(ledger.folder / name)

@@ -6,7 +6,7 @@ import heapq
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
@@ -25,26 +25,30 @@ from aahq.release.schema import REJECT_COLUMNS
 from aahq.release.store import SHARD_BYTES, encode_png
 from aahq.release.write import Written, write
 from aahq.remove.shrink import kept_extras
+from aahq.safety.screens import KNOWN
 from aahq.stages.align import cut, recipe
 from aahq.stages.quality import kept_thresholds
-from suite.errors import SuiteError
+from aahq.stages.safety import coverage
+from suite.errors import SuiteError, did_you_mean
 from suite.files import digest, sha256_bytes, write_whole
 from suite.progress import progress
 
 NAME = "release"
+# Faces that an error names.
+SHOWN = 5
 _KEPT = (
     "SELECT f.*, p.source, p.key, p.page_url, p.image_url, p.artist, p.title, p.license, p.published, p.candidate, "
     "p.consent, p.response_sha256, p.pixel_sha256 AS source_pixel_sha256, p.phash AS source_phash, "
     "p.file AS source_file, p.width AS source_width, p.height AS source_height "
     "FROM faces f JOIN pictures p ON p.id = f.picture WHERE f.state = 'kept' ORDER BY f.id"
 )
-# Who opted out is named nowhere.
+# Who opted out is named nowhere, and nobody is shown the way to what a list of hashes names.
 _REJECTED = (
     "SELECT p.id, p.source, p.key, p.page_url, p.image_url, p.artist, p.title, p.license, p.stage, p.reason, p.detail "
-    "FROM pictures p WHERE p.state = 'rejected' AND p.reason != 'opted_out' UNION ALL "
+    "FROM pictures p WHERE p.state = 'rejected' AND p.reason NOT IN ('opted_out', 'listed') UNION ALL "
     "SELECT f.id, p.source, p.key, p.page_url, p.image_url, p.artist, p.title, p.license, f.stage, f.reason, f.detail "
     "FROM faces f JOIN pictures p ON p.id = f.picture WHERE f.state IN ('rejected', 'duplicate') "
-    "AND p.reason != 'opted_out' ORDER BY 1"
+    "AND p.reason NOT IN ('opted_out', 'listed') ORDER BY 1"
 )
 
 
@@ -60,6 +64,7 @@ def run(
     public: bool = False,
     shard_bytes: int | None = None,
     quotas: Mapping[str, int] | None = None,
+    require: Sequence[str] = (),
 ) -> Written:
     """Write the release of what is kept.
 
@@ -74,9 +79,10 @@ def run(
         public: for handing on: rows whose licence does not allow it keep their link and lose their picture.
         shard_bytes: the most that a shard holds.
         quotas: field -> faces of one value of it, at most; see `aahq.release.quotas`.
+        require: screens that must have looked at every face.
 
     Raises:
-        SuiteError: nothing is kept, or a kept row is opted out (exit code 1).
+        SuiteError: nothing is kept, a kept row is opted out, or a required screen did not look at it (exit code 1).
     """
     _refuse_unfinished(ledger)
     _set_aside_broken(ledger, domain, size)
@@ -88,6 +94,9 @@ def run(
     _refuse_opted_out(ledger, optouts)
 
     left_out = over_quota(_values(ledger), quotas) if quotas else {}
+
+    screens = coverage(ledger, [row["id"] for row in ledger.rows(_KEPT) if row["id"] not in left_out])
+    _refuse_unscreened(ledger, screens, require)
 
     if form != "links":
         # Before the old release is touched.
@@ -115,6 +124,7 @@ def run(
         card={
             "public": public,
             **({"quotas": dict(quotas)} if quotas else {}),
+            "screens": {name: {**screen, "not_run": len(screen["not_run"])} for name, screen in screens.items()},
             "thresholds_sha256": _thresholds_digest(ledger),
         },
         extras=kept_extras(ledger.folder),
@@ -189,6 +199,22 @@ def _refuse_opted_out(ledger: Ledger, optouts: OptOuts) -> None:
             raise SuiteError(
                 f"release: {row['id']} is opted out ({blocked}); run 'aahq crawl {ledger.folder}' to drop what the list "
                 "names, then 'aahq release' again",
+                1,
+            )
+
+
+def _refuse_unscreened(ledger: Ledger, screens: Mapping[str, Mapping[str, Any]], require: Sequence[str]) -> None:
+    for name in require:
+        if name not in screens:
+            hint = "" if name in KNOWN else did_you_mean(name, {**KNOWN, **screens})
+            raise SuiteError(
+                f"--require {name}: that screen is off{hint}; turn it on by 'aahq safety {ledger.folder} --screens FILE'",
+                1,
+            )
+        if missing := screens[name]["not_run"]:
+            shown = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+            raise SuiteError(
+                f"--require {name}: it did not look at {len(missing)} faces ({shown}); run 'aahq safety {ledger.folder}'",
                 1,
             )
 

@@ -28,7 +28,7 @@ def run(ledger: Ledger, judge_again: Callable[[], object]) -> StageStats:
 
     Args:
         ledger: the build's ledger, after quality.
-        judge_again: runs align, dedup and quality; called where points that a person placed (or took back) made faces
+        judge_again: runs align, safety, dedup and quality; called where points that a person placed (or took back) made faces
             to align.
     """
     ruled = rulings(read_log(ledger.folder))

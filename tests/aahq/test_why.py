@@ -99,7 +99,7 @@ def test_what_waits_is_said_to_wait_and_people_are_heard(built: Path, tmp_path: 
         assert [(step.stage, step.outcome) for step in steps] == [
             ("faces", "passed"),
             ("align", "passed"),
-            ("dedup", "waiting"),
+            ("safety", "waiting"),
             ("review", "dropped"),
         ]
         assert steps[-1].detail == "drop text"

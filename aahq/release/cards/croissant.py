@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from aahq.release.cards.lineage import LICENCE_PAGES, provenance, use_conditions
+from aahq.release.cards.screens import screen_sentences
 from aahq.release.cards.stats import ReleaseStats
 from aahq.release.cards.texts import WORDS
 from aahq.release.schema import COLUMNS, SPLITS
@@ -93,6 +94,10 @@ def croissant(told: Mapping[str, Any], seen: ReleaseStats, shards: Mapping[str, 
         **provenance(told, seen),
         "usageInfo": use_conditions(seen),
         **{f"rai:{name}": text for name, text in WORDS.items()},
+        "rai:dataPreprocessingProtocol": [
+            WORDS["dataPreprocessingProtocol"],
+            *(f"screen {name}: {sentence}" for name, sentence in screen_sentences(told).items()),
+        ],
         "rai:dataCollectionType": [f"source: {name}" for name in seen.tables["source"]],
         "rai:dataBiases": _leanings(seen),
         "rai:hasSyntheticData": seen.synthetic > 0,

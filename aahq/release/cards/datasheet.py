@@ -8,9 +8,11 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from aahq.release.cards.screens import screen_sentences
 from aahq.release.cards.stats import ITA_BANDS, ReleaseStats
 from aahq.release.cards.texts import WORDS
 from aahq.release.schema import COLUMNS
+from aahq.safety.screens import KNOWN
 
 SHOWN = 20
 
@@ -32,6 +34,8 @@ def datasheet(told: Mapping[str, Any], seen: ReleaseStats) -> str:
         told=told,
         seen=seen,
         words=WORDS,
+        screens=screen_sentences(told),
+        known=KNOWN,
         columns=COLUMNS,
         shown=SHOWN,
         top=lambda table: dict(list(table.items())[:SHOWN]),
