@@ -7,7 +7,10 @@ way (Croissant 1.1, "Dataset Versioning": https://github.com/mlcommons/croissant
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -48,8 +51,8 @@ class EarlierRelease:
             if isinstance(card, dict) and isinstance(card.get("manifest_sha256"), str):
                 self.card = card
         with suppress(OSError):
-            # Unlinked by the writer, the file stays readable until it is closed.
-            self._manifest = (root / MANIFEST).open("rb")
+            # Unlinked by the writer, the file stays readable until it is closed; Windows unlinks no open file.
+            self._manifest = (root / MANIFEST).open("rb") if os.name == "posix" else _copy(root / MANIFEST)
 
     def __enter__(self) -> EarlierRelease:
         return self
@@ -83,6 +86,13 @@ class EarlierRelease:
             return _compare(read_rows(self._manifest), read_rows(manifest))
         except (OSError, ValueError, KeyError, pa.ArrowException):
             return "changed"
+
+
+def _copy(path: Path) -> IO[bytes]:
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the release
+    with path.open("rb") as source:
+        shutil.copyfileobj(source, copy)
+    return copy
 
 
 def _compare(old: Iterator[Row], new: Iterator[Row]) -> str:
