@@ -13,21 +13,27 @@ def seconds(work: Callable[[], object], device: torch.device, most: float, round
     """Median seconds of one call, after two that do not count.
 
     Args:
-        most: seconds to spend on it; at least three rounds are taken.
+        most: seconds to spend on it; at least three rounds are taken. 0 is a rehearsal: one call is all.
         rounds: most rounds.
     """
-    timed = _on_gpu if device.type == "cuda" else _on_cpu
+    if not most:
+        return once(work, device)
     work()
-    first = timed(work)
-    return statistics.median(timed(work) for _ in range(max(3, min(rounds, int(most / max(first, 1e-9))))))
+    first = once(work, device)
+    return statistics.median(once(work, device) for _ in range(max(3, min(rounds, int(most / max(first, 1e-9))))))
+
+
+def once(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds of one call, for work that was done before and is long enough."""
+    return _on_gpu(work) if device.type == "cuda" else _on_cpu(work)
 
 
 def _on_gpu(work: Callable[[], object]) -> float:
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()
-    start.record()  # type: ignore[no-untyped-call]
+    start.record()
     work()
-    end.record()  # type: ignore[no-untyped-call]
+    end.record()
     torch.cuda.synchronize()
     return float(start.elapsed_time(end)) / 1000
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from benchmark.metrics.extractors.lite0 import Trunk
 from models.networks.blendgan import BlendGAN
-from models.networks.efficientnet_lite import EfficientNetLite0
 from models.networks.style_encoder import StyleEncoder
 from models.networks.stylegan2 import channel_table
 from models.training.blendgan import BlendGANTraining
@@ -20,7 +19,7 @@ from models.training.blendgan_settings import BlendGANSettings
 from models.training.rng import StepRNG
 from models.training.training_module import Batch
 from ops.dispatch import use
-from speed.gpu.clock import peak_gigabytes, seconds
+from speed.gpu.clock import once, peak_gigabytes, seconds
 from speed.gpu.record import Run
 from speed.published import blendgan as published
 from speed.published.pairs import pictures
@@ -85,7 +84,8 @@ def _captured(work: Callable[[], object], device: torch.device) -> Callable[[], 
     """The same work as one CUDA graph: no launch of its own for any kernel. The CPU has none, and a rehearsal goes on."""
     if device.type != "cuda":
         return work
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):
             work()
@@ -152,8 +152,8 @@ def training(run: Run, name: int, size: int, batch: int) -> list[Row]:
     faces = f"StyleGAN2 step, {name} px"
 
     def timed(what: str, steps: Callable[[], None]) -> float:
-        memory = peak_gigabytes(steps, run.device)
-        kimg = seconds(steps, run.device, run.spend(3.0), 3) / len(_steps(run)) / batch * 1000
+        memory = peak_gigabytes(steps, run.device)  # which also warms up
+        kimg = once(steps, run.device) / len(_steps(run)) / batch * 1000
         rows.append(
             Row(
                 f"{what}, time",
@@ -211,7 +211,7 @@ def extraction(run: Run) -> list[Row]:
     count, side = run.size(64, 2), 256
     shown = pictures(count, side, 1, run.device)
     bytes_ = ((shown + 1) * 127.5).byte()
-    trunk = Trunk(EfficientNetLite0().eval(), str(run.device))
+    trunk = Trunk(device=str(run.device))
     lpips = alex(alexnet(weights=None).state_dict(), "0" * 64, verified=False, device=str(run.device))
     widths = (4, 4, 8, 8, 8) if run.rehearse else (64, 128, 256, 512, 512)
     encoder = StyleEncoder(64, widths=widths).eval().to(run.device)

@@ -51,7 +51,7 @@ def measured(out: Path) -> Iterator[tuple[str, list[Row], str]]:
     """(work, rows, why it failed or "") of every part, in order."""
     for part in PARTS:
         for line in read(out / f"{part}.jsonl"):
-            rows = [Row(**row) for row in line.get("rows", [])]  # type: ignore[attr-defined]
+            rows = [Row(**row) for row in line.get("rows", [])]
             yield str(line["work"]), rows, str(line.get("failed", ""))
 
 

@@ -87,7 +87,7 @@ def networks(run: Run) -> dict[str, Callable[[], tuple[nn.Module, Tensor]]]:
     trunk = (64, 128, 256, 512) if not run.rehearse else (16,) * 4
 
     class Blended(BlendGAN):
-        def forward(self, z: Tensor) -> Tensor:  # type: ignore[override]
+        def forward(self, z: Tensor) -> Tensor:
             return super().forward(z, z_style=z.flip(0), i=3)[0]
 
     return {

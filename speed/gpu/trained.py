@@ -36,10 +36,18 @@ RECIPE = {
     "save_every": "500",
     "sample_every": "500",
 }
+RECIPE_ENCODER = {
+    "trunk": "lite0",
+    "lite0_maps": "3",
+    "whiten": "true",
+    "batch": "128",
+    "micro_batch": "0",
+    "log_every": "10",
+}
 # Laid over profile `demo` in a rehearsal.
 TINY = {"steps": "2", "batch": "4", "save_every": "1", "sample_every": "1", "log_every": "1"}
 TINY_GAN = {"widest": "8", "style_dim": "16", "n_mlp": "2", "warmup_steps": "1", "queue": "16"}
-TINY_ENCODER = {"style_dim": "16", "trunk_widths": "[4, 4, 8, 8, 8]"}
+TINY_ENCODER = {"style_dim": "16"}
 PAINT = ["--world", "small", "--count", "3000", "--size", "128", "--identities", "1500", "--styles", "240"]
 TINY_PAINT = ["--world", "small", "--count", "24", "--size", "32", "--styles", "15", "--workers", "1"]
 
@@ -68,7 +76,7 @@ def trainings(run: Run) -> list[Training]:
     encoder = {"encoder": str(run.out / "encoder" / "style_encoder.safetensors")}
     often = {"save_every": "500", "sample_every": "500", "log_every": "10"}
     return [
-        Training("encoder", 22, ["models", "train-encoder", *profile], tiny | tiny_encoder),
+        Training("encoder", 22, ["models", "train-encoder", *profile], RECIPE_ENCODER | tiny | tiny_encoder),
         Training("blendgan", 120, ["models", "train", *profile], RECIPE | encoder | tiny | tiny_gan),
         *(Training(name, 20, ["baselines", "train", name, *profile], often | tiny) for name in TABLED),
     ]
@@ -180,7 +188,11 @@ def reproduce(run: Run) -> list[Row]:
     place = run.out / "cells"
     words = ["benchmark", "reproduce", "--profile", "small", "--data", str(run.out / "portraits"), "-o", str(place)]
     words += ["--device", run.device.type, "--offline"]
-    few = {"faces": "2", "styles": "2", "faces_a_block": "2"} if run.rehearse else {"faces": "40"}
+    few = (
+        {"faces": "2", "styles": "2", "faces_a_block": "2"}
+        if run.rehearse
+        else {"faces": "40", "real_pictures": "1500"}
+    )
     for key, value in {**few, "sampling_seeds": '["0"]'}.items():
         words += ["--set", f"{key}={value}"]
     files = {"BlendGAN": all_checkpoints(run.out / "blendgan" / "checkpoints")[-1]}

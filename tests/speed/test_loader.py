@@ -27,7 +27,7 @@ def test_waiting_is_counted_against_the_steps_and_without_the_first_batch(monkey
 
     monkeypatch.setattr(loader, "InfiniteLoader", Late)
     monkeypatch.setattr(loader.time, "sleep", slept.append)
-    share = loader.waiting_share(None)  # type: ignore[arg-type]
+    share = loader.waiting_share(None)
     # Two domains wait 0.03 s each in a step of 0.3 s.
     assert share == pytest.approx(0.06 / 0.36)
     assert slept == [0.3] * loader.STEPS
