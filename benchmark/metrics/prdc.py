@@ -16,8 +16,6 @@ from suite.errors import SuiteError
 
 Features = Tensor | np.ndarray
 ALONE = "one sampling seed gives it no interval"
-# A method is not ranked when this share of its pictures lies nearer to training pictures than new ones do.
-MOST_COPIES = 0.5
 
 
 @dataclass(frozen=True)
@@ -227,13 +225,6 @@ def memorisation(
     if middle == 0:
         raise SuiteError("memorisation: held-out pictures equal training pictures; the release's splits leak")
     return Memorisation(float(fake_gap.median()) / middle, float((fake_gap < limit).float().mean()))
-
-
-def copied(metric: str, value: float) -> str:
-    """Why a method with this number is not ranked: most of its pictures are training pictures. "" for any other number."""
-    if not metric.startswith("copies") or value <= MOST_COPIES:
-        return ""
-    return f"{metric} is {value:.2f}: its pictures lie nearer to training pictures than new pictures do"
 
 
 def measure(sets: FeatureSets) -> list[Measured]:

@@ -59,6 +59,8 @@ class Metric:
         return self.compute.partition(":")[0].replace(".", "/") + ".py"
 
 
+# A method is not ranked when a larger share of its pictures lies nearer to training pictures than new ones do.
+MOST_COPIES = 0.5
 FRECHET, KERNEL = "benchmark.metrics.frechet:measure", "benchmark.metrics.mmd:measure"
 NEIGHBOURS, MEMORY = "benchmark.metrics.prdc:measure", "benchmark.metrics.prdc:measure_copies"
 COSINE, RETRIEVAL = "benchmark.run.cell_features:extract", "benchmark.metrics.retrieval:share_right"
@@ -211,6 +213,13 @@ def metric_of(name: str) -> Metric:
             return metric
     known = ", ".join(metric.names.replace("|", ", ") for metric in METRICS[1:])
     raise SuiteError(f"metric: {name!r} is not known; known names start with {known}")
+
+
+def copied(metric: str, value: float) -> str:
+    """Why a method with this number is not ranked: most of its pictures are training pictures. "" for any other number."""
+    if not metric.startswith("copies") or value <= MOST_COPIES:
+        return ""
+    return f"{metric} is {value:.2f}: its pictures lie nearer to training pictures than new pictures do"
 
 
 def explained() -> list[Metric]:

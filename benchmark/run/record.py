@@ -18,8 +18,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from benchmark.metrics.influence import Pulls
-from benchmark.metrics.prdc import copied
-from benchmark.metrics.table import metric_of
+from benchmark.metrics.table import copied, metric_of
 from benchmark.tasks.paper import Cell, Guidance, every_cell
 from benchmark.tasks.protocol import Protocol, version_of
 from suite.errors import SuiteError

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmark.metrics.answers import Thumbnails, mirrored, suspect, unit
-from benchmark.metrics.prdc import MOST_COPIES, copied
+from benchmark.metrics.table import MOST_COPIES, copied
 from benchmark.run.cell import Bench
 from benchmark.run.generate import Generation, read_rows, to_float
 from benchmark.run.record import MethodInfo, Record
