@@ -7,13 +7,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmark.leaderboard.submit import lacking, name_fits
-from benchmark.run.record import Record, read
+from benchmark.metrics.confidence import interval
+from benchmark.metrics.table import metric_of
+from benchmark.run.record import Record, Value, read
 from benchmark.tasks.protocol import VERSION, version_of
 from suite.errors import SuiteError
 
 NEEDED = ("guidance", "manifest", "real_set", "faces", "styles", "sampling_seeds", "draws")
 # Thousands of PNG encoders and BLAS builds measure the same pictures; only rounding may differ.
 CLOSE = 1e-3
+# Pulls are kept as 16-bit numbers: a hundredth of an interval's width is more than that costs.
+WIDTH_CLOSE = 0.01
 
 
 def read_checked(path: Path) -> Record:
@@ -47,6 +51,7 @@ def objections(record: Record, known: Collection[str] = (), new_protocol: bool =
     if record.trust == "published":
         out.append("trust: 'published' is for the paper's own figures; state how it was measured")
     out += _protocols(record, known, new_protocol)
+    out += [why for value in record.values if (why := _unfounded(value))]
     made = record.provenance
     if len(made.draws) != len(made.sampling_seeds):
         out.append(f"provenance.draws: {len(made.draws)} for {len(made.sampling_seeds)} sampling seeds")
@@ -54,6 +59,20 @@ def objections(record: Record, known: Collection[str] = (), new_protocol: bool =
         if value.per_seed and len(value.per_seed) != len(made.sampling_seeds):
             out.append(f"values.{value.metric}.per_seed: {len(value.per_seed)} for {len(made.sampling_seeds)} seeds")
     return out
+
+
+def _unfounded(value: Value) -> str:
+    """Where a stated interval is not the one that the faces' pulls give."""
+    if value.influence is None or value.low is None or value.high is None:
+        return ""
+    kind, span = metric_of(value.metric), interval(value.value, value.influence.pulls())
+    ends = max(span.low, kind.low), min(span.high, kind.high)
+    width = max(value.high - value.low, ends[1] - ends[0])
+    if all(
+        abs(stated - found) <= WIDTH_CLOSE * width + CLOSE**2 for stated, found in zip((value.low, value.high), ends)
+    ):
+        return ""
+    return f"values.{value.metric}.low, high: its influence gives [{ends[0]:.6g}, {ends[1]:.6g}]"
 
 
 def _protocols(record: Record, known: Collection[str], new_protocol: bool) -> Iterable[str]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from benchmark.metrics.confidence import Interval, interval, over_seeds
 from benchmark.metrics.frechet import ONE_SEED
@@ -70,23 +71,26 @@ def combine(
         parameters = {**base, **first.depends, "n_real": first.n_real, "n_fake": first.n_fake}
         protocol = Protocol(first.metric, parameters)
         protocols[protocol.id] = protocol
-        values.append(
-            Value(
-                metric=first.metric,
-                protocol=protocol.id,
-                value=mean,
-                low=None if span is None else min(max(span.low, kind.low), mean),
-                high=None if span is None else max(min(span.high, kind.high), mean),
-                interval=None if span is None else span.how,
-                per_seed=numbers,
-                n_real=first.n_real,
-                n_fake=first.n_fake,
-                rankable=rankable,
-                why=why,
-                influence=None if pulls is None else Influence.of(pulls),
-                bias=_mean([m.bias for m in same]),
-            )
-        )
+        made = {
+            "metric": first.metric,
+            "protocol": protocol.id,
+            "value": mean,
+            "low": None if span is None else min(max(span.low, kind.low), mean),
+            "high": None if span is None else max(min(span.high, kind.high), mean),
+            "interval": None if span is None else span.how,
+            "per_seed": numbers,
+            "n_real": first.n_real,
+            "n_fake": first.n_fake,
+            "rankable": rankable,
+            "why": why,
+            "influence": None if pulls is None else Influence.of(pulls),
+            "bias": _mean([m.bias for m in same]),
+        }
+        try:
+            values.append(Value(**made))
+        except ValidationError as error:
+            words = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise SuiteError(f"{first.metric}: was measured and makes no record: {words}") from None
     return values, protocols
 
 
