@@ -133,6 +133,10 @@ NOT_RUN: dict[str, tuple[str, str]] = {
         "needs records of a reproduction",
         "tests/benchmark/report/test_records_and_tables.py::test_every_format_escapes",
     ),
+    r"aahq-bench compare ": (
+        "needs records of a reproduction",
+        "tests/benchmark/report/test_compare.py::test_the_command_as_text_and_json",
+    ),
     r"aahq-bench (submit|validate) ": (
         "needs an installed package",
         "tests/benchmark/leaderboard/test_leaderboard.py::test_submit_says_what_is_missing_then_writes_one_file",

@@ -45,7 +45,7 @@ class CellRecords:
             | {"published": _published(cell)}
         )
         if _is_first():
-            write(path, record)
+            write(path, record, own_place=True)
         return record, True
 
     def _twin(self, cell: Cell, inputs: str) -> Record | None:

@@ -53,7 +53,7 @@ def control_records(
         for guidance, record in _measured(opened, control, stages, inputs).items():
             found[keys[guidance]] = record
             if parallel.rank() == 0:
-                write(work.records / f"{keys[guidance]}.json", record)
+                write(work.records / f"{keys[guidance]}.json", record, own_place=True)
     return found, absent
 
 
