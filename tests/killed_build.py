@@ -110,11 +110,13 @@ def many(work: Path, source: str, truth: Path, kills: int, seed: int) -> dict[st
 
     assert ended(child(lambda: counted.write_text(json.dumps(build(work / "count", source))))) == 0
     told = json.loads(counted.read_text())
-    killed, folders = dict.fromkeys(STAGES, 0), 0
+    # A stage that writes nothing here (no screen is chosen) is over before it can be killed.
+    stages = [name for name in STAGES if told[name][0]]
+    killed, folders = dict.fromkeys(stages, 0), 0
     while sum(killed.values()) < kills:
         out = work / f"out{folders}"
         # A build goes forward only, so the stages to die in are those of the least killed, in their order.
-        least = sorted(STAGES, key=lambda name: (killed[name], draw.random()))[:5]
+        least = sorted(stages, key=lambda name: (killed[name], draw.random()))[:5]
         for stage in sorted(least, key=STAGES.index):
             events, seconds = told[stage]
             by_event = events > 0 and (folders + STAGES.index(stage)) % 2 == 0
@@ -126,7 +128,8 @@ def many(work: Path, source: str, truth: Path, kills: int, seed: int) -> dict[st
             code = ended(pid)
             assert code in (0, -signal.SIGKILL), code
             if code:
-                killed[note.read_text() or "crawl"] += 1
+                now = note.read_text() or "crawl"
+                killed[now] = killed.get(now, 0) + 1
         folders += 1
         assert ended(child(lambda out=out: build(out, source))) == 0
         ours, theirs = files_of(out / "release"), files_of(truth)

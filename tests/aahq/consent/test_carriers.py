@@ -467,6 +467,25 @@ def test_a_robots_file_without_end_is_a_no(httpserver: HTTPServer) -> None:
     assert "too_large" in decision.evidence[-1]["value"]
 
 
+@pytest.mark.parametrize("said", ["Allow: /", "Disallow: /"])
+def test_ten_megabytes_of_robots_are_a_no_under_the_usual_limits(httpserver: HTTPServer, http: Http, said: str) -> None:
+    candidate = serve(httpserver, Site(robots=f"User-agent: *\n{said}\n" + "# padding\n" * 1_000_000))
+    decision = decide(candidate, http, OptOuts(), Permissions())
+    assert decision.reason == "robots_unreachable"
+    assert "too_large" in decision.evidence[-1]["value"]
+    assert asked(httpserver) == 0
+
+
+def test_a_no_in_utf_16_is_a_no(httpserver: HTTPServer, http: Http) -> None:
+    text = "User-agent: *\nContent-Signal: ai-train=no\nAllow: /\n"
+    decision = decide(
+        serve(httpserver, Site(files={"/robots.txt": text.encode("utf-16")})), http, OptOuts(), Permissions()
+    )
+    assert decision.reason == "site_reserved"
+    assert decision.evidence[-1]["check"] == "Content-Signal"
+    assert asked(httpserver) == 0
+
+
 def test_a_file_that_fails_is_recorded(httpserver: HTTPServer, http: Http) -> None:
     httpserver.expect_request("/.well-known/tdmrep.json").respond_with_data("", status=500)
     decision = decide(serve(httpserver, Site()), http, OptOuts(), Permissions())

@@ -48,7 +48,15 @@ def release(out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """All of a release but its version, which tells that there was another in between."""
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    card = json.loads(files["release.json"])
+    told = {name: value for name, value in card.items() if name not in ("version", "follows")}
+    versioned = ("SHA256SUMS", "DATASHEET.md", "croissant.json")
+    return {
+        **{name: data for name, data in files.items() if name not in versioned},
+        "release.json": json.dumps(told).encode(),
+    }
 
 
 def id_of(out: Path, key: str) -> str:
