@@ -42,7 +42,7 @@ def open_method(
         SuiteError: an unknown method, a checkpoint of another method or configuration, an unknown option.
     """
     row = METHODS[known(name)]
-    weights = shipped(name) if str(weights) == PAINTED and not _is_a_run(Path(weights)) else weights
+    weights = shipped(name) if names_shipped(weights) else weights
     model = getattr(row.module("method"), "Options", Settings)
     options = checked(model, options, f"--option, of {name}").model_dump(exclude_unset=True)
     if row.settings is None or (hasattr(row.module("method"), "open_method") and not trained_here(weights)):
@@ -63,9 +63,13 @@ def shipped(name: str) -> Path:
     return obtain(entry, offline=True)
 
 
-def _is_a_run(path: Path) -> bool:
-    """Whether a person's own run or file has the name (README makes a folder of portraits that has it)."""
-    return path.is_file() or (path / "run.json").is_file()
+def names_shipped(weights: str | Path) -> bool:
+    """Whether this means the weights that come with the package, and no run or file of a person's own by that name.
+
+    README makes a folder of portraits that has it.
+    """
+    own = Path(weights)
+    return str(weights) == PAINTED and not own.is_file() and not (own / "run.json").is_file()
 
 
 def _open_trainable(

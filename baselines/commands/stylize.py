@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from baselines.load import open_method
+from baselines.load import names_shipped, open_method
 from baselines.registry import METHODS, UNTRAINED, known
 from models.data.pictures import (
     UniqueNames,
@@ -29,6 +29,8 @@ from suite.errors import SuiteError
 from suite.params import device_given, output_folder, seed_range
 from suite.progress import progress
 from suite.terminal import say
+
+SHIPPED_NOTE = "trained for minutes on painted portraits of 64 px: a photograph of a person is nothing that it has seen"
 
 
 @click.command(short_help="Restyle faces with one method.")
@@ -95,6 +97,8 @@ def command(
     claim_pictures(out, ["sheet-[0-9]*.png", *(f"*--{look}*.png" for look in looks)])
     extra = {key: _value(key, text) for key, text in (_pair(option) for option in options)}
     found = open_method(method, weights, device, profile, overrides, **extra)
+    if names_shipped(weights):
+        say(f"{found.name}: {SHIPPED_NOTE}", err=True)
     for mode, given, flag in (("reference", styles, "--style"), ("latent", seeds, "--latent")):
         if given and mode not in found.modes:
             raise SuiteError(

@@ -124,3 +124,13 @@ def test_toonify_refuses_a_side_that_is_no_power_of_two(tmp_path: Path) -> None:
     done = run("toonify", face, "--latent", "1", "--option", "size=48", "-o", tmp_path / "out")
     assert done.exit_code == 2
     assert "size: Input should be 32, 64" in done.output
+
+
+def test_shipped_weights_say_what_they_have_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    # A folder of portraits by the same name, as README makes one.
+    face, art = painted(tmp_path / "painted" / "x.png", 0), painted(tmp_path / "art.png", 1)
+    done = run("munit", face, "--style", art, "--weights", "painted", "-o", "out")
+    assert done.exit_code == 0, done.output
+    assert "trained for minutes on painted portraits" in done.stderr
+    assert Image.open(tmp_path / "out" / "x--art.png").size == (64, 64)
