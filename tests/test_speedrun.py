@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+SPEEDRUN = (ROOT / "examples" / "speedrun.py").read_text()
 
 
 @pytest.mark.slow
@@ -32,3 +33,11 @@ def test_the_speedrun_ends_with_a_score_and_a_sheet(tmp_path: Path) -> None:
 
 def test_the_file_stays_one_that_can_be_read_at_once() -> None:
     assert len((ROOT / "examples" / "speedrun.py").read_text().splitlines()) <= 300
+
+
+def test_records_are_dated_and_ordered_by_score() -> None:
+    rows = re.findall(
+        r"^\| (\d{4}-\d\d-\d\d) \| ([\d.]+) \| ([\d.]+) \| .+ \| [0-9a-f]{7} \| .+ \|$", SPEEDRUN, re.MULTILINE
+    )
+    assert rows
+    assert [float(score) for _, score, _ in rows] == sorted((float(score) for _, score, _ in rows), reverse=True)

@@ -127,6 +127,7 @@ def test_what_is_no_picture_gets_words_and_leaves_nothing(served: Served, kind: 
     assert served.session() == before
 
 
+@pytest.mark.slow
 def test_a_picture_with_five_faces_is_told_and_the_largest_can_be_taken(served: Served) -> None:
     pytest.importorskip("dlib")
     small, large = (portrait(3000, 200), portrait(3001, 300))
@@ -143,6 +144,7 @@ def test_a_picture_with_five_faces_is_told_and_the_largest_can_be_taken(served: 
     assert 0 < made["face_similarity"] < 1
 
 
+@pytest.mark.slow
 def test_a_picture_without_a_face_is_told_and_can_be_taken_as_it_is(served: Served) -> None:
     pytest.importorskip("dlib")
     grass = np.random.default_rng(0).integers(60, 120, (200, 300, 3), np.uint8)
