@@ -44,7 +44,6 @@ def command(weights: Path, data: Path | None, groups: int, seed: int, as_json: b
       aahq-bench blending --weights painted
     """
     from benchmark.metrics.extractors.reader import load_reader
-    from benchmark.run.control_pictures import world_of
     from models.data.release import open_release
     from models.inference.pretrained import load_blendgan
 
@@ -54,8 +53,8 @@ def command(weights: Path, data: Path | None, groups: int, seed: int, as_json: b
     with tempfile.TemporaryDirectory() as folder:
         painted = data or _paint(Path(folder) / "portraits")
         release = open_release(painted)
-        world = world_of(release)
-        if world is None:
+        world = release.world
+        if not world:
             raise SuiteError(f"--data {painted}: pictures without factors; paint some with 'aahq portraits'")
         reader = load_reader()
         reader.check(model.generator.size, world)

@@ -16,7 +16,9 @@ PathOption = click.Path(path_type=Path)
 @click.argument("pictures", type=PathOption)
 @click.option("--real", required=True, type=PathOption, help="Real pictures: a release, folder, zip, tar or Parquet.")
 @click.option("--domain", type=click.Choice(["photo", "art"]), help="Of a release: only this domain.")
-@click.option("--split", type=click.Choice(["train", "val", "test"]), help="Of a release: only this split.")
+@click.option(
+    "--split", type=click.Choice(["train", "val", "test"]), help="Of a release, or of photographs: only this split."
+)
 @click.option("--count", default=500, show_default=True, type=click.IntRange(2), help="Pictures on each side.")
 @click.option("--size", type=click.IntRange(8), help="Bring both sides to this size first.  [that of PICTURES]")
 @click.option("--scale", is_flag=True, help="Also real against real, through 32 and 16 px, and noise.")

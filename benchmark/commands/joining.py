@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from benchmark.tasks.settings import Reproduce
 from suite.errors import SuiteError
 from suite.params import device_given, output_folder
 from suite.profiles import load_profile
+
+if TYPE_CHECKING:
+    from benchmark.reference.pack import Pack
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,6 +34,42 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def reference_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--reference`, `--signers`."""
+    for option in reversed(
+        [
+            click.option("--reference", type=PathOption, metavar="FILE", help="A reference pack, in place of --data."),
+            click.option(
+                "--signers",
+                type=PathOption,
+                metavar="FILE",
+                help="Refuse a pack that none of them signed: a public key, as id_ed25519.pub, or an allowed_signers file.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def opened_pack(reference: Path, signers: Path | None, places: Places) -> tuple[Pack, str]:
+    """A pack, its signature checked where `--signers` is given, and what is to be said of the signature.
+
+    Raises:
+        SuiteError: pictures besides, not a whole pack, or not signed by one of them.
+    """
+    from benchmark.reference.pack import read_pack
+    from suite.signing import signature_of, verify
+
+    if places.data or places.faces or places.art:
+        raise SuiteError("--reference: stands in for the pictures; leave out --data, --faces and --art")
+    if signers is not None:
+        who = verify(reference, signers)
+        return read_pack(reference), f"{reference}: signed by {who.name} ({who.fingerprint})"
+    pack = read_pack(reference)
+    here = "its signature was not checked" if signature_of(reference).is_file() else "it is not signed"
+    return pack, f"{reference}: {here}; --signers FILE checks whose it is"
 
 
 guidance_option = click.option(

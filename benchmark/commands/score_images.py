@@ -13,6 +13,8 @@ from benchmark.commands.joining import (
     data_options,
     guidance_option,
     measure_options,
+    opened_pack,
+    reference_options,
     seeds_of,
     settings_of,
 )
@@ -25,6 +27,7 @@ from suite.params import output_file
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--inputs", multiple=True, required=True, type=click.Path(path_type=Path), help="What they answer.")
 @data_options
+@reference_options
 @click.option("--method", required=True, help="The method's name as tables shall print it.")
 @guidance_option
 @click.option("--invents-faces", is_flag=True, help="The method draws its own faces instead of restyling the given.")
@@ -41,6 +44,8 @@ def command(
     overrides: tuple[str, ...],
     seeds: tuple[str, ...],
     hidden_seed: Path | None,
+    reference: Path | None,
+    signers: Path | None,
     method: str,
     guidance: str,
     invents_faces: bool,
@@ -51,11 +56,13 @@ def command(
     """Measure the pictures in DIR as answers to the inputs that 'aahq-bench inputs' handed out.
 
     DIR holds exactly one PNG for each style, f0000-s00.png and so on; links, folders, other formats and mixed sizes are
-    refused. A profile of several seeds takes several DIR and --inputs, in the order of the seeds.
+    refused. A profile of several seeds takes several DIR and --inputs, in the order of the seeds. --reference FILE needs
+    none of the real pictures: the inputs and a pack of 'aahq-bench reference' are enough.
 
     \b
-    Example:
+    Examples:
       aahq-bench score-images pictures --inputs inputs --data reproduce-demo/data --method "Ink wash" -o ink.json
+      aahq-bench score-images pictures --inputs inputs --reference demo.safetensors --method "Ink wash" -o ink.json
     """
     from benchmark.leaderboard.external_images import score_folders
     from benchmark.leaderboard.inputs import read_card
@@ -66,17 +73,35 @@ def command(
     settings = settings_of(profile, overrides)
     cards = [read_card(folder) for folder in inputs]
     chosen = seeds_of(settings, seeds or (() if hidden_seed else tuple(card.seed for card in cards)), hidden_seed)
-    record, _ = score_folders(
-        bench_work(settings, profile, Places(data, faces, art).needed(), given),
-        folders,
-        cards,
-        chosen,
-        guidance,  # type: ignore[arg-type]
-        named_method(method),
-        "seed" if invents_faces else "image",
-    )
+    places = Places(data, faces, art)
+    made_by, said = named_method(method), []
+    if reference is not None:
+        from benchmark.reference.scoring import score_from_pack
+
+        pack, signed = opened_pack(reference, signers, places)
+        said = [signed, *(f"not measured: {metric}: {why}" for metric, why in pack.card.without.items())]
+        record = score_from_pack(
+            bench_work(settings, profile, places, given),
+            pack,
+            folders,
+            list(zip(inputs, cards, strict=True)),
+            chosen,
+            guidance,  # type: ignore[arg-type]
+            made_by,
+            invents_faces,
+        )
+    else:
+        record, _ = score_folders(
+            bench_work(settings, profile, places.needed(), given),
+            folders,
+            cards,
+            chosen,
+            guidance,  # type: ignore[arg-type]
+            made_by,
+            "seed" if invents_faces else "image",
+        )
     write(out, record)
     words = "\n".join(
-        [values_text(record), f"{out}: written", *(f"to hand in, add {word}" for word in lacking(record))]
+        [values_text(record), *said, f"{out}: written", *(f"to hand in, add {word}" for word in lacking(record))]
     )
     emit({"record": str(out), "missing": lacking(record), **record.content()}, words, as_json)

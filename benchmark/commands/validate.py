@@ -13,6 +13,8 @@ from benchmark.commands.joining import (
     limit_options,
     limits_of,
     measure_options,
+    opened_pack,
+    reference_options,
     seeds_of,
     settings_of,
 )
@@ -21,7 +23,10 @@ from suite.cli import emit, json_option
 from suite.errors import SuiteError
 
 if TYPE_CHECKING:
+    from benchmark.leaderboard.inputs import InputsCard
+    from benchmark.leaderboard.seed import Seed
     from benchmark.run.record import Record
+    from benchmark.run.reproduction import Reproduction
 
 BOARD = Path(__file__).resolve().parents[1] / "records"
 
@@ -31,10 +36,13 @@ BOARD = Path(__file__).resolve().parents[1] / "records"
 @click.option("--board", type=click.Path(path_type=Path), default=BOARD, help="The board's records.")
 @click.option("--new-protocol", is_flag=True, help="Welcome a protocol that the board does not hold yet.")
 @place_options
+@reference_options
 @click.option("--rerun", metavar="METHOD", help="Run this installed method again (with --data).")
 @click.option("--weights", type=click.Path(path_type=Path), help="Its checkpoint.")
 @click.option(
-    "--pictures", type=click.Path(path_type=Path), help="Measure these pictures again (with --data, --inputs)."
+    "--pictures",
+    type=click.Path(path_type=Path),
+    help="Measure these pictures again (with --data or --reference, --inputs).",
 )
 @click.option("--inputs", type=click.Path(path_type=Path), help="The inputs that the pictures answer.")
 @click.option("--invents-faces", is_flag=True, help="The pictures' method draws its own faces.")
@@ -68,8 +76,11 @@ def command(
 
     again = given["rerun"] is not None or given["pictures"] is not None
     places = Places(data, faces, art)
-    if again and (not places.given or len(records) != 1):
-        raise SuiteError("--rerun, --pictures: take one RECORD and --data (or --faces and --art)")
+    packed = given["reference"] is not None and given["rerun"] is None
+    if again and (not (places.given or packed) or len(records) != 1):
+        raise SuiteError(
+            "--rerun, --pictures: take one RECORD and --data (or --faces and --art; --pictures: or --reference)"
+        )
     handed = {path.resolve() for path in records}
     rest = {entry.path.name: entry.record for entry in read_records(board) if entry.path.resolve() not in handed}
     known = protocols_of(list(rest.values()))
@@ -111,11 +122,11 @@ def _again(record: Record, places: Places, given: dict[str, Any]) -> list[str]:
         if given["inputs"] is None:
             raise SuiteError("--inputs: name the inputs that the pictures answer")
         card = read_card(given["inputs"])
+        if given["reference"] is not None:
+            return _from_pack(record, work, card, seeds, places, given)
         kind: Any = "seed" if given["invents_faces"] else "image"
         second, _ = score_folders(work, [given["pictures"]], [card], seeds, guidance, record.method, kind)
-        if made.pictures is not None and second.provenance.pictures != made.pictures:
-            return ["provenance.pictures: the digest is not that of these pictures"]
-        return differences(record, second)
+        return _same_pictures(record, second)
     weights: Path | None = given["weights"]
     if weights is not None and weight_digests(weights) != made.weights:
         return ["provenance.weights: the digests are not those of --weights"]
@@ -123,3 +134,24 @@ def _again(record: Record, places: Places, given: dict[str, Any]) -> list[str]:
     indicator, limits = record.cell.indicator, limits_of(given, work)
     second, _ = score_method(work, name, weights, seeds, guidance, record.method, indicator, limits=limits)
     return differences(record, second)
+
+
+def _same_pictures(record: Record, second: Record) -> list[str]:
+    from benchmark.leaderboard.validate import differences
+
+    made = record.provenance
+    if made.pictures is not None and second.provenance.pictures != made.pictures:
+        return ["provenance.pictures: the digest is not that of these pictures"]
+    return differences(record, second)
+
+
+def _from_pack(
+    record: Record, work: Reproduction, card: InputsCard, seeds: list[Seed], places: Places, given: dict[str, Any]
+) -> list[str]:
+    from benchmark.reference.scoring import score_from_pack
+
+    pack, _ = opened_pack(given["reference"], given["signers"], places)
+    inputs = [(given["inputs"], card)]
+    guidance, invents = record.cell.guidance, given["invents_faces"]
+    second = score_from_pack(work, pack, [given["pictures"]], inputs, seeds, guidance, record.method, invents)
+    return _same_pictures(record, second)

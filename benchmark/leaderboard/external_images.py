@@ -53,8 +53,10 @@ def check_card(card: InputsCard, release: Release, settings: Reproduce, seed: Se
         SuiteError: they are of another release, another seed or another draw.
     """
     if card.manifest != release.digest:
+        theirs, here = (_form(said) for said in (card.photographs, release.photographs))
         raise SuiteError(
-            f"--inputs: manifest: {card.manifest[:12]} is not the release's {release.digest[:12]}; give its --data"
+            f"--inputs: manifest: {card.manifest[:12]}{theirs} is not the release's {release.digest[:12]}{here}; "
+            "give its --data"
         )
     if card.seed != seed.public:
         raise SuiteError(f"--inputs: seed: drawn from {card.seed!a}, measured from {seed.public!a}; give the same seed")
@@ -65,3 +67,7 @@ def check_card(card: InputsCard, release: Release, settings: Reproduce, seed: Se
             "give the --profile and --set that the inputs were made with"
         )
     return draws
+
+
+def _form(photographs: dict[str, str]) -> str:
+    return f" ({', '.join(f'{name} {value}' for name, value in sorted(photographs.items()))})" if photographs else ""

@@ -57,6 +57,7 @@ class InputsCard(BaseModel):
         seed: the public seed, or `hidden:` and its digest.
         draws: digest of the draw; the pictures are scored against the very same one.
         manifest: SHA-256 of the release's manifest that faces and styles come from.
+        photographs: form and split of photographs that came without a manifest.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -69,6 +70,7 @@ class InputsCard(BaseModel):
     seed: str = Field(max_length=200)
     draws: Sha256
     manifest: Sha256
+    photographs: dict[str, str] = Field(default_factory=dict, max_length=10)
     seeds: Seeds
 
 
@@ -131,6 +133,7 @@ def card_of(release: Release, settings: Reproduce, profile: str, seed: Seed, dra
         seed=seed.public,
         draws=draws.digest,
         manifest=release.digest,
+        photographs=release.photographs,
         seeds=Seeds(
             face=[draws.face_seed(f) for f in faces],
             style=[[draws.style_seed(f, k) for k in styles] for f in faces],

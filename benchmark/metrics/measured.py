@@ -23,7 +23,8 @@ class FeatureSets:
         extractor: its name, as metrics print it in brackets.
         distance, kernel_distance: what the extractor calls a Fréchet and a kernel distance of its features.
         depends: what the features depend on, for the protocol.
-        real, fake: (N, D) and (M, D) float32, memory-mapped.
+        real, fake: (N, D) and (M, D) float32, memory-mapped; no real ones where a reference pack leaves them out.
+        sample: (S, D) rows of `real` that kernel distances look at; None: all of them.
         faces: (M,) the face that each generated picture is of.
         references: (M,) the reference that each answers; None where styles come from seeds.
         real_fit, fake_fit: the Gaussians fitted to them; None where no metric needs them.
@@ -36,7 +37,7 @@ class FeatureSets:
     distance: str
     kernel_distance: str
     depends: dict[str, Any]
-    real: np.ndarray
+    real: np.ndarray | None
     fake: np.ndarray
     faces: np.ndarray
     real_fit: Gaussian | None = None
@@ -45,7 +46,15 @@ class FeatureSets:
     held: np.ndarray | None = None
     k: int = 5
     references: np.ndarray | None = None
+    sample: np.ndarray | None = None
     kept: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kernel_real(self) -> np.ndarray:
+        """The real features that kernel distances look at."""
+        found = self.real if self.sample is None else self.sample
+        assert found is not None
+        return found
 
     def pulls(self, influence: np.ndarray) -> Pulls:
         """What faces, references and pictures contribute to a number with this influence (M,)."""

@@ -106,17 +106,17 @@ def _diagonal(p: Features, batch: int) -> Tensor:
 
 def measure(sets: FeatureSets) -> list[Measured]:
     """The kernel distance of one extractor's features."""
-    within = sets.once("polynomial", lambda: polynomial_within(sets.real))
-    return [_measured(sets, *kernel_influence(sets.real, sets.fake, real_within=within), sets.depends)]
+    within = sets.once("polynomial", lambda: polynomial_within(sets.kernel_real))
+    return [_measured(sets, *kernel_influence(sets.kernel_real, sets.fake, real_within=within), sets.depends)]
 
 
 def measure_gaussian(sets: FeatureSets) -> list[Measured]:
     """CMMD's distance of one extractor's features."""
     depends = sets.depends | {"sigma": SIGMA, "scale": SCALE}
-    within = sets.once("gaussian", lambda: gaussian_within(sets.real))
-    return [_measured(sets, *gaussian_influence(sets.real, sets.fake, real_within=within), depends)]
+    within = sets.once("gaussian", lambda: gaussian_within(sets.kernel_real))
+    return [_measured(sets, *gaussian_influence(sets.kernel_real, sets.fake, real_within=within), depends)]
 
 
 def _measured(sets: FeatureSets, distance: float, pull: np.ndarray, depends: dict[str, Any]) -> Measured:
-    sizes = (len(sets.real), len(sets.fake))
+    sizes = (len(sets.kernel_real), len(sets.fake))
     return Measured(sets.kernel_distance, distance, None, *sizes, depends=depends, pulls=sets.pulls(pull))

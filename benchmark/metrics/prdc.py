@@ -228,11 +228,13 @@ def memorisation(
 
 
 def measure(sets: FeatureSets) -> list[Measured]:
-    """Precision, recall, density and coverage, each with a jackknife over faces and over references."""
-    real, fake = len(sets.real), len(sets.fake)
+    """Precision, recall, density and coverage, each with a jackknife over faces and references; none without real features."""
+    if sets.real is None:
+        return []
+    features, real, fake = sets.real, len(sets.real), len(sets.fake)
     k = min(sets.k, real - 1, fake - 1)
-    radius = sets.once(f"radius {k}", lambda: kth_radius(sets.real, k))
-    counted = count(sets.real, sets.fake, k, sets.faces, real_radius=radius, references=sets.references)
+    radius = sets.once(f"radius {k}", lambda: kth_radius(features, k))
+    counted = count(features, sets.fake, k, sets.faces, real_radius=radius, references=sets.references)
     found, depends = vars(counted.fidelity()), sets.depends | {"k": sets.k}
     return [
         Measured(f"{name} ({sets.extractor})", found[name], None, real, fake, depends=depends, pulls=pulls)

@@ -16,7 +16,7 @@ from benchmark.metrics.extractors.reader import load_reader
 from benchmark.metrics.lpips import Diversity, alex
 from benchmark.metrics.measured import Measured
 from benchmark.run.cell_features import Extractors, RealSet, extract, scratch_folder, unjudged
-from benchmark.run.control_pictures import ControlGeneration, paint_answers, world_of
+from benchmark.run.control_pictures import ControlGeneration, paint_answers
 from benchmark.run.controls import controls
 from benchmark.run.generate import Generation
 from benchmark.run.measure import combine, measure
@@ -33,7 +33,7 @@ from benchmark.run.record import (
 )
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.paper import Cell
-from benchmark.tasks.protocol import EvalPairs, content_digest, sample_pairs
+from benchmark.tasks.protocol import EvalPairs, sample_pairs
 from models.data.release import Release
 from models.training import parallel
 from ops.dispatch import record as ran
@@ -142,7 +142,7 @@ class Bench:
             "guidance": cell.guidance,
             "manifest": self.release.digest,
             "real_split": settings.real_split,
-            "real_set": content_digest(self.release, self.real.rows),
+            "real_set": self.real.digest,
             "faces": settings.faces,
             "styles": settings.styles,
             "face_split": settings.face_split,
@@ -166,12 +166,12 @@ def open_extractors(work: Reproduction, release: Release) -> Extractors:
     others = [open_extractor(name, work.weights_folder, work.offline, work.device) for name in work.settings.others]
     if work.settings.features == "lite0":
         trunk = Trunk(device=work.device)
-        world = world_of(release)
+        world = release.world
         return Extractors(
             fd=(Lite0(trunk), *others),
             diversity=diversity(trunk),
             reader=load_reader(trunk) if world else None,
-            world=world or "",
+            world=world,
         )
     fd: list[Extractor] = [
         inception(mode, work.weights_folder, work.offline, work.device) for mode in work.settings.fid_modes

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 READ = 64
 # Answers whose vectors are kept for the next cell, of 74 KB each; those of larger draws are read again.
 KEPT_ANSWERS = 1000
+# Real pictures that kernel distances look at, at most: as many as a reference pack can carry.
+KERNEL_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ class RealSet:
         spare = tuple(row for row in everything if row not in taken)
         return cls(release, rows, pool(release, "train", "art"), held, cache, spare)
 
+    @property
+    def digest(self) -> str:
+        """Of the pixels of the real pictures, for the protocol."""
+        return content_digest(self.release, self.rows)
+
     def features(self, extractor: Extractor, rows: list[int] | None = None) -> np.ndarray:
         """(N, dim) float32, memory-mapped."""
         chosen = self.rows if rows is None else rows
@@ -117,20 +124,21 @@ class RealSet:
         fits: dict[str, Any] = {}
         if extractor.kernel == "polynomial":
             fits |= {"real_fit": self.gaussian(extractor), "fake_fit": moments.gaussian()}
-        if copies and self.train_rows and self.held_rows:
-            fits |= {
-                "train": self.features(extractor, self.train_rows),
-                "held": self.features(extractor, self.held_rows),
-            }
+        if copies and (split := self.split(extractor)) is not None:
+            fits |= {"train": split[0], "held": split[1]}
+        kept = self._kept.setdefault(extractor.name, {})
+        if "sample" not in kept:
+            kept["sample"] = self.sample(extractor)
         return FeatureSets(
             extractor=extractor.name,
             distance=extractor.fd_name,
             kernel_distance=extractor.kernel_name,
             depends=dict(extractor.describe()),
-            real=self.features(extractor),
+            real=self.neighbours(extractor),
             fake=fake,
             faces=faces,
-            kept=self._kept.setdefault(extractor.name, {}),
+            sample=kept["sample"],
+            kept=kept,
             **fits,
         )
 
@@ -139,6 +147,24 @@ class RealSet:
         if extractor.name not in self._gaussians:
             self._gaussians[extractor.name] = fit(self.features(extractor))
         return self._gaussians[extractor.name]
+
+    def neighbours(self, extractor: Extractor) -> np.ndarray | None:
+        """All real features, for the metrics that look at each picture's neighbours."""
+        return self.features(extractor)
+
+    def sample(self, extractor: Extractor) -> np.ndarray | None:
+        """The features that kernel distances look at, `KERNEL_ROWS` of them chosen by their ids; None: all."""
+        if len(self.rows) <= KERNEL_ROWS:
+            return None
+        ids = self.release.manifest["id"].tolist()
+        order = sorted(range(len(self.rows)), key=lambda place: seed_of("kernel sample", ids[self.rows[place]]))
+        return np.asarray(self.features(extractor)[np.sort(order[:KERNEL_ROWS])])
+
+    def split(self, extractor: Extractor) -> tuple[np.ndarray, np.ndarray] | None:
+        """Features of the training and of the held-out artistic faces; None where either are none."""
+        if not self.train_rows or not self.held_rows:
+            return None
+        return self.features(extractor, self.train_rows), self.features(extractor, self.held_rows)
 
 
 @dataclass(frozen=True)

@@ -188,14 +188,6 @@ def missing(control: Control, stage: Stage) -> str:
     return ""
 
 
-def world_of(release: Release) -> str | None:
-    """The painter's world that all pictures of a release are of; None where they are not all painted, or of several."""
-    if not release.manifest["factors"].map(lambda text: isinstance(text, str)).all():
-        return None
-    found = {str((release.factors(row) or {}).get("world", "gallery")) for row in range(len(release))}
-    return found.pop() if len(found) == 1 else None
-
-
 def paint_answers(release: Release, draws: EvalPairs, world: str, folder: Path) -> Release:
     """The painter's answers to a draw as a release, painted into `folder` unless they are there.
 
@@ -227,5 +219,5 @@ def paint_answers(release: Release, draws: EvalPairs, world: str, folder: Path) 
 
 def _factors(release: Release, row: int) -> dict[str, Any]:
     found = release.factors(row)
-    assert found is not None, "world_of is None where a picture has no factors"
+    assert found is not None, "a world is known where a picture has no factors"
     return found

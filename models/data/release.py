@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ class Release:
 
     def __len__(self) -> int:
         return len(self.manifest)
+
+    @cached_property
+    def world(self) -> str:
+        """The painter's world that all pictures are of; "" where they are not all painted, or of several."""
+        if not self.manifest["factors"].map(lambda text: isinstance(text, str)).all():
+            return ""
+        found = {str((self.factors(row) or {}).get("world", "gallery")) for row in range(len(self))}
+        return found.pop() if len(found) == 1 else ""
 
     @property
     def photographs(self) -> dict[str, str]:

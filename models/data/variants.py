@@ -68,7 +68,7 @@ def variant_of(pictures: PlainPictures, split: Split) -> Variant:
         return Variant(
             UNKNOWN, f"{len(lacking)} of {len(members)} pictures are not in the published list, e.g. {first}"
         )
-    sides = sorted({(int(row.width), int(row.height)) for row in members.itertuples()})
+    sides = sorted(set(zip(members["width"].tolist(), members["height"].tolist())))
     if sides == [(128, 128)] and split.numbers is not None:
         return Variant(THUMBNAILS, "by the numbers and the published MD5 sum of picture 0")
     if sides not in ([(256, 256)], [(1024, 1024)]):

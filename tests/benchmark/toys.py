@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmark.metrics.extractors.features import Extractor
 from models.method import Face, Mode, seeded_normal
 from suite.files import sha256_bytes, sha256_file, write_json
 
@@ -36,6 +37,16 @@ class ToyMethod:
     def _mix(self, face: Face, colour: Tensor) -> Tensor:
         assert face.images is not None
         return self.answer(0.5 * face.images + 0.5 * colour)
+
+
+class Means(Extractor):
+    """Mean colours of the four quarters: features without a network."""
+
+    name, fd_name, kernel_name, dim, size = "means", "FD-means", "KD-means", 12, 0
+    resize, weights_sha256, licence = "none", "0" * 64, "none"
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        return torch.nn.functional.adaptive_avg_pool2d(pictures.double() / 255, 2).flatten(1).float()
 
 
 class InventingToy(ToyMethod):

@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
-from torch import Tensor
 
-from benchmark.metrics.extractors.features import Extractor
 from benchmark.run.cell import Bench
 from benchmark.run.cell_features import Extractors
 from benchmark.run.generate import Generation
@@ -27,7 +24,7 @@ from models.data.sources import PlainPictures, open_pictures, open_whole
 from suite.errors import SuiteError
 from suite.files import write_json
 from tests.benchmark.photographs import FORMS, folder, nested, photographs
-from tests.benchmark.toys import ToyMethod, write_release
+from tests.benchmark.toys import Means, ToyMethod, write_release
 
 
 @pytest.fixture(autouse=True)
@@ -44,16 +41,6 @@ def pictures() -> dict[int, bytes]:
 @pytest.fixture(scope="module")
 def art(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_release(tmp_path_factory.mktemp("art"))
-
-
-class Means(Extractor):
-    """Mean colours of the four quarters: features without a network."""
-
-    name, fd_name, kernel_name, dim, size = "means", "FD-means", "KD-means", 12, 0
-    resize, weights_sha256, licence = "none", "0" * 64, "none"
-
-    def embed(self, pictures: Tensor) -> Tensor:
-        return torch.nn.functional.adaptive_avg_pool2d(pictures.double() / 255, 2).flatten(1).float()
 
 
 def record_of(art: Path, faces: Path, work: Path, monkeypatch: pytest.MonkeyPatch) -> Record:

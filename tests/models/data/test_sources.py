@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -82,6 +84,25 @@ def test_the_second_time_nothing_is_decoded(tmp_path: Path, monkeypatch: pytest.
     second = prepare(place, 32, cache=tmp_path / "cache")
     assert np.array_equal(np.asarray(first.pixels), np.asarray(second.pixels))
     assert first.key == second.key
+
+
+def test_a_copy_is_not_prepared_again_and_a_change_of_one_length_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AAHQ_CACHE", str(tmp_path / "known"))
+    place, cache = folder(tmp_path), tmp_path / "cache"
+    first = prepare(place, 32, cache=cache)
+    copy = Path(shutil.copytree(place, tmp_path / "copy"))
+    assert disk_need(copy, 32, cache=cache).how == "cached already"
+    assert prepare(copy, 32, cache=cache).key == first.key
+    before = (copy / NAMES[0]).stat()
+    red = next(value for value in range(100, 256) if len(png(value)) == before.st_size)
+    other = png(red)
+    (copy / NAMES[0]).write_bytes(other)
+    os.utime(copy / NAMES[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    changed = prepare(copy, 32, cache=cache)
+    assert changed.key != first.key
+    assert changed.pixels[np.array([0])][0, 0, 0, 0] == red
 
 
 def test_broken_pictures_are_named_and_left_out(tmp_path: Path) -> None:
