@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
+from benchmark.metrics.answers import sketched
 from benchmark.metrics.extractors.features import Extractor
 from benchmark.metrics.frechet import frechet_distance
 from benchmark.metrics.gaussian import fit
@@ -76,6 +78,9 @@ def make_pack(
         part, found = _features(bench, extractor)
         parts.append(part)
         arrays |= found
+    works = bench.real.works()
+    assert isinstance(works, Tensor)
+    arrays["works"] = sketched(works).numpy().astype(np.float16)
     without = dict.fromkeys(
         left_out, "another form of Inception; the pack holds the first, score with --data for others"
     )

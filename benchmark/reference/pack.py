@@ -4,6 +4,7 @@ Arrays of an extractor NAME of D features: `NAME.mean` (D,) and `NAME.cov` (D (D
 covariance by rows; `NAME.sample` (S, D) float32, the rows that kernel distances look at; and, where there is room, `NAME.real`,
 `NAME.train` and `NAME.held`, for metrics that look at neighbours. Of draw K: `draw-K.faces` (F,) and `draw-K.styles` (F, S)
 int64 rows of the release, `draw-K.face-sums` (F, 32) and `draw-K.style-sums` (F, S, 32) uint8 SHA-256 of the pictures' pixels.
+`works` (N, 64) float16: sketches of all works of art, by which copies of them are found out.
 """
 
 from __future__ import annotations

@@ -10,17 +10,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
 from benchmark.leaderboard.inputs import InputsCard, face_name, pair_name
 from benchmark.leaderboard.picture_folder import PictureFolder, read_png
 from benchmark.leaderboard.score import score
 from benchmark.leaderboard.seed import Seed
+from benchmark.metrics.answers import Sketches, Thumbnails, sketched
 from benchmark.metrics.extractors.features import Extractor, FeatureCache
 from benchmark.metrics.gaussian import Gaussian
 from benchmark.reference.make import differing, measured_settings
 from benchmark.reference.pack import ExtractorCard, Pack
 from benchmark.run.cell import Bench, open_extractors, paint
-from benchmark.run.cell_features import RealSet
+from benchmark.run.cell_features import READ, RealSet
+from benchmark.run.generate import read_rows
 from benchmark.run.record import MethodInfo, Record
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.paper import Guidance
@@ -109,6 +113,14 @@ class PackedReal(RealSet):
             return None
         whole = self.sample(extractor)
         return whole if whole is not None and len(whole) == part.count else self.pack.features(part, "real")
+
+    def thumbnails(self, rows: list[int]) -> Tensor:
+        runs = [rows[start : start + READ] for start in range(0, len(rows), READ)]
+        return torch.cat([Thumbnails()(read_rows(self.release, run)) for run in runs])
+
+    def works(self, besides: Tensor | None = None) -> Sketches:
+        kept = torch.from_numpy(self.pack.array("works", (None, 64), "float16").astype(np.float32))
+        return Sketches(kept if besides is None else torch.cat([kept, sketched(besides)]))
 
     def split(self, extractor: Extractor) -> tuple[np.ndarray, np.ndarray] | None:
         part = self._part(extractor)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.metrics.answers import Suspicion, Thumbnails, suspect
+from benchmark.metrics.answers import Sketches, Suspicion, Thumbnails, suspect
 from benchmark.metrics.extractors.features import Extractor, FeatureCache
 from benchmark.metrics.extractors.lite0 import Lite0Diversity
 from benchmark.metrics.extractors.reader import Reader
@@ -160,6 +160,15 @@ class RealSet:
         order = sorted(range(len(self.rows)), key=lambda place: seed_of("kernel sample", ids[self.rows[place]]))
         return np.asarray(self.features(extractor)[np.sort(order[:KERNEL_ROWS])])
 
+    def thumbnails(self, rows: list[int]) -> Tensor:
+        """(N, 768) thumbnails of rows of the release."""
+        return torch.from_numpy(np.array(self.features(Thumbnails(), rows)))
+
+    def works(self, besides: Tensor | None = None) -> Tensor | Sketches:
+        """Thumbnails of all works of art of the release, and of what comes besides."""
+        works = self.thumbnails(pool(self.release, "all", "art"))
+        return works if besides is None else torch.cat([works, besides])
+
     def split(self, extractor: Extractor) -> tuple[np.ndarray, np.ndarray] | None:
         """Features of the training and of the held-out artistic faces; None where either are none."""
         if not self.train_rows or not self.held_rows:
@@ -252,20 +261,17 @@ def extract(
 
 def _suspicion(generation: Generation, real: RealSet, pictures: Tensor, faces: np.ndarray) -> Suspicion:
     """Whether the pictures (M, D), as thumbnails, are those of the release or of what the method was given."""
-    draws, release = generation.draws, generation.release
-    works, photographs = pool(release, "all", "art"), list(draws.face_rows)
-    rows = sorted({*works, *photographs})
-    place = {row: k for k, row in enumerate(rows)}
-    known = torch.from_numpy(np.array(real.features(Thumbnails(), rows)))
-
-    def of(wanted: Sequence[int]) -> Tensor:
-        return known[[place[row] for row in wanted]]
-
+    draws = generation.draws
     restyles, follows = generation.method.face == "image", generation.guidance == "reference"
-    own = of(np.repeat(photographs, draws.styles).tolist()) if restyles else None
-    references = of([row for face in draws.style_rows for row in face]) if follows else None
+    photographs = real.thumbnails(list(draws.face_rows))
+    references = None
+    if follows:
+        rows = sorted({row for face in draws.style_rows for row in face})
+        place = {row: k for k, row in enumerate(rows)}
+        references = real.thumbnails(rows)[[place[row] for face in draws.style_rows for row in face]]
+    own = photographs.repeat_interleave(draws.styles, 0) if restyles else None
     # A method that is given the photographs may leave them much as they are; one that invents its faces has none to leave.
-    return suspect(pictures, faces, of(works if restyles else rows), own, references)
+    return suspect(pictures, faces, real.works(None if restyles else photographs), own, references)
 
 
 def face_metrics(generation: Generation | ControlGeneration, extractors: Extractors) -> list[FaceMetric]:

@@ -113,6 +113,21 @@ def test_scores_from_the_pack_are_those_from_the_pictures(published: Path) -> No
     assert any("reference pack version 1" in note for note in second.notes)
 
 
+def test_copies_of_the_works_are_found_out_with_the_pack(published: Path) -> None:
+    release = open_release(published / "home")
+    works = [release.image(int(row)) for row in release.split("train", "art")]
+    for number, path in enumerate(sorted((published / "pictures").iterdir())):
+        noise = np.random.default_rng(number).integers(-6, 7, works[0].shape)
+        copy = works[number][:, :: 1 - 2 * (number % 2)] + noise
+        Image.fromarray(copy.clip(0, 255).astype(np.uint8)).save(path)
+    for name, source in (("with", ("--data", "home")), ("without", ("--reference", "pack.safetensors"))):
+        done = score(published, f"{name}.json", source[0], published / source[1])
+        assert done.exit_code == 0, done.output
+        values = read(published / f"{name}.json").values
+        assert not any(value.rankable for value in values)
+        assert any("pictures of the data" in value.why for value in values)
+
+
 def test_what_has_no_room_is_left_out_by_name(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmark.reference.make.MOST_BYTES", 3000)
     monkeypatch.setattr("benchmark.run.cell_features.KERNEL_ROWS", 20)
@@ -143,7 +158,7 @@ def test_a_person_with_none_of_the_pictures_is_ranked(
     shutil.rmtree(published / "work")
     board = published / "board"
     board.mkdir()
-    answer(published / "inputs", published / "other", 0.9)
+    answer(published / "inputs", published / "other", 0.35)
     reference = ("--reference", published / "signed.safetensors", "--signers", key.with_suffix(".pub"))
     for pictures in ("pictures", "other"):
         done = score(published, f"{pictures}.json", *reference, pictures=pictures)
@@ -322,6 +337,7 @@ def test_the_papers_features_take_less_than_60_mb(tmp_path: Path) -> None:
         arrays |= {f"draw-{place}.faces": faces, f"draw-{place}.styles": styles}
         arrays[f"draw-{place}.face-sums"] = rng.integers(0, 256, (1000, 32), np.uint8)
         arrays[f"draw-{place}.style-sums"] = rng.integers(0, 256, (1000, 10, 32), np.uint8)
+    arrays["works"] = rng.standard_normal((33_245, 64)).astype(np.float16)
     settings = {
         "manifest": "0" * 64,
         "real_set": "1" * 64,
@@ -336,10 +352,14 @@ def test_the_papers_features_take_less_than_60_mb(tmp_path: Path) -> None:
     )  # fmt: skip
     path = tmp_path / "paper.safetensors"
     write_pack(path, card, arrays)
-    # Triangles in float64, samples in float32, draws of rows and SHA-256: 51.7 + 2.2 MB.
+    # Triangles in float64, samples in float32, draws of rows and SHA-256, sketches: 51.7 + 2.2 + 4.3 MB.
     triangles = sum(8 * dim * (dim + 1) // 2 + 8 * dim for dim in (2048, 1024))
-    samples, drawn = 4 * KERNEL_ROWS * (2048 + 1024 + 768), 5 * (11_000 * 8 + 11_000 * 32)
-    assert triangles + samples + drawn == sum(array.nbytes for array in arrays.values()) < path.stat().st_size
+    samples, drawn = 4 * KERNEL_ROWS * (2048 + 1024 + 768), 5 * 11_000 * (8 + 32)
+    assert (
+        triangles + samples + drawn + 33_245 * 128
+        == sum(array.nbytes for array in arrays.values())
+        < path.stat().st_size
+    )
     assert path.stat().st_size < MOST_BYTES
     found = read_pack(path)
     for part in parts[:2]:
