@@ -7,6 +7,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +20,10 @@ PROGRAMS = {"aahq": "aahq.cli", "blendgan": "models.cli", "baselines": "baseline
 # What stands for a value that is only known when the message is made.
 HOLE = "VALUE"
 _COMMAND = re.compile(rf"(?<=['`\"])(?:{'|'.join(sorted(PROGRAMS, key=len, reverse=True))}) [^'`\"\n&]+")
+# Without quotes: up to where the sentence goes on or ends.
+_NAKED = re.compile(
+    rf"(?<![\w'`\"/-])({'|'.join(sorted(PROGRAMS, key=len, reverse=True))}) ([a-z][a-z0-9-]*)([^\n;:)]*)"
+)
 _EXTRA = re.compile(r"aahq-blendgan\[([^\]]+)\]")
 
 
@@ -42,9 +47,23 @@ def advice() -> list[tuple[str, str]]:
             for line, text in texts(path):
                 place = f"{path.relative_to(ROOT)}:{line}"
                 found += [(place, match) for match in _COMMAND.findall(text)]
+                found += [(place, words) for words in naked(text)]
                 for example in re.findall(r"^ +((?:aahq|blendgan|baselines|aahq-bench) .+)$", text, re.MULTILINE):
                     found.append((place, example.partition(" && ")[0]))
     return found
+
+
+def naked(text: str) -> Iterator[str]:
+    """The commands of a text that stand in no quotes, with their options alone: prose may follow."""
+    for program, name, rest in _NAKED.findall(text):
+        if name in names(program):
+            yield " ".join([program, name, *re.findall(r"(?<=\s)--[a-z][a-z0-9-]*", rest)])
+
+
+@cache
+def names(program: str) -> frozenset[str]:
+    group = import_module(PROGRAMS[program]).main
+    return frozenset(group.list_commands(click.Context(group)))
 
 
 def complaint(words: str) -> str:
@@ -85,9 +104,16 @@ def test_a_wrong_advice_is_noticed(words: str, wrong: str) -> None:
     assert complaint(words) == wrong
 
 
+def test_an_advice_without_quotes_is_noticed_too() -> None:
+    (words,) = naked("make the release anew: aahq rebuild VALUE OUT --agian; then look")
+    assert complaint(words) == "no option --agian"
+    assert list(naked("what aahq builds, and blendgan is")) == []
+
+
 def test_every_advice_is_a_command_that_exists() -> None:
     found = advice()
     assert len(found) > 100, "the search finds what there is"
+    assert ("aahq/commands/verify.py", "aahq rebuild") in {(place.partition(":")[0], words) for place, words in found}
     wrong = {f"{place}: {words}": told for place, words in found if (told := complaint(words))}
     assert wrong == {}
 
