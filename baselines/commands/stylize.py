@@ -19,6 +19,7 @@ from models.data.pictures import (
     claim_pictures,
     picture_files,
     read_picture,
+    refuse_results_among,
     save_png,
     to_uint8,
 )
@@ -92,6 +93,7 @@ def command(
         raise SuiteError("--style: give style pictures, or --latent SEED for random styles")
     files = list(picture_files(faces, "FACE"))
     art = list(picture_files(styles, "--style"))
+    refuse_results_among(out, FACE=faces, style=styles)
     # A style's name is in every result's, whatever the faces are called.
     looks = [*(glob.escape(style.stem) for style in art), *(f"seed{seed}" for seed in seeds), f"{len(art)}-shots"]
     claim_pictures(out, ["sheet-[0-9]*.png", *(f"*--{look}*.png" for look in looks)])

@@ -11,6 +11,7 @@ import click
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.settings import Reproduce
 from suite.errors import SuiteError
+from suite.ownership import real, refuse_overlap
 from suite.params import device_or_auto, output_folder
 from suite.profiles import load_profile
 
@@ -89,6 +90,10 @@ def work_of(
     )
     for name in given:
         work.method(name)
+    for flag, place in (("--data", data), ("--faces", faces), ("--art", art)):
+        # What is read may lie in OUT, as the painted release does; OUT in it would add to what is read.
+        if place is not None and real(place) in (real(work.folder), *real(work.folder).parents):
+            refuse_overlap("--out", work.folder, flag, place)
     return work
 
 

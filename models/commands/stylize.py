@@ -72,7 +72,7 @@ def stylize(
     Example:
       blendgan stylize me.jpg --style art/ --strength 0.7 --paste-back -o out
     """
-    from models.data.pictures import claim_pictures, picture_files
+    from models.data.pictures import claim_pictures, picture_files, refuse_results_among
     from models.inference.sheets import SheetFiles
     from models.inference.stylize import Settings, Stylist, read_styles
     from suite.progress import progress
@@ -82,6 +82,7 @@ def stylize(
     sources = picture_files(faces, "FACE")
     photographs = itertools.chain([next(sources)], sources)  # that there is one is known before a model is loaded
     style_files = list(picture_files(styles, "--style"))
+    refuse_results_among(out, FACE=faces, style=styles)
     # A style's name is in every result's, whatever the faces are called.
     claim_pictures(out, ["sheet-[0-9]*.png", *(f"*__{glob.escape(style.stem)}*.png" for style in style_files)])
     model = model_options.load()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from suite.errors import SuiteError
 from suite.files import whole_file
-from suite.ownership import claim_file, is_png_of, png_mark
+from suite.ownership import claim_file, is_png_of, png_mark, real, refuse_overlap
 from suite.pictures import DecodeLimits, PictureError, decode
 from suite.pictures.machine_made import save_made
 
@@ -105,6 +105,21 @@ def is_own_png(path: Path) -> bool:
     with path.open("rb") as picture:
         head = picture.read(4096)
     return head.startswith(b"\x89PNG") and any(b"tEXt" + key in head for key in (b"weights\x00", b"method\x00"))
+
+
+def refuse_results_among(out: Path, **given: Iterable[Path]) -> None:
+    """Refuse to write results into a folder of pictures that is read: the next run would take them for pictures.
+
+    Args:
+        given: name of an option (`FACE`, `style`) -> the files and folders that it gives.
+
+    Raises:
+        SuiteError: naming both.
+    """
+    for name, places in given.items():
+        for place in places:
+            if place.is_dir() and real(place) == real(out):
+                refuse_overlap("--out", out, name if name.isupper() else f"--{name}", place)
 
 
 def claim_pictures(folder: Path, names: Iterable[str]) -> None:

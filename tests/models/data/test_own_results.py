@@ -96,6 +96,43 @@ def test_a_persons_file_is_refused_before_any_work(tmp_path: Path, monkeypatch: 
     }
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "blendgan stylize {t} --style {art} -o {t}",
+        "blendgan stylize {art} --style {t} -o {link}",
+        "baselines stylize adain {t} --style {art} -o {t}/../t",
+        "aahq-bench reproduce --profile demo --data {t} -o {t}",
+        "aahq-bench reproduce --profile demo --faces {t} -o {link}/work",
+        "aahq-bench figures --profile demo --art {t} -o {t}/figures",
+    ],
+)
+def test_results_do_not_lie_among_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    from importlib import import_module
+
+    def begun(*_: object, **__: object) -> None:
+        raise AssertionError("the work has begun")
+
+    for place in (
+        "models.commands.options.ModelOptions.load",
+        "baselines.commands.stylize.open_method",
+        "benchmark.commands.reproduce.reproduce",
+        "benchmark.report.figure_context.FigureContext.open",
+    ):
+        monkeypatch.setattr(place, begun)
+    (tmp_path / "t").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "t")
+    for path in (tmp_path / "t" / "me.png", tmp_path / "art.png"):
+        Image.new("RGB", (32, 32)).save(path)
+    places = {"t": tmp_path / "t", "art": tmp_path / "art.png", "link": tmp_path / "link"}
+    program, *words = (word.format(**places) for word in command.split())
+    room = {"blendgan": "models", "baselines": "baselines", "aahq-bench": "benchmark"}[program]
+    done = CliRunner().invoke(import_module(f"{room}.cli").main, words)
+    assert done.exit_code == 2, (done.output, done.exception)
+    assert "give another place" in done.stderr
+    assert [path.name for path in (tmp_path / "t").iterdir()] == ["me.png"]
+
+
 @pytest.mark.parametrize("name", ["walk.webp", "walk.gif", "walk.apng", "frames"])
 def test_an_animation_of_ones_own_is_made_again(tmp_path: Path, name: str) -> None:
     for _ in range(2):
