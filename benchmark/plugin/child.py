@@ -65,10 +65,14 @@ def limit(gigabytes: float) -> list[str]:
         import resource
     except ImportError:
         return []
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = int(gigabytes * 1e9)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    return ["memory"]
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    except (OSError, ValueError):
+        return []
+    # Elsewhere the bound is taken and not kept.
+    return ["memory"] if sys.platform == "linux" else []
 
 
 def words(error: BaseException) -> str:

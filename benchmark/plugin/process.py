@@ -83,6 +83,10 @@ class PluginMethod:
         options: Mapping[str, Any],
     ) -> None:
         self.label, self.limits = label, limits
+        if os.name != "posix":
+            raise SuiteError(
+                f"{label}: a process of its own needs Linux or macOS; hand in pictures ('aahq-bench inputs')"
+            )
         # Everything that it writes goes here, and goes with it.
         self.folder = tempfile.TemporaryDirectory(prefix="aahq-method-")
         self.log = Path(self.folder.name) / "log.txt"
