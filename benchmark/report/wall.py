@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmark.report.figure_context import FigureContext, grid
 from benchmark.report.figures import ORDER
-from benchmark.run.control_pictures import CONTROLS, Stage, missing, paint_answers, world_of
+from benchmark.run.control_pictures import CONTROLS, Stage, missing, paint_answers
 from benchmark.run.generate import resize
 from benchmark.tasks.controls import NOISE, REAL, SHUFFLED
 from suite.errors import SuiteError
@@ -46,7 +46,7 @@ def wall(context: FigureContext, methods: Sequence[str] = ORDER) -> tuple[Image.
 
 
 def _controls(context: FigureContext, absent: dict[str, str]) -> dict[str, Tensor]:
-    world = world_of(context.release)
+    world = context.release.world
     answers = paint_answers(context.release, context.draws, world, context.work.folder / "wall") if world else None
     stage = Stage(context.draws, context.release, context.release.size, answers)
     found = {}
