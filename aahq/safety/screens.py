@@ -117,7 +117,7 @@ def _screen(path: Path, name: str, table: Any) -> Screen:
         raise SuiteError(f"{where}: a screen's name is letters, digits and '_'")
     if not isinstance(table, dict) or ("model" in table) == ("hashes" in table):
         raise SuiteError(f"{where}: expected a table with either model = FILE or hashes = FILE")
-    screen: Screen = checked(ModelScreen if "model" in table else HashScreen, table, where)
+    screen: Screen = checked(ModelScreen, table, where) if "model" in table else checked(HashScreen, table, where)
     file = "model" if isinstance(screen, ModelScreen) else "hashes"
     return screen.model_copy(update={file: str(path.absolute().parent / Path(screen.path).expanduser())})
 
