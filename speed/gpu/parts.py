@@ -23,9 +23,9 @@ class Part:
 GRACE = 20.0
 PARTS = {
     "paint": Part(120, "trained:paint", behind=True),
-    "right": Part(110, "right:measure"),
+    "right": Part(105, "right:measure"),
     "kernels": Part(60, "kernels:measure"),
     "pace": Part(130, "pace:measure"),
-    "trained": Part(280, "trained:measure"),
-    "cells": Part(110, "trained:cells"),
+    "trained": Part(295, "trained:measure"),
+    "cells": Part(100, "trained:cells"),
 }
