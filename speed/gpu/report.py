@@ -21,7 +21,7 @@ from suite.files import write_json, write_whole
 
 PREDICTIONS = Path(__file__).with_name("predictions.toml")
 CURVES = ("log.jsonl", "scores.png", "scores.jsonl", "summary.json")
-JUDGES = ("d_", "dis", "warmup")
+JUDGES = ("d_", "dis", "face_encoder")  # and who taught the faces
 LARGEST = 16 * 2**20  # a file that travels
 
 

@@ -165,13 +165,13 @@ def train(run: Run, training: Training) -> list[Row]:
 
 
 def cells(run: Run) -> None:
-    """BlendGAN's distance to held-out pictures, then Tables 1-3 with their controls, cell by cell."""
-    run.take("score", lambda: score(run))
+    """Tables 1-3 with their controls, cell by cell, then BlendGAN's distance to held-out pictures over its steps."""
     run.take("cells", lambda: reproduce(run))
+    run.take("score", lambda: score(run))
 
 
 def score(run: Run) -> list[Row]:
-    """FD-lite0 of BlendGAN's newest weights in every way of asking it (`aahq-bench watch --once`, which draws the curve)."""
+    """FD-lite0 of BlendGAN in every way of asking it (`aahq-bench watch --once`, which draws the curve of its checkpoints)."""
     folder = run.out / "blendgan"
     words = ["benchmark", "watch", str(folder), "--held-out", str(run.out / "portraits"), "--once"]
     words += ["--count", "3"] if run.rehearse else ["--count", "150", "--split", "test"]
