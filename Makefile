@@ -53,6 +53,7 @@ bench: $(STAMP)  ## speed and memory as ratios in one run, written to docs/speed
 
 docs: $(STAMP)   ## draw again the pages that scripts write: commands, symbols, costs, tables, scale
 	$(BIN)/python docs/make_commands.py
+	$(BIN)/python docs/make_metrics.py
 	$(BIN)/python docs/make_paper_symbols.py
 	$(BIN)/python docs/make_scale.py
 	$(BIN)/python docs/make_readme.py

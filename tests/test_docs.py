@@ -68,6 +68,11 @@ def test_the_commands_page_is_up_to_date() -> None:
     assert COMMANDS.PAGE.read_text() == COMMANDS.page(), "run: python docs/make_commands.py"
 
 
+def test_the_metrics_page_is_up_to_date() -> None:
+    metrics = script("make_metrics")
+    assert metrics.PAGE.read_text() == metrics.page(), "run: python docs/make_metrics.py"
+
+
 def test_the_symbols_page_is_up_to_date() -> None:
     symbols = script("make_paper_symbols")
     assert symbols.PAGE.read_text() == symbols.page(), "run: python docs/make_paper_symbols.py"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from benchmark.tasks.controls import COLOURS, NOISE, PAINTED, REAL, SHUFFLED, UNCHANGED
 from suite.errors import SuiteError
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 # What a metric is computed from: the features of any extractor with a Gaussian fitted to them, those whose distance is
 # the Gaussian kernel's, those of the first extractor, or one value a face.
 Needs = Literal["features", "kernel features", "first features", "faces"]
+
+
+# Names of controls, better first.
+Chain = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,12 @@ class Metric:
         needs, compute: what it is computed from, and `module:function` that does it.
         column: the paper's column that it stands beside, `FID`, `LPIPS` or "".
         title, what, read: in words; a row without a title is explained by the row before it.
+        against: what a picture is compared with.
+        weights: what it needs to be installed or fetched.
+        orders: controls in the order in which it ranks them, better first, and rightly; the sanity suite holds it to that.
+        wrong: controls that it ranks in this order although the later is truly better; held to as well, so that nobody
+            reads it as more than it is.
+        vouched: with which weights the sanity suite measured `orders` and `wrong`; "" where nothing is claimed.
     """
 
     names: str
@@ -45,6 +56,11 @@ class Metric:
     title: str = ""
     what: str = ""
     read: str = ""
+    against: Literal["real set", "itself", "face", "reference", "face and reference", "training set"] = "real set"
+    weights: str = ""
+    orders: tuple[Chain, ...] = ()
+    wrong: tuple[Chain, ...] = ()
+    vouched: Literal["its own weights", "random weights", ""] = ""
 
     @cached_property
     def function(self) -> Callable[[FeatureSets], list[Measured]]:
@@ -63,8 +79,19 @@ class Metric:
 MOST_COPIES = 0.5
 FRECHET, KERNEL = "benchmark.metrics.frechet:measure", "benchmark.metrics.mmd:measure"
 NEIGHBOURS, MEMORY = "benchmark.metrics.prdc:measure", "benchmark.metrics.prdc:measure_copies"
+READER = "the reader (in the package) and `lite0`"
 COSINE, RETRIEVAL = "benchmark.run.cell_features:extract", "benchmark.metrics.retrieval:share_right"
 ANSWER = "benchmark.metrics.extractors.lite0:Lite0Diversity"
+
+FIRST = "those of the first extractor"
+OWN, RANDOM = "its own weights", "random weights"
+# Eight faces ten times each are no eighty pictures: a distance between sets counts the repeats against the unchanged
+# input, so it meets noise in a test of its own.
+FRECHET_ORDERS = ((REAL, PAINTED, COLOURS, NOISE), (PAINTED, UNCHANGED), (SHUFFLED, NOISE))
+KERNEL_ORDERS = ((PAINTED, COLOURS, NOISE), (PAINTED, UNCHANGED), (REAL, COLOURS), (SHUFFLED, NOISE))
+SETS = ((REAL, NOISE), (PAINTED, NOISE))
+VARIED = ((PAINTED, UNCHANGED),)
+NEAR = ((PAINTED, NOISE), (REAL, NOISE))
 
 METRICS = (
     Metric(
@@ -79,6 +106,7 @@ METRICS = (
         "because its bias depends on the number and on the method.",
         read="Lower is better; near 0 the extrapolation may fall below it. From one sampling seed it has no interval and is "
         "not ranked.",
+        weights="as its base",
     ),
     Metric(
         "FID",
@@ -95,8 +123,22 @@ METRICS = (
         "range and weights belong to the extractor and stand in the protocol.",
         read="Lower is better; 0 would be the same distribution. An FD of other features is not an FID and never shares "
         "a column with one. Where there are fewer pictures than dimensions the number is shown and not ranked.",
+        weights="`inception` or `inception-pytorch`",
+        orders=SETS,
+        vouched=RANDOM,
     ),
-    Metric("FD", -1e-3, 1e9, False, "features", FRECHET, column="FID"),
+    Metric(
+        "FD",
+        -1e-3,
+        1e9,
+        False,
+        "features",
+        FRECHET,
+        column="FID",
+        weights="`lite0`, `dinov2`",
+        orders=FRECHET_ORDERS,
+        vouched=OWN,
+    ),
     Metric(
         "KID",
         -10.0,
@@ -107,8 +149,11 @@ METRICS = (
         title="KID, and KD of other features",
         what="The squared maximum mean discrepancy with the cubic polynomial kernel between the same vectors; unbiased.",
         read="Lower is better; values around 0, negative ones too, cannot be told from 0.",
+        weights="`inception` or `inception-pytorch`",
+        orders=SETS,
+        vouched=RANDOM,
     ),
-    Metric("KD", -1e6, 1e9, False, "features", KERNEL),
+    Metric("KD", -1e6, 1e9, False, "features", KERNEL, weights="`lite0`, `dinov2`", orders=KERNEL_ORDERS, vouched=OWN),
     Metric(
         "LPIPS",
         0.0,
@@ -122,10 +167,27 @@ METRICS = (
         "then averaged over faces. 'diversity-' names the same protocol with another perceptual network.",
         read="Higher is more diverse, but noise is diverse as well: read it beside the value of noise and of real "
         "pictures, which each method's page prints, and beside the distance.",
+        against="itself",
+        weights="`alexnet`",
+        orders=VARIED,
+        wrong=((NOISE, PAINTED),),
+        vouched=RANDOM,
     ),
-    Metric("diversity", 0.0, 10.0, True, "faces", "benchmark.metrics.lpips:Diversity", column="LPIPS"),
     Metric(
-        "identity retrieval|style retrieval",
+        "diversity",
+        0.0,
+        10.0,
+        True,
+        "faces",
+        "benchmark.metrics.lpips:Diversity",
+        column="LPIPS",
+        against="itself",
+        weights="`lite0`",
+        orders=((PAINTED, COLOURS, UNCHANGED), (PAINTED, NOISE), (REAL, NOISE)),
+        vouched=OWN,
+    ),
+    Metric(
+        "identity retrieval",
         0.0,
         1.0,
         True,
@@ -136,6 +198,22 @@ METRICS = (
         "picture; the identity is kept (the style is followed) when, of ten photographs (of the face's ten references), "
         "the right one is the nearest.",
         read="Higher is better; guessing gives 0.1. The painted answer, a control, is the most that can be reached.",
+        against="face",
+        weights=READER,
+        orders=((PAINTED, SHUFFLED), (PAINTED, NOISE), (UNCHANGED, SHUFFLED), (COLOURS, NOISE)),
+        vouched=OWN,
+    ),
+    Metric(
+        "style retrieval",
+        0.0,
+        1.0,
+        True,
+        "faces",
+        RETRIEVAL,
+        against="reference",
+        weights=READER,
+        orders=((PAINTED, COLOURS, UNCHANGED), (PAINTED, SHUFFLED), (COLOURS, NOISE)),
+        vouched=OWN,
     ),
     Metric(
         "distance to the painted answer",
@@ -149,6 +227,10 @@ METRICS = (
         "perceptual distance between a picture and that answer, in EfficientNet-Lite0's maps, averaged over a face's "
         "styles, then over faces.",
         read="Lower is better; the painted answer itself is at 0.",
+        against="face and reference",
+        weights="`lite0`; painted portraits",
+        orders=((PAINTED, COLOURS, NOISE), (PAINTED, UNCHANGED, NOISE), (PAINTED, SHUFFLED, NOISE)),
+        vouched=OWN,
     ),
     Metric(
         "identity similarity",
@@ -158,9 +240,66 @@ METRICS = (
         "faces",
         COSINE,
         title="Identity similarity",
-        what="The cosine between the features of a picture and those of its face; averaged over a face's styles, then over "
-        "faces. The extractor's name stands in brackets.",
-        read="Higher is better. Only for methods that restyle given faces.",
+        what="The cosine between the features of a picture and those of its face, by ArcFace (Deng et al. 2019) and by dlib's "
+        "descriptor; averaged over a face's styles, then over faces. The network's name stands in brackets.",
+        read="Higher is better. Only for methods that restyle given faces. The unchanged input scores 1.",
+        against="face",
+        weights="`arcface` (non-commercial research); dlib's come with the extra `align`",
+        orders=((UNCHANGED, COLOURS, NOISE), (PAINTED, SHUFFLED)),
+        wrong=((UNCHANGED, PAINTED),),
+        vouched=OWN,
+    ),
+    Metric(
+        "style similarity",
+        -1.0,
+        1.0,
+        True,
+        "faces",
+        COSINE,
+        title="Style similarity",
+        what="The cosine between the features of a picture and those of its reference, by CSD (Somepalli et al. 2024), a style "
+        "descriptor trained on a CLIP ViT-L/14, and by BlendGAN's own style encoder. CSD's authors say that the weights "
+        "that they uploaded do not give the numbers of their paper.",
+        read="Higher is better; the reference itself scores 1. BlendGAN is trained to follow its own encoder, which "
+        "therefore flatters it.",
+        against="reference",
+        weights="`csd` (2.4 GB), `style_encoder`; `painted` comes with the package, for painted portraits at 64 px",
+        orders=((PAINTED, UNCHANGED),),
+        vouched=OWN,
+    ),
+    Metric(
+        "CFSD",
+        -1e-6,
+        1e9,
+        False,
+        "faces",
+        "benchmark.metrics.cfsd:structural_distance",
+        title="CFSD",
+        what="Content feature structural distance (Chung et al. 2024): how far the places of a picture are alike in other ways "
+        "than those of its face, in VGG-19's map relu3_1. A sum over places, so that sizes do not compare: 512 px here.",
+        read="Lower is better; the unchanged input scores 0.",
+        against="face",
+        weights="`vgg19`",
+        orders=((UNCHANGED, COLOURS, SHUFFLED, NOISE),),
+        wrong=((UNCHANGED, PAINTED),),
+        vouched=RANDOM,
+    ),
+    Metric(
+        "ArtFID",
+        1.0,
+        1e10,
+        False,
+        "faces",
+        "benchmark.metrics.art_fid:measure",
+        title="ArtFID",
+        what="(1 + Fréchet distance between the pictures and their references) x (1 + LPIPS between a picture and its face); "
+        "the distance is in features of an Inception trained on artworks (Wright & Ommer 2022). At 512 px.",
+        read="Lower is better. With fewer different references than 2,049 it is shown and not ranked. "
+        "Only for methods that restyle given faces by reference.",
+        against="face and reference",
+        weights="`art-inception`, `alexnet`",
+        orders=((PAINTED, NOISE),),
+        vouched=RANDOM,
     ),
     Metric(
         "precision|recall|coverage",
@@ -172,8 +311,11 @@ METRICS = (
         title="Precision, recall, density, coverage",
         what="Nearest-neighbour estimates of how much of the generated set lies among the real one, and the reverse.",
         read="Higher is better. The interval comes from leaving out one face at a time (jackknife).",
+        weights=FIRST,
+        orders=NEAR,
+        vouched=OWN,
     ),
-    Metric("density", 0.0, 1e4, True, "first features", NEIGHBOURS),
+    Metric("density", 0.0, 1e4, True, "first features", NEIGHBOURS, weights=FIRST, orders=NEAR, vouched=OWN),
     Metric(
         "copies",
         0.0,
@@ -186,8 +328,10 @@ METRICS = (
         "pictures that are nearer to a training picture than the nearest hundredth of the held-out ones.",
         read="A ratio near 1 is as it should be; new pictures score copies of about 0.07 with 16 held-out pictures to compare "
         "with, 0.012 with 400.",
+        against="training set",
+        weights=FIRST,
     ),
-    Metric("nearest-neighbour ratio", 0.0, 1e4, None, "first features", MEMORY),
+    Metric("nearest-neighbour ratio", 0.0, 1e4, None, "first features", MEMORY, against="training set", weights=FIRST),
     Metric(
         "CMMD",
         -1e-3,
@@ -198,6 +342,7 @@ METRICS = (
         title="CMMD",
         what="Maximum mean discrepancy with a Gaussian kernel between CLIP features.",
         read="Lower is better.",
+        weights="`clip`",
     ),
 )
 

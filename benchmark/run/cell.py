@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark.metrics.art_fid import ArtFid
 from benchmark.metrics.extractors import open_extractor
 from benchmark.metrics.extractors.features import Extractor, FeatureCache, checked_weights, inception
 from benchmark.metrics.extractors.lite0 import Lite0, Trunk, diversity
 from benchmark.metrics.extractors.reader import load_reader
 from benchmark.metrics.lpips import Diversity, alex
 from benchmark.metrics.measured import Measured
+from benchmark.metrics.panel import Instrument, open_row
 from benchmark.run.cell_features import Extractors, RealSet, extract, scratch_folder, unjudged
 from benchmark.run.control_pictures import ControlGeneration, paint_answers
 from benchmark.run.controls import controls
@@ -164,6 +166,9 @@ def paint(extractors: Extractors, release: Release, draws: Sequence[EvalPairs], 
 def open_extractors(work: Reproduction, release: Release) -> Extractors:
     """The extractors that a profile asks for, weights from local folders first."""
     others = [open_extractor(name, work.weights_folder, work.offline, work.device) for name in work.settings.others]
+    opened = [open_row(name, work.weights_folder, work.offline, work.device) for name in work.settings.panel]
+    panel = tuple(one for one in opened if isinstance(one, Instrument))
+    art_fid = next((one for one in opened if isinstance(one, ArtFid)), None)
     if work.settings.features == "lite0":
         trunk = Trunk(device=work.device)
         world = release.world
@@ -172,16 +177,13 @@ def open_extractors(work: Reproduction, release: Release) -> Extractors:
             diversity=diversity(trunk),
             reader=load_reader(trunk) if world else None,
             world=world,
+            panel=panel,
+            art_fid=art_fid,
         )
     fd: list[Extractor] = [
         inception(mode, work.weights_folder, work.offline, work.device) for mode in work.settings.fid_modes
     ]
-    identity: tuple[Extractor, ...] = ()
-    if work.settings.dlib:
-        from benchmark.metrics.extractors.dlib_identity import DlibIdentity
-
-        identity = (DlibIdentity(),)
-    return Extractors(fd=(*fd, *others), diversity=open_lpips(work), identity=identity)
+    return Extractors(fd=(*fd, *others), diversity=open_lpips(work), panel=panel, art_fid=art_fid)
 
 
 def open_lpips(work: Reproduction) -> Diversity:

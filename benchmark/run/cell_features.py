@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from benchmark.metrics.answers import Sketches, Suspicion, Thumbnails, suspect
+from benchmark.metrics.art_fid import ArtFid, Stylised
 from benchmark.metrics.extractors.features import Extractor, FeatureCache
 from benchmark.metrics.extractors.lite0 import Lite0Diversity
 from benchmark.metrics.extractors.reader import Reader
 from benchmark.metrics.gaussian import Gaussian, Moments, fit
 from benchmark.metrics.lpips import Diversity
 from benchmark.metrics.measured import FeatureSets
+from benchmark.metrics.panel import Instrument
 from benchmark.metrics.retrieval import CANDIDATES, RowVectors, share_right
 from benchmark.run.generate import Block, Generation, blocks, in_order, read_rows
 from benchmark.tasks.protocol import EvalPairs, content_digest, pool, seed_of
@@ -43,18 +45,20 @@ class Extractors:
     Attributes:
         fd: extractors of the Fréchet and kernel distances; the first one also serves the neighbour metrics.
         diversity: the perceptual distance of the diversity protocol.
-        identity: extractors whose cosine similarity says how much of a face is kept.
+        panel: instruments that compare pictures with their faces or references.
+        art_fid: ArtFID, of pictures that answer both.
         reader: embeds styles and people of painted portraits, for retrieval.
         world: the painter's world that the release is of, which the reader must have been judged on.
         answers: digest of a draw -> the painter's answers to it.
         neighbours: k of precision, recall, density and coverage.
-        embedded: embeddings of the release's rows, by (what, size), shared by all cells.
+        embedded: vectors of the release's rows, by (what, size), shared by all cells.
         answered: vectors of the painter's answers, by (draw, size, faces), shared by all cells of a small draw.
     """
 
     fd: tuple[Extractor, ...]
     diversity: Diversity | None = None
-    identity: tuple[Extractor, ...] = ()
+    panel: tuple[Instrument, ...] = ()
+    art_fid: ArtFid | None = None
     reader: Reader | None = None
     world: str = ""
     answers: dict[str, Release] = field(default_factory=dict)
@@ -65,7 +69,10 @@ class Extractors:
     def rows(self, what: Literal["style", "identity"], release: Release, size: int) -> RowVectors:
         """The reader's embeddings of the release's pictures at a size."""
         assert self.reader is not None
-        embed = getattr(self.reader, what)
+        return self.vectors(what, getattr(self.reader, what), release, size)
+
+    def vectors(self, what: str, embed: Callable[[Tensor], Tensor], release: Release, size: int) -> RowVectors:
+        """What `embed`, known as `what`, gives of the release's pictures at a size."""
         return self.embedded.setdefault((what, size), RowVectors(lambda rows: read_rows(release, rows, size), embed))
 
 
@@ -200,6 +207,7 @@ class CellFeatures:
         per_face: metric -> (what it depends on, one value a face (F,) or a picture (F, K)).
         references: (M,) the reference that each picture answers; None where styles come from seeds.
         suspicion: what speaks against the pictures being answers at all; None for controls.
+        stylised: what ArtFID needs, where it is asked for and the method answers face and reference.
     """
 
     pictures: int
@@ -207,6 +215,7 @@ class CellFeatures:
     per_face: dict[str, tuple[dict[str, Any], np.ndarray]]
     references: np.ndarray | None = None
     suspicion: Suspicion | None = None
+    stylised: Stylised | None = None
 
 
 def extract(
@@ -229,17 +238,21 @@ def extract(
     moments = [Moments(e.dim) for e in extractors.fd]
     metrics = face_metrics(generation, extractors)
     per_face: list[list[Tensor]] = [[] for _ in metrics]
+    beside = _stylised(generation, extractors)
+    answered: list[tuple[Tensor, Tensor, Tensor]] = []
 
     thumbnails = np.empty((count, Thumbnails.dim), np.float32)
 
-    def work(run: range) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    def work(run: range) -> tuple[list[Tensor], list[Tensor], Tensor, tuple[Tensor, Tensor, Tensor] | None]:
         block = generation.block(run)
         vectors, values = [e(block.pictures) for e in extractors.fd], [metric.of(block) for metric in metrics]
-        return vectors, values, Thumbnails()(block.pictures)
+        return vectors, values, Thumbnails()(block.pictures), beside(block) if beside else None
 
     runs = blocks(draws.faces, faces_a_block)
-    for run, (vectors, values, small) in zip(runs, in_order(runs, work)):
+    for run, (vectors, values, small, answer) in zip(runs, in_order(runs, work)):
         thumbnails[run.start * draws.styles : run.stop * draws.styles] = small.numpy()
+        if answer is not None:
+            answered.append(answer)
         for store, moment, part in zip(stores, moments, vectors):
             store[run.start * draws.styles : run.stop * draws.styles] = part.numpy()
             moment.update(part)
@@ -256,7 +269,12 @@ def extract(
     suspicion = None
     if isinstance(generation, Generation):
         suspicion = _suspicion(generation, real, torch.from_numpy(thumbnails), faces)
-    return CellFeatures(count, sets, averaged, references, suspicion)
+    stylised = None
+    if answered:
+        assert extractors.art_fid is not None
+        made, styles, content = (torch.cat(parts).numpy() for parts in zip(*answered))
+        stylised = Stylised(made, styles, content, faces, references, extractors.art_fid.describe())
+    return CellFeatures(count, sets, averaged, references, suspicion, stylised)
 
 
 def _suspicion(generation: Generation, real: RealSet, pictures: Tensor, faces: np.ndarray) -> Suspicion:
@@ -274,6 +292,25 @@ def _suspicion(generation: Generation, real: RealSet, pictures: Tensor, faces: n
     return suspect(pictures, faces, real.works(None if restyles else photographs), own, references)
 
 
+def _stylised(
+    generation: Generation | ControlGeneration, extractors: Extractors
+) -> Callable[[Block], tuple[Tensor, Tensor, Tensor]] | None:
+    """A block -> features of its pictures and of their references, distances to their faces; None where nobody asks."""
+    art_fid = extractors.art_fid
+    if art_fid is None or generation.method.face != "image" or generation.guidance != "reference":
+        return None
+    draws, size = generation.draws, generation.method.resolution
+    known = extractors.vectors(art_fid.extractor.name, art_fid.extractor, generation.release, size)
+
+    def of(block: Block) -> tuple[Tensor, Tensor, Tensor]:
+        assert block.sources is not None
+        rows = [row for face in block.faces for row in draws.style_rows[face]]
+        content = art_fid.to_content(block.pictures, block.sources.repeat_interleave(draws.styles, 0))
+        return art_fid.extractor(block.pictures), known(rows), content
+
+    return of
+
+
 def face_metrics(generation: Generation | ControlGeneration, extractors: Extractors) -> list[FaceMetric]:
     """What is averaged over faces for this method and guidance; records keep the order."""
     draws, size = generation.draws, generation.method.resolution
@@ -283,17 +320,25 @@ def face_metrics(generation: Generation | ControlGeneration, extractors: Extract
     def over_styles(values: Tensor) -> Tensor:
         return values.double().view(-1, draws.styles)
 
-    def similar(extractor: Extractor, block: Block) -> Tensor:
+    def with_face(one: Instrument, block: Block) -> Tensor:
         assert block.sources is not None
-        sources = extractor(block.sources).repeat_interleave(draws.styles, 0)
-        return over_styles(torch.cosine_similarity(extractor(block.pictures), sources))
+        wanted = one.vectors(block.sources).repeat_interleave(draws.styles, 0)
+        return over_styles(one.compare(one.vectors(block.pictures), wanted))
+
+    def with_reference(one: Instrument, block: Block) -> Tensor:
+        known = extractors.vectors(one.metric, one.vectors, generation.release, size)
+        rows = [row for face in block.faces for row in draws.style_rows[face]]
+        return over_styles(one.compare(one.vectors(block.pictures), known(rows)))
 
     diversity = extractors.diversity
     if diversity is not None and draws.styles > 1:
         parts = diversity.of_pictures
         out.append(FaceMetric(diversity.name, dict(diversity.describe()), lambda b: parts(b.pictures, draws.styles)))
-    for one in extractors.identity if restyles else ():
-        out.append(FaceMetric(f"identity similarity ({one.name})", dict(one.describe()), partial(similar, one)))
+    for one in extractors.panel:
+        if one.against == "face" and restyles:
+            out.append(FaceMetric(one.metric, one.depends, partial(with_face, one)))
+        if one.against == "reference" and follows:
+            out.append(FaceMetric(one.metric, one.depends, partial(with_reference, one)))
     if extractors.reader is not None and not unjudged(extractors, size):
         out += _retrieval(generation, extractors, restyles, follows)
     answers = extractors.answers.get(draws.digest)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.data_files import READER
+from benchmark.metrics import panel
 from benchmark.metrics.extractors import row_of
 from benchmark.run.record import MEASURE_VERSION, CellInfo, PublishedInfo, Record, read, write
 from benchmark.run.reproduction import Reproduction
@@ -118,7 +119,8 @@ def feature_files(work: Reproduction) -> dict[str, str]:
     from models.weights.registry import entry
 
     known = {name: entry(row_of(name).weights) for name in work.settings.others}
-    others = {name: file.sha256 or file.urls[0] for name, file in known.items()}
+    known |= {name: entry(name) for one in work.settings.panel for name in panel.row_of(one).weights}
+    others = {name: file.sha256 or file.page for name, file in known.items()}
     if work.settings.features == "lite0":
         return others | {"lite0": entry("lite0").sha256, READER.name: sha256_file(READER)}
     return others | {name: entry(name).sha256 for name in ("inception", "inception-pytorch", "alexnet")}

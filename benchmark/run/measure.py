@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from benchmark.metrics import art_fid
 from benchmark.metrics.confidence import Interval, interval, over_seeds
 from benchmark.metrics.frechet import ONE_SEED
 from benchmark.metrics.influence import Pulls, of_faces, pooled
@@ -35,6 +36,8 @@ def measure(cell: CellFeatures) -> list[Measured]:
         needs |= {"first features"} if place == 0 else set()
         for function in dict.fromkeys(metric.function for metric in METRICS if metric.needs in needs):
             out += function(sets)
+    if cell.stylised is not None:
+        out.append(art_fid.measure(cell.stylised))
     for name, (depends, values) in cell.per_face.items():
         pulls = of_faces(values, cell.references)
         out.append(Measured(name, float(values.mean()), None, 0, cell.pictures, depends=depends, pulls=pulls))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmark.metrics import panel
 from benchmark.metrics.extractors import row_of
 from benchmark.run.cell_records import readable
 from benchmark.run.picture_cache import picture_bytes
@@ -80,6 +81,7 @@ def _plan_data(work: Reproduction) -> PlanStep:
 
 def _plan_features(work: Reproduction) -> list[PlanStep]:
     others = [_plan_other(work, name) for name in work.settings.others]
+    others += [step for name in work.settings.panel for step in _plan_panel(work, name)]
     if work.settings.features == "lite0":
         return [_plan_file(work, "features", "lite0"), *others]
     needed = {"inception-pytorch" if mode == "legacy_pytorch" else "inception" for mode in work.settings.fid_modes}
@@ -91,6 +93,12 @@ def _plan_other(work: Reproduction, name: str) -> PlanStep:
     if lacking := row.lacking():
         return PlanStep(f"features: {name}", "missing", f"{lacking}, or leave {name} out of --set others")
     return _plan_file(work, "features", row.weights)
+
+
+def _plan_panel(work: Reproduction, name: str) -> list[PlanStep]:
+    if why := panel.lacking(name):
+        return [PlanStep(f"panel: {name}", "missing", why)]
+    return [_plan_file(work, f"panel: {name}", file) for file in panel.row_of(name).weights]
 
 
 def _to_train(work: Reproduction, names: set[str]) -> list[tuple[MethodSettings, Step]]:

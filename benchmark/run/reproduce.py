@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmark.metrics.extractors import check_installed
+from benchmark.metrics.panel import check_at_hand
 from benchmark.run.cell_records import CellRecords
 from benchmark.run.record import Record
 from benchmark.run.reproduction import Reproduction
@@ -131,10 +132,8 @@ def check_features(work: Reproduction) -> None:
     """
     for name in work.settings.others:
         check_installed(name)
-    if work.settings.dlib:
-        from benchmark.metrics.extractors.dlib_identity import model_file
-
-        model_file()
+    for name in work.settings.panel:
+        check_at_hand(name, work.weights_folder, work.offline)
 
 
 def claim_tables(work: Reproduction, numbers: Sequence[int]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from baselines.registry import METHODS, known
+from benchmark.metrics import panel
 from benchmark.metrics.extractors import row_of
 from suite.errors import SuiteError
 from suite.profiles import Settings
@@ -116,7 +117,7 @@ class Reproduce(Settings):
         fid_modes: clean-fid's modes; the first gives the table its column.
         others: further extractors, rows of `benchmark.metrics.extractors`: `dinov2` (FD-DINOv2) and `clip` (CMMD) need the
             extra `features`, `lite0` comes by pip.
-        dlib: also measure identity by dlib's face descriptor, where dlib and its models are installed.
+        panel: instruments that compare pictures with their faces and references, rows of `benchmark.metrics.panel`.
         faces_a_block: faces generated and measured together; batch: pictures asked of a method at once.
 
     A profile's table `baselines` (a profile of theirs, and name -> costs, weights, `set` and options; `published` as in
@@ -138,7 +139,7 @@ class Reproduce(Settings):
     others: tuple[str, ...] = ()
     answers: bool = True
     lpips_size: int = 256
-    dlib: bool = False
+    panel: tuple[str, ...] = ()
     faces_a_block: int = Field(default=4, ge=2)
     batch: int = Field(default=16, ge=1)
     methods: tuple[MethodSettings, ...]
@@ -147,12 +148,12 @@ class Reproduce(Settings):
     eval_gpu_hours: float = 0
     eval_disk_gb: float = 0
 
-    @field_validator("others")
+    @field_validator("others", "panel")
     @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _known(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for name in names:
             try:
-                row_of(name)
+                (panel.row_of if info.field_name == "panel" else row_of)(name)
             except SuiteError as error:
                 raise ValueError(str(error)) from None
         return names

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -27,6 +28,18 @@ State = dict[str, Tensor]
 # The bytes with which torch.save's older, unzipped files begin: protocol 2, then its magic number.
 _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _EXTRAS = ("latent_avg", "truncation")
+
+
+# Training options are often saved as a Namespace, a scheduler's rate as a NumPy number (under NumPy 1's path in older
+# files): they hold values and run nothing.
+_SCALAR = np.float64(0).__reduce__()[0]
+_PLAIN = [
+    argparse.Namespace,
+    np.dtype,
+    _SCALAR,
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    *(type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64)),
+]
 
 
 @dataclass(frozen=True)
@@ -93,8 +106,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 def _torch_load(path: Path, zipped: bool) -> Any:
     try:
-        # Training options are often saved as a Namespace, which holds attributes and runs nothing.
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals(_PLAIN):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         asked = re.search(r"(?:GLOBAL|Unsupported class|type) ([\w.]+)", str(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from benchmark.metrics.extractors.features import Extractor
 from models.method import Face, Mode, seeded_normal
+from models.networks.clip_vision import RENAMED
 from suite.files import sha256_bytes, sha256_file, write_json
 
 
@@ -59,6 +60,16 @@ class InventingToy(ToyMethod):
         low = torch.tanh(seeded_normal(face.seeds, (3, 4, 4)))
         side = self.resolution // 4
         return self.answer(0.5 * low.repeat_interleave(side, 2).repeat_interleave(side, 3) + 0.5 * colour)
+
+
+def published_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict of a `StyleDescriptor` under the names of CSD's authors."""
+    out = {}
+    for key, value in state.items():
+        for theirs, ours in RENAMED:
+            key = key.replace(ours, theirs)
+        out[key] = value
+    return out
 
 
 def write_release(folder: Path, count: int = 24, size: int = 32, seed: int = 0) -> Path:

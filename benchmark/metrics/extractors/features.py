@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from models.weights.download import obtain
+from models.weights.reading import read_checkpoint
 from models.weights.registry import entry
 from suite.errors import SuiteError, did_you_mean
 from suite.files import digest, sha256_file
@@ -183,6 +184,22 @@ def checked_weights(name: str, folder: Path | None = None, offline: bool = False
             f"{file}: SHA-256 {sha256[:12]}..., published {wanted.sha256[:12]}...; delete it and run again"
         )
     return file, sha256
+
+
+def published_state(
+    name: str, key: str, folder: Path | None = None, offline: bool = False
+) -> tuple[dict[str, Tensor], str]:
+    """(state dict that holds `key`, SHA-256 of the file) of a published checkpoint, found locally or downloaded.
+
+    Raises:
+        SuiteError: absent, changed, damaged, a pickle that asks for code, or a file of another network.
+    """
+    file, sha256 = checked_weights(name, folder, offline)
+    parts = read_checkpoint(file).parts.values()
+    found = next((state for state in parts if key in state), None)
+    if found is None:
+        raise SuiteError(f"{file}: no {key!r} in it; expected {entry(name).what} from {entry(name).page}")
+    return found, sha256
 
 
 @dataclass(frozen=True)

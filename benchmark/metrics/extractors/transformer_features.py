@@ -36,8 +36,8 @@ def _side(size: Any) -> int:
     return int(size)
 
 
-class _Transformer(Extractor):
-    """What both share: resize as 8-bit bicubic, the network's own pixel norm, strict weights."""
+class NormalisedPixels(Extractor):
+    """What vision transformers share: resize as 8-bit bicubic, the network's own pixel norm."""
 
     resize = "torch-bicubic-antialias to 8 bits"
 
@@ -57,7 +57,7 @@ class _Transformer(Extractor):
         return (x / 255 - self._mean) / self._std
 
 
-class DinoV2(_Transformer):
+class DinoV2(NormalisedPixels):
     """Class tokens of DINOv2 after the last norm: (N, 1024).
 
     Args:
@@ -83,7 +83,7 @@ class DinoV2(_Transformer):
         return answer
 
 
-class Clip(_Transformer):
+class Clip(NormalisedPixels):
     """Image embeddings of CLIP, of length 1: (N, 768).
 
     Args:

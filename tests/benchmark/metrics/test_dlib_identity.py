@@ -78,5 +78,5 @@ def test_pictures_of_another_kind_are_refused(extractor: DlibIdentity) -> None:
 
 def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.files", lambda name: [])
-    with pytest.raises(SuiteError, match=r"--set dlib=false"):
+    with pytest.raises(SuiteError, match=r"pip install 'aahq-blendgan\[align\]'"):
         model_file()
