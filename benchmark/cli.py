@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "score-images": "benchmark.commands.score_images:command",
     "distance": "benchmark.commands.distance:command",
     "watch": "benchmark.commands.watch:command",
+    "judge": "benchmark.commands.judge:command",
     "submit": "benchmark.commands.submit:command",
     "validate": "benchmark.commands.validate:command",
     "site": "benchmark.commands.site:command",

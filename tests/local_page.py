@@ -56,7 +56,7 @@ class LocalPage:
 
     @property
     def cookie_name(self) -> str:
-        program = {"models": "blendgan"}.get(self.words[0], self.words[0])
+        program = {"models": "blendgan", "benchmark": "aahq-bench"}.get(self.words[0], self.words[0])
         return f"{program}_{self.words[1]}_{self.port}"
 
     @property

@@ -12,6 +12,7 @@ from suite.errors import SuiteError
 TRUST_MEANS: dict[Trust, str] = {
     "re-run from weights": "this suite ran the method and measured its pictures",
     "re-scored from pictures": "this suite measured pictures that were made elsewhere",
+    "judged by people": "people compared its pictures with other methods' on this suite's page",
     "self-reported": "nobody but the author has measured it; shown in grey, never ranked",
     "published": "printed in the paper",
 }

@@ -170,6 +170,10 @@ def trust_note(record: Record) -> str:
         return "claims 're-run from weights': confirm with --rerun METHOD --weights PATH --data RELEASE"
     if record.trust == "re-scored from pictures":
         return "claims 're-scored from pictures': confirm with --pictures DIR --data RELEASE"
+    if record.trust == "judged by people":
+        return (
+            "claims 'judged by people': ask for the study's folder; 'aahq-bench judge STUDY --report' gives the numbers"
+        )
     return "self-reported: shown in grey, never ranked"
 
 

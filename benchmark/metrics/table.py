@@ -302,6 +302,22 @@ METRICS = (
         vouched=RANDOM,
     ),
     Metric(
+        "preferred by people|person kept, say people",
+        0.0,
+        1.0,
+        True,
+        "faces",
+        "benchmark.people.analysis:judged",
+        title="What people say",
+        what="Two results of one face and one style beside each other: which is the better picture, and which is more clearly "
+        "the same person? By Bradley and Terry's model of all answers, the share of comparisons that a method would win "
+        "against the others of its study.",
+        read="Higher is better; one half is the middle of the study. Judges that fail its catch trials are left out. Numbers "
+        "of two studies do not compare.",
+        against="face and reference",
+        weights="three judges or more (`aahq-bench judge`)",
+    ),
+    Metric(
         "precision|recall|coverage",
         0.0,
         1.0,

@@ -32,7 +32,7 @@ MAX_BYTES = 1 << 20
 PLAIN = re.compile(r"^[^\x00-\x1f\x7f<>&\"'`\\\u200b-\u200f\u202a-\u202e\u2066-\u2069]*$")
 PROTOCOL = re.compile(r"^aahq-[a-z0-9-]+-v\d{1,4}:[0-9a-f]{12}$")
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Trust = Literal["published", "re-run from weights", "re-scored from pictures", "self-reported"]
+Trust = Literal["published", "re-run from weights", "re-scored from pictures", "judged by people", "self-reported"]
 
 
 class _Strict(BaseModel):

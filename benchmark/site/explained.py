@@ -11,6 +11,7 @@ INTERVALS = (
 TRUST = {
     "re-run from weights": "This suite ran the method from its weights and measured its pictures.",
     "re-scored from pictures": "This suite measured pictures that were made elsewhere.",
+    "judged by people": "People compared pictures two by two on this suite's page; the numbers compare inside one study alone.",
     "self-reported": "Nobody but the author has measured it. Shown in grey, never ranked.",
     "published": "Printed in the paper. Measured with the paper's own code, so it stands apart.",
 }

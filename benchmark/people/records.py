@@ -1,0 +1,109 @@
+"""Records of what people said: one a method, trust "judged by people", comparable inside its study alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmark.people.analysis import CAUGHT, LEVEL, Outcome, Question
+from benchmark.people.answers import Answer
+from benchmark.people.study import QUESTIONS, Design
+from benchmark.run.record import CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Value, write
+from benchmark.tasks.paper import slug
+from benchmark.tasks.protocol import Protocol
+from suite.errors import SuiteError
+from suite.files import digest
+from suite.provenance import commit, versions
+
+METRICS: dict[Question, str] = {"better": "preferred by people", "person": "person kept, say people"}
+# Below this a record would be one person's taste.
+JUDGES = 3
+
+
+def records(design: Design, outcome: Outcome, answers: list[Answer]) -> list[Record]:
+    """One record a method.
+
+    Raises:
+        SuiteError: fewer than three judges that count, or a method that nobody was shown.
+    """
+    heard = sorted(one.name for one in outcome.judges if one.counts)
+    if len(heard) < JUDGES:
+        raise SuiteError(
+            f"--records: {len(heard)} judges count, a record needs {JUDGES}; 'aahq-bench judge STUDY --judge NAME'"
+        )
+    said = digest([one.model_dump() for one in sorted(answers, key=lambda one: (one.judge, one.trial))])
+    return [_record(design, outcome, number, heard, said) for number in range(len(design.methods))]
+
+
+def _record(design: Design, outcome: Outcome, number: int, heard: list[str], said: str) -> Record:
+    values, protocols = [], {}
+    for question, metric in METRICS.items():
+        found = outcome.strengths[question][number]
+        if not found.met or found.low is None:
+            raise SuiteError(
+                f"--records: {found.method} met no other method yet on two faces; let judges answer more trials"
+            )
+        agreed = outcome.agreement[question]
+        protocol = Protocol(
+            metric,
+            {
+                "study": design.digest,
+                "question": QUESTIONS[question],
+                "methods": design.methods,
+                "answers": said,
+                "guidance": "reference",
+                "real_set": "none: results are compared with each other",
+                "manifest": design.manifest,
+                "faces": design.faces,
+                "styles": design.styles,
+                "draws": [design.draws],
+                "sampling_seeds": [design.public_seed],
+                "model": "Bradley-Terry, half a virtual win each way a pair",
+                "catch trials right at least": CAUGHT,
+                "judges": len(heard),
+                "kappa": agreed.kappa,
+            },
+        )
+        protocols[protocol.id] = ProtocolInfo(metric=protocol.metric, parameters=protocol.parameters)
+        values.append(
+            Value(
+                metric=metric,
+                protocol=protocol.id,
+                value=found.share,
+                low=found.low,
+                high=found.high,
+                interval=f"{LEVEL:.0%}, bootstrap over {len(heard)} judges and the faces",
+                n_real=0,
+                n_fake=found.met,
+            )
+        )
+    return Record(
+        method=MethodInfo(name=design.methods[number]),
+        cell=CellInfo(table=0, guidance="reference"),
+        values=values,
+        protocols=protocols,
+        provenance=Provenance(
+            manifest=design.manifest,
+            release="",
+            weights={},
+            sampling_seeds=[design.public_seed],
+            draws=[design.draws],
+            commit=commit(),
+            ops={},
+            versions=versions(),
+            hardware=f"{len(heard)} people",
+            seconds={},
+            profile=design.profile,
+            inputs=digest([design.digest, said]),
+            pictures=design.pictures[number],
+            size=design.size,
+        ),
+        trust="judged by people",
+    )
+
+
+def write_records(folder: Path, found: list[Record]) -> list[Path]:
+    """Write `judged-METHOD.json` files; returns their paths."""
+    paths = [folder / f"judged-{slug(one.method.name)}.json" for one in found]
+    for path, one in zip(paths, found, strict=True):
+        write(path, one)
+    return paths
