@@ -1,4 +1,4 @@
-"""ArtFID (Wright & Ommer 2022, arXiv 2207.12280, Eq. 7): (1 + FID to the styles) x (1 + LPIPS to the content).
+"""ArtFID (Wright & Ommer 2022, arXiv 2207.12280): (1 + FID to the styles) x (1 + LPIPS to the content).
 
 The Fréchet distance is between stylised pictures and their own references, in features of an Inception that was trained on
 artworks; LPIPS (AlexNet) is between each picture and its face.

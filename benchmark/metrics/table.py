@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Needs = Literal["features", "kernel features", "first features", "faces"]
 
 
+# With which weights a row's orders were measured.
+Vouched = Literal["its own weights", "random weights", ""]
 # Names of controls, better first.
 Chain = tuple[str, ...]
 
@@ -60,7 +62,7 @@ class Metric:
     weights: str = ""
     orders: tuple[Chain, ...] = ()
     wrong: tuple[Chain, ...] = ()
-    vouched: Literal["its own weights", "random weights", ""] = ""
+    vouched: Vouched = ""
 
     @cached_property
     def function(self) -> Callable[[FeatureSets], list[Measured]]:
@@ -84,13 +86,14 @@ COSINE, RETRIEVAL = "benchmark.run.cell_features:extract", "benchmark.metrics.re
 ANSWER = "benchmark.metrics.extractors.lite0:Lite0Diversity"
 
 FIRST = "those of the first extractor"
-OWN, RANDOM = "its own weights", "random weights"
+OWN: Vouched = "its own weights"
+RANDOM: Vouched = "random weights"
 # Eight faces ten times each are no eighty pictures: a distance between sets counts the repeats against the unchanged
 # input, so it meets noise in a test of its own.
 FRECHET_ORDERS = ((REAL, PAINTED, COLOURS, NOISE), (PAINTED, UNCHANGED), (SHUFFLED, NOISE))
 KERNEL_ORDERS = ((PAINTED, COLOURS, NOISE), (PAINTED, UNCHANGED), (REAL, COLOURS), (SHUFFLED, NOISE))
-SETS = ((REAL, NOISE), (PAINTED, NOISE))
-VARIED = ((PAINTED, UNCHANGED),)
+SETS = ((REAL, COLOURS, NOISE), (PAINTED, NOISE), (PAINTED, UNCHANGED))
+VARIED = ((PAINTED, COLOURS, UNCHANGED),)
 NEAR = ((PAINTED, NOISE), (REAL, NOISE))
 
 METRICS = (
@@ -170,7 +173,7 @@ METRICS = (
         against="itself",
         weights="`alexnet`",
         orders=VARIED,
-        wrong=((NOISE, PAINTED),),
+        wrong=((SHUFFLED, PAINTED), (NOISE, COLOURS)),
         vouched=RANDOM,
     ),
     Metric(
@@ -245,8 +248,8 @@ METRICS = (
         read="Higher is better. Only for methods that restyle given faces. The unchanged input scores 1.",
         against="face",
         weights="`arcface` (non-commercial research); dlib's come with the extra `align`",
-        orders=((UNCHANGED, COLOURS, NOISE), (PAINTED, SHUFFLED)),
-        wrong=((UNCHANGED, PAINTED),),
+        orders=((UNCHANGED, PAINTED, SHUFFLED, NOISE),),
+        wrong=((COLOURS, PAINTED),),
         vouched=OWN,
     ),
     Metric(
@@ -264,7 +267,7 @@ METRICS = (
         "therefore flatters it.",
         against="reference",
         weights="`csd` (2.4 GB), `style_encoder`; `painted` comes with the package, for painted portraits at 64 px",
-        orders=((PAINTED, UNCHANGED),),
+        orders=((PAINTED, UNCHANGED), (PAINTED, SHUFFLED), (PAINTED, NOISE), (COLOURS, UNCHANGED)),
         vouched=OWN,
     ),
     Metric(
@@ -280,8 +283,7 @@ METRICS = (
         read="Lower is better; the unchanged input scores 0.",
         against="face",
         weights="`vgg19`",
-        orders=((UNCHANGED, COLOURS, SHUFFLED, NOISE),),
-        wrong=((UNCHANGED, PAINTED),),
+        orders=((UNCHANGED, PAINTED, SHUFFLED, NOISE),),
         vouched=RANDOM,
     ),
     Metric(
@@ -298,7 +300,7 @@ METRICS = (
         "Only for methods that restyle given faces by reference.",
         against="face and reference",
         weights="`art-inception`, `alexnet`",
-        orders=((PAINTED, NOISE),),
+        orders=((PAINTED, COLOURS, NOISE), (PAINTED, SHUFFLED, NOISE)),
         vouched=RANDOM,
     ),
     Metric(

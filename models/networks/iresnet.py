@@ -35,6 +35,11 @@ class _Unit(nn.Module):
         return self.bn3(inner) + self.downsample(x)
 
 
+def _stage(before: int, channels: int, units: int) -> nn.Sequential:
+    """`units` units, of which the first halves the side."""
+    return nn.Sequential(_Unit(before, channels, 2), *(_Unit(channels, channels, 1) for _ in range(units - 1)))
+
+
 class IResNet(nn.Module):
     """(N, 3, 112, 112) in [-1, 1], RGB, an aligned face -> (N, 512), not normalised: who it is.
 
@@ -47,17 +52,13 @@ class IResNet(nn.Module):
     def __init__(self, units: Sequence[int], widths: Sequence[int] = WIDTHS, dim: int = 512) -> None:
         super().__init__()
         self.dim = dim
-        before = widths[0]
-        self.conv1 = nn.Conv2d(3, before, 3, padding=1, bias=False)
-        self.bn1, self.prelu = nn.BatchNorm2d(before), nn.PReLU(before)
-        for stage, (count, channels) in enumerate(zip(units, widths, strict=True), 1):
-            entrances = [_Unit(before, channels, 2)]
-            setattr(
-                self,
-                f"layer{stage}",
-                nn.Sequential(*entrances, *(_Unit(channels, channels, 1) for _ in range(count - 1))),
-            )
-            before = channels
+        self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
+        self.bn1, self.prelu = nn.BatchNorm2d(widths[0]), nn.PReLU(widths[0])
+        self.layer1 = _stage(widths[0], widths[0], units[0])
+        self.layer2 = _stage(widths[0], widths[1], units[1])
+        self.layer3 = _stage(widths[1], widths[2], units[2])
+        self.layer4 = _stage(widths[2], widths[3], units[3])
+        before = widths[3]
         self.bn2 = nn.BatchNorm2d(before)
         self.fc = nn.Linear(before * (SIDE // 16) ** 2, dim)
         self.features = nn.BatchNorm1d(dim)
@@ -77,6 +78,5 @@ class IResNet(nn.Module):
         if x.shape[1:] != (3, SIDE, SIDE):
             raise ValueError(f"IResNet: given {tuple(x.shape)}; expected (N, 3, {SIDE}, {SIDE}) in [-1, 1]")
         x = self.prelu(self.bn1(self.conv1(x.contiguous(memory_format=torch.channels_last))))
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = stage(x)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.features(self.fc(self.bn2(x).flatten(1)))

@@ -32,8 +32,8 @@ _EXTRAS = ("latent_avg", "truncation")
 
 # Training options are often saved as a Namespace, a scheduler's rate as a NumPy number (under NumPy 1's path in older
 # files): they hold values and run nothing.
-_SCALAR = np.float64(0).__reduce__()[0]
-_PLAIN = [
+_SCALAR: Any = np.float64(0).__reduce__()[0]
+_PLAIN: list[Any] = [
     argparse.Namespace,
     np.dtype,
     _SCALAR,

@@ -40,7 +40,7 @@ class ArcFace(Extractor):
         network = IResNet.of(state)
         load_state(network, state, entry("arcface").file)
         self.dim = network.dim
-        self.network = network.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def embed(self, pictures: Tensor) -> Tensor:
         left, top, span = (round(part * pictures.shape[-1] / 256) for part in CROP)

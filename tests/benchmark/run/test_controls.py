@@ -57,8 +57,8 @@ pytestmark = pytest.mark.timeout(1500)
 MEMORY = {"nearest-neighbour ratio (lite0)", "copies (lite0)"}
 # Networks whose weights are not here, in rows that speak of others' own weights: random ones know less.
 STAND_INS = {
-    "identity similarity (arcface)": ((UNCHANGED, NOISE),),
-    "style similarity (csd)": ((PAINTED, NOISE),),
+    "identity similarity (arcface)": ((UNCHANGED, PAINTED, SHUFFLED, NOISE),),
+    "style similarity (csd)": ((PAINTED, SHUFFLED), (PAINTED, UNCHANGED)),
 }
 
 
