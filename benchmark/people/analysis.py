@@ -166,12 +166,12 @@ def _redrawn(wins: np.ndarray, design: Design, answers: Sequence[Answer], seed: 
     """(DRAWS, M, M) win counts with judges and faces drawn again; None where there is one face only."""
     rng = np.random.default_rng(seed)
     weights = np.ones((DRAWS, len(answers)))
-    groups = [[design.trials[one.trial].face for one in answers], [one.judge for one in answers]]
-    for labels in groups:
+    faces = np.array([design.trials[one.trial].face for one in answers])
+    for labels in (faces, np.array([one.judge for one in answers])):
         known, index = np.unique(labels, return_inverse=True)
         if len(known) > 1:
             weights *= rng.multinomial(len(known), np.full(len(known), 1 / len(known)), DRAWS)[:, index]
-    if len(set(groups[0])) < 2:
+    if len(np.unique(faces)) < 2:
         return None
     return np.einsum("dn,nab->dab", weights, wins)
 
@@ -224,7 +224,7 @@ def as_text(design: Design, outcome: Outcome) -> str:
         lines += ["", f"{words}  [{alike}]"]
         ranked = sorted(outcome.strengths[question], key=lambda one: -one.share)  # type: ignore[index]
         width = max(len(one.method) for one in ranked)
-        for one in ranked:
-            span = "" if one.low is None else f" ({one.low:.2f} to {one.high:.2f})"
-            lines.append(f"    {one.method:{width}}  {one.share:.2f}{span}  {one.wins} of {one.met} won")
+        for met in ranked:
+            span = "" if met.low is None else f" ({met.low:.2f} to {met.high:.2f})"
+            lines.append(f"    {met.method:{width}}  {met.share:.2f}{span}  {met.wins} of {met.met} won")
     return "\n".join(lines)

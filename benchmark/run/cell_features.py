@@ -272,6 +272,7 @@ def extract(
     stylised = None
     if answered:
         assert extractors.art_fid is not None
+        assert references is not None
         made, styles, content = (torch.cat(parts).numpy() for parts in zip(*answered))
         stylised = Stylised(made, styles, content, faces, references, extractors.art_fid.describe())
     return CellFeatures(count, sets, averaged, references, suspicion, stylised)
