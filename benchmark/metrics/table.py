@@ -328,7 +328,7 @@ METRICS = (
         NEIGHBOURS,
         title="Precision, recall, density, coverage",
         what="Nearest-neighbour estimates of how much of the generated set lies among the real one, and the reverse.",
-        read="Higher is better. The interval comes from leaving out one face at a time (jackknife).",
+        read="Higher is better. The interval comes from leaving out one face, reference or picture at a time (jackknife).",
         weights=FIRST,
         orders=NEAR,
         vouched=OWN,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 INTERVALS = (
-    "Intervals are 95%. With three or more sampling seeds they are Student's t over whole measurements; with fewer, a "
-    "bootstrap (means) or an infinitesimal jackknife (distances) over faces, because the ten pictures of one face are "
-    "not independent. A rank is printed only as sharply as intervals separate: 2-4 means that nobody knows which."
+    "Intervals are 95%, Student's t over faces and over references together: neither a face's ten pictures nor a reference's "
+    "are independent. The real pictures stay as they are, and a Fréchet distance's bias at this number of pictures is in no "
+    "interval. Ranks come from paired tests, since all methods answer the same faces and references: 2-4 means that nobody "
+    "knows which, and who shares a letter cannot be told apart at 5% for the whole column (Holm). Records that do not say "
+    "what their faces pull are ranked by whether intervals overlap."
 )
 
 TRUST = {
