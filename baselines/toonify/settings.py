@@ -27,7 +27,7 @@ class ToonifySettings(BaselineSettings):
     reads: ClassVar[tuple[str, ...]] = ("art",)
 
     # StyleGAN2's weights have five axes; its operators choose their own layout.
-    channels_last: Literal[False] = False  # type: ignore[assignment]
+    channels_last: Literal[False] = False
     start: str = "stylegan2-ffhq"
     style_dim: int = Field(default=512, ge=1)
     n_mlp: int = Field(default=8, ge=1)

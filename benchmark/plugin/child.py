@@ -90,7 +90,7 @@ def main() -> None:
     held = limit(given["gigabytes"]) if given["device"] == "cpu" else []
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, here)
-    import landlock  # type: ignore[import-not-found]
+    import landlock
 
     sys.path.remove(here)
     held += landlock.restrict(given["readable"], given["writable"])

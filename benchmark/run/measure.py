@@ -74,7 +74,7 @@ def combine(
         parameters = {**base, **first.depends, "n_real": first.n_real, "n_fake": first.n_fake}
         protocol = Protocol(first.metric, parameters)
         protocols[protocol.id] = protocol
-        made = {
+        made: dict[str, Any] = {
             "metric": first.metric,
             "protocol": protocol.id,
             "value": mean,
