@@ -132,9 +132,11 @@ def test_pictures_are_whole_and_light() -> None:
         assert picture.size == (8 * 132 - 4, 3 * 132 - 4)
     pages = {f"{page}-{size}" for page in ("stylise", "review", "report", "board") for size in ("desk", "phone")}
     pictures = list((DOCS / "images").glob("*.webp"))
-    assert {path.stem for path in pictures} == pages
-    assert sum(path.stat().st_size for path in [wall, *pictures]) < 600_000
+    assert {path.stem for path in pictures} == pages | {"methods"}
+    assert sum(path.stat().st_size for path in [wall, *pictures]) < 800_000
     for path in pictures:
+        if path.stem == "methods":  # the wall that `aahq-bench page` draws of the committed records' reproduction
+            continue
         with Image.open(path) as picture:
             picture.load()
             assert picture.size == ((1280, 800) if path.stem.endswith("desk") else (390, 780))

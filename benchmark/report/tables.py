@@ -250,9 +250,14 @@ def _unranked(metric: str, records: Sequence[Record]) -> list[str]:
 
 
 def number(value: float | None) -> str:
-    """A number as the paper prints its own: two decimals from 1 up, three below; smaller ones in three digits."""
+    """A number as the paper prints its own: two decimals from 1 up, three below; smaller ones in three digits.
+
+    What is left of a sum of equal numbers (1e-23) is a 0.
+    """
     if value is None:
         return ""
+    if abs(value) < 1e-9:
+        return "0"
     return f"{value:.2f}" if 1 <= abs(value) < 1e6 else f"{value:.3f}" if 0.001 <= abs(value) < 1 else f"{value:.3g}"
 
 
