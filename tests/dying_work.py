@@ -48,7 +48,7 @@ def main(how: str, folder: str) -> None:
     def go() -> None:
         batches = [[folder, folder]] if how == "alone" else [[folder]] * 8
         with open_engine(3) as engine:
-            run_batches(engine, batches, die_then_sleep, lambda answer: None, died)  # type: ignore[arg-type, misc]
+            run_batches(engine, batches, die_then_sleep, lambda answer: None, died)  # type: ignore[arg-type]
 
     group(["go"])
 

@@ -14,7 +14,6 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -360,7 +359,7 @@ class Build(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def machine(built: Path, painted_folder: Path) -> Callable[[], Build]:
+def machine(built: Path, painted_folder: Path) -> type[Build]:
     """`Build` over the session's build and its pictures."""
     return type("Build", (Build,), {"built": built, "painted": painted_folder})
 
@@ -368,20 +367,20 @@ def machine(built: Path, painted_folder: Path) -> Callable[[], Build]:
 QUIET = (HealthCheck.too_slow, HealthCheck.filter_too_much)
 
 
-def test_any_sequence_of_commands(machine: Callable[[], Build]) -> None:
+def test_any_sequence_of_commands(machine: type[Build]) -> None:
     # The same few each time; the long form looks for new ones.
     few = settings(max_examples=3, stateful_step_count=8, deadline=None, derandomize=True, suppress_health_check=QUIET)
     run_state_machine_as_test(machine, settings=few)
 
 
 @pytest.mark.slow
-def test_any_sequence_of_commands_at_length(machine: Callable[[], Build]) -> None:
+def test_any_sequence_of_commands_at_length(machine: type[Build]) -> None:
     many = settings(max_examples=40, stateful_step_count=15, deadline=None, suppress_health_check=QUIET)
     run_state_machine_as_test(machine, settings=many)
 
 
 @pytest.mark.parametrize("place", ["out/release/images/ab", "public/images", "out/release"])
-def test_a_takedown_says_what_is_in_its_way(machine: Callable[[], Build], place: str) -> None:
+def test_a_takedown_says_what_is_in_its_way(machine: type[Build], place: str) -> None:
     """A foreign file in a release keeps the release from being rewritten; moved away, the same command takes down."""
     state = machine()
     try:
