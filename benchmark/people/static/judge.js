@@ -28,9 +28,20 @@ function tell(text, trouble = false) {
 
 const source = (number, which) => `/picture/${number}/${which}?judge=${encodeURIComponent(judge)}`;
 
+function wait(whether) {
+  busy = whether;
+  at("trial").ariaBusy = String(whether);
+}
+
 async function load(name) {
+  wait(true);
   const answer = await fetch(`/api/session${name ? `?judge=${encodeURIComponent(name)}` : ""}`);
-  if (!answer.ok) { tell(await explain(answer), true); return; }
+  if (!answer.ok) {
+    tell(await explain(answer), true);
+    at("judge").value = judge;
+    wait(!judge);
+    return;
+  }
   const told = await answer.json();
   ({ token, judge, answered } = told);
   questions = Object.entries(told.questions);
@@ -55,7 +66,7 @@ function finish() {
 async function show(number) {
   place = number;
   said = {};
-  busy = true;
+  wait(true);
   const mine = ++turn;
   at("done").hidden = true;
   at("trial").hidden = false;
@@ -71,7 +82,7 @@ async function show(number) {
   if (whole.some((one) => one.status === "rejected")) { tell("a picture could not be read; reload the page", true); return; }
   images.forEach((image) => image.style.visibility = "");
   since = performance.now();
-  busy = false;
+  wait(false);
   if (number + 1 < answered.length) for (const which of ["face", "style", ...sides]) new Image().src = source(number + 1, which);
 }
 
