@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from suite import portable
 from suite.errors import SuiteError
 from suite.files import canonical_json
 
@@ -77,12 +78,12 @@ class AnswerLog:
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._handle = os.open(folder / LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._handle = os.open(folder / LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND | portable.BINARY, 0o644)
         except OSError as error:
             raise SuiteError(f"STUDY {folder / LOG}: {error.strerror}; give a folder that can be written") from None
         self._lock = threading.Lock()
         size = os.fstat(self._handle).st_size
-        self._whole = size == 0 or os.pread(self._handle, 1, size - 1) == b"\n"
+        self._whole = size == 0 or portable.read_at(self._handle, 1, size - 1) == b"\n"
 
     def append(self, answer: Answer) -> None:
         """Write a line; when this returns, it is on the disk.

@@ -24,6 +24,9 @@ POSIX_NAMES = {
     *("killpg", "setsid", "chown"),
 }  # fmt: skip
 
+# A stranger's method is shut in by what Linux has for that; elsewhere it is refused, or said to run without.
+LINUX_ALONE = "benchmark/plugin/"
+
 
 def files() -> list[Path]:
     return [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if path.name != "portable.py"]
@@ -44,7 +47,7 @@ def asks_for_posix(path: Path) -> set[str]:
 
 def test_posix_is_asked_for_in_one_file() -> None:
     found = {path.relative_to(ROOT).as_posix(): names for path in files() if (names := asks_for_posix(path))}
-    assert found == {}
+    assert {path for path in found if not path.startswith(LINUX_ALONE)} == set(), found
     assert {"fcntl", "pread", "sync", "nice"} <= asks_for_posix(ROOT / "suite" / "portable.py")
 
 
