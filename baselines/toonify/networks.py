@@ -59,5 +59,5 @@ def shaped(settings: ToonifySettings, state: Mapping[str, Tensor], path: Path) -
     shape = settled_configuration(state, str(path))
     if shape["size"] != settings.size:
         raise SuiteError(f"--set start={path.name}: a model of {shape['size']} px; give --set size={shape['size']}")
-    widths = tuple(shape["widths"][str(side)] for side in sorted(map(int, shape["widths"])))
+    widths = [shape["widths"][str(side)] for side in sorted(map(int, shape["widths"]))]
     return settings.model_copy(update={"style_dim": shape["style_dim"], "n_mlp": shape["n_mlp"], "widths": widths})

@@ -31,7 +31,7 @@ class ToonifySettings(BaselineSettings):
     start: str = "stylegan2-ffhq"
     style_dim: int = Field(default=512, ge=1)
     n_mlp: int = Field(default=8, ge=1)
-    widths: tuple[int, ...] = ()
+    widths: list[int] = Field(default_factory=list)
     r1_gamma: float = Field(default=10.0, ge=0)
     r1_every: int = Field(default=16, ge=1)
     lr: float = Field(default=2e-3, gt=0)
