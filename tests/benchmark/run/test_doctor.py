@@ -27,7 +27,7 @@ def test_doctor_tells_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found["weights"]["vgg19"]["found"].endswith(published()["vgg19"].file)
     assert found["weights"]["psp"]["found"] is None
     assert found["folders"]["data of reproduce-demo"]["there"]
-    assert set(found["extras"]) == {"align", "review", "cluster", "train"}
+    assert set(found["extras"]) == {"align", "page", "cluster", "train"}
     text = CliRunner().invoke(command, [str(tmp_path)])
     assert text.exit_code == 0
     assert "modulated_conv2d" in text.output
