@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -114,3 +115,11 @@ def give_way(amount: int) -> None:
     """Lower this process's claim to the processors, where there is such a thing."""
     if hasattr(os, "nice"):
         os.nice(amount)
+
+
+def end_session(process: subprocess.Popen[Any]) -> None:
+    """Kill a process that leads a session of its own, with all that it started; where there are no sessions, itself alone."""
+    try:
+        os.killpg(process.pid, 9)
+    except (OSError, AttributeError):
+        process.kill()

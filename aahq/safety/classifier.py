@@ -71,7 +71,9 @@ class Classifier:
         """
         screen = self.screen
         small = Image.fromarray(rgb).resize((screen.size, screen.size), Image.Resampling.BILINEAR)
-        pixels = (np.asarray(small, np.float32) / 255 - np.float32(screen.mean)) / np.float32(screen.std)
+        pixels = (np.asarray(small, np.float32) / 255 - np.asarray(screen.mean, np.float32)) / np.asarray(
+            screen.std, np.float32
+        )
         shape = f"(1, 3, {screen.size}, {screen.size})"
         try:
             out = np.asarray(self._network(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])), np.float64)

@@ -29,6 +29,14 @@ SOURCES: dict[str, str] = {
 }
 
 
+def page_about(name: str) -> str:
+    """The address at which a source describes itself; "" where only the rows can say more, and for names of strangers."""
+    if name not in SOURCES:
+        return ""
+    module, _, kind = SOURCES[name].partition(":")
+    return str(getattr(getattr(importlib.import_module(module), kind), "about", ""))
+
+
 def _option(help: str, metavar: str, default: str | None = None, file: bool = False) -> Any:
     """A field that is also an option of the command line; `file` says that it names a file there."""
     return field(default=default, metadata={"help": help, "metavar": metavar, "file": file})

@@ -30,6 +30,7 @@ class AahqList:
     """The list's entries in their order; the cursor is the last name done."""
 
     name = "aahq-list"
+    about = "https://github.com/onion-liu/aahq-dataset"
     uses = ("target",)
     local = True
 

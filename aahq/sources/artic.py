@@ -23,6 +23,7 @@ class Artic(Museum):
     """The search's pages; the position is the page's number."""
 
     name, site = "artic", "https://api.artic.edu"
+    about = "https://api.artic.edu/docs"
 
     def listing_url(self, position: str | None) -> str:
         terms = {"query[term][is_public_domain]": "true", "fields": FIELDS, "limit": PAGE, "page": position or "1"}

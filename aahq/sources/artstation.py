@@ -38,6 +38,7 @@ class ArtStation:
     """
 
     name = "artstation"
+    about = "https://www.artstation.com"
     uses = ("channel", "sorting")
     local = False
 

@@ -17,6 +17,7 @@ class Cleveland(Museum):
     """The search's pages; the position is how many works were skipped."""
 
     name, site = "cleveland", "https://openaccess-api.clevelandart.org"
+    about = "https://openaccess-api.clevelandart.org"
 
     def listing_url(self, position: str | None) -> str:
         return query_url(

@@ -26,6 +26,7 @@ class Commons(Museum):
     """The search's pages; the position is the API's own word for going on."""
 
     name, site = "commons", "https://commons.wikimedia.org"
+    about = "https://commons.wikimedia.org"
 
     def _api(self, **terms: object) -> str:
         return query_url(f"{self.base}/w/api.php", action="query", format="json", formatversion=2, **terms)

@@ -25,6 +25,7 @@ class Met(Museum):
     """The search's objects in the order of their numbers; the cursor is the last number done."""
 
     name, site = "met", "https://collectionapi.metmuseum.org"
+    about = "https://metmuseum.github.io"
     uses = ("query", "medium")
 
     def __init__(self, options: SourceOptions) -> None:

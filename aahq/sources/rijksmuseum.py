@@ -23,6 +23,7 @@ class Rijksmuseum(Museum):
     """The search's pages; the position is the page token of the next one."""
 
     name, site = "rijksmuseum", "https://data.rijksmuseum.nl"
+    about = "https://data.rijksmuseum.nl/docs"
     uses = ("query", "medium")
 
     def __init__(self, options: Any) -> None:

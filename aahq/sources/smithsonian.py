@@ -25,6 +25,7 @@ class Smithsonian(Museum):
     """The search's pages; the position is the first row's number."""
 
     name, site = "smithsonian", "https://api.si.edu"
+    about = "https://edan.si.edu/openaccess/apidocs/"
 
     def __init__(self, options: Any) -> None:
         super().__init__(options)

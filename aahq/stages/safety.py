@@ -218,7 +218,8 @@ def coverage(ledger: Ledger, faces: list[str]) -> dict[str, dict[str, Any]]:
     """
     screens = kept_screens(ledger)
     keys = {name: screen.score_key() for name, screen in screens.items()}
-    wanted, missing = set(faces), {name: [] for name in screens}  # type: dict[str, list[str]]
+    wanted = set(faces)
+    missing: dict[str, list[str]] = {name: [] for name in screens}
     for row in ledger.rows(_FACES) if screens else ():
         if row["id"] in wanted:
             scores = _row_scores(ledger, row, keys)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmark.people.answers import JUDGE, Answer, AnswerLog, read_answers
 from benchmark.people.study import QUESTIONS, Design, Showing, picture, showings
 from suite.page.files import NEVER, page_app
+from suite.pictures.machine_made import save_made
 
 # Pictures of so many trials stay in memory: a judge goes back a few.
 KEPT = 64
@@ -91,7 +92,7 @@ class Session:
         if (times := LEAST_SIDE // image.width) > 1:
             image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
         buffer = io.BytesIO()
-        image.save(buffer, "PNG", compress_level=1)
+        save_made(image, buffer, "PNG", compress_level=1)
         return buffer.getvalue()
 
 

@@ -85,7 +85,7 @@ def restrict(readable: Iterable[str], writable: Iterable[str]) -> list[str]:
 
 def _allow(handle: int, path: str, rights: int) -> None:
     try:
-        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        place = os.open(path, os.O_PATH)
     except OSError:
         return
     try:

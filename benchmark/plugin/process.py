@@ -30,6 +30,7 @@ from benchmark.plugin import child
 from benchmark.plugin.limits import Limits
 from models.method import Face, Mode
 from suite.errors import SuiteError
+from suite.portable import end_session
 
 CHILD = Path(child.__file__)
 ROOT = CHILD.parents[2]
@@ -226,11 +227,7 @@ def _ended(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory
         if pipe is not None:
             pipe.close()
     if process.poll() is None:
-        # Its own session: what it started ends with it.
-        try:
-            os.killpg(process.pid, 9)
-        except (OSError, AttributeError):
-            process.kill()
+        end_session(process)
     process.wait()
     folder.cleanup()
 

@@ -105,7 +105,7 @@ def test_a_face_that_cannot_be_read_is_named_and_skipped(tmp_path: Path) -> None
         (["stargan2", "--profile", "demo", "--option", "target=one"], "target: Input should be a valid integer"),
         (["stargan2", "--profile", "demo", "--option", "target=9"], "this model has domains 0 to"),
         (["adain", "--option", "alpha"], "expected key=value"),
-        (["adain", "--device", "mps"], "expected cpu, cuda or cuda:N"),
+        (["adain", "--device", "mps"], "PyTorch sees no Apple GPU here"),
         (["adain", "--latent", str(2**64)], "--latent"),
     ],
 )

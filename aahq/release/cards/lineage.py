@@ -7,6 +7,7 @@ from typing import Any
 
 from aahq.release.cards.stats import ReleaseStats
 from aahq.release.cards.texts import FORBIDDEN_USES, USES, WORDS
+from aahq.sources import page_about
 
 LICENCE_PAGES = {
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
@@ -14,17 +15,6 @@ LICENCE_PAGES = {
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
     "CC-BY-SA-4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
     "CC-BY-NC-4.0": "https://creativecommons.org/licenses/by-nc/4.0/",
-}
-# Where each source describes itself; of the others only the rows can say more.
-SOURCE_PAGES = {
-    "aahq-list": "https://github.com/onion-liu/aahq-dataset",
-    "artic": "https://api.artic.edu/docs",
-    "artstation": "https://www.artstation.com",
-    "cleveland": "https://openaccess-api.clevelandart.org",
-    "commons": "https://commons.wikimedia.org",
-    "met": "https://metmuseum.github.io",
-    "rijksmuseum": "https://data.rijksmuseum.nl/docs",
-    "smithsonian": "https://edan.si.edu/openaccess/apidocs/",
 }
 # What made the release, and the entry of `WORDS` that tells how.
 _ACTIVITIES = {
@@ -56,7 +46,8 @@ def provenance(told: Mapping[str, Any], seen: ReleaseStats) -> dict[str, Any]:
 
 
 def _source(name: str, count: int) -> dict[str, Any]:
-    page = {"prov:atLocation": {"@id": SOURCE_PAGES[name]}} if name in SOURCE_PAGES else {}
+    about = page_about(name)
+    page = {"prov:atLocation": {"@id": about}} if about else {}
     return {"@type": "prov:Entity", "prov:label": f"source: {name}", "sc:description": f"{count} faces", **page}
 
 
