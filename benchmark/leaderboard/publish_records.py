@@ -16,6 +16,8 @@ from benchmark.run.training import find_weights, weight_digests
 from benchmark.tasks.protocol import sample_pairs
 from suite.errors import SuiteError
 
+CONTROL_CODE = "benchmark/run/control_pictures.py"
+
 
 @dataclass(frozen=True)
 class Adopted:
@@ -58,7 +60,8 @@ def adopt(
         if row in seen:
             continue
         seen.add(row)
-        where = record.method.code or BUILT_IN.get(record.method.name) or code
+        own = CONTROL_CODE if record.method.control else BUILT_IN.get(record.method.name)
+        where = record.method.code or own or code
         if not where:
             raise SuiteError(f"--code: say where the code of {record.method.name} is", exit_code=1)
         complete = with_method(record, version, where, None, None)

@@ -59,7 +59,7 @@ def _texts(value: Any) -> list[str]:
 
 # Fields that came later, None where a record does not say.
 LATER_PROVENANCE, LATER_VALUE = ("picture",), ("influence", "bias")
-CODE = r"^(https://\S+|examples/[a-z0-9_/-]+|(models|baselines)/[a-z0-9_/]+(\.py)?)?$"
+CODE = r"^(https://\S+|examples/[a-z0-9_/-]+|(models|baselines|benchmark)/[a-z0-9_/]+(\.py)?)?$"
 
 
 class MethodInfo(_Strict):

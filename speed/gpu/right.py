@@ -115,7 +115,7 @@ def _method(run: Run, name: str) -> list[Row]:
         torch.manual_seed(0)
         method = open_method(name, "random", str(device), "demo")
         side = method.resolution
-        face = Face(images=pictures(2, side, 1, CPU).to(device))
+        face = Face(images=pictures(2, side, 1, CPU).to(device)) if method.face == "image" else Face(seeds=(1, 2))
         told = {}
         if "latent" in method.modes:
             told["latent"] = method.from_latent(face, [1, 2])

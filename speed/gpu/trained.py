@@ -13,24 +13,31 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from baselines.registry import METHODS
+from baselines.registry import TRAINABLE
 from models.training.checkpoint import all_checkpoints
 from speed.gpu.record import Run
 from speed.run import Row
 
 ROOT = Path(__file__).parents[2]
-TABLED = [name for name, row in METHODS.items() if row.title]
+TABLED = [name for name, row in TRAINABLE.items() if row.title]
 GRACE = 25.0  # seconds for a training to save after it was asked to stop
 SLOW = 900.0  # what a rehearsal's training may take on a processor that others use too
 # What the small world departs from the paper in, laid over profile `small` (docs/decisions.md).
 RECIPE = {
     "warmup_steps": "500",
+    "warmup_lr": "0.004",
+    "warmup_kl": "0.0007",
+    "recolour": "true",
+    "reproduced": "0.5",
+    "noise": "false",
     "style_latent_game": "projection",
     "blend_start": "0.5",
     "path_weight": "0",
     "mixing": "0",
-    "r1_gamma": "0.5",
+    "r1_gamma": "1",
+    "r1_every": "8",
     "ema_decay": "0.998",
+    "ema_ramp": "0.05",
     "augment": "ada",
     "log_every": "20",
     "save_every": "500",
@@ -196,7 +203,7 @@ def reproduce(run: Run) -> list[Row]:
     for key, value in {**few, "sampling_seeds": '["0"]'}.items():
         words += ["--set", f"{key}={value}"]
     files = {"BlendGAN": all_checkpoints(run.out / "blendgan" / "checkpoints")[-1]}
-    files |= {METHODS[name].title: run.out / name for name in TABLED}
+    files |= {TRAINABLE[name].title: run.out / name for name in TABLED}
     for title, file in files.items():
         words += ["--weights", f"{title}={file}"]
     start = time.monotonic()

@@ -58,6 +58,8 @@ def test_a_committed_record_is_measured_again(
     made = record.provenance
     if record.trust != "re-run from weights":
         pytest.skip(f"{record.trust}: its pictures are with its author; 'aahq-bench validate --pictures' measures them")
+    if record.method.control:
+        pytest.skip("a control has no weights; tests/benchmark/run/test_controls.py makes and measures controls anew")
     if any(seed.startswith("hidden:") for seed in made.sampling_seeds):
         pytest.skip("a hidden draw; the maintainer measures it again with the seed")
     weights = None
