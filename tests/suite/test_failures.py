@@ -156,7 +156,10 @@ def test_the_file_and_its_flag_are_named(tmp_path: Path) -> None:
     assert "make room" in told
 
 
-def test_an_exception_without_a_file_is_told_with_what_was_given(tmp_path: Path) -> None:
+def test_an_exception_without_a_file_is_told_with_what_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no `demo` lies, as it does after `make demo`
     junk = tmp_path / "junk.zip"
     junk.write_bytes(b"x")
     told = explain(zipfile.BadZipFile("File is not a zip file"), ["train", f"--data={junk}", "--profile", "demo"])
