@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from models.training.settings import LoopSettings
+from models.training.settings import LoopSettings, ramped
 
 
 class BaselineSettings(LoopSettings):
@@ -75,6 +75,4 @@ class AveragedSettings(GameSettings):
 
     def ema_at(self, step: int) -> float:
         """What the average keeps at `step` (0, 1, ...); nothing at the first where there is a ramp."""
-        if not self.ema_ramp:
-            return self.ema
-        return min(self.ema, 0.5 ** (1 / (self.ema_ramp * step))) if step else 0.0
+        return ramped(self.ema, self.ema_ramp, step)

@@ -22,6 +22,7 @@ from models.training.blendgan_weights import start_from_faces
 from models.training.games import Games
 from models.training.losses import path_lengths, path_penalty
 from models.training.rng import StepRNG
+from models.training.settings import ramped
 from models.training.style_encoder import load_encoder
 from models.training.style_latent import Styles, no_styles
 from models.training.training_module import Batch
@@ -187,9 +188,7 @@ class BlendGANTraining:
         return [torch.zeros(count, *shape, device=self.device) for shape in self.g.noise_shapes()]
 
     def _average(self, step: int) -> None:
-        decay = self.settings.ema_decay
-        if self.settings.ema_ramp:
-            decay = min(decay, 0.5 ** (1 / (self.settings.ema_ramp * (step + 1))))
+        decay = ramped(self.settings.ema_decay, self.settings.ema_ramp, step + 1)
         updates.update_ema(self.networks["g_ema"], self.g, decay)
 
     def _shown(self, batch: Batch, draws: StepRNG) -> list[Tensor]:

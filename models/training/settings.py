@@ -12,6 +12,13 @@ from suite.params import LARGEST_SEED
 from suite.profiles import Settings
 
 
+def ramped(decay: float, ramp: float, done: int) -> float:
+    """An average's decay after `done` steps: its half-life is at most `ramp` times the steps so far; `ramp` 0 keeps `decay`."""
+    if not ramp:
+        return decay
+    return min(decay, 0.5 ** (1 / (ramp * done))) if done else 0.0
+
+
 class LoopSettings(Settings):
     """The shared loop's settings. Counts are in steps; a step is one pass of the method's whole update order.
 
