@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -15,6 +16,11 @@ if os.environ.get("PYTEST_XDIST_WORKER"):
     # Two workers with two threads each would fight over two cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+
+# The same examples in every run, so that a change alone decides; `pytest --hypothesis-profile search` looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search")
+settings.load_profile("same")
 
 # Files that hold a worker for half a minute or more; begun last, one would keep the other worker waiting.
 LONG = (

@@ -18,7 +18,6 @@ MEMORY = 2 * 2**30
 QUICK = settings(
     max_examples=12,
     deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 JSON = st.recursive(
