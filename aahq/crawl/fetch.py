@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import IO
@@ -18,7 +19,7 @@ from aahq.folder import explain_disk_errors
 from aahq.reasons import Rejected
 from aahq.web.client import Http, utc_now
 from aahq.web.response import CHUNK, StreamingResponse, check_status
-from aahq.web.sender import Hops
+from aahq.web.sender import Hops, Request
 from suite.files import PART_SUFFIX
 from suite.pictures.magic import HEAD, picture_type
 
@@ -89,13 +90,8 @@ def download(
             if hops is not None:
                 http.look(url, hops)
             # Asked for as it is: pictures are packed already, and a packed one may be a bomb.
-            return http.request(
-                "GET",
-                url,
-                lambda incoming: _save(incoming, http, folder, hops is None, inspect),
-                {"Accept-Encoding": "identity"},
-                hops=hops,
-            )
+            save = partial(_save, http=http, folder=folder, judge=hops is None, inspect=inspect)
+            return http.request(Request("GET", url, save, {"Accept-Encoding": "identity"}, hops=hops))
         except Rejected as refused:
             if refused.entry.withdrawn or refused.entry.unreached:
                 raise

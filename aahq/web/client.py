@@ -28,7 +28,7 @@ from aahq.web.rate_limit import Clock, RateLimiter, Sleep
 from aahq.web.response import Response, StreamingResponse
 from aahq.web.robots import Robots
 from aahq.web.robots_file import decoded
-from aahq.web.sender import NO_HEAD, Hops, Sender, T, TooMany
+from aahq.web.sender import NO_HEAD, Hops, Request, Sender, T, TooMany
 from aahq.web.transport import Transport
 from suite.errors import SuiteError
 
@@ -171,13 +171,13 @@ class Http:
             headers: further ones; a key among them (`X-Api-Key`) goes to no other host.
         """
         sent = {"Accept": accept, "Accept-Encoding": "gzip", **(headers or {})}
-        return self.request("GET", url, self._whole, sent, obey)
+        return self.request(Request("GET", url, self._whole, sent, obey))
 
     def head(self, url: str) -> Response:
         """HEAD; where the server refuses the method rather than the picture, a GET that is closed before its body."""
-        answer = self.request("HEAD", url, _headers_only)
+        answer = self.request(Request("HEAD", url, _headers_only))
         if answer.status in NO_HEAD:
-            answer = self.request("GET", url, _headers_only, {"Accept-Encoding": "identity"})
+            answer = self.request(Request("GET", url, _headers_only, {"Accept-Encoding": "identity"}))
         return answer
 
     def look(self, url: str, hops: Hops) -> None:
@@ -196,7 +196,7 @@ class Http:
             return
         self._looks[host] += 1
         try:
-            if self._sender.follow("HEAD", sent, _headers_only, {}, True, hops).status < 300:
+            if self._sender.follow(Request("HEAD", sent, _headers_only, hops=hops)).status < 300:
                 self._looks[host] = LOOKS
         except TooMany:
             return
@@ -220,24 +220,16 @@ class Http:
     def _read_page(self, url: str, hops: Hops | None) -> Page:
         headers = {"Accept": "text/html", "Accept-Encoding": "gzip"}
         way = _Way(hops)
-        answer = self.request("GET", url, self._whole, headers, hops=way)
+        answer = self.request(Request("GET", url, self._whole, headers, hops=way))
         if answer.status < 400 and (challenge := challenge_body(decoded(answer.body)[:200_000])):
             raise BotChallenge(answer.url, challenge)
         findings = (*way.findings, *page_findings(answer.body, TOKEN))
         problem = why_no_page(url, answer.url, answer.status, answer.headers, answer.body)
         return Page(answer.url, tuple(way.urls), problem, findings, utc_now())
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        read: Callable[[StreamingResponse], T],
-        headers: Mapping[str, str] | None = None,
-        obey: bool = True,
-        hops: Hops | None = None,
-    ) -> T:
+    def request(self, request: Request[T]) -> T:
         """`aahq.web.sender.Sender.request`."""
-        return self._sender.request(method, url, read, headers, obey, hops)
+        return self._sender.request(request)
 
     def _check_robots(self, url: str) -> None:
         answer = self.robots.check(url)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import urljoin
 
 from aahq.reasons import Rejected
@@ -37,6 +37,24 @@ class Hops(Protocol):
         """The headers of its answer, body unread."""
 
 
+@dataclass(frozen=True)
+class Request(Generic[T]):
+    """What is asked for.
+
+    Attributes:
+        read: takes the final response, 2xx or 4xx (to a HEAD, also 501); called again when a body fails on the way.
+        obey: ask robots.txt first.
+        hops: judges the address and those of the redirects.
+    """
+
+    method: str
+    url: str
+    read: Callable[[StreamingResponse], T]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    obey: bool = True
+    hops: Hops | None = None
+
+
 @dataclass
 class Sender:
     """Sends what the client asks for.
@@ -61,25 +79,16 @@ class Sender:
     # Host -> requests in a row that it left without an answer after all retries, and the moment until which it rests.
     _silent: dict[str, tuple[int, float]] = field(default_factory=dict)
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        read: Callable[[StreamingResponse], T],
-        headers: Mapping[str, str] | None = None,
-        obey: bool = True,
-        hops: Hops | None = None,
-    ) -> T:
-        """Send, follow redirects, wait and retry as the limits say, and hand the final response to `read`.
+    def request(self, request: Request[T]) -> T:
+        """Send, follow redirects, wait and retry as the limits say, and hand the final response to `request.read`.
 
-        `read` sees 2xx and 4xx responses (to a HEAD, also 501); it is called again from the start when a body fails on the way.
         What is sent is `wire_url` of the address and of every redirect's target; robots.txt and `hops` judge exactly that.
 
         Raises:
             Rejected: one of the fetch reasons, or "robots" / "robots_unreachable".
             Stop: a challenge, or a host that is busy for longer than the limits allow.
         """
-        url = wire_url(url)
+        url = wire_url(request.url)
         if self.contact is None and host_key(url) not in self.transport.guard.allow:
             raise SuiteError(f"--contact: {url} is on the real web; say who crawls, as in --contact me@example.org")
         host = host_key(url)
@@ -89,7 +98,7 @@ class Sender:
                 "timeout", f"{url}: {host} left {silences} requests in a row unanswered; it rests for a while"
             )
         try:
-            answer = self._try(method, url, read, dict(headers or {}), obey, hops)
+            answer = self._try(replace(request, url=url))
         except Rejected as failure:
             if failure.entry.unreached:
                 self._silent[host] = silences + 1, self.clock() + REST_S
@@ -99,19 +108,11 @@ class Sender:
         self._silent.pop(host, None)
         return answer
 
-    def _try(
-        self,
-        method: str,
-        url: str,
-        read: Callable[[StreamingResponse], T],
-        headers: dict[str, str],
-        obey: bool,
-        hops: Hops | None,
-    ) -> T:
+    def _try(self, request: Request[T]) -> T:
         pause = self.limits.backoff_s
         for left in range(self.limits.retries, -1, -1):
             try:
-                return self.follow(method, url, read, headers, obey, hops)
+                return self.follow(request)
             except Rejected as failure:
                 if failure.entry.retry != "at once" or not left:
                     raise
@@ -123,54 +124,40 @@ class Sender:
             pause *= 2
         raise AssertionError("unreachable")
 
-    def follow(
-        self,
-        method: str,
-        url: str,
-        read: Callable[[StreamingResponse], T],
-        headers: dict[str, str],
-        obey: bool,
-        hops: Hops | None,
-    ) -> T:
+    def follow(self, request: Request[T]) -> T:
         """One try of `request`, redirects followed. Raises `TooMany` too, where the host asks to wait."""
-        seen = {url}
+        visited = {request.url}
         for _ in range(self.limits.redirects + 1):
-            outcome = self._once(method, url, read, headers, obey, hops)
+            outcome = self._once(request)
             if not isinstance(outcome, _Redirect):
                 return outcome
-            if host_key(outcome.to) != host_key(url):
+            headers = request.headers
+            if host_key(outcome.to) != host_key(request.url):
                 headers = {name: value for name, value in headers.items() if name.lower() != "x-api-key"}
-            url = outcome.to
-            if url in seen:
-                raise Rejected("redirects", f"{url}: a loop")
-            seen.add(url)
-        raise Rejected("redirects", f"{url}: more than {self.limits.redirects} hops")
+            request = replace(request, url=outcome.to, headers=headers)
+            if request.url in visited:
+                raise Rejected("redirects", f"{request.url}: a loop")
+            visited.add(request.url)
+        raise Rejected("redirects", f"{request.url}: more than {self.limits.redirects} hops")
 
-    def _once(
-        self,
-        method: str,
-        url: str,
-        read: Callable[[StreamingResponse], T],
-        headers: dict[str, str],
-        obey: bool,
-        hops: Hops | None,
-    ) -> T | _Redirect:
+    def _once(self, request: Request[T]) -> T | _Redirect:
+        url, hops = request.url, request.hops
         host = host_key(url)
         if self.halted.is_set():
             raise Rejected("network", f"{url}: not asked for, the run has ended")
         if self.contact is None and host not in self.transport.guard.allow:
             raise Rejected("address_refused", f"redirected to {url}, away from the embedded gallery")
-        if obey:
+        if request.obey:
             self.check_robots(url)
         if hops is not None:
             hops.before(url)
         self.pace.wait(host)
         if self.halted.is_set():
             raise Rejected("network", f"{url}: not asked for, the run has ended")
-        with self.transport.send(method, url, headers) as incoming:
+        with self.transport.send(request.method, url, dict(request.headers)) as incoming:
             if hops is not None:
                 self._judge(hops, url, incoming.headers)
-            return self._sorted(incoming, host, method, read)
+            return self._outcome(incoming, host, request)
 
     def _judge(self, hops: Hops, url: str, headers: Mapping[str, str]) -> None:
         try:
@@ -179,18 +166,16 @@ class Sender:
             self.reserving.add(host_key(url))
             raise
 
-    def _sorted(
-        self, incoming: StreamingResponse, host: str, method: str, read: Callable[[StreamingResponse], T]
-    ) -> T | _Redirect:
+    def _outcome(self, incoming: StreamingResponse, host: str, request: Request[T]) -> T | _Redirect:
         url, status, headers = incoming.url, incoming.status, incoming.headers
         if challenge := challenge_header(headers):
             raise BotChallenge(url, challenge)
         if status in (429, 503):
-            asked = retry_after(headers.get("Retry-After"), time.time())
-            self.pace.slower(host, min(asked or 0.0, self.limits.patience_s))
-            if status == 429 or (asked or 0.0) > self.limits.patience_s:
-                raise TooMany(url, status, asked or 0.0)
-        if status >= 500 and not (method == "HEAD" and status in NO_HEAD):
+            seconds = retry_after(headers.get("Retry-After"), time.time()) or 0.0
+            self.pace.slower(host, min(seconds, self.limits.patience_s))
+            if status == 429 or seconds > self.limits.patience_s:
+                raise TooMany(url, status, seconds)
+        if status >= 500 and not (request.method == "HEAD" and status in NO_HEAD):
             check_status(status, url)
         if status in (301, 302, 303, 307, 308):
             location = headers.get("Location")
@@ -203,7 +188,7 @@ class Sender:
             return _Redirect(wire_url(target))
         if not 200 <= status < 500 and status not in NO_HEAD:
             raise Rejected("http_status", f"{url}: status {status}")
-        result = read(incoming)
+        result = request.read(incoming)
         self.pace.well(host)
         return result
 

@@ -25,6 +25,7 @@ from aahq.painted.gallery import museums as shapes
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions, open_source
 from aahq.sources.museum import Listed, agreed, decade, iiif_sizes
+from aahq.web import sender
 from aahq.web.client import Http
 from aahq.web.interrupts import FormatChanged, RobotsDisallowed
 from aahq.web.limits import Limits
@@ -67,9 +68,11 @@ def test_every_open_work_comes_once_with_its_evidence(gallery: Gallery, name: st
         said = next(entry["value"] for entry in decision.evidence if entry["check"] == "licence")
         assert first.extra["license_record"] in said
         assert first.extra["license_stated"] in said
-        got = http.request("GET", first.image_urls[0], lambda incoming: incoming.status)
+        got = http.request(sender.Request("GET", first.image_urls[0], lambda incoming: incoming.status))
         assert got in (200, 404)
-        got = http.request("GET", first.image_urls[-1], lambda incoming: incoming.headers["Content-Type"])
+        got = http.request(
+            sender.Request("GET", first.image_urls[-1], lambda incoming: incoming.headers["Content-Type"])
+        )
         assert got.startswith("image/")
         again = list(open_source(name, SourceOptions(base_url=base)).pages(http, pages[0].cursor))
         keys = [candidate.key for page in again for candidate in page.candidates]
