@@ -27,8 +27,10 @@ class FolderBusyError(SuiteError):
 
 
 @contextmanager
-def exclusive_lock(folder: Path) -> Iterator[None]:
-    """Hold `folder`'s lock. The file names the holder's process; it stays, the lock on it does not.
+def exclusive_lock(folder: Path) -> Iterator[bool]:
+    """Hold `folder`'s lock. The file names the holder's process, until its work ends well; the file stays, the lock does not.
+
+    Yields whether the holder before was killed, or ended by an error.
 
     Raises:
         FolderBusyError: another process holds it.
@@ -45,12 +47,14 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
             raise FolderBusyError(
                 f"OUT {folder}: process {holder} is working on it; wait for it, or give another folder"
             )
-        if not _OURS.fullmatch(portable.read_at(handle, 64, 0)):
+        before = portable.read_at(handle, 64, 0)
+        if not _OURS.fullmatch(before):
             raise SuiteError(f"OUT {folder}: its {LOCK} is another program's file; give another folder")
         os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)
         os.write(handle, f"{os.getpid()}\n".encode())
-        yield
+        yield bool(before)
+        os.ftruncate(handle, 0)
     finally:
         os.close(handle)
 

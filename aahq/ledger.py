@@ -181,6 +181,34 @@ MIGRATIONS: tuple[str, ...] = (
     END;
     CREATE TRIGGER faces_forget_scores AFTER DELETE ON faces BEGIN DELETE FROM screen_scores WHERE id = OLD.id; END;
     """,
+    # What a removal of one among millions finds by an index: names and addresses in the form that is compared
+    # (`aahq.remove.spellings` fills them in for the rows of `unspelt`), and files that a row named once. Which files of
+    # earlier versions no row names is not known.
+    """
+    CREATE TABLE spellings (
+        picture TEXT NOT NULL REFERENCES pictures (id) ON DELETE CASCADE, spelling TEXT NOT NULL,
+        PRIMARY KEY (picture, spelling)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX spellings_by_spelling ON spellings (spelling);
+    CREATE TABLE unspelt (picture TEXT PRIMARY KEY REFERENCES pictures (id) ON DELETE CASCADE) STRICT, WITHOUT ROWID;
+    INSERT INTO unspelt SELECT id FROM pictures;
+    CREATE TRIGGER pictures_new AFTER INSERT ON pictures BEGIN INSERT OR IGNORE INTO unspelt VALUES (NEW.id); END;
+    CREATE TRIGGER pictures_renamed AFTER UPDATE OF candidate, artist, page_url, image_url ON pictures
+    WHEN (OLD.candidate, OLD.artist, OLD.page_url, OLD.image_url)
+        IS NOT (NEW.candidate, NEW.artist, NEW.page_url, NEW.image_url)
+    BEGIN INSERT OR IGNORE INTO unspelt VALUES (NEW.id); END;
+    CREATE TABLE unnamed_files (file TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER pictures_leave_file AFTER DELETE ON pictures WHEN OLD.file IS NOT NULL
+    BEGIN INSERT OR IGNORE INTO unnamed_files VALUES (OLD.file); END;
+    CREATE TRIGGER pictures_change_file AFTER UPDATE OF file ON pictures WHEN OLD.file IS NOT NEW.file AND OLD.file IS NOT NULL
+    BEGIN INSERT OR IGNORE INTO unnamed_files VALUES (OLD.file); END;
+    CREATE TRIGGER faces_leave_file AFTER DELETE ON faces WHEN OLD.file IS NOT NULL
+    BEGIN INSERT OR IGNORE INTO unnamed_files VALUES (OLD.file); END;
+    CREATE TRIGGER faces_change_file AFTER UPDATE OF file ON faces WHEN OLD.file IS NOT NEW.file AND OLD.file IS NOT NULL
+    BEGIN INSERT OR IGNORE INTO unnamed_files VALUES (OLD.file); END;
+    INSERT INTO meta SELECT 'stray files', 'true' WHERE EXISTS (SELECT 1 FROM pictures);
+    INSERT INTO meta SELECT 'deleted is overwritten', 'true' WHERE NOT EXISTS (SELECT 1 FROM pictures);
+    """,
 )
 
 
@@ -257,6 +285,8 @@ class Ledger:
             self.db.execute("PRAGMA journal_mode = WAL")
             # NORMAL in WAL mode survives a killed process whole; after a power cut the last transactions may be redone.
             self.db.execute("PRAGMA synchronous = NORMAL")
+            # What is deleted is overwritten, and not only forgotten: see aahq/remove/scrub.py.
+            self.db.execute("PRAGMA secure_delete = ON")
             # Off while it migrates: dropping a table that is copied would else delete what refers to it.
             self._migrate()
             self.db.execute("PRAGMA foreign_keys = ON")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from aahq.folder import exclusive_lock, explain_disk_errors
 from aahq.ledger import LEDGER, Ledger
-from aahq.own import claim_build, sweep_parts
+from aahq.own import FACES, PICTURES, claim_build, sweep_parts
+from aahq.remove.forget import STRAY
 from aahq.remove.opted_out import finish_opt_outs
 from aahq.remove.remove import finish_removal
 from suite.errors import SuiteError
@@ -31,8 +32,11 @@ def open_folder(out: Path, create: bool = False) -> Iterator[Ledger]:
         raise SuiteError(f"OUT {out}: no {LEDGER} there; start with 'aahq build {out} --source ...'")
     with explain_disk_errors(out):
         claim_build(out)
-        with exclusive_lock(out), Ledger(out, create=create) as ledger:
-            sweep_parts(out)
+        strays = not (out / LEDGER).is_file() and any((out / kind).exists() for kind in (PICTURES, FACES))
+        with exclusive_lock(out) as stopped, Ledger(out, create=create) as ledger:
+            if stopped or strays:
+                sweep_parts(out)
+                ledger.put(STRAY, True)
             finish_removal(ledger)
             finish_opt_outs(ledger)
             yield ledger

@@ -11,7 +11,7 @@ from aahq.crawl.process import FOLDER, Batch, FetchContext, FetchResult, FetchWo
 from aahq.folder import content_path
 from aahq.ledger import Ledger
 from aahq.reasons import REASONS, Rejection
-from aahq.remove.forget import drop_reappeared
+from aahq.remove.forget import STRAY, drop_reappeared
 from aahq.stages.engine import StageStats, living_workers
 from aahq.web.interrupts import Stop
 from suite.files import canonical_json
@@ -119,6 +119,9 @@ class FetchPool:
                 if isinstance(result.outcome, Rejection):
                     self.ledger.keep_trace(result.id, NAME, result.outcome.trace)
                     self.stats.drop(result.outcome.reason)
+                    if result.outcome.reason == "fault":
+                        # Its file may have been written already.
+                        self.ledger.put(STRAY, True)
                 else:
                     self.stats.keep()
         self.step(len(done))

@@ -16,6 +16,7 @@ from aahq.plan import remember_total
 from aahq.reasons import REASONS
 from aahq.remove.opted_out import REASON as OPTED_OUT
 from aahq.remove.opted_out import drop_opted_out
+from aahq.remove.spellings import keep_spellings
 from aahq.sources import Source, SourcePage
 from aahq.sources.survival import met_by_crawl
 from aahq.stages.engine import StageStats, stage_run
@@ -84,6 +85,8 @@ def run(ledger: Ledger, target: CrawlTarget, context: FetchContext, connections:
                 raise
         if target.source == LISTED:
             stats.notes |= met_by_crawl(ledger, LISTED)
+        # Now, so that somebody who wants to be taken out need not wait for it.
+        keep_spellings(ledger)
     return stats
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -10,10 +12,15 @@ from pathlib import Path
 from aahq.consent.optouts import OptOuts
 from aahq.ledger import RECORD, Ledger, recorded
 from aahq.own import FACES, PICTURES, REPORT, content_files, is_report
+from aahq.remove import scrub
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
 from suite.ownership import real
 
 PENDING, REPORTS = "sweep pending", "reports"
+# Whether files may lie in the folder that no row ever named: a process was killed, or a row failed after its file was written.
+STRAY = "stray files"
+# Whether all that was ever deleted from the ledger was overwritten at once, but for copies; and whether these are to go.
+OVERWRITTEN, OVERDUE = "deleted is overwritten", "copies of deleted to be overwritten"
 _TILE = re.compile(r"[A-Za-z0-9]+-\d{2}-[0-9a-f]+\.jpg")
 # Where `aahq.review.pictures` keeps them, which needs more libraries than a removal.
 TILES = Path("review", "tiles")
@@ -50,7 +57,13 @@ def drop_rows(ledger: Ledger, ids: Iterable[str]) -> None:
         if gone is not None:
             # A folder's cursor is the name of its last file.
             ledger.db.execute("UPDATE cursors SET cursor = NULL WHERE cursor = ?", (gone["key"],))
+    owe_sweep(ledger)
+
+
+def owe_sweep(ledger: Ledger) -> None:
+    """Note that rows lost files, and that what they held is to be overwritten; inside their transaction."""
     ledger.put(PENDING, True)
+    ledger.put(OVERDUE, True)
 
 
 def drop_reappeared(ledger: Ledger, ids: list[str], tombstones: Tombstones) -> None:
@@ -65,9 +78,11 @@ def drop_reappeared(ledger: Ledger, ids: list[str], tombstones: Tombstones) -> N
     tombstones.write(ledger.folder / TOMBSTONES)
     with ledger.transaction():
         drop_rows(ledger, ids)
+        # What was written for the row before it was known again has no name yet.
+        ledger.put(STRAY, True)
     forget_tiles(ledger.folder, ids)
     delete_orphans(ledger)
-    vacuum(ledger)
+    overwrite_deleted(ledger)
 
 
 def forget_tiles(folder: Path, ids: Iterable[str]) -> None:
@@ -92,25 +107,62 @@ def forget_drawn(ledger: Ledger) -> None:
 
 
 def delete_orphans(ledger: Ledger) -> int:
-    """Remove the build's files that no row names; returns how many. `vacuum` is to follow.
+    """Remove the build's files that no row names; returns how many. `overwrite_deleted` is to follow.
 
-    Does nothing unless rows were dropped since the last sweep.
+    Does nothing unless rows were dropped since the last sweep. Looks at the files that a row named once; through the whole
+    folder only where files may lie that no row ever named.
     """
     if not ledger.get(PENDING):
         return 0
     removed = 0
-    for kind in (PICTURES, FACES):
-        for path in content_files(ledger.folder, kind):
-            # By the index over `file`: a folder may hold a million.
-            if not ledger.one(f"SELECT 1 FROM {kind} WHERE file = ?", (path.relative_to(ledger.folder).as_posix(),)):
-                path.unlink(missing_ok=True)
-                removed += 1
+    for file in [row["file"] for row in ledger.rows("SELECT file FROM unnamed_files")]:
+        removed += _remove_unnamed(ledger, ledger.folder / file, file)
+    if ledger.get(STRAY):
+        for kind in (PICTURES, FACES):
+            for path in content_files(ledger.folder, kind):
+                removed += _remove_unnamed(ledger, path, path.relative_to(ledger.folder).as_posix())
     with ledger.transaction():
-        ledger.db.execute("DELETE FROM meta WHERE name = ?", (PENDING,))
+        ledger.db.execute("DELETE FROM unnamed_files")
+        ledger.db.execute("DELETE FROM meta WHERE name IN (?, ?)", (PENDING, STRAY))
     return removed
 
 
-def vacuum(ledger: Ledger) -> None:
-    """Write the database anew: SQLite leaves deleted text in free pages and in its log."""
+def _remove_unnamed(ledger: Ledger, path: Path, file: str) -> int:
+    """Remove a file unless a row names it, which the indexes over `file` say."""
+    if any(ledger.one(f"SELECT 1 FROM {kind} WHERE file = ?", (file,)) for kind in (PICTURES, FACES)):
+        return 0
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return 0
+    return 1
+
+
+def overwrite_deleted(ledger: Ledger) -> None:
+    """Let nothing of deleted rows be left in the ledger's file or in its log; outside of a transaction.
+
+    What another program's reading prevents is done by the next command on the folder.
+    """
+    if not ledger.get(OVERWRITTEN):
+        # Rows were deleted before the ledger was told to overwrite them.
+        _write_anew(ledger)
+        ledger.put(OVERWRITTEN, True)
+    if _empty_log(ledger):
+        with ledger.transaction():
+            # A process of its own: see there. Alone, so that it needs nothing of this program.
+            command = [sys.executable, "-I", "-S", scrub.__file__, str(ledger.path)]
+            done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode:
+            _write_anew(ledger)
+        ledger.db.execute("DELETE FROM meta WHERE name = ?", (OVERDUE,))
+
+
+def _write_anew(ledger: Ledger) -> None:
     ledger.db.execute("VACUUM")
-    ledger.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    _empty_log(ledger)
+
+
+def _empty_log(ledger: Ledger) -> bool:
+    """Fold the log into the file, and cut it; False where another program reads what is in it."""
+    busy, _, _ = ledger.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy

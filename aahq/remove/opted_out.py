@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from aahq.consent.optouts import OptOuts
 from aahq.ledger import RECORD, Ledger, recorded
-from aahq.remove.forget import PENDING, delete_orphans, forget_drawn, forget_tiles, vacuum
+from aahq.remove.forget import delete_orphans, forget_drawn, forget_tiles, overwrite_deleted, owe_sweep
 from aahq.remove.releases import locate, owed, refuse_broken, take_out
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
 from suite.terminal import say
@@ -47,7 +47,7 @@ def reject(ledger: Ledger, id: str, stage: str, why: str, reason: str = REASON) 
     ledger.update("pictures", id, file=None)
     # A face that is not there cannot be kept by what a person once decided about it.
     ledger.db.execute("DELETE FROM faces WHERE picture = ?", (id,))
-    ledger.put(PENDING, True)
+    owe_sweep(ledger)
 
 
 def finish_opt_outs(ledger: Ledger) -> None:
@@ -63,7 +63,7 @@ def finish_opt_outs(ledger: Ledger) -> None:
         say(f"note: {place}: no release there now; works whose artists opted out are in it until it is back", err=True)
     with ledger.transaction():
         ledger.db.execute("DELETE FROM meta WHERE name = ?", (UNDER_WAY,))
-    vacuum(ledger)
+    overwrite_deleted(ledger)
 
 
 def _blocked(ledger: Ledger, optouts: OptOuts) -> Iterator[tuple[str, str]]:

@@ -15,10 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from aahq.ledger import RECORD, Ledger, recorded
-from aahq.remove.forget import PENDING, add_tombstones, delete_orphans, drop_rows, forget_drawn, forget_tiles, vacuum
+from aahq.remove.forget import (
+    OVERDUE,
+    PENDING,
+    add_tombstones,
+    delete_orphans,
+    drop_rows,
+    forget_drawn,
+    forget_tiles,
+    overwrite_deleted,
+)
 from aahq.remove.releases import locate, owed, refuse_broken, settle_owed, take_out
+from aahq.remove.spellings import keep_spellings, pictures_spelt
 from aahq.remove.tombstones import TOMBSTONES, Tombstones
-from aahq.web.addresses import AddressPattern, address_keys, address_pattern, name_key
+from aahq.web.addresses import AddressPattern, address_pattern, name_key
 from suite.errors import SuiteError
 from suite.files import write_whole
 
@@ -104,34 +114,58 @@ def check(wanted: Wanted) -> None:
 
 def find(ledger: Ledger, wanted: Wanted) -> tuple[list[str], list[str]]:
     """Ids of the pictures that are named, and of those that dedup found to be copies of one of them."""
-    entries = wanted.addresses()
-    exact = {key for entry in entries if not entry.prefix for key in entry.keys}
-    under = [entry for entry in entries if entry.prefix]
-    artists = {name_key(name) for name in wanted.artists}
-    digests = {digest.lower() for digest in wanted.digests}
-    named: set[str] = set()
-    for row in ledger.rows(f"SELECT id, {RECORD}, response_sha256, pixel_sha256 FROM pictures"):
-        candidate = recorded(row)
-        if (
-            (artists and candidate.artist_keys & artists)
-            or row["id"] in wanted.pictures
-            or row["key"] in wanted.pictures
-            or (exact and any(exact.intersection(address_keys(url)) for url in candidate.places))
-            or any(entry.covers(url) for entry in under for url in candidate.places)
-            or {row["response_sha256"], row["pixel_sha256"]} & digests
-        ):
-            named.add(row["id"])
-    for row in ledger.rows("SELECT id, picture, sha256, pixel_sha256 FROM faces"):
-        if row["id"] in wanted.pictures or {row["sha256"], row["pixel_sha256"]} & digests:
-            named.add(row["picture"])
+    keep_spellings(ledger)
+    named = {id for id in _asked_for(ledger, wanted) if _is_named(ledger, id, wanted)} | _of_named_faces(ledger, wanted)
     return sorted(named), sorted(_copies(ledger, named))
+
+
+def _asked_for(ledger: Ledger, wanted: Wanted) -> set[str]:
+    """Ids of the pictures that may be meant, by the ledger's indexes; digests have none, so they cost a look at all rows."""
+    texts = [*wanted.pictures, *(name_key(name) for name in wanted.artists)]
+    ids = {*wanted.pictures, *pictures_spelt(ledger, texts, wanted.addresses())}
+    if digests := [digest.lower() for digest in wanted.digests]:
+        marks = ",".join("?" * len(digests))
+        query = f"SELECT id FROM pictures WHERE response_sha256 IN ({marks}) OR pixel_sha256 IN ({marks})"
+        ids |= {row["id"] for row in ledger.rows(query, (*digests, *digests))}
+    return ids
+
+
+def _is_named(ledger: Ledger, id: str, wanted: Wanted) -> bool:
+    """Whether `wanted` names the picture itself."""
+    query = f"SELECT id, {RECORD}, response_sha256, pixel_sha256 FROM pictures WHERE id = ?"
+    row = ledger.db.execute(query, (id,)).fetchone()
+    if row is None:
+        return False
+    candidate = recorded(row)
+    return bool(
+        candidate.artist_keys & {name_key(name) for name in wanted.artists}
+        or {row["id"], row["key"]} & set(wanted.pictures)
+        or any(entry.covers(url) for entry in wanted.addresses() for url in candidate.places)
+        or {row["response_sha256"], row["pixel_sha256"]} & {digest.lower() for digest in wanted.digests}
+    )
+
+
+def _of_named_faces(ledger: Ledger, wanted: Wanted) -> set[str]:
+    """Pictures with a face that `wanted` names by its id or by a digest."""
+    out: set[str] = set()
+    if wanted.pictures:
+        marks = ",".join("?" * len(wanted.pictures))
+        out |= {
+            row["picture"] for row in ledger.rows(f"SELECT picture FROM faces WHERE id IN ({marks})", wanted.pictures)
+        }
+    if digests := [digest.lower() for digest in wanted.digests]:
+        marks = ",".join("?" * len(digests))
+        query = f"SELECT picture FROM faces WHERE sha256 IN ({marks}) OR pixel_sha256 IN ({marks})"
+        out |= {row["picture"] for row in ledger.rows(query, (*digests, *digests))}
+    return out
 
 
 def _names_to_come(ledger: Ledger, wanted: Wanted) -> Iterator[tuple[str, str]]:
     """Tombstones for the pictures that are asked for by a name that nothing here has yet."""
     for name in wanted.pictures:
-        known = "SELECT 1 FROM pictures WHERE id = ? OR key = ? UNION ALL SELECT 1 FROM faces WHERE id = ?"
-        if not ledger.one(known, (name, name, name)):
+        ids = {name, *pictures_spelt(ledger, (name,), ())}
+        known = any(ledger.one("SELECT 1 FROM pictures WHERE id = ? AND ? IN (id, key)", (id, name)) for id in ids)
+        if not known and not ledger.one("SELECT 1 FROM faces WHERE id = ?", (name,)):
             yield from (("picture", value) for value in {name, re.sub(r"-\d{2}\Z", "", name)})
 
 
@@ -169,8 +203,8 @@ def finish_removal(ledger: Ledger) -> Removed | None:
     if intent is not None:
         return _carry_out(ledger, intent)
     settle_owed(ledger)
-    if delete_orphans(ledger):
-        vacuum(ledger)
+    if delete_orphans(ledger) or ledger.get(OVERDUE):
+        overwrite_deleted(ledger)
     return None
 
 
@@ -194,7 +228,7 @@ def _carry_out(ledger: Ledger, intent: dict[str, Any]) -> Removed:
     done.owed = owed(ledger)
     with ledger.transaction():
         ledger.db.execute("DELETE FROM meta WHERE name IN (?, ?)", (INTENT, PENDING))
-    vacuum(ledger)
+    overwrite_deleted(ledger)
     return done
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from aahq.ledger import Ledger
 from aahq.reasons import Rejection, guarded
-from aahq.remove.forget import delete_orphans, drop_reappeared
+from aahq.remove.forget import STRAY, delete_orphans, drop_reappeared
 from aahq.remove.opted_out import REASON as OPTED_OUT
 from aahq.remove.opted_out import reject as reject_opted_out
 from aahq.remove.tombstones import Tombstones
@@ -49,6 +49,9 @@ def run_rows(
             stats.keep()
             return
         stats.drop(refusal.reason)
+        if refusal.reason == "fault" or refusal is not answer:
+            # Its file may have been written already.
+            ledger.put(STRAY, True)
         if refusal.reason == "removed":
             removed.add(id.rpartition("-")[0] if table == "faces" else id)
         elif refusal.reason == OPTED_OUT:
