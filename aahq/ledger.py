@@ -209,6 +209,16 @@ MIGRATIONS: tuple[str, ...] = (
     INSERT INTO meta SELECT 'stray files', 'true' WHERE EXISTS (SELECT 1 FROM pictures);
     INSERT INTO meta SELECT 'deleted is overwritten', 'true' WHERE NOT EXISTS (SELECT 1 FROM pictures);
     """,
+    # What the review page lists without reading a row: see aahq/review/catalog.py.
+    """
+    CREATE INDEX faces_by_reason ON faces (state, reason, id);
+    CREATE INDEX faces_flagged ON faces (id) WHERE flag != '';
+    CREATE INDEX faces_reviewed ON faces (id) WHERE stage = 'review';
+    CREATE INDEX faces_without_file ON faces (id) WHERE file IS NULL OR sha256 IS NULL;
+    CREATE INDEX pictures_without_face ON pictures (id)
+        WHERE state = 'rejected' AND stage = 'faces' AND file IS NOT NULL AND width IS NOT NULL;
+    CREATE INDEX pictures_by_source ON pictures (source, id);
+    """,
 )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import functools
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,13 +17,14 @@ from aahq.review.catalog import Catalog, Item
 from aahq.review.log import DROP_REASONS, Decision, DecisionLog
 from aahq.review.pictures import Pictures
 from aahq.review.points import NAMES, check_points
+from aahq.review.views import SCORE, Filters, View, Views, select
 from suite.page.files import NEVER, page_app
 
 # A tile's address carries its content's digest.
 _FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 UNDO_STEPS = 200
-# Tiles that a page may ask for at once.
-MOST_FIRST = 200
+# Items that a page may ask for at once.
+WINDOW = 200
 
 
 class Lines(BaseModel):
@@ -53,18 +52,46 @@ class Session:
         self.log = DecisionLog(out)
         self.pictures = Pictures(out)
         self.write_token = ""
-        self.tiles = _json(self.catalog.columns())
-
-    @functools.cached_property
-    def scores(self) -> bytes:
-        """Every item's scores as the page reads them, computed when it first asks."""
-        return _json(self.catalog.scores())
+        self.views = Views()
+        # Copies are shown where they are asked for.
+        shown = [bucket for bucket in self.catalog.counts if bucket != "duplicate"]
+        self.first = Filters(reviewer=reviewer, bucket=shown or None)
+        self.first_ids = select(self.catalog, self.first, self.log.decisions)
 
     def item(self, id: str) -> Item:
         """The item of that name, or 404."""
-        if id not in self.catalog.by_id:
+        found = self.catalog.item(id)
+        if found is None:
             raise HTTPException(404, f"no face {id!r}")
-        return self.catalog.by_id[id]
+        return found
+
+    def view(self, name: int) -> View:
+        """The list of that name, or 404; the page then asks anew."""
+        found = self.views.get(name)
+        if found is None:
+            raise HTTPException(404, f"no view {name}")
+        return found
+
+    def told(self, view: View, reviewer: str, here: str = "") -> dict[str, Any]:
+        """What the page is told of a list: how long it is, what is decided of it, and where an item is in it."""
+        kept, dropped = view.tally(self.log.decisions.own(reviewer))
+        at = view.place(here) if here else None
+        return {"view": view.name, "count": len(view.ids), "kept": kept, "dropped": dropped, "at": at}
+
+    def window(self, ids: list[str], reviewer: str) -> dict[str, Any]:
+        """Rows of a list for the page, a list a column, with the reviewer's own words about them."""
+        items = {item.id: item for item in self.catalog.page(ids)}
+        # One that was taken out since the page was opened keeps its place.
+        known = [items.get(id) for id in ids]
+        said = self.log.decisions
+        own = {id: line for id in ids if (line := said.word(id, reviewer)) is not None}
+        return {
+            "id": ids,
+            "stamp": [item.stamp if item else "" for item in known],
+            "bucket": [item.bucket if item else "unfinished" for item in known],
+            "reason": [item.reason if item else "" for item in known],
+            "own": {id: _brief(line) for id, line in own.items()},
+        }
 
 
 def make_app(session: Session) -> FastAPI:
@@ -106,15 +133,22 @@ def _add_pictures(app: FastAPI, session: Session) -> None:
 
 def _add_first_sheet(app: FastAPI, session: Session) -> None:
     @app.get("/api/first")
-    async def first(count: Annotated[int, Query(ge=1, le=MOST_FIRST)]) -> Response:
-        """Tiles of the first so many items, those that are made: one answer where fifty would each cost their way."""
+    async def first(count: Annotated[int, Query(ge=1, le=WINDOW)]) -> Response:
+        """The list that is shown first, the first so many of its items, and their tiles, those that are made.
+
+        One answer where fifty would each cost their way.
+        """
         session.pictures.asked()
-        made = ((item.id, session.pictures.made_tile(item)) for item in session.catalog.items[:count])
-        return _never({id: base64.b64encode(data).decode() for id, data in made if data is not None})
+        view = session.views.add(session.first_ids)
+        items = session.catalog.page(view.ids[:count])
+        made = ((item.id, session.pictures.made_tile(item)) for item in items)
+        tiles = {id: base64.b64encode(data).decode() for id, data in made if data is not None}
+        rows = session.window(view.ids[:count], session.reviewer)
+        return _never({**session.told(view, session.reviewer), "first": 0, "rows": rows, "tiles": tiles})
 
 
 def _add_lists(app: FastAPI, session: Session) -> None:
-    """What the page shows: who asks, all tiles at once, and one item closely."""
+    """What the page shows: who asks, windows of the lists that fit its filters, and one item closely."""
 
     @app.get("/api/session")
     async def opened() -> Any:
@@ -126,22 +160,56 @@ def _add_lists(app: FastAPI, session: Session) -> None:
                 "drop_reasons": DROP_REASONS,
                 "reasons": {name: reason.text for name, reason in REASONS.items()},
                 "points": NAMES,
+                "buckets": session.catalog.counts,
+                "shown": session.first.bucket or list(session.catalog.counts),
+                "count": len(session.catalog.ids),
             }
         )
 
-    @app.get("/api/tiles")
-    async def tiles() -> Response:
-        session.pictures.asked()
-        return Response(session.tiles, media_type="application/json", headers=NEVER)
+    @app.get("/api/words")
+    def words() -> Any:
+        return _never(session.catalog.words())
 
-    @app.get("/api/scores")
-    def scores() -> Response:
-        return Response(session.scores, media_type="application/json", headers=NEVER)
+    @app.get("/api/range")
+    def score_range(score: SCORE) -> Any:
+        values = session.catalog.scores(score).values() if score else ()
+        return _never([min(values, default=0.0), max(values, default=0.0)])
+
+    @app.post("/api/view")
+    def view(asked: Filters, here: str = "") -> Any:
+        """Make the list that fits the filters; `here` is an item whose place in it is asked for."""
+        session.pictures.asked()
+        made = session.views.add(select(session.catalog, asked, session.log.decisions))
+        told = session.told(made, asked.reviewer, here)
+        first = (told["at"] or 0) // WINDOW * WINDOW
+        rows = session.window(made.ids[first : first + WINDOW], asked.reviewer)
+        return _never({**told, "first": first, "rows": rows})
+
+    @app.get("/api/tiles")
+    def tiles(
+        view: int | None = None,
+        first: Annotated[int, Query(ge=0)] = 0,
+        count: Annotated[int, Query(ge=1, le=WINDOW)] = WINDOW,
+        reviewer: str = "",
+    ) -> Any:
+        """A window of a list; of all items where none is named."""
+        session.pictures.asked()
+        ids = session.catalog.ids if view is None else session.view(view).ids
+        return _never(session.window(ids[first : first + count], reviewer))
+
+    @app.get("/api/place")
+    def place(view: int, id: str) -> Any:
+        return _never({"at": session.view(view).place(id)})
+
+    @app.get("/api/next")
+    def next_open(view: int, after: int, reviewer: str) -> Any:
+        return _never({"at": session.view(view).next_open(after, session.log.decisions.own(reviewer))})
 
     @app.get("/api/item/{id}")
     def item(id: str) -> Any:
         found = session.item(id)
-        return _never({"id": id, "bucket": found.bucket, "reason": found.reason, "detail": found.detail, **found.facts})
+        told = {"bucket": found.bucket, "reason": found.reason, "detail": found.detail, "scores": found.scores}
+        return _never({"id": id, **told, **found.facts})
 
 
 def _add_decisions(app: FastAPI, session: Session) -> None:
@@ -152,14 +220,13 @@ def _add_decisions(app: FastAPI, session: Session) -> None:
         said = session.log.decisions
         return _never(
             {
-                "own": {id: _brief(line) for id, line in said.own(reviewer).items()},
                 "recent": [
                     {"nonce": line.nonce, "group": line.group, "id": line.id}
                     for line in said.recent(reviewer, UNDO_STEPS)
                 ],
                 "reviewers": said.reviewers(),
                 # Who decided, not what: the second reviewer is to decide for themselves.
-                "decided": {who: sorted(said.own(who)) for who in said.reviewers() if who != reviewer},
+                "decided": {who: len(said.own(who)) for who in said.reviewers() if who != reviewer},
             }
         )
 
@@ -183,10 +250,12 @@ def _add_agreement(app: FastAPI, session: Session) -> None:
         said = session.log.decisions
         words, settled = said.words(), said.settled()
 
-        def case(id: str) -> dict[str, Any]:
+        def case(item: Item) -> dict[str, Any]:
+            id = item.id
             ruled = {"by": settled[id].reviewer, **_brief(settled[id])} if id in settled else None
             return {
                 "id": id,
+                "stamp": item.stamp,
                 "words": {who: _brief(line) for who, line in sorted(words[id].items())},
                 "settled": ruled,
             }
@@ -194,7 +263,7 @@ def _add_agreement(app: FastAPI, session: Session) -> None:
         return _never(
             {
                 "pairs": [pair.as_dict() for pair in agreement.pairs(said)],
-                "disagreements": [case(id) for id in agreement.disagreements(said) if id in session.catalog.by_id],
+                "disagreements": [case(item) for item in session.catalog.page(agreement.disagreements(said))],
             }
         )
 
@@ -205,7 +274,3 @@ def _brief(line: Decision) -> dict[str, Any]:
 
 def _never(value: Any) -> JSONResponse:
     return JSONResponse(value, headers=NEVER)
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

@@ -1,21 +1,32 @@
-"""What there is to review: every aligned face, and every picture in which no face was found; read from the ledger."""
+"""What there is to review: every aligned face, and every picture in which no face was found.
+
+The ledger's indexes give the names of all of them in order; rows are read of those alone that somebody looks at, so that
+the page of a million opens at once.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+import sys
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aahq.ledger import Ledger, column_json, face_id
+from aahq.ledger import LEDGER, Ledger, column_json, face_id
 
 # In the order in which they are shown: what needs a person comes first.
 BUCKETS = ("borderline", "no face", "kept", "rejected", "duplicate", "unfinished")
+UNFINISHED = ("found", "aligned", "unique")
 SCORES = ("sharpness", "quad_side", "blockiness", "brightness", "contrast", "yaw", "pitch", "outside")
 # Digits of a content's digest in a tile's address.
 STAMP = 12
+_NO_FACE = "state = 'rejected' AND stage = 'faces' AND file IS NOT NULL AND width IS NOT NULL"
 # A row that review moved is shown as it was judged before people spoke.
 _FACES = (
     "SELECT f.id, f.file, f.sha256, f.quality, f.landmarks, f.box, f.detector, p.file AS picture_file, p.source, "
@@ -26,12 +37,14 @@ _FACES = (
     "CASE WHEN f.stage = 'review' THEN b.detail ELSE f.detail END AS detail, "
     "CASE WHEN f.stage = 'review' THEN b.flag ELSE f.flag END AS flag "
     "FROM faces f JOIN pictures p ON p.id = f.picture LEFT JOIN before_review b ON b.id = f.id "
-    "WHERE f.file IS NOT NULL AND f.sha256 IS NOT NULL ORDER BY f.id"
+    "WHERE f.file IS NOT NULL AND f.sha256 IS NOT NULL AND "
 )
 _FACELESS = (
     "SELECT id AS picture, file, pixel_sha256, source, title, artist, license, page_url, width, height, reason, detail "
-    "FROM pictures WHERE state = 'rejected' AND stage = 'faces' AND file IS NOT NULL AND width IS NOT NULL ORDER BY id"
+    f"FROM pictures WHERE {_NO_FACE} AND "
 )
+# Rows at a time, and rows held that somebody looked at.
+PAGE, HELD = 200, 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,7 @@ class Item:
         reason, detail: why the stages flagged or dropped it.
         shown: file of the tile, relative to the build's folder; `stamp` changes with its content.
         picture: file of the whole picture.
-        row: the ledger's columns, read further only for the one that somebody looks at: a page of many thousands opens soon.
+        row: the ledger's columns.
     """
 
     id: str
@@ -72,75 +85,156 @@ class Item:
         }
 
     @property
-    def scores(self) -> tuple[float | None, ...]:
-        """A value for each of `SCORES`, None where there is none."""
-        if self.bucket == "no face":
-            return (None,) * len(SCORES)
-        quality = column_json(self.row["quality"], {})
-        return tuple(_rounded(quality.get(name)) for name in SCORES)
+    def scores(self) -> dict[str, float]:
+        """Those of `SCORES` that it has."""
+        quality = {} if self.bucket == "no face" else column_json(self.row["quality"], {})
+        return {name: value for name in SCORES if (value := _rounded(quality.get(name))) is not None}
 
 
 class Catalog:
-    """The items of a build, in the order in which they are shown."""
+    """The items of a build, in the order in which they are shown: by bucket, then by name. Threads may share it.
 
-    def __init__(self, items: list[Item]) -> None:
-        self.items = sorted(items, key=lambda item: (BUCKETS.index(item.bucket), item.id))
-        self.by_id = {item.id: item for item in self.items}
+    Attributes:
+        ids: their names.
+        counts: bucket -> how many are in it, those that hold something, in order.
+    """
+
+    def __init__(self, out: Path, buckets: dict[str, list[str]], judged: dict[str, tuple[str, str]]) -> None:
+        self.out = out
+        self.ids = [id for bucket in BUCKETS for id in buckets[bucket]]
+        self.counts = {bucket: len(buckets[bucket]) for bucket in BUCKETS if buckets[bucket]}
+        self._buckets, self._judged = buckets, judged
+        self._held: OrderedDict[str, Item] = OrderedDict()
+        self._scores: tuple[str, dict[str, float]] = ("", {})
+        self._lock = threading.Lock()
 
     @classmethod
     def read(cls, out: Path) -> Catalog:
-        """Read the ledger of a build's folder."""
+        """List what is in the ledger of a build's folder."""
         with Ledger(out) as ledger:
-            return cls([*_faces(ledger), *_faceless(ledger)])
+            # Rows whose bucket is not their state, and what they were judged.
+            judged = {
+                row["id"]: _judged(row)[:2] for row in ledger.rows(f"{_FACES} f.flag != '' AND f.stage != 'review'")
+            }
+            judged |= {row["id"]: _judged(row)[:2] for row in ledger.rows(f"{_FACES} f.stage = 'review'")}
+            fileless = {row["id"] for row in ledger.rows("SELECT id FROM faces WHERE file IS NULL OR sha256 IS NULL")}
+            buckets: dict[str, list[str]] = {bucket: [] for bucket in BUCKETS}
+            for state in ("kept", "rejected", "duplicate", *UNFINISHED):
+                # By the index alone.
+                names = (
+                    id for (id,) in ledger.db.execute("SELECT id FROM faces WHERE state = ? ORDER BY id", (state,))
+                )
+                bucket = "unfinished" if state in UNFINISHED else state
+                buckets[bucket] += [id for id in names if id not in judged and id not in fileless]
+            for id, (bucket, _) in judged.items():
+                buckets[bucket].append(id)
+            faceless = ledger.rows(f"SELECT id FROM pictures WHERE {_NO_FACE} ORDER BY id")
+            buckets["no face"] = [face_id(row["id"], 0) for row in faceless]
+        for names in buckets.values():
+            names.sort()
+        return cls(out, buckets, judged)
 
-    def columns(self) -> dict[str, Any]:
-        """The tiles for the page, a list a column, words as numbers into lists of words: short to send and to read.
+    @property
+    def items(self) -> Iterator[Item]:
+        """All of them, read on the way."""
+        for first in range(0, len(self.ids), PAGE):
+            yield from self.page(self.ids[first : first + PAGE])
 
-        `stamps` are the items' stamps after each other, `STAMP` letters each.
-        """
-        buckets, reasons, sources = _Codes(), _Codes(), _Codes()
-        rows = self.items
-        return {
-            "id": [item.id for item in rows],
-            "stamps": "".join(item.stamp.ljust(STAMP, "0") for item in rows),
-            "bucket": [buckets.of(item.bucket) for item in rows],
-            "reason": [reasons.of(item.reason) for item in rows],
-            "source": [sources.of(item.source) for item in rows],
-            "words": {"bucket": buckets.words, "reason": reasons.words, "source": sources.words},
-        }
+    def page(self, ids: Sequence[str]) -> list[Item]:
+        """The items of these names, in that order, without those that are no longer there."""
+        with self._lock:
+            found = {id: self._held[id] for id in ids if id in self._held}
+        if missing := [id for id in ids if id not in found]:
+            for first in range(0, len(missing), PAGE):
+                found |= {item.id: item for item in self._read(missing[first : first + PAGE])}
+            with self._lock:
+                for id in ids:
+                    if id in found:
+                        self._held[id] = found[id]
+                        self._held.move_to_end(id)
+                while len(self._held) > HELD:
+                    self._held.popitem(last=False)
+        return [found[id] for id in ids if id in found]
 
-    def scores(self) -> dict[str, list[float | None]]:
-        """score -> a value an item, None where there is none."""
-        rows = [item.scores for item in self.items]
-        return {name: [row[n] for row in rows] for n, name in enumerate(SCORES)}
+    def item(self, id: str) -> Item | None:
+        """The item of that name."""
+        return next(iter(self.page([id])), None)
+
+    def bucket(self, name: str) -> list[str]:
+        """The names in a bucket, in order."""
+        return self._buckets.get(name, [])
+
+    @cached_property
+    def reasons(self) -> dict[str, str]:
+        """The reason of each item that has one, computed when it is first asked for."""
+        out: dict[str, str] = {}
+        with closing(self._connect()) as db:
+            for state in ("kept", "rejected", "duplicate"):
+                for id, reason in db.execute("SELECT id, reason FROM faces WHERE state = ? AND reason != ''", (state,)):
+                    out[id] = sys.intern(reason)
+            for id, reason in db.execute(f"SELECT id, reason FROM pictures WHERE {_NO_FACE}"):
+                out[face_id(id, 0)] = sys.intern(reason)
+        return out | {id: reason for id, (_, reason) in self._judged.items()}
+
+    @cached_property
+    def sources(self) -> tuple[str, dict[str, str]]:
+        """The source of most pictures, and the source of each picture of another one."""
+        with closing(self._connect()) as db:
+            counts = dict(db.execute("SELECT source, count(*) FROM pictures GROUP BY source"))
+            most = max(sorted(counts), key=counts.__getitem__, default="")
+            others = db.execute("SELECT id, source FROM pictures WHERE source != ?", (most,))
+            return most, {id: sys.intern(source) for id, source in others}
+
+    def source(self, id: str) -> str:
+        """The source of an item's picture."""
+        most, others = self.sources
+        return others.get(id.rpartition("-")[0], most)
+
+    def words(self) -> dict[str, dict[str, int]]:
+        """column -> word -> how many items have it."""
+        reasons = Counter(self.reasons.get(id, "") for id in self.ids)
+        most, others = self.sources
+        sources = Counter(map(self.source, self.ids)) if others else {most: len(self.ids)}
+        return {"reason": dict(sorted(reasons.items())), "source": dict(sorted(sources.items()))}
+
+    def scores(self, name: str) -> dict[str, float]:
+        """One of `SCORES`, of each item that has it; reads every row, and keeps the last one that was asked for."""
+        if self._scores[0] != name:
+            with closing(self._connect()) as db:
+                db.create_function(
+                    "score", 1, lambda text: _rounded(column_json(text, {}).get(name)), deterministic=True
+                )
+                rows = db.execute("SELECT id, score(quality) AS value FROM faces WHERE quality IS NOT NULL")
+                self._scores = name, {id: value for id, value in rows if value is not None}
+        return self._scores[1]
+
+    def _connect(self) -> sqlite3.Connection:
+        """A connection of this thread's own."""
+        return sqlite3.connect(f"{(self.out / LEDGER).absolute().as_uri()}?mode=ro", uri=True)
+
+    def _read(self, ids: list[str]) -> Iterator[Item]:
+        marks = ",".join("?" * len(ids))
+        with closing(self._connect()) as db:
+            db.row_factory = sqlite3.Row
+            faces = {row["id"]: row for row in db.execute(f"{_FACES} f.id IN ({marks})", ids)}
+            yield from map(_face, faces.values())
+            pictures = [id.rpartition("-")[0] for id in ids if id not in faces and id.endswith("-00")]
+            yield from map(_faceless, db.execute(f"{_FACELESS} id IN ({','.join('?' * len(pictures))})", pictures))
 
 
-class _Codes:
-    def __init__(self) -> None:
-        self.words: list[str] = []
-        self._of: dict[str, int] = {}
-
-    def of(self, word: str) -> int:
-        if word not in self._of:
-            self._of[word] = len(self.words)
-            self.words.append(word)
-        return self._of[word]
-
-
-def _faces(ledger: Ledger) -> Iterator[Item]:
-    for row in ledger.rows(_FACES):
-        bucket, reason, detail = _judged(row)
-        yield Item(
-            id=row["id"],
-            bucket=bucket,
-            reason=reason,
-            detail=detail,
-            shown=row["file"],
-            stamp=row["sha256"][:STAMP],
-            picture=row["picture_file"] or "",
-            source=row["source"],
-            row=row,
-        )
+def _face(row: sqlite3.Row) -> Item:
+    bucket, reason, detail = _judged(row)
+    return Item(
+        id=row["id"],
+        bucket=bucket,
+        reason=reason,
+        detail=detail,
+        shown=row["file"],
+        stamp=row["sha256"][:STAMP],
+        picture=row["picture_file"] or "",
+        source=row["source"],
+        row=row,
+    )
 
 
 def _judged(row: sqlite3.Row) -> tuple[str, str, str]:
@@ -152,19 +246,18 @@ def _judged(row: sqlite3.Row) -> tuple[str, str, str]:
     return "unfinished", "", "the build has not judged it yet"
 
 
-def _faceless(ledger: Ledger) -> Iterator[Item]:
-    for row in ledger.rows(_FACELESS):
-        yield Item(
-            id=face_id(row["picture"], 0),
-            bucket="no face",
-            reason=row["reason"],
-            detail=row["detail"],
-            shown=row["file"],
-            stamp=(row["pixel_sha256"] or "")[:STAMP],
-            picture=row["file"],
-            source=row["source"],
-            row=row,
-        )
+def _faceless(row: sqlite3.Row) -> Item:
+    return Item(
+        id=face_id(row["picture"], 0),
+        bucket="no face",
+        reason=row["reason"],
+        detail=row["detail"],
+        shown=row["file"],
+        stamp=(row["pixel_sha256"] or "")[:STAMP],
+        picture=row["file"],
+        source=row["source"],
+        row=row,
+    )
 
 
 def _link(url: str) -> str:

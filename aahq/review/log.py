@@ -114,6 +114,12 @@ class Decisions:
             found = self._named.get(nonce)
             return found if found is not None and found in self._live.get(_key(found), ()) else None
 
+    def word(self, id: str, reviewer: str) -> Decision | None:
+        """The reviewer's own word about one face."""
+        with self._lock:
+            lines = self._live.get((id, reviewer, False))
+            return lines[-1] if lines else None
+
     def own(self, reviewer: str) -> dict[str, Decision]:
         """face -> the reviewer's own word."""
         return {id: line for id, who, settle, line in self._last() if who == reviewer and not settle}

@@ -109,7 +109,7 @@ class Pictures:
 
     def make_first(self, items: Sequence[Item]) -> None:
         """Make the first sheet's tiles, on all cores: a person who opens the page then waits for no decoding."""
-        missing = [item for item in items[:FIRST_SHEET] if not self.tile_path(item).is_file()]
+        missing = [item for item in items if not self.tile_path(item).is_file()]
         # Pillow decodes and shrinks without holding Python's lock.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for _ in progress(pool.map(self._make, missing), "first tiles", total=len(missing), unit="tiles"):

@@ -33,14 +33,15 @@ def serve(out: Path, reviewer: str, port: int, opened: Callable[[str], object], 
         import uvicorn  # noqa: F401 - without it nothing need begin
 
         from aahq.review.app import Session, make_app
+        from aahq.review.pictures import FIRST_SHEET
     except ImportError as error:
         raise missing("review", error) from None
     if not (out / LEDGER).is_file():
         raise SuiteError(f"OUT {out}: no {LEDGER} there; start with 'aahq build {out} --source ...'")
     with exclusive_lock(out / FOLDER), bound_port(port) as bound:
         session = Session(out, reviewer)
-        session.pictures.make_first(session.catalog.items)
-        # The items live as long as the page: no collection need walk tens of thousands of them while a browser waits.
+        session.pictures.make_first(session.catalog.page(session.first_ids[:FIRST_SHEET]))
+        # The names live as long as the page: no collection need walk a million of them while a browser waits.
         gc.collect()
         gc.freeze()
         over = threading.Event()

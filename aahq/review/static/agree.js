@@ -13,7 +13,8 @@ export class Agree {
 
   get open() { return this.dialog.open; }
 
-  get face() { return this.open && this.list.length ? this.state.place.get(this.list[this.at].id) : -1; }
+  // The face at hand, as a row of a list; undefined where there is none.
+  get face() { return this.open ? this.list[this.at] : undefined; }
 
   close() { this.dialog.close(); }
 
@@ -37,7 +38,7 @@ export class Agree {
   settle(act, reason = "") {
     const here = this.list[this.at];
     if (!here) return;
-    this.state.decide([{ face: this.state.place.get(here.id), act, reason, settle: true }]);
+    this.state.decide([{ face: here, act, reason, settle: true }]);
     here.settled = { by: this.state.reviewer, act, reason };
     const later = this.list.findIndex(({ settled }, n) => n > this.at && !settled);
     const any = this.list.findIndex(({ settled }) => !settled);
@@ -70,10 +71,9 @@ export class Agree {
         element("tr", {}, element("th", { scope: "row" }, `${pair.first} drops`), cell(pair.second_only, false), cell(pair.both_drop, true))));
   }
 
-  case({ id, words, settled }) {
-    const face = this.state.place.get(id);
+  case({ id, stamp, words, settled }) {
     return [
-      element("figure", { class: "face" }, element("img", { src: `/face/${id}?${this.state.stamp(face)}`, alt: "The face in question" })),
+      element("figure", { class: "face" }, element("img", { src: `/face/${id}?${stamp}`, alt: "The face in question" })),
       element("ul", { class: "words" }, ...Object.entries(words).map(([who, line]) =>
         element("li", { class: line.act }, element("b", {}, who), line.act === "keep" ? " keeps it" : ` drops it: ${readable(line.reason)}`,
           line.points ? " (placed points)" : ""))),

@@ -1,12 +1,13 @@
 // The page: puts the parts together and gives every key its meaning.
 
-import { get, useToken } from "./api.js";
+import { explain, get, post, useToken } from "./api.js";
 import { Agree } from "./agree.js";
 import { Detail } from "./detail.js";
 import { element, Filters, grouped, readable } from "./filters.js";
 import { Grid } from "./grid.js";
 import { Points } from "./points.js";
 import { State } from "./state.js";
+import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const PATIENCE_MS = 500;
@@ -33,13 +34,13 @@ const HELP = [
 
 // About as many tiles as the window holds come at once; each of the others is asked for by itself.
 const holds = Math.ceil(innerWidth / SIZES[size]) * Math.ceil(innerHeight / SIZES[size]);
-const [session, tiles, first] = await Promise.all([get("/api/session"), get("/api/tiles"), get(`/api/first?count=${Math.min(holds, 200)}`)]);
+const [session, first] = await Promise.all([get("/api/session"), get(`/api/first?count=${Math.min(holds, 200)}`)]);
 useToken(session.token);
-const state = new State(session, tiles);
+const state = new State(session);
 const detail = new Detail($("detail"), state);
 const points = new Points($("points"), state);
 const agree = new Agree($("agree"), state);
-const grid = new Grid($("sheet"), { make, draw, load, picked });
+const grid = new Grid($("sheet"), { make, draw, wait, load, picked });
 const filters = new Filters($("filters"), state, refilter);
 
 function make() {
@@ -51,12 +52,11 @@ function make() {
 }
 
 function draw(tile, face, at, here) {
-  const line = state.own.get(face);
-  const bucket = state.word("bucket", face);
-  const reason = state.word("reason", face);
+  const { id, bucket, reason } = face;
+  const line = state.own.get(id);
   const said = line ? (line.act === "keep" ? "kept" : `dropped, ${readable(line.reason)}`) : "undecided";
   set(tile, "class", `tile ${line?.act ?? ""} ${bucket.replace(" ", "-")} ${here ? "here" : ""}`);
-  set(tile, "id", `face-${face}`);
+  set(tile, "id", `face-${at}`);
   set(tile, "aria-selected", here);
   set(tile, "aria-setsize", grid.view.length);
   set(tile, "aria-posinset", at + 1);
@@ -64,12 +64,23 @@ function draw(tile, face, at, here) {
   write(tile.children[1], line ? (line.act === "keep" ? (line.points ? "✓•" : "✓") : "✕") : "");
   write(tile.children[2], line?.act === "drop" ? readable(line.reason) : bucket === "kept" ? "" : readable(reason || bucket).replace("quality ", ""));
   if (here) $("sheet").setAttribute("aria-activedescendant", tile.id);
-  const image = tile.firstChild;
-  if (tile.face !== face) {
-    tile.face = face;
-    image.classList.remove("there");
-    image.removeAttribute("src");
-  }
+  if (tile.face !== id) forget(tile, id);
+}
+
+// A tile whose face has not come yet.
+function wait(tile, at) {
+  set(tile, "class", "tile");
+  set(tile, "id", `face-${at}`);
+  set(tile, "aria-label", `Face ${at + 1}`);
+  write(tile.children[1], "");
+  write(tile.children[2], "");
+  forget(tile, "");
+}
+
+function forget(tile, id) {
+  tile.face = id;
+  tile.firstChild.classList.remove("there");
+  tile.firstChild.removeAttribute("src");
 }
 
 // Changes only what differs: most tiles that scroll in look like those that scrolled out.
@@ -83,35 +94,61 @@ function write(node, text) {
 
 function load(tile, face) {
   const image = tile.firstChild;
-  const id = state.tiles.id[face];
-  const address = id in first ? `data:image/jpeg;base64,${first[id]}` : `/tile/${id}?${state.stamp(face)}`;
+  const { id, stamp } = face;
+  const address = id in first.tiles ? `data:image/jpeg;base64,${first.tiles[id]}` : `/tile/${id}?${stamp}`;
   if (image.getAttribute("src") !== address) image.src = address;
 }
 
 function picked(at, opened) {
   grid.move(at);
   told();
-  if (opened) detail.show(face());
+  if (opened && face()) detail.show(face());
 }
 
-function face() { return grid.view[grid.cursor]; }
+// The row at the cursor; undefined where there is none, or until it comes.
+function face() { return grid.view.row(grid.cursor); }
 
-function refilter() {
-  arrange();
+// Ask for the list that fits the filters; of several askings in a row the last one counts.
+async function refilter() {
+  if (refilter.asked) { refilter.again = true; return refilter.asked; }
+  refilter.asked = (async () => {
+    do {
+      refilter.again = false;
+      // Filters by decisions look at what is saved.
+      await state.outbox.drained();
+      const here = face()?.id ?? "";
+      try {
+        const answer = await post(`/api/view?here=${encodeURIComponent(here)}`, filters.asked());
+        if (!answer.ok) throw new Error(await explain(answer));
+        const told = await answer.json();
+        if (!refilter.again) arrange(new View(told, state, seen), told.at ?? 0);
+      } catch (error) { state.say("refused", error.message); }
+    } while (refilter.again);
+  })();
+  try { await refilter.asked; } finally { refilter.asked = null; }
   told();
 }
 
-function arrange() {
-  const here = face();
-  const view = filters.view();
-  const at = view.indexOf(here);
-  grid.show(view, at < 0 ? 0 : at);
+// What a list tells.
+const seen = {
+  came(from, count) {
+    grid.came(from, count);
+    if (grid.cursor < from || grid.cursor >= from + count) return;
+    told();
+    if (detail.open && face() && detail.face?.id !== face().id) detail.show(face());
+  },
+  lost: () => refilter(),
+};
+
+function arrange(view, at) {
+  state.view = view;
+  grid.show(view, at);
   $("empty").hidden = view.length > 0;
   $("sheet").hidden = view.length === 0;
 }
 
 function told() {
-  const { kept, dropped, left } = state.tally(grid.view);
+  const { kept, dropped, left } = grid.view;
   const total = grid.view.length;
   $("shown").textContent = total === state.count ? `${grouped(total)} faces` : `${grouped(total)} of ${grouped(state.count)} faces`;
   $("tally").replaceChildren(element("span", { class: "keep" }, `✓ ${grouped(kept)}`), element("span", { class: "drop" }, `✕ ${grouped(dropped)}`),
@@ -120,8 +157,8 @@ function told() {
   $("progress").value = total - left;
   const here = face();
   if (here === undefined) { $("current").textContent = ""; return; }
-  const reason = state.word("reason", here);
-  $("current").textContent = `${grouped(grid.cursor + 1)} · ${STATES[state.word("bucket", here)]}${reason ? ` · ${session.reasons[reason] ?? readable(reason)}` : ""}`;
+  const { bucket, reason } = here;
+  $("current").textContent = `${grouped(grid.cursor + 1)} · ${STATES[bucket]}${reason ? ` · ${session.reasons[reason] ?? readable(reason)}` : ""}`;
 }
 
 function saved() {
@@ -134,40 +171,38 @@ function saved() {
 function step(to) {
   grid.move(to);
   told();
-  if (detail.open) detail.show(face());
+  if (detail.open && face()) detail.show(face());
 }
 
-// The next face without a word of this reviewer, going round once.
-function nextOpen() {
-  const total = grid.view.length;
-  for (let away = 1; away <= total; away++) {
-    const at = (grid.cursor + away) % total;
-    if (!state.own.has(grid.view[at])) { step(at); return; }
-  }
+async function nextOpen() {
+  const at = await grid.view.nextOpen(grid.cursor);
+  if (at >= 0) step(at);
 }
 
 function decide(act, reason = "") {
   $("reasons").hidden = true;
   if (agree.open) { agree.settle(act, reason); return; }
   if (face() === undefined) return;
-  if (act === "keep" && state.word("bucket", face()) === "no face" && !state.own.get(face())?.points) {
+  if (act === "keep" && face().bucket === "no face" && !state.own.get(face().id)?.points) {
     points.show(face());
     return;
   }
   state.decide([{ face: face(), act, reason }]);
   if (grid.cursor < grid.view.length - 1) step(grid.cursor + 1);
-  else if (detail.open) detail.show(face());
+  else if (detail.open && face()) detail.show(face());
 }
 
 function keepInSight() {
-  const open = grid.inSight().filter((at) => !state.own.has(grid.view[at]) && state.word("bucket", grid.view[at]) !== "no face");
-  if (open.length) state.decide(open.map((at) => ({ face: grid.view[at], act: "keep" })));
+  const faces = grid.inSight().map((at) => grid.view.peek(at)).filter((face) => face);
+  const open = faces.filter(({ id, bucket }) => !state.own.get(id) && bucket !== "no face");
+  if (open.length) state.decide(open.map((face) => ({ face, act: "keep" })));
 }
 
 async function undo() {
-  const faces = await state.undo();
+  const ids = await state.undo();
   if (agree.open) { agree.show(); return; }
-  const at = grid.view.indexOf(faces.at(-1));
+  if (!ids.length) return;
+  const at = await grid.view.place(ids[0]);
   if (at >= 0) step(at);
 }
 
@@ -221,7 +256,7 @@ const moves = {
 const keys = {
   k: () => decide("keep"), K: keepInSight, d: askReason, u: undo, z: zoom, Enter: zoom, " ": nextOpen, n: nextOpen,
   f: () => showFilters(), "?": showHelp, "+": () => resize(1), "=": () => resize(1), "-": () => resize(-1), Escape: back,
-  p: () => face() !== undefined && points.show(agree.open ? agree.face : face()), a: () => (agree.open ? back() : agree.show()),
+  p: () => { const at = agree.open ? agree.face : face(); if (at) points.show(at); }, a: () => (agree.open ? back() : agree.show()),
 };
 
 addEventListener("keydown", (event) => {
@@ -245,28 +280,31 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-state.addEventListener("decided", ({ detail: faces }) => {
-  if (faces) for (const one of faces) grid.redraw(grid.view.indexOf(one));
-  else grid.redrawAll();
+state.addEventListener("decided", ({ detail: ids }) => {
+  for (const id of ids) grid.redraw(grid.view.indexOf(id));
   told();
-  if (detail.open && faces?.includes(detail.face)) detail.show(detail.face);
+  if (detail.open && ids.includes(detail.face?.id)) detail.show(detail.face);
 });
+// What the page holds of decisions may be old: the list is asked for anew, and its rows with it.
+state.addEventListener("reload", () => { state.own.clear(); refilter(); });
 state.addEventListener("saving", saved);
 state.addEventListener("refused", ({ detail: why }) => { $("saved").textContent = `refused: ${why}`; });
 for (const [id, act] of Object.entries({
   keep: () => decide("keep"), drop: askReason, place: keys.p, undo, "show-filters": () => showFilters(), "show-help": showHelp,
   "show-agree": keys.a, smaller: () => resize(-1), larger: () => resize(1), "reset-empty": () => filters.reset(),
 })) $(id).addEventListener("click", act);
-$("points").addEventListener("close", () => { $("sheet").focus(); if (detail.open) detail.show(face()); });
+$("points").addEventListener("close", () => { $("sheet").focus(); if (detail.open && face()) detail.show(face()); });
 $("help").addEventListener("close", () => $("sheet").focus());
 $("reviewer").value = state.reviewer;
 $("reviewer").addEventListener("change", async ({ target }) => {
   const name = target.value.trim();
   if (!/^[\p{L}\p{N}_][\p{L}\p{N}_ .@+-]{0,39}$/u.test(name)) { target.value = state.reviewer; return; }
+  await state.outbox.drained();
   state.reviewer = name;
   await state.load();
   filters.draw();
-  refilter();
+  state.own.clear();
+  await refilter();
   $("sheet").focus();
 });
 
@@ -278,10 +316,13 @@ narrow.addEventListener("change", fold);
 fold();
 saved();
 // The faces first; words about them once they are there, or are long in coming.
-arrange();
+arrange(new View(first, state, seen), 0);
 $("sheet").focus();
 await Promise.all([state.load(), Promise.race([grid.shown(), new Promise((done) => setTimeout(done, PATIENCE_MS))])]);
 filters.draw();
 told();
 grid.lookAhead();
+// All reasons and sources of a large build take a moment.
+await state.loadWords();
+filters.draw();
 document.body.dataset.ready = "yes";

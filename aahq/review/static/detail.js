@@ -42,7 +42,7 @@ export function fivePoints(landmarks) {
 export class Detail {
   constructor(dialog, state) {
     Object.assign(this, { dialog, state });
-    this.face = -1;
+    this.face = null;
   }
 
   get open() { return this.dialog.open; }
@@ -51,14 +51,13 @@ export class Detail {
 
   async show(face) {
     this.face = face;
-    const id = this.state.tiles.id[face];
+    const { id, stamp } = face;
     if (!this.dialog.open) this.dialog.show();
     const item = await get(`/api/item/${id}`);
-    if (this.face !== face) return;
-    const line = this.state.own.get(face);
+    if (this.face?.id !== id) return;
+    const line = this.state.own.get(id);
     const points = line?.points ?? fivePoints(item.landmarks);
     const verdict = line ? (line.act === "keep" ? "kept by you" : `dropped by you: ${readable(line.reason)}`) : "undecided";
-    const stamp = this.state.stamp(face);
     this.dialog.className = line?.act ?? "";
     this.dialog.replaceChildren(
       element("button", { class: "quiet close", "aria-label": "Close (Esc)", onclick: () => this.close() }, "×"),
@@ -101,10 +100,7 @@ export class Detail {
     const add = (name, ...value) => list.append(element("dt", {}, name), element("dd", {}, ...value));
     add("state", readable(item.bucket));
     if (item.reason) add("reason", readable(item.reason), element("span", { class: "dim" }, ` ${item.detail}`));
-    const scores = this.state.scores;
-    if (scores) {
-      for (const [name, values] of Object.entries(scores)) if (values[this.face] !== null) add(readable(name), String(values[this.face]));
-    } else this.state.loadScores().then(() => { if (this.open) this.show(this.face); });
+    for (const [name, value] of Object.entries(item.scores)) add(readable(name), String(value));
     add("picture", `${item.width} × ${item.height}`);
     if (item.detector) add("found by", item.detector);
     if (item.page_url) add("page", element("a", { href: item.page_url, target: "_blank", rel: "noreferrer noopener" }, new URL(item.page_url).host));

@@ -1,6 +1,7 @@
 // Which faces are shown: by state, reason, score, source, and by who decided what.
 
-const SHOWN_AT_FIRST = new Set(["borderline", "no face", "kept", "rejected", "unfinished"]);
+import { get } from "./api.js";
+
 const MINE = { any: "all", open: "undecided", keep: "kept", drop: "dropped", placed: "placed by hand" };
 
 export function element(name, attributes = {}, ...inside) {
@@ -32,13 +33,12 @@ export class Filters {
   }
 
   clear() {
-    const { words } = this.state.tiles;
+    const { buckets, shown } = this.state.session;
     this.off = {
-      bucket: new Set(words.bucket.filter((word) => !SHOWN_AT_FIRST.has(word))),
+      bucket: new Set(Object.keys(buckets).filter((word) => !shown.includes(word))),
       reason: new Set(),
       source: new Set(),
     };
-    if (this.off.bucket.size === words.bucket.length) this.off.bucket.clear();
     this.mine = "any";
     this.by = "";
     this.score = "";
@@ -47,34 +47,20 @@ export class Filters {
     this.sorted = "";
   }
 
-  // Faces that fit, in order.
-  view() {
-    const { tiles, own, others, scores, count } = this.state;
-    const shut = {};
-    for (const column of ["bucket", "reason", "source"]) {
-      shut[column] = tiles.words[column].map((word) => this.off[column].has(word));
-    }
-    const by = this.by ? others[this.by] ?? new Set() : null;
-    const values = this.score && scores ? scores[this.score] : null;
-    const out = [];
-    for (let face = 0; face < count; face++) {
-      if (shut.bucket[tiles.bucket[face]] || shut.reason[tiles.reason[face]] || shut.source[tiles.source[face]]) continue;
-      if (this.mine !== "any" && !this.fitsMine(own.get(face))) continue;
-      if (by && !by.has(tiles.id[face])) continue;
-      if (values && !(values[face] >= this.low && values[face] <= this.high && values[face] !== null)) continue;
-      out.push(face);
-    }
-    if (this.sorted && values) {
-      const sign = this.sorted === "up" ? 1 : -1;
-      out.sort((a, b) => sign * (values[a] - values[b]) || a - b);
-    }
-    return out;
-  }
-
-  fitsMine(line) {
-    if (this.mine === "open") return !line;
-    if (this.mine === "placed") return Boolean(line?.points);
-    return line?.act === this.mine;
+  // What the server is asked for.
+  asked() {
+    return {
+      reviewer: this.state.reviewer,
+      bucket: Object.keys(this.state.session.buckets).filter((word) => !this.off.bucket.has(word)),
+      reason_off: [...this.off.reason],
+      source_off: [...this.off.source],
+      mine: this.mine,
+      by: this.by,
+      score: this.score,
+      low: Number.isFinite(this.low) ? this.low : null,
+      high: Number.isFinite(this.high) ? this.high : null,
+      order: this.score ? this.sorted : "",
+    };
   }
 
   draw() {
@@ -82,9 +68,9 @@ export class Filters {
       element("div", { class: "panel-head" }, element("h2", {}, "Filters"),
         element("button", { class: "quiet", onclick: () => this.reset() }, "Reset")),
       this.choice("Mine", Object.entries(MINE), this.mine, (value) => { this.mine = value; }),
-      this.boxes("State", "bucket"),
-      this.boxes("Reason", "reason", this.state.session.reasons),
-      this.boxes("Source", "source"),
+      this.boxes("State", "bucket", this.state.session.buckets),
+      this.boxes("Reason", "reason", this.state.words?.reason, this.state.session.reasons),
+      this.boxes("Source", "source", this.state.words?.source),
       this.byScore(),
       this.byReviewer(),
     );
@@ -97,24 +83,23 @@ export class Filters {
         onchange: () => { set(value); this.changed(); } }), element("span", {}, text))));
   }
 
-  boxes(title, column, meanings = {}) {
-    const words = this.state.tiles.words[column];
+  // counts: word -> how many faces have it.
+  boxes(title, column, counts = {}, meanings = {}) {
+    const words = Object.keys(counts);
     if (words.length < 2) return "";
-    const counts = new Array(words.length).fill(0);
-    for (const code of this.state.tiles[column]) counts[code]++;
-    return element("fieldset", {}, element("legend", {}, title), ...words.map((word, code) =>
+    return element("fieldset", {}, element("legend", {}, title), ...words.map((word) =>
       element("label", { title: meanings[word] ?? null },
         element("input", { type: "checkbox", checked: !this.off[column].has(word), onchange: (event) => {
           event.target.checked ? this.off[column].delete(word) : this.off[column].add(word);
           this.changed();
         } }),
-        element("span", {}, word ? readable(word) : "none"), element("span", { class: "count" }, grouped(counts[code])))));
+        element("span", {}, word ? readable(word) : "none"), element("span", { class: "count" }, grouped(counts[word])))));
   }
 
   byScore() {
     const pick = element("select", { "aria-label": "Score", onchange: async (event) => {
       this.score = event.target.value;
-      await this.state.loadScores();
+      this.ends = this.score ? await get(`/api/range?score=${this.score}`) : null;
       this.low = -Infinity;
       this.high = Infinity;
       this.draw();
@@ -123,14 +108,12 @@ export class Filters {
     } }, element("option", { value: "" }, "any score"), ...["sharpness", "quad_side", "blockiness", "brightness", "contrast",
       "yaw", "pitch", "outside"].map((name) => element("option", { value: name, selected: name === this.score }, readable(name))));
     const box = element("fieldset", {}, element("legend", {}, "Score"), pick);
-    if (this.score && this.state.scores) box.append(...this.range());
+    if (this.score && this.ends) box.append(...this.range());
     return box;
   }
 
   range() {
-    const values = this.state.scores[this.score].filter((value) => value !== null);
-    const least = values.reduce((a, b) => Math.min(a, b), Infinity);
-    const most = values.reduce((a, b) => Math.max(a, b), -Infinity);
+    const [least, most] = this.ends;
     const step = (most - least) / 200 || 1;
     const side = (text, key, start, end) => {
       const shown = element("output", {}, start.toPrecision(3));
@@ -159,6 +142,6 @@ export class Filters {
       element("select", { "aria-label": "Decided by", onchange: (event) => { this.by = event.target.value; this.changed(); } },
         element("option", { value: "" }, "anybody or nobody"),
         ...names.map((who) => element("option", { value: who, selected: who === this.by },
-          `${who} (${grouped(this.state.others[who].size)})`))));
+          `${who} (${grouped(this.state.others[who])})`))));
   }
 }

@@ -1,4 +1,5 @@
 // The contact sheet: a few dozen tiles that are given new faces as they scroll by, whatever the number of faces.
+// A face whose row has not come yet has its place, and is drawn when it comes.
 
 const GAP = 8;
 const ROWS_BEYOND = 2;
@@ -7,10 +8,11 @@ const SETTLED_MS = 90;
 const FASTEST = 4;
 
 export class Grid {
-  // draw(tile, face) dresses a tile; load(tile, face) gives it its picture; picked(position, opened) hears of clicks.
-  constructor(box, { make, draw, load, picked }) {
-    Object.assign(this, { box, make, draw, load, picked });
-    this.view = [];
+  // draw(tile, face) dresses a tile, wait(tile, at) one whose face has not come; load(tile, face) gives it its picture;
+  // picked(position, opened) hears of clicks.
+  constructor(box, { make, draw, wait, load, picked }) {
+    Object.assign(this, { box, make, draw, wait, load, picked });
+    this.view = { length: 0, row() {}, peek() {}, indexOf() { return -1; } };
     this.cursor = 0;
     this.wanted = 176;
     this.rows = [];
@@ -82,7 +84,20 @@ export class Grid {
   // Fetch the pictures beyond the sheet from now on.
   lookAhead() {
     this.ahead = true;
-    for (const { tiles } of this.rows) for (const tile of tiles) if (tile.dataset.at) this.load(tile, this.view[tile.dataset.at]);
+    for (const { tiles } of this.rows) for (const tile of tiles) this.loadAt(tile);
+  }
+
+  loadAt(tile) {
+    const face = tile.dataset.at && this.view.peek(Number(tile.dataset.at));
+    if (face) this.load(tile, face);
+  }
+
+  // Rows of the list came.
+  came(first, count) {
+    for (const slot of this.rows) {
+      const at = slot.number * this.columns;
+      if (!slot.blank && at < first + count && at + this.columns > first) this.dress(slot);
+    }
   }
 
   sees(number) {
@@ -132,10 +147,11 @@ export class Grid {
     const load = this.ahead || this.sees(slot.number);
     slot.tiles.forEach((tile, column) => {
       const at = slot.number * this.columns + column;
-      const face = this.view[at];
-      tile.hidden = face === undefined;
-      if (face === undefined) { delete tile.dataset.at; return; }
+      tile.hidden = !(at >= 0 && at < this.view.length);
+      if (tile.hidden) { delete tile.dataset.at; return; }
       tile.dataset.at = at;
+      const face = this.view.row(at);
+      if (!face) { this.wait(tile, at); return; }
       this.draw(tile, face, at, at === this.cursor);
       if (load) this.load(tile, face);
     });
@@ -154,11 +170,8 @@ export class Grid {
 
   redraw(at) {
     const tile = this.tileAt(at);
-    if (tile && !tile.hidden) this.draw(tile, this.view[at], at, at === this.cursor);
-  }
-
-  redrawAll() {
-    for (const { tiles } of this.rows) for (const tile of tiles) if (tile.dataset.at) this.redraw(Number(tile.dataset.at));
+    const face = this.view.peek(at);
+    if (tile && !tile.hidden && face) this.draw(tile, face, at, at === this.cursor);
   }
 
   move(to) {

@@ -13,16 +13,16 @@ export class Points {
     Object.assign(this, { dialog, state });
     this.names = state.session.points;
     dialog.addEventListener("keydown", (event) => this.key(event));
-    dialog.addEventListener("close", () => { this.face = -1; });
+    dialog.addEventListener("close", () => { this.face = null; });
   }
 
   get open() { return this.dialog.open; }
 
   async show(face) {
     this.face = face;
-    this.id = this.state.tiles.id[face];
+    this.id = face.id;
     this.item = await get(`/api/item/${this.id}`);
-    const before = this.state.own.get(face)?.points ?? fivePoints(this.item.landmarks);
+    const before = this.state.own.get(face.id)?.points ?? fivePoints(this.item.landmarks);
     this.points = before.map((point) => [...point]);
     this.chosen = Math.min(this.points.length, 4);
     this.build();
@@ -169,7 +169,7 @@ export class Points {
     this.soon = setTimeout(async () => {
       const asked = JSON.stringify(this.points);
       const answer = await post("/api/preview", { id: this.id, points: this.points });
-      if (this.face < 0 || asked !== JSON.stringify(this.points)) return;
+      if (!this.face || asked !== JSON.stringify(this.points)) return;
       this.wrong = !answer.ok;
       if (answer.ok) {
         const old = this.crop.src;

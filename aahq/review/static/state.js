@@ -1,49 +1,34 @@
-// What the page knows: the faces, what this reviewer said about each, and what undo takes back.
+// What the page knows: the list that it shows, what this reviewer said about each face, and what undo takes back.
 
 import { get, nonce, Outbox } from "./api.js";
 
-const STAMP = 12;
-
 export class State extends EventTarget {
-  constructor(session, tiles) {
+  constructor(session) {
     super();
     this.session = session;
-    this.tiles = tiles;
-    this.count = tiles.id.length;
+    this.count = session.count;
     this.reviewer = session.reviewer;
+    // id -> this reviewer's own word, or null: of the rows that came, and of what was decided here.
     this.own = new Map();
     this.history = [];
+    // reviewer -> how many faces they decided
     this.others = {};
-    this.scores = null;
+    this.words = null;
+    this.view = null;
     this.outbox = new Outbox(() => this.say("saving"), (why) => this.refused(why));
   }
 
   say(what, detail) { this.dispatchEvent(new CustomEvent(what, { detail })); }
 
-  // Where each id is: made when it is first asked for, for most visits need it after the first sheet only.
-  get place() { return this.places ??= new Map(this.tiles.id.map((id, face) => [id, face])); }
-
-  stamp(face) { return this.tiles.stamps.slice(face * STAMP, (face + 1) * STAMP); }
-
-  word(column, face) { return this.tiles.words[column][this.tiles[column][face]]; }
-
   async load() {
     await this.outbox.drained();
     const said = await get(`/api/decisions?reviewer=${encodeURIComponent(this.reviewer)}`);
-    this.own = new Map();
-    for (const [id, line] of Object.entries(said.own)) {
-      if (this.place.has(id)) this.own.set(this.place.get(id), line);
-    }
     this.history = [];
     for (const line of said.recent) this.remember(line.group || line.nonce, line, undefined);
-    this.others = Object.fromEntries(Object.entries(said.decided).map(([who, ids]) => [who, new Set(ids)]));
-    this.say("decided");
+    this.others = said.decided;
   }
 
-  async loadScores() {
-    if (!this.scores) this.scores = await get("/api/scores");
-    return this.scores;
-  }
+  async loadWords() { this.words ??= await get("/api/words"); }
 
   remember(group, line, before) {
     const last = this.history.at(-1);
@@ -51,57 +36,53 @@ export class State extends EventTarget {
     else this.history.push({ group, lines: [{ line, before }] });
   }
 
-  // Keep or drop faces with one keystroke: [{face, act, reason, points, settle}].
+  // Another word of this reviewer about a face, of which the list keeps count where it holds the face.
+  set(id, line, listed) {
+    if (listed) this.view.count(this.own.get(id), line);
+    this.own.set(id, line);
+  }
+
+  // Keep or drop faces with one keystroke: [{face, act, reason, points, settle}], each face a row of a list.
   decide(wanted) {
     const group = nonce();
     const lines = wanted.map(({ face, act, reason = "", points = null, settle = false }) => {
-      const before = this.own.get(face) ?? null;
+      const before = this.own.get(face.id) ?? null;
       // A face that was placed stays placed when it is kept once more.
       const placed = act === "keep" ? points ?? (settle ? null : before?.points ?? null) : null;
-      const line = { act, nonce: nonce(), reviewer: this.reviewer, id: this.tiles.id[face], reason, points: placed, settle, group };
+      const line = { act, nonce: nonce(), reviewer: this.reviewer, id: face.id, reason, points: placed, settle, group };
       this.remember(group, line, before);
-      if (!settle) this.own.set(face, line);
+      if (!settle) this.set(face.id, line, this.view.indexOf(face.id) >= 0);
       return line;
     });
     this.outbox.put(lines);
-    this.say("decided", wanted.map(({ face }) => face));
+    this.say("decided", wanted.map(({ face }) => face.id));
   }
 
-  // Take the last keystroke back; the faces that it was about.
+  // Take the last keystroke back; the ids of the faces that it was about.
   async undo() {
     const last = this.history.pop();
     if (!last) return [];
     this.outbox.put(last.lines.map(({ line }) => ({
       act: "undo", nonce: nonce(), reviewer: this.reviewer, id: line.id, undoes: line.nonce,
     })));
-    const faces = [];
-    for (const { line, before } of last.lines.reverse()) {
-      const face = this.place.get(line.id);
-      if (face === undefined) continue;
-      faces.push(face);
-      if (line.settle) continue;
-      if (before) this.own.set(face, before);
-      else this.own.delete(face);
-    }
+    const ids = last.lines.map(({ line }) => line.id);
     // What stood before a line of an earlier visit is known to the server alone.
-    if (last.lines.some(({ before }) => before === undefined)) await this.load();
-    this.say("decided", faces);
-    return faces;
+    if (last.lines.some(({ before }) => before === undefined)) {
+      await this.load();
+      this.say("reload");
+      return ids;
+    }
+    for (const { line, before } of last.lines.toReversed()) {
+      if (!line.settle) this.set(line.id, before, (await this.view.place(line.id)) >= 0);
+    }
+    this.say("decided", ids);
+    return ids;
   }
 
   async refused(why) {
     this.say("refused", why);
     await new Promise((done) => setTimeout(done));
     await this.load();
-  }
-
-  tally(view) {
-    let kept = 0;
-    let dropped = 0;
-    for (const face of view) {
-      const line = this.own.get(face);
-      if (line) line.act === "keep" ? kept++ : dropped++;
-    }
-    return { kept, dropped, left: view.length - kept - dropped };
+    this.say("reload");
   }
 }
