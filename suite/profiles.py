@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,6 +21,7 @@ class Settings(BaseModel):
 
 
 S = TypeVar("S", bound=Settings)
+M = TypeVar("M", bound=BaseModel)
 
 
 def load_profile(
@@ -50,11 +53,33 @@ def checked(model: type[S], values: Mapping[str, Any], where: str) -> S:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        first, key = error.errors()[0], first_fault(error)[0]
         known = list(model.model_fields)
         hint = (did_you_mean(key, known) if known else "; it has none") if first["type"] == "extra_forbidden" else ""
         raise SuiteError(f"{where}: {f'{key}: ' if key else ''}{first['msg']}{hint}") from None
+
+
+def first_fault(error: ValidationError) -> tuple[str, str]:
+    """The first value that does not fit: its place, as `a.b.0`, and why."""
+    first = error.errors()[0]
+    return ".".join(map(str, first["loc"])), str(first["msg"]).removeprefix("Value error, ")
+
+
+def read_json_model(model: type[M], path: Path, flag: str, most: int, fix: str) -> M:
+    """A JSON file of at most `most` bytes as `model`.
+
+    Raises:
+        OSError: it cannot be read.
+        SuiteError: too large, no JSON, or a value that does not fit; one line that begins with `flag`.
+    """
+    if path.stat().st_size > most:
+        raise SuiteError(f"{flag} {path}: {path.stat().st_size} bytes; it has at most {most}")
+    try:
+        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise SuiteError(f"{flag} {path}: {': '.join(first_fault(error))}") from None
+    except (ValueError, RecursionError):
+        raise SuiteError(f"{flag} {path}: not JSON; {fix}") from None
 
 
 def profile_names(package: str) -> list[str]:

@@ -28,7 +28,7 @@ from aahq.candidates import Candidate
 from aahq.web.addresses import AddressPattern, address_key, name_form
 from suite.errors import SuiteError
 from suite.files import sha256_bytes
-from suite.profiles import Settings
+from suite.profiles import Settings, first_fault
 
 Words = Annotated[str, Field(min_length=3)]
 
@@ -88,9 +88,7 @@ class Permissions:
             data = path.read_bytes()
             self.all = _File.model_validate(tomllib.loads(data.decode())).permission
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise SuiteError(f"--permissions {path}: {where}: {first['msg']}") from None
+            raise SuiteError(f"--permissions {path}: {': '.join(first_fault(error))}") from None
         except (OSError, ValueError) as error:
             raise SuiteError(f"--permissions {path}: {error}; expected TOML with [[permission]] tables") from None
         self.sha256 = sha256_bytes(data)

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from benchmark.run.record import MethodInfo, Record
 from suite.errors import SuiteError
+from suite.profiles import first_fault
 
 
 def values_text(record: Record) -> str:
@@ -30,6 +31,6 @@ def named_method(
     try:
         return MethodInfo.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        flag = {"name": "--method"}.get(str(first["loc"][0]), f"--{str(first['loc'][0]).replace('_', '-')}")
-        raise SuiteError(f"{flag}: {first['msg'].removeprefix('Value error, ')}") from None
+        field, why = first_fault(error)
+        flag = "--method" if field == "name" else f"--{field.replace('_', '-')}"
+        raise SuiteError(f"{flag}: {why}") from None

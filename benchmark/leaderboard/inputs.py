@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.leaderboard.seed import Seed
 from benchmark.run.record import Sha256
@@ -17,6 +15,7 @@ from benchmark.tasks.settings import Reproduce
 from models.data.release import Release
 from suite.errors import SuiteError
 from suite.files import write_json, write_whole
+from suite.profiles import read_json_model
 from suite.progress import progress
 
 CARD = "inputs.json"
@@ -156,14 +155,6 @@ def read_card(folder: Path) -> InputsCard:
     """
     path = folder / CARD if folder.is_dir() else folder
     try:
-        if path.stat().st_size > CARD_BYTES:
-            raise SuiteError(f"--inputs {path}: {path.stat().st_size} bytes; a card has at most {CARD_BYTES}")
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-        return InputsCard.model_validate(content)
+        return read_json_model(InputsCard, path, "--inputs", CARD_BYTES, "expected what 'aahq-bench inputs' wrote")
     except OSError as error:
         raise SuiteError(f"--inputs {path}: {error.strerror}; expected what 'aahq-bench inputs' wrote") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SuiteError(f"--inputs {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    except (ValueError, RecursionError):
-        raise SuiteError(f"--inputs {path}: not JSON; expected what 'aahq-bench inputs' wrote") from None

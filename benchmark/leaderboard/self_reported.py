@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from benchmark.run.record import MethodInfo, Provenance, Record, Value
 from suite.errors import SuiteError, did_you_mean
 from suite.files import digest
+from suite.profiles import first_fault
 
 WHY = "self-reported: nobody but the author has measured it"
 
@@ -60,8 +61,7 @@ def claim(numbers: Mapping[str, float], like: Record, method: MethodInfo) -> Rec
                 )
             )
         except ValidationError as error:
-            words = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise SuiteError(f"--value {metric}: {words}") from None
+            raise SuiteError(f"--value {metric}: {first_fault(error)[1]}") from None
     made = like.provenance
     return Record(
         method=method,

@@ -8,7 +8,7 @@ that are shuffled: whoever prefers it did not look.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -24,6 +24,7 @@ from benchmark.run.record import Sha256
 from benchmark.tasks.protocol import seed_of
 from suite.errors import SuiteError
 from suite.files import digest, sha256_file, write_json
+from suite.profiles import first_fault, read_json_model
 
 DESIGN = "study.json"
 DESIGN_BYTES = 16 << 20
@@ -151,7 +152,7 @@ def make(folder: Path, inputs: Path, results: Mapping[str, Path], trials: int, s
             trials=draw_trials(len(results), card.faces, card.styles, trials, seed),
         )
     except ValidationError as error:
-        raise SuiteError(f"STUDY: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+        raise SuiteError(f"STUDY: {first_fault(error)[1]}") from None
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / DESIGN, design.model_dump())
     return design
@@ -183,19 +184,11 @@ def read(folder: Path) -> Design:
     """
     path = folder / DESIGN
     try:
-        if path.stat().st_size > DESIGN_BYTES:
-            raise SuiteError(f"STUDY {path}: {path.stat().st_size} bytes; a design has at most {DESIGN_BYTES}")
-        return Design.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return read_json_model(Design, path, "STUDY", DESIGN_BYTES, "delete the folder and design the study again")
     except OSError as error:
         raise SuiteError(
             f"STUDY {folder}: no {DESIGN} ({error.strerror}); begin with --inputs DIR --results NAME=DIR --results NAME=DIR"
         ) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SuiteError(f"STUDY {path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
-    except (ValueError, RecursionError):
-        raise SuiteError(f"STUDY {path}: not JSON; delete the folder and design the study again") from None
 
 
 def check_pictures(design: Design) -> None:
@@ -288,8 +281,6 @@ def parse_results(given: Sequence[str]) -> dict[str, Path]:
     Raises:
         SuiteError: another form, or a name twice.
     """
-    import re
-
     out: dict[str, Path] = {}
     for pair in given:
         name, equals, place = pair.partition("=")

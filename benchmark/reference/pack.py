@@ -25,6 +25,7 @@ from benchmark.run.record import Sha256
 from benchmark.tasks.protocol import EvalPairs
 from suite.errors import SuiteError
 from suite.files import canonical_json, sha256_file, whole_file
+from suite.profiles import first_fault
 
 # With room for neighbours a pack may be larger, if it is asked for.
 MOST_BYTES = 60_000_000
@@ -222,9 +223,9 @@ def read_pack(path: Path) -> Pack:
     try:
         card = PackCard.model_validate(json.loads(text))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SuiteError(f"--reference {path}: card: {where}: {first['msg']}; made by another version?") from None
+        raise SuiteError(
+            f"--reference {path}: card: {': '.join(first_fault(error))}; made by another version?"
+        ) from None
     except (ValueError, RecursionError):
         raise SuiteError(f"--reference {path}: its card is not JSON; get the pack again") from None
     return Pack(path, card, sha256_file(path))

@@ -21,6 +21,7 @@ from benchmark.run.cell_features import CellFeatures
 from benchmark.run.record import Influence, Value
 from benchmark.tasks.protocol import EvalPairs, Protocol
 from suite.errors import SuiteError
+from suite.profiles import first_fault
 
 # Float32 features round a cosine of 1 to 1.0000001.
 ROUNDING = 1e-4
@@ -92,8 +93,7 @@ def combine(
         try:
             values.append(Value(**made))
         except ValidationError as error:
-            words = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise SuiteError(f"{first.metric}: was measured and makes no record: {words}") from None
+            raise SuiteError(f"{first.metric}: was measured and makes no record: {first_fault(error)[1]}") from None
     return values, protocols
 
 

@@ -24,6 +24,7 @@ from benchmark.tasks.protocol import Protocol, version_of
 from suite.errors import SuiteError
 from suite.files import canonical_json, digest, write_json
 from suite.ownership import claim_file
+from suite.profiles import first_fault
 
 SCHEMA = 1
 # Raised when the numbers themselves change meaning, so that kept records are measured again.
@@ -351,9 +352,8 @@ def parse(data: bytes | str, name: str = "record") -> Record:
     try:
         return Record.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "record"
-        raise SuiteError(f"{name}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+        where, why = first_fault(error)
+        raise SuiteError(f"{name}: {where or 'record'}: {why}") from None
 
 
 def read(path: str | Path) -> Record:
