@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,8 @@ import click
 from aahq.sources import SOURCES, SourceOptions
 from aahq.stages.engine import StageStats
 from suite.cli import emit, ignored, json_option
+from suite.option_groups import Decorator, option_group
 from suite.params import Rate
-
-F = Callable[..., Any]
-Decorator = Callable[[F], F]
 
 out_argument = click.argument("out", type=click.Path(path_type=Path))
 workers_option = click.option(
@@ -39,29 +35,16 @@ def _group(name: str, *options: Decorator, absolute: tuple[str, ...] = ()) -> De
     """Several options that a command receives as one dictionary: parameter `name`, option -> value, None if not given.
 
     Args:
-        name: the command's parameter.
-        options: click's decorators, in the order of the help.
         absolute: options that hold local paths, made absolute so that the folder goes on from anywhere.
     """
 
-    def decorate(command: F) -> F:
-        def packed(**values: Any) -> Any:
-            group = {key: values.pop(key) for key in keys}
-            # Of an option that may be repeated, none at all is "not given".
-            group = {key: list(value) or None if isinstance(value, tuple) else value for key, value in group.items()}
-            for key in absolute:
-                if group[key] is not None:
-                    group[key] = str(Path(group[key]).absolute())
-            return command(**values, **{name: group})
+    def packed(**values: Any) -> dict[str, Any]:
+        # Of an option that may be repeated, none at all is "not given".
+        group = {key: list(value) or None if isinstance(value, tuple) else value for key, value in values.items()}
+        paths = {key: str(Path(group[key]).absolute()) for key in absolute if group[key] is not None}
+        return group | paths
 
-        functools.update_wrapper(packed, command)
-        before = len(getattr(packed, "__click_params__", ()))
-        for option in reversed(options):
-            packed = option(packed)
-        keys = [param.name for param in packed.__click_params__[before:] if param.expose_value]  # type: ignore[attr-defined]
-        return packed
-
-    return decorate
+    return option_group(name, packed, *options)
 
 
 def _source_option(option: dataclasses.Field[Any]) -> Decorator:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.shared import PathOption, place_options
+from benchmark.commands.shared import PathOption, place_options, profile_options
 from benchmark.leaderboard.seed import Seed, kept_seed
 from benchmark.plugin.limits import Limits
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.settings import Reproduce
 from suite.errors import SuiteError
+from suite.option_groups import stacked
 from suite.params import device_given, output_folder
 from suite.profiles import load_profile
 
@@ -22,35 +22,44 @@ if TYPE_CHECKING:
     from benchmark.reference.pack import Pack
 
 
-def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--data`, `--faces`, `--art`, `--profile`, `--set`, `--seed`, `--hidden-seed`."""
-    options: list[Callable[..., Any]] = [
-        place_options,
-        click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
-        click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
-        click.option("--seed", "seeds", multiple=True, help="Sampling seeds.  [default: the profile's]"),
-        click.option("--hidden-seed", type=PathOption, help="A file with a seed that only the maintainer has."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def reference_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--reference`, `--signers`."""
-    for option in reversed(
-        [
-            click.option("--reference", type=PathOption, metavar="FILE", help="A reference pack, in place of --data."),
-            click.option(
-                "--signers",
-                type=PathOption,
-                metavar="FILE",
-                help="Refuse a pack that none of them signed: a public key, as id_ed25519.pub, or an allowed_signers file.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
+data_options = stacked(
+    place_options,
+    profile_options,
+    click.option("--seed", "seeds", multiple=True, help="Sampling seeds.  [default: the profile's]"),
+    click.option("--hidden-seed", type=PathOption, help="A file with a seed that only the maintainer has."),
+)
+reference_options = stacked(
+    click.option("--reference", type=PathOption, metavar="FILE", help="A reference pack, in place of --data."),
+    click.option(
+        "--signers",
+        type=PathOption,
+        metavar="FILE",
+        help="Refuse a pack that none of them signed: a public key, as id_ed25519.pub, or an allowed_signers file.",
+    ),
+)
+guidance_option = click.option(
+    "--guidance",
+    default="reference",
+    show_default=True,
+    type=click.Choice(["latent", "reference"]),
+    help="Where styles come from.",
+)
+measure_options = stacked(
+    click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu, cuda or mps."),
+    click.option("--weights-folder", type=PathOption, help="Where published feature weights lie."),
+    click.option("--offline", is_flag=True, help="Never touch the network."),
+    click.option("--work", type=output_folder, default=Path(".aahq-bench"), show_default=True, help="For caches."),
+)
+# Bounds of a method that is no part of this suite.
+limit_options = stacked(
+    click.option(
+        "--answer-seconds", type=click.FloatRange(1), default=600.0, show_default=True, help="For one answer."
+    ),
+    click.option("--answer-gigabytes", type=click.FloatRange(0.5), default=16.0, show_default=True, help="Its memory."),
+    click.option(
+        "--may-read", multiple=True, type=PathOption, help="What METHOD may read besides its package and weights."
+    ),
+)
 
 
 def opened_pack(reference: Path, signers: Path | None, places: Places) -> tuple[Pack, str]:
@@ -70,53 +79,6 @@ def opened_pack(reference: Path, signers: Path | None, places: Places) -> tuple[
     pack = read_pack(reference)
     here = "its signature was not checked" if signature_of(reference).is_file() else "it is not signed"
     return pack, f"{reference}: {here}; --signers FILE checks whose it is"
-
-
-guidance_option = click.option(
-    "--guidance",
-    default="reference",
-    show_default=True,
-    type=click.Choice(["latent", "reference"]),
-    help="Where styles come from.",
-)
-
-
-def measure_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--device`, `--weights-folder`, `--offline`, `--work`."""
-    for option in reversed(
-        [
-            click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu, cuda or mps."),
-            click.option("--weights-folder", type=PathOption, help="Where published feature weights lie."),
-            click.option("--offline", is_flag=True, help="Never touch the network."),
-            click.option(
-                "--work", type=output_folder, default=Path(".aahq-bench"), show_default=True, help="For caches."
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
-
-
-def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--answer-seconds`, `--answer-gigabytes`, `--may-read`: bounds of a method that is no part of this suite."""
-    for option in reversed(
-        [
-            click.option(
-                "--answer-seconds", type=click.FloatRange(1), default=600.0, show_default=True, help="For one answer."
-            ),
-            click.option(
-                "--answer-gigabytes", type=click.FloatRange(0.5), default=16.0, show_default=True, help="Its memory."
-            ),
-            click.option(
-                "--may-read",
-                multiple=True,
-                type=PathOption,
-                help="What METHOD may read besides its package and weights.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
 
 
 def limits_of(given: dict[str, Any], work: Reproduction | None = None) -> Limits:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.settings import Reproduce
 from suite.errors import SuiteError
+from suite.option_groups import stacked
 from suite.ownership import real, refuse_overlap
 from suite.params import device_or_auto, output_folder
 from suite.profiles import load_profile
@@ -18,38 +17,25 @@ from suite.profiles import load_profile
 PathOption = click.Path(path_type=Path)
 
 
-def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--data`, `--faces`, `--art`: one release with both domains, or two places."""
-    for option in reversed(
-        [
-            click.option("--data", type=PathOption, help="A release with both domains."),
-            click.option(
-                "--faces", type=PathOption, help="Photographs: FFHQ in any local form (release, folder, zip)."
-            ),
-            click.option("--art", type=PathOption, help="Artistic faces: a release of AAHQ."),
-        ]
-    ):
-        command = option(command)
-    return command
-
-
-def work_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--profile`, `--set`, `--out`, `--data`, `--faces`, `--art`, `--weights`, `--weights-folder`, `--device`, `--offline`."""
-    options: list[Callable[..., Any]] = [
-        click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
-        click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
-        click.option("-o", "--out", type=output_folder, help="Work folder.  [default: reproduce-PROFILE]"),
-        place_options,
-        click.option("--weights", multiple=True, metavar="NAME=PATH", help="A checkpoint of a method."),
-        click.option("--weights-folder", type=PathOption, help="Where published weights lie."),
-        click.option(
-            "--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps."
-        ),
-        click.option("--offline", is_flag=True, help="Never touch the network."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+# `--data`, `--faces`, `--art`: one release with both domains, or two places.
+place_options = stacked(
+    click.option("--data", type=PathOption, help="A release with both domains."),
+    click.option("--faces", type=PathOption, help="Photographs: FFHQ in any local form (release, folder, zip)."),
+    click.option("--art", type=PathOption, help="Artistic faces: a release of AAHQ."),
+)
+profile_options = stacked(
+    click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
+    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
+)
+work_options = stacked(
+    profile_options,
+    click.option("-o", "--out", type=output_folder, help="Work folder.  [default: reproduce-PROFILE]"),
+    place_options,
+    click.option("--weights", multiple=True, metavar="NAME=PATH", help="A checkpoint of a method."),
+    click.option("--weights-folder", type=PathOption, help="Where published weights lie."),
+    click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps."),
+    click.option("--offline", is_flag=True, help="Never touch the network."),
+)
 
 
 def work_of(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from suite.errors import SuiteError
+from suite.option_groups import option_group
 from suite.params import LARGEST_SEED, device_or_auto, seed_range, share
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from models.inference.pretrained import Pretrained
 
 MOST_SEEDS = 1_000_000
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -89,65 +88,41 @@ class BlendOptions:
         return i, theta
 
 
-def model_options(command: F) -> F:
-    """Adds the options of `ModelOptions`; the command receives them as `model_options`."""
-    return _stack(
-        command,
-        ModelOptions,
-        "model_options",
-        click.option(
-            "--weights",
-            type=click.Path(path_type=Path),
-            help="A checkpoint, or a folder that holds blendgan.pt or .safetensors; else $AAHQ_WEIGHTS, else fetched.",
-        ),
-        click.option("--offline", is_flag=True, help="Never touch the network; say what to put where."),
-        click.option(
-            "--random-weights",
-            type=seed_range,
-            metavar="SEED",
-            help="Untrained networks, to try the command without weights.",
-        ),
-        click.option("--size", type=int, help="Side of the pictures with --random-weights (256)."),
-        click.option("--width", type=click.IntRange(4), default=512, help="Most feature maps with --random-weights."),
-        click.option(
-            "--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps."
-        ),
-        click.option(
-            "--precision",
-            type=click.Choice(["float32", "float16", "bfloat16"]),
-            default="float32",
-            show_default=True,
-            help="Of the feature maps from 64 px on.",
-        ),
-    )
+model_options = option_group(
+    "model_options",
+    ModelOptions,
+    click.option(
+        "--weights",
+        type=click.Path(path_type=Path),
+        help="A checkpoint, or a folder that holds blendgan.pt or .safetensors; else $AAHQ_WEIGHTS, else fetched.",
+    ),
+    click.option("--offline", is_flag=True, help="Never touch the network; say what to put where."),
+    click.option(
+        "--random-weights",
+        type=seed_range,
+        metavar="SEED",
+        help="Untrained networks, to try the command without weights.",
+    ),
+    click.option("--size", type=int, help="Side of the pictures with --random-weights (256)."),
+    click.option("--width", type=click.IntRange(4), default=512, help="Most feature maps with --random-weights."),
+    click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps."),
+    click.option(
+        "--precision",
+        type=click.Choice(["float32", "float16", "bfloat16"]),
+        default="float32",
+        show_default=True,
+        help="Of the feature maps from 64 px on.",
+    ),
+)
 
 
-def blend_options(command: F) -> F:
-    """Adds the options of `BlendOptions`; the command receives them as `blend_options`."""
-    return _stack(
-        command,
-        BlendOptions,
-        "blend_options",
-        click.option("--strength", type=share, help="One slider: 0 is the natural face, 1 style in every layer."),
-        click.option("--indicator", type=int, metavar="I", help="Layers before I keep the face (Eq. 5); a third."),
-        click.option("--theta", type=share, help="Share of the style in layer I, 0 to 1 (1)."),
-    )
-
-
-def _stack(command: F, kind: type[Any], name: str, *options: Callable[[F], F]) -> F:
-    names = [one.name for one in fields(kind)]
-
-    def with_group(**given: Any) -> Any:
-        group = kind(**{key: given.pop(key) for key in names})
-        return command(**given, **{name: group})
-
-    with_group.__doc__ = command.__doc__
-    with_group.__name__ = command.__name__
-    # Options already on the command stay on it.
-    with_group.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in reversed(options):
-        option(with_group)
-    return with_group  # type: ignore[return-value]
+blend_options = option_group(
+    "blend_options",
+    BlendOptions,
+    click.option("--strength", type=share, help="One slider: 0 is the natural face, 1 style in every layer."),
+    click.option("--indicator", type=int, metavar="I", help="Layers before I keep the face (Eq. 5); a third."),
+    click.option("--theta", type=share, help="Share of the style in layer I, 0 to 1 (1)."),
+)
 
 
 def parse_seeds(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, ...] | None:

@@ -20,11 +20,11 @@ from suite import portable
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 from suite.files import canonical_json
+from suite.option_groups import option_group
 from suite.params import device_or_auto, output_folder
 from suite.profiles import load_profile
 
 S = TypeVar("S", bound=LoopSettings)
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -44,45 +44,27 @@ class TrainOptions:
     as_json: bool
 
 
-def training_options(command: F) -> F:
-    """Give a click command the shared options; it receives them as one `options: TrainOptions`."""
-
-    def with_options(**given: Any) -> Any:
-        names = TrainOptions.__dataclass_fields__
-        options = TrainOptions(**{name: given.pop(name) for name in names})
-        return command(options=options, **given)
-
-    with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
-    # Options given below the decorator, the command's own, are kept in this attribute by click.
-    setattr(with_options, "__click_params__", getattr(command, "__click_params__", []))  # noqa: B010
-    decorated: Any = with_options
-    for option in reversed(
-        [
-            click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
-            click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
-            click.option("-o", "--run", "run", type=output_folder, required=True, help="The run's folder."),
-            click.option("--data", type=click.Path(path_type=Path), help="A release that holds both domains."),
-            click.option("--faces", type=click.Path(path_type=Path), help="Photographs: FFHQ in any local form."),
-            click.option("--art", type=click.Path(path_type=Path), help="Artistic faces: AAHQ in any local form."),
-            click.option("--resume", is_flag=True, help="Go on from the run's newest checkpoint."),
-            click.option(
-                "--dry-run", is_flag=True, help="Print configuration, memory, speed and hours; train nothing."
-            ),
-            click.option(
-                "--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps."
-            ),
-            click.option(
-                "--workers",
-                type=click.IntRange(1, 256),
-                default=2,
-                show_default=True,
-                help="Threads that decode pictures.",
-            ),
-            json_option,
-        ]
-    ):
-        decorated = option(decorated)
-    return decorated
+training_options = option_group(
+    "options",
+    TrainOptions,
+    click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
+    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
+    click.option("-o", "--run", "run", type=output_folder, required=True, help="The run's folder."),
+    click.option("--data", type=click.Path(path_type=Path), help="A release that holds both domains."),
+    click.option("--faces", type=click.Path(path_type=Path), help="Photographs: FFHQ in any local form."),
+    click.option("--art", type=click.Path(path_type=Path), help="Artistic faces: AAHQ in any local form."),
+    click.option("--resume", is_flag=True, help="Go on from the run's newest checkpoint."),
+    click.option("--dry-run", is_flag=True, help="Print configuration, memory, speed and hours; train nothing."),
+    click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps."),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, 256),
+        default=2,
+        show_default=True,
+        help="Threads that decode pictures.",
+    ),
+    json_option,
+)
 
 
 def train(
