@@ -8,20 +8,20 @@ extras `align`, `page` and `dev`.
 from __future__ import annotations
 
 import io
-import json
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from aahq.painted.portraits import FAMILIES, paint, style_seed
+from speed.review import served
 from suite.files import whole_file
 
 IMAGES = Path(__file__).resolve().parent / "images"
@@ -35,23 +35,6 @@ PORTRAITS = 18
 
 def run(*words: str) -> None:
     subprocess.run([sys.executable, "-m", *words], check=True, stdout=subprocess.DEVNULL)
-
-
-@contextmanager
-def served(*words: str) -> Iterator[str]:
-    """The address of a local page while it is served."""
-    process = subprocess.Popen([sys.executable, "-m", *words, "--no-open", "--json"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    text = ""
-    for line in process.stdout:
-        text += line
-        if line.startswith("}"):
-            break
-    try:
-        yield json.loads(text)["url"]
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def keep(page: Page, name: str) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from speed.run import RESULTS, machine
+from suite.cli import run_script
 from suite.errors import SuiteError, did_you_mean
 from suite.files import write_json
 
@@ -175,7 +176,4 @@ def main(wanted: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except SuiteError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

@@ -139,10 +139,9 @@ def _face(picture: str, file: str, digest: str, number: int, draw: np.random.Gen
 
 
 @contextlib.contextmanager
-def served(out: Path) -> Iterator[str]:
-    """The secret address of a review page on the folder."""
-    command = [sys.executable, "-m", "aahq", "review", str(out), "--reviewer", "bench", "--no-open", "--json"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def served(*words: str) -> Iterator[str]:
+    """The secret address of a local page while `python -m ...` serves it."""
+    server = subprocess.Popen([sys.executable, "-m", *words, "--no-open", "--json"], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     text = ""
     for line in server.stdout:
@@ -166,17 +165,18 @@ def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         out = Path(folder) / "out"
         make_build(out)
+        command = ("aahq", "review", str(out), "--reviewer", "bench")
         browser = play.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         firsts, starts = [], []
         for _ in range(OPENINGS):
             # No tile is left, and a fresh context has cached nothing: a person's first visit to a build.
             shutil.rmtree(out / "review" / "tiles", ignore_errors=True)
             begun = time.perf_counter()
-            with served(out) as url:
+            with served(*command) as url:
                 starts.append(time.perf_counter() - begun)
                 page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
                 firsts.append(_first_sheet(page, url))
-        with served(out) as url:
+        with served(*command) as url:
             page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
             cached = [_first_sheet(page, url) for _ in range(OPENINGS)]
             page.wait_for_selector("body[data-ready]")

@@ -13,12 +13,12 @@ import inspect
 import json
 import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from suite.cli import run_script
 from suite.errors import SuiteError, did_you_mean
 from suite.files import write_json, write_whole
 
@@ -162,7 +162,4 @@ def _line(cells: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except SuiteError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

@@ -33,6 +33,7 @@ from aahq.stages import screen
 from aahq.stages.dask_engine import choose_engine
 from aahq.stages.engine import BATCH, Engine, run_batches
 from speed.run import RESULTS, Row, machine, ratio
+from suite.cli import run_script
 from suite.errors import SuiteError, did_you_mean
 from suite.files import write_json
 
@@ -278,7 +279,4 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
 }
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except SuiteError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

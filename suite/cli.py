@@ -103,6 +103,14 @@ def _fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
+def run_script(main: Callable[[list[str]], object]) -> None:
+    """`main` of a script with what stands on its command line; a SuiteError is its last line."""
+    try:
+        main(sys.argv[1:])
+    except SuiteError as error:
+        sys.exit(f"error: {error}")
+
+
 def renamed(old: str, new: str) -> Callable[[C], C]:
     """The command goes on taking an option by its earlier name for one version, with a line that names the new one."""
 

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from speed.gpu.parts import GRACE, PARTS, Part
+from suite.cli import run_script
 from suite.errors import SuiteError, did_you_mean
 
 ROOT = Path(__file__).parents[2]
@@ -158,7 +159,4 @@ def child(given: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except SuiteError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

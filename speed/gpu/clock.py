@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
+
+from speed.run import seconds as wall_seconds
 
 
 def seconds(work: Callable[[], object], device: torch.device, most: float, rounds: int = 25) -> float:
@@ -25,7 +26,7 @@ def seconds(work: Callable[[], object], device: torch.device, most: float, round
 
 def once(work: Callable[[], object], device: torch.device) -> float:
     """Seconds of one call, for work that was done before and is long enough."""
-    return _on_gpu(work) if device.type == "cuda" else _on_cpu(work)
+    return _on_gpu(work) if device.type == "cuda" else wall_seconds(work)
 
 
 def _on_gpu(work: Callable[[], object]) -> float:
@@ -36,12 +37,6 @@ def _on_gpu(work: Callable[[], object]) -> float:
     end.record()
     torch.cuda.synchronize()
     return float(start.elapsed_time(end)) / 1000
-
-
-def _on_cpu(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def peak_gigabytes(work: Callable[[], object], device: torch.device) -> float:
