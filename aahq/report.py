@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
@@ -24,6 +23,7 @@ from aahq.reasons import REASONS, Rejected
 from aahq.remove.forget import remember_report
 from aahq.remove.opted_out import REASON as OPTED_OUT
 from aahq.sources.survival import met_by_crawl
+from aahq.web.addresses import page_link
 from suite.files import write_whole
 from suite.ownership import claim_file
 
@@ -164,7 +164,7 @@ def _rejects(ledger: Ledger, reason: str, stage: str) -> Iterator[Tile]:
     )
     for row in ledger.rows(query, (reason, stage, reason, stage, REASON_SHOWN)):
         shown = "" if stage == _HIDDEN_STAGE or not row["file"] else thumbnail(ledger.folder / row["file"])
-        yield Tile(shown, row["title"], row["artist"], _link(row["page_url"]), row["detail"])
+        yield Tile(shown, row["title"], row["artist"], page_link(row["page_url"]), row["detail"])
 
 
 def _kept(ledger: Ledger) -> Iterator[Tile]:
@@ -177,7 +177,11 @@ def _kept(ledger: Ledger) -> Iterator[Tile]:
     )
     for row in ledger.rows(query, (max(1, -(-total // KEPT_SHOWN)), KEPT_SHOWN)):
         yield Tile(
-            thumbnail(ledger.folder / row["file"]), row["title"], row["artist"], _link(row["page_url"]), row["split"]
+            thumbnail(ledger.folder / row["file"]),
+            row["title"],
+            row["artist"],
+            page_link(row["page_url"]),
+            row["split"],
         )
 
 
@@ -188,7 +192,7 @@ def _flagged(ledger: Ledger) -> Iterator[Tile]:
     )
     for row in ledger.rows(query, (REASON_SHOWN,)):
         yield Tile(
-            thumbnail(ledger.folder / row["file"]), row["title"], row["artist"], _link(row["page_url"]), row["flag"]
+            thumbnail(ledger.folder / row["file"]), row["title"], row["artist"], page_link(row["page_url"]), row["flag"]
         )
 
 
@@ -207,7 +211,9 @@ def _clusters(ledger: Ledger) -> Iterator[list[Tile]]:
         for row in ledger.rows(query, (name,)):
             note = "kept" if row["state"] == "kept" else _how(row["detail"])
             shown = thumbnail(ledger.folder / row["file"])
-            tiles.append(Tile(shown, row["title"], row["artist"], _link(row["page_url"]), note, row["state"] == "kept"))
+            tiles.append(
+                Tile(shown, row["title"], row["artist"], page_link(row["page_url"]), note, row["state"] == "kept")
+            )
         yield tiles
 
 
@@ -266,11 +272,3 @@ def thumbnail(path: Path) -> str:
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=82)
     return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")
-
-
-def _link(url: str) -> str:
-    """The address where it is one for people; a hostile record's `javascript:` is none."""
-    try:
-        return url if urlsplit(url).scheme in ("http", "https") else ""
-    except ValueError:
-        return ""

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from aahq.ledger import LEDGER, Ledger, column_json, face_id
+from aahq.web.addresses import page_link
 
 # In the order in which they are shown: what needs a person comes first.
 BUCKETS = ("borderline", "no face", "kept", "rejected", "duplicate", "unfinished")
@@ -78,7 +78,7 @@ class Item:
         face = self.bucket != "no face"
         return {
             **{name: row[name] for name in names},
-            "page_url": _link(row["page_url"]),
+            "page_url": page_link(row["page_url"]),
             "detector": row["detector"] if face else "",
             "landmarks": column_json(row["landmarks"], []) if face else [],
             "box": column_json(row["box"], []) if face else [],
@@ -258,14 +258,6 @@ def _faceless(row: sqlite3.Row) -> Item:
         source=row["source"],
         row=row,
     )
-
-
-def _link(url: str) -> str:
-    """The address where it is one for people; a hostile record's `javascript:` is none."""
-    try:
-        return url if urlsplit(url).scheme in ("http", "https") else ""
-    except ValueError:
-        return ""
 
 
 def _rounded(value: object) -> float | None:

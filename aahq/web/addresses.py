@@ -202,3 +202,11 @@ def _without_dots(path: str) -> str:
         if segment in (".", "..") and number == len(segments) - 1:
             out.append("")
     return "/".join(out)
+
+
+def page_link(url: str) -> str:
+    """The address where it is one for people; a hostile record's `javascript:` is none."""
+    try:
+        return url if urlsplit(url).scheme in ("http", "https") else ""
+    except ValueError:
+        return ""
