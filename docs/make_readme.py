@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from aahq.release.schema import COLUMNS
 from benchmark.report.tables import NONE, Entry, build, number
-from benchmark.run.record import Record, read_all
+from benchmark.run.record import Record
+from benchmark.run.record_file import read_all
 from benchmark.tasks.paper import BESIDE, TITLES, cells, published
 from speed.costs import COMMANDS
 from suite.errors import SuiteError

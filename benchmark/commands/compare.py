@@ -29,7 +29,7 @@ def command(records: tuple[Path, ...], metrics: tuple[str, ...], planned: tuple[
     """
     from benchmark.leaderboard.self_reported import numbers_of
     from benchmark.report.compare import as_text, compare, named
-    from benchmark.run.record import read
+    from benchmark.run.record_file import read
 
     wanted = numbers_of(planned, "--plan", above=0)
     found = compare(named(records, [read(path) for path in records]), metrics, wanted)

@@ -19,7 +19,7 @@ def command(record: Path, as_json: bool) -> None:
     Example:
       aahq-bench protocol reproduce-demo/records/t2-latent-munit.json
     """
-    from benchmark.run.record import read
+    from benchmark.run.record_file import read
     from benchmark.tasks.protocol import Protocol
 
     known = read(record)

@@ -67,7 +67,7 @@ def command(
     from benchmark.leaderboard.external_images import score_folders
     from benchmark.leaderboard.inputs import read_card
     from benchmark.leaderboard.submit import lacking
-    from benchmark.run.record import claim_record, write
+    from benchmark.run.record_file import claim_record, write
 
     claim_record(out)
     settings = settings_of(profile, overrides)

@@ -85,7 +85,7 @@ def command(
       aahq-bench submit --record ink.json --train-data "AAHQ train" --version 2 --code https://example.org/ink
     """
     from benchmark.leaderboard.submit import TRUST_MEANS, save, with_method
-    from benchmark.run.record import read
+    from benchmark.run.record_file import read
 
     ways = [name for name, way in (("--record", record), ("--from", reproduced), ("--value", numbers)) if way]
     places = Places(data, faces, art)
@@ -145,7 +145,7 @@ def _adopted(
 
 def _claimed(method: str, numbers: tuple[str, ...], like: Path | None) -> Record:
     from benchmark.leaderboard.self_reported import claim, numbers_of
-    from benchmark.run.record import read
+    from benchmark.run.record_file import read
 
     if like is None:
         raise SuiteError("--like: name a record of the board that was measured under the protocol you followed")

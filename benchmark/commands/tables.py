@@ -39,7 +39,7 @@ def command(
       aahq-bench tables reproduce-demo/records --metric "true identity kept" --metric "true style followed"
     """
     from benchmark.report.tables import FORMATS, build, is_table
-    from benchmark.run.record import read_all
+    from benchmark.run.record_file import read_all
 
     if not records.is_dir():
         raise SuiteError(f"RECORDS {records}: no such folder")

@@ -10,7 +10,8 @@ from benchmark.leaderboard.samples import write_samples
 from benchmark.leaderboard.submit import save, with_method
 from benchmark.run.generate import Generation
 from benchmark.run.methods import BUILT_IN, load
-from benchmark.run.record import Record, read_all
+from benchmark.run.record import Record
+from benchmark.run.record_file import read_all
 from benchmark.run.reproduction import Reproduction
 from benchmark.run.training import find_weights, weight_digests
 from benchmark.tasks.protocol import sample_pairs

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmark.run.record import Record, Trust, write
+from benchmark.run.record import Record, Trust
+from benchmark.run.record_file import write
 from benchmark.tasks.paper import slug
 from suite.errors import SuiteError
 

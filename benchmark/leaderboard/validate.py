@@ -9,7 +9,8 @@ from pathlib import Path
 from benchmark.leaderboard.submit import lacking, name_fits
 from benchmark.metrics.confidence import interval
 from benchmark.metrics.table import metric_of
-from benchmark.run.record import Record, Value, read
+from benchmark.run.record import Record, Value
+from benchmark.run.record_file import read
 from benchmark.tasks.protocol import VERSION, version_of
 from suite.errors import SuiteError
 

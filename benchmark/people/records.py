@@ -7,7 +7,8 @@ from pathlib import Path
 from benchmark.people.analysis import CAUGHT, LEVEL, Outcome, Question
 from benchmark.people.answers import Answer
 from benchmark.people.study import QUESTIONS, Design
-from benchmark.run.record import CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Value, write
+from benchmark.run.record import CellInfo, MethodInfo, ProtocolInfo, Provenance, Record, Value
+from benchmark.run.record_file import write
 from benchmark.tasks.paper import slug
 from benchmark.tasks.protocol import Protocol
 from suite.errors import SuiteError

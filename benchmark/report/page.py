@@ -16,7 +16,7 @@ from benchmark.report.figure_context import FigureContext
 from benchmark.report.figures import indicators
 from benchmark.report.tables import as_html, build
 from benchmark.report.wall import wall
-from benchmark.run.record import read_all
+from benchmark.run.record_file import read_all
 from benchmark.run.reproduction import Reproduction
 from models.data.pictures import save_png
 from suite.errors import SuiteError

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from benchmark.data_files import READER
 from benchmark.metrics import panel
 from benchmark.metrics.extractors import row_of
-from benchmark.run.record import MEASURE_VERSION, CellInfo, PublishedInfo, Record, read, write
+from benchmark.run.record import MEASURE_VERSION, CellInfo, PublishedInfo, Record
+from benchmark.run.record_file import read, write
 from benchmark.run.reproduction import Reproduction
 from benchmark.run.training import weight_digests
 from benchmark.tasks.paper import BESIDE, Cell, every_cell, published

@@ -9,7 +9,8 @@ from benchmark.metrics.table import metric_of
 from benchmark.run.cell import Bench
 from benchmark.run.cell_records import feature_files, readable
 from benchmark.run.control_pictures import CONTROLS, Control, ControlGeneration, Stage, missing
-from benchmark.run.record import MEASURE_VERSION, MethodInfo, Record, write
+from benchmark.run.record import MEASURE_VERSION, MethodInfo, Record
+from benchmark.run.record_file import write
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.controls import key_of
 from benchmark.tasks.paper import Cell, Guidance

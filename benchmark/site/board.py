@@ -13,7 +13,8 @@ from benchmark.leaderboard.validate import agree, measurement
 from benchmark.metrics.confidence import Interval
 from benchmark.metrics.paired import Ranked, ranks
 from benchmark.metrics.table import metric_of
-from benchmark.run.record import Influence, PictureCost, Record, Trust, Value, read
+from benchmark.run.record import Influence, PictureCost, Record, Trust, Value
+from benchmark.run.record_file import read
 from benchmark.tasks.paper import CITATION, Guidance, cells, published, slug
 from benchmark.tasks.protocol import VERSION, version_of
 from suite.errors import SuiteError

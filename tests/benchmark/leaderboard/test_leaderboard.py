@@ -21,7 +21,8 @@ from benchmark.leaderboard.new_method import package_of, write_package
 from benchmark.leaderboard.seed import kept_seed, new_seed
 from benchmark.leaderboard.submit import file_name, lacking
 from benchmark.leaderboard.validate import differences, objections, protocols_of, read_checked
-from benchmark.run.record import Record, parse, read, write
+from benchmark.run.record import Record
+from benchmark.run.record_file import parse, read, write
 from benchmark.tasks.paired_release import join
 from benchmark.tasks.protocol import VERSION, Protocol, pool
 from models.data.release import open_release

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from benchmark.cli import main
 from benchmark.leaderboard.submit import file_name
 from benchmark.leaderboard.validate import objections
-from benchmark.run.record import Record, read
+from benchmark.run.record import Record
+from benchmark.run.record_file import read
 from benchmark.tasks.protocol import Protocol
 from suite.errors import SuiteError
 

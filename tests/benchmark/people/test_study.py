@@ -16,7 +16,7 @@ from benchmark.people.analysis import agreement, as_text, fit, judge, judged, sh
 from benchmark.people.answers import Answer, AnswerLog, read_answers
 from benchmark.people.records import METRICS, records, write_records
 from benchmark.people.study import Design, check_pictures, draw_trials, make, picture, read, showings, shuffled
-from benchmark.run.record import read as read_record
+from benchmark.run.record_file import read as read_record
 from benchmark.site.board import build_board, read_records
 from suite.errors import SuiteError
 

@@ -29,7 +29,8 @@ from benchmark.reference.pack import (
     write_pack,
 )
 from benchmark.run.cell_features import KERNEL_ROWS, Extractors
-from benchmark.run.record import Record, read
+from benchmark.run.record import Record
+from benchmark.run.record_file import read
 from benchmark.site.board import build_board, read_records
 from models.data.release import open_release
 from suite.errors import SuiteError

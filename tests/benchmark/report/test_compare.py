@@ -16,7 +16,8 @@ from benchmark.metrics.influence import of_faces
 from benchmark.report.compare import compare, named, separation
 from benchmark.report.tables import as_text, build
 from benchmark.run.plan import plan
-from benchmark.run.record import Influence, Record, parse, write
+from benchmark.run.record import Influence, Record
+from benchmark.run.record_file import parse, write
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.paper import cells
 from benchmark.tasks.settings import MethodSettings, Reproduce

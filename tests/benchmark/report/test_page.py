@@ -12,7 +12,7 @@ from benchmark.commands.page import command
 from benchmark.report.figure_context import LABEL, FigureContext
 from benchmark.report.page import draw_logs, losses_of, shipped_logs, write_page
 from benchmark.report.wall import wall
-from benchmark.run.record import write
+from benchmark.run.record_file import write
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.settings import MethodSettings, Reproduce
 from suite.errors import SuiteError

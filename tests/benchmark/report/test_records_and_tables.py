@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from benchmark.report.tables import as_csv, as_html, as_latex, as_text, build
-from benchmark.run.record import MAX_BYTES, Record, parse, read, write
+from benchmark.run.record import Record
+from benchmark.run.record_file import MAX_BYTES, parse, read, write
 from benchmark.tasks.paper import BESIDE, Cell, cells, published, slug
 from benchmark.tasks.protocol import Protocol
 from suite.errors import SuiteError

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from benchmark.commands.reproduce import command
 from benchmark.report.tables import build, flat, header
 from benchmark.run.plan import plan, plan_text
-from benchmark.run.record import read
+from benchmark.run.record_file import read
 from benchmark.run.reproduce import reproduce, write_tables
 from benchmark.run.reproduction import Reproduction, wanted_cells
 from benchmark.run.training import train_step

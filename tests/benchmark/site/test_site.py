@@ -16,7 +16,8 @@ from PIL import Image
 
 from benchmark.cli import main
 from benchmark.leaderboard.inputs import face_name, pair_name
-from benchmark.run.record import Record, parse, write
+from benchmark.run.record import Record
+from benchmark.run.record_file import parse, write
 from benchmark.site.board import PAPER, build_board, page_names, read_records
 from benchmark.site.build import build, render
 from benchmark.site.plot import figure, scale

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmark.run.plan import plan
-from benchmark.run.record import read as read_record
+from benchmark.run.record_file import read as read_record
 from benchmark.run.reproduce import reproduce
 from benchmark.run.reproduction import Reproduction, wanted_cells
 from benchmark.tasks.paired_release import PairedRelease, join

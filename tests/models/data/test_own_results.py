@@ -32,7 +32,7 @@ def test_own_results_are_written_again_and_others_never(tmp_path: Path) -> None:
 
 def test_a_table_over_notes_is_refused(tmp_path: Path) -> None:
     from benchmark.cli import main
-    from benchmark.run.record import write
+    from benchmark.run.record_file import write
     from tests.benchmark.report.test_records_and_tables import MUNIT, record
 
     write(tmp_path / "records" / "munit.json", record(MUNIT))
