@@ -38,7 +38,8 @@ def command(
       aahq-bench tables reproduce-demo/records --table 2 --format tex
       aahq-bench tables reproduce-demo/records --metric "true identity kept" --metric "true style followed"
     """
-    from benchmark.report.tables import FORMATS, build, is_table
+    from benchmark.report.table_formats import FORMATS, is_table
+    from benchmark.report.tables import build
     from benchmark.run.record_file import read_all
 
     if not records.is_dir():

@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from benchmark.report.figure_context import FigureContext
 from benchmark.report.figures import indicators
-from benchmark.report.tables import as_html, build
+from benchmark.report.table_formats import as_html
+from benchmark.report.tables import build
 from benchmark.report.wall import wall
 from benchmark.run.record_file import read_all
 from benchmark.run.reproduction import Reproduction

@@ -142,7 +142,7 @@ def claim_tables(work: Reproduction, numbers: Sequence[int]) -> None:
     Raises:
         SuiteError: naming the first.
     """
-    from benchmark.report.tables import FORMATS, is_table
+    from benchmark.report.table_formats import FORMATS, is_table
 
     for number in numbers:
         for suffix in FORMATS:
@@ -151,7 +151,8 @@ def claim_tables(work: Reproduction, numbers: Sequence[int]) -> None:
 
 def write_tables(work: Reproduction, outcome: Outcome, numbers: Sequence[int]) -> list[str]:
     """Render the wanted tables in every format under `tables`; returns them as text."""
-    from benchmark.report.tables import FORMATS, as_text, build
+    from benchmark.report.table_formats import FORMATS, as_text
+    from benchmark.report.tables import build
 
     texts = []
     for number in numbers:

@@ -14,7 +14,8 @@ from benchmark.cli import main
 from benchmark.metrics.confidence import interval
 from benchmark.metrics.influence import of_faces
 from benchmark.report.compare import compare, named, separation
-from benchmark.report.tables import as_text, build
+from benchmark.report.table_formats import as_text
+from benchmark.report.tables import build
 from benchmark.run.plan import plan
 from benchmark.run.record import Influence, Record
 from benchmark.run.record_file import parse, write

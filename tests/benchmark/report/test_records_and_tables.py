@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from benchmark.report.tables import as_csv, as_html, as_latex, as_text, build
+from benchmark.report.table_formats import as_csv, as_html, as_latex, as_text
+from benchmark.report.tables import build
 from benchmark.run.record import Record
 from benchmark.run.record_file import MAX_BYTES, parse, read, write
 from benchmark.tasks.paper import BESIDE, Cell, cells, published, slug

@@ -13,7 +13,8 @@ import torch
 from click.testing import CliRunner
 
 from benchmark.commands.reproduce import command
-from benchmark.report.tables import build, flat, header
+from benchmark.report.table_formats import flat, header
+from benchmark.report.tables import build
 from benchmark.run.plan import plan, plan_text
 from benchmark.run.record_file import read
 from benchmark.run.reproduce import reproduce, write_tables

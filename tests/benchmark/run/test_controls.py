@@ -22,7 +22,8 @@ from benchmark.metrics.lpips import alex
 from benchmark.metrics.panel import Instrument, open_row, similarity, structure
 from benchmark.metrics.sets import noise, set_distance, set_features
 from benchmark.metrics.table import METRICS, metric_of
-from benchmark.report.tables import as_text, build
+from benchmark.report.table_formats import as_text
+from benchmark.report.tables import build
 from benchmark.run.cell import Bench
 from benchmark.run.cell_features import Extractors
 from benchmark.run.control_pictures import (

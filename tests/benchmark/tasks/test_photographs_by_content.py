@@ -20,7 +20,8 @@ from benchmark.tasks.paper import Cell
 from benchmark.tasks.protocol import pool, sample_pairs
 from benchmark.tasks.settings import Reproduce
 from models.data import ffhq, identity, splits
-from models.data.sources import PlainPictures, open_pictures, open_whole
+from models.data.plain import PlainPictures
+from models.data.sources import open_pictures, open_whole
 from suite.errors import SuiteError
 from suite.files import write_json
 from tests.benchmark.photographs import FORMS, folder, nested, photographs
