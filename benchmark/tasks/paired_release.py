@@ -11,8 +11,9 @@ import pandas as pd
 
 from models.data import splits
 from models.data.identity import forget, pixel_sha256
+from models.data.plain import PlainPictures
 from models.data.release import Release, open_release
-from models.data.sources import Pictures, PlainPictures, decoded, open_whole
+from models.data.sources import Pictures, decoded, open_whole
 from models.data.variants import Variant, variant_of
 from suite.errors import SuiteError
 from suite.files import digest

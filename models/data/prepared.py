@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image
 
 from models.data import MOST_CACHED_BYTES, cache_folder, unpacked
+from models.data.parquet import ParquetPictures
 from models.data.pictures import PICTURE_ERRORS
-from models.data.sources import Chosen, ParquetPictures, Pictures, decoded, open_pictures
+from models.data.sources import Chosen, Pictures, decoded, open_pictures
 from suite.errors import SuiteError
 from suite.files import digest, sha256_bytes, write_json
 from suite.progress import progress

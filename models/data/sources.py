@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-import lzma
 import os
-import tarfile
-import threading
-import zipfile
-import zlib
-from collections import deque
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import pandas as pd
 
-from models.data import splits
-from models.data.identity import identify, stamp_of
-from models.data.pictures import SUFFIXES, decode_rgb, is_picture_name
+from models.data.parquet import ParquetPictures
+from models.data.pictures import SUFFIXES, decode_rgb
+from models.data.plain import FolderPictures, PlainPictures, TarPictures, ZipPictures
 from models.data.release import open_release
 from suite.errors import SuiteError
 from suite.files import digest
-from suite.portable import BINARY, read_at
 
 
 class Pictures(Protocol):
@@ -92,40 +83,6 @@ def _filled(found: Pictures, place: str | os.PathLike[str], domain: str | None, 
     return found
 
 
-class PlainPictures:
-    """A set that brings no manifest: it is what its pixels say, wherever and in whatever form it lies.
-
-    Attributes:
-        place: where it lies.
-    """
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.names: list[str] = []
-        self.labels: dict[str, np.ndarray] = {}
-
-    def read(self, index: int) -> bytes:
-        """The encoded bytes of picture `index`."""
-        raise NotImplementedError
-
-    def stamp(self, index: int) -> str:
-        """What the file that picture `index` lies in looked like when the set was opened."""
-        raise NotImplementedError
-
-    @cached_property
-    def members(self) -> pd.DataFrame:
-        """One row a picture: its digests and its size (`models.data.identity`); found once and kept."""
-        return identify(self, self.place)
-
-    @cached_property
-    def key(self) -> str:
-        return digest(["pixels", self.members["pixel_sha256"].tolist()])
-
-    def split_rows(self, split: str) -> np.ndarray:
-        """Numbers of the photographs of a split, rising."""
-        return np.flatnonzero(splits.of(self.members, self.place).parts == split)
-
-
 class Chosen:
     """Some pictures of a set, in its order."""
 
@@ -140,23 +97,6 @@ class Chosen:
 
     def read(self, index: int) -> bytes:
         return self.pictures.read(int(self.rows[index]))
-
-
-class FolderPictures(PlainPictures):
-    """Every picture file below a folder, in the order of its relative path."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        files = sorted(path for path in folder.rglob("*") if is_picture_name(path.name) and path.is_file())
-        self._files = files
-        self._stamps = [stamp_of(path.stat()) for path in files]
-        self.names = [path.relative_to(folder).as_posix() for path in files]
-
-    def read(self, index: int) -> bytes:
-        return self._files[index].read_bytes()
-
-    def stamp(self, index: int) -> str:
-        return self._stamps[index]
 
 
 class ReleasePictures:
@@ -186,152 +126,6 @@ def _known_factors(texts: list[str | None]) -> dict[str, np.ndarray]:
     labels = {name: np.array([row[name] for row in factors], np.int64) for name in ("identity", "style")}
     families = {name: number for number, name in enumerate(sorted({row["style_name"] for row in factors}))}
     return labels | {"family": np.array([families[row["style_name"]] for row in factors], np.int64)}
-
-
-class ZipPictures(PlainPictures):
-    """The picture members of one zip file; each thread reads through a handle of its own."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._path, self._stamp = path, stamp_of(path.stat())
-        self._local = threading.local()
-        try:
-            with zipfile.ZipFile(path) as archive:
-                self.names = sorted({name for name in archive.namelist() if is_picture_name(name)})
-        except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-            raise SuiteError(f"--data {path}: not a whole zip file ({error})") from None
-
-    def stamp(self, index: int) -> str:
-        return self._stamp
-
-    def read(self, index: int) -> bytes:
-        if not hasattr(self._local, "archive"):
-            self._local.archive = zipfile.ZipFile(self._path)
-        try:
-            data: bytes = self._local.archive.read(self.names[index])
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
-            raise OSError(f"a damaged, encrypted or unknown member ({error})") from None
-        return data
-
-
-class TarPictures(PlainPictures):
-    """The picture members of tar shards, found once by offset and read without seeking a shared position."""
-
-    def __init__(self, place: Path) -> None:
-        super().__init__(place)
-        shards = sorted(place.glob("*.tar")) if place.is_dir() else [place]
-        self._spans: list[tuple[int, int, int]] = []
-        self._shards = [os.open(shard, os.O_RDONLY | BINARY) for shard in shards]
-        self._stamps = [stamp_of(os.fstat(shard)) for shard in self._shards]
-        for number, shard in enumerate(shards):
-            try:
-                # Members of a compressed one could not be read by their place.
-                with tarfile.open(shard, "r:") as archive:
-                    for member in archive:
-                        if member.isfile() and is_picture_name(member.name):
-                            self._spans.append((number, member.offset_data, member.size))
-                            self.names.append(f"{shard.name}#{member.name}")
-            except (tarfile.TarError, OSError) as error:
-                raise SuiteError(f"--data {shard}: not a whole, uncompressed tar file ({error})") from None
-
-    def stamp(self, index: int) -> str:
-        return self._stamps[self._spans[index][0]]
-
-    def read(self, index: int) -> bytes:
-        shard, offset, size = self._spans[index]
-        return read_at(self._shards[shard], size, offset)
-
-    def __del__(self) -> None:
-        for handle in getattr(self, "_shards", ()):
-            os.close(handle)
-
-
-class ParquetPictures(PlainPictures):
-    """Rows of Parquet files whose first picture column holds bytes, or a struct with a `bytes` field.
-
-    A row comes with all pictures of its row group. `group_bytes`, the largest group's size on disk, says what a picture out of
-    order costs; `models.data.unpacked` is the way round it.
-    """
-
-    def __init__(self, place: Path) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        super().__init__(place)
-        self._files = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
-        self._where: list[tuple[int, int, int]] = []
-        self._columns: list[str] = []
-        self._last: deque[tuple[tuple[int, int], list[bytes]]] = deque(maxlen=2)
-        self._lock = threading.Lock()
-        self._stamps = [stamp_of(path.stat()) for path in self._files]
-        self.group_bytes = self.total_bytes = 0
-        for number, path in enumerate(self._files):
-            try:
-                source = pq.ParquetFile(path)
-            except (pa.ArrowException, OSError) as error:
-                raise SuiteError(f"--data {path}: not a whole Parquet file ({error})") from None
-            self._columns.append(_picture_column(source.schema_arrow, path))
-            given = _given_names(source, self._columns[-1])
-            for group in range(source.num_row_groups):
-                size = source.metadata.row_group(group).total_byte_size
-                self.group_bytes, self.total_bytes = max(self.group_bytes, size), self.total_bytes + size
-                for row in range(source.metadata.row_group(group).num_rows):
-                    self._where.append((number, group, row))
-                    own = next(given, None)
-                    self.names.append(f"{path.name}#{own or f'{group}.{row}'}")
-
-    def stamp(self, index: int) -> str:
-        return self._stamps[self._where[index][0]]
-
-    def read(self, index: int) -> bytes:
-        number, group, row = self._where[index]
-        with self._lock:
-            # Two groups are kept: threads that read in order stand on both sides of a border.
-            for place, rows in self._last:
-                if place == (number, group):
-                    return rows[row]
-            self._last.append(((number, group), list(self._group(number, group))))
-            return self._last[-1][1][row]
-
-    def _group(self, number: int, group: int) -> Iterator[bytes]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            table = pq.ParquetFile(self._files[number]).read_row_group(group, columns=[self._columns[number]])
-        except pa.ArrowException as error:
-            raise OSError(f"a damaged row group ({error})") from None
-        for value in table.column(0).to_pylist():
-            yield (value["bytes"] if isinstance(value, dict) else value) or b""
-
-
-def _given_names(source: Any, column: str) -> Iterator[str | None]:
-    """The names that a struct of pictures carries in its field `path`, row by row; nothing where it has none."""
-    import pyarrow as pa
-
-    kind = source.schema_arrow.field(column).type
-    if not pa.types.is_struct(kind) or kind.get_field_index("path") < 0:
-        return
-    if not pa.types.is_string(kind.field("path").type) and not pa.types.is_large_string(kind.field("path").type):
-        return
-    try:
-        for batch in source.iter_batches(columns=[f"{column}.path"]):
-            yield from (row and row["path"] for row in batch.column(0).to_pylist())
-    except pa.ArrowException:
-        # A damaged row group is said of its pictures.
-        return
-
-
-def _picture_column(schema: object, path: Path) -> str:
-    import pyarrow as pa
-
-    for field in schema:  # type: ignore[attr-defined]
-        kind = field.type
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            return str(field.name)
-        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-            return str(field.name)
-    raise SuiteError(f"--data {path}: no column of picture bytes; known forms: binary, struct with a `bytes` field")
 
 
 def decoded(data: bytes) -> np.ndarray:

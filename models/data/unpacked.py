@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from models.data.sources import ParquetPictures
+from models.data.parquet import ParquetPictures
 from suite.errors import SuiteError
 from suite.files import write_json
 from suite.portable import BINARY, read_at

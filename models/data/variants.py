@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data.pictures import PICTURE_ERRORS
-from models.data.sources import PlainPictures, decoded
+from models.data.plain import PlainPictures
+from models.data.sources import decoded
 from models.data.splits import Split
 
 LANCZOS, BOX, WHOLE, THUMBNAILS, UNKNOWN = "lanczos 256 of 1024", "box 256", "1024 PNG", "thumbnails 128", "unknown"

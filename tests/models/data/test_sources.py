@@ -140,7 +140,7 @@ def test_large_row_groups_are_copied_once_and_read_in_any_order(
     copied = prepare(place, 32, cache=cache, most_cached=0)
     assert disk_need(place, 32, cache=cache, most_cached=0) == Need(6, 0, "decoded while training")
     assert len(list((cache / "unpacked").iterdir())) == 1
-    monkeypatch.setattr("models.data.sources.ParquetPictures.read", None)
+    monkeypatch.setattr("models.data.parquet.ParquetPictures.read", None)
     again = prepare(place, 32, cache=cache, most_cached=0)
     for lazy in (copied, again):
         assert np.array_equal(lazy.pixels[rows], expected)
