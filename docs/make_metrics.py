@@ -11,8 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmark.metrics.metric import Chain, Metric
 from benchmark.metrics.panel import PANEL
-from benchmark.metrics.table import METRICS, Chain, Metric
+from benchmark.metrics.table import METRICS
 from models.weights.registry import entry
 from suite.files import write_whole
 

@@ -17,9 +17,11 @@ from torch import Tensor
 
 from benchmark.metrics.extractors.features import Extractor
 from benchmark.metrics.gaussian import Gaussian, fit
-from benchmark.run.cell_features import Extractors, RealSet, extract
+from benchmark.run.cell_features import extract
 from benchmark.run.generate import Block, Generation
+from benchmark.run.instruments import Extractors
 from benchmark.run.measure import measure
+from benchmark.run.real_set import RealSet
 from benchmark.tasks.protocol import EvalPairs
 from speed.run import Row
 

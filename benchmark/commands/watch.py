@@ -51,7 +51,9 @@ def command(
     import torch
 
     from benchmark.metrics.extractors.lite0 import Lite0
-    from benchmark.run.snapshots import HeldOut, Run, best_of, watch
+    from benchmark.run.snapshot_scores import HeldOut
+    from benchmark.run.snapshots import Run
+    from benchmark.run.watch import best_of, watch
     from models.data.sources import open_pictures
 
     run = Run.open(folder)

@@ -28,8 +28,8 @@ from benchmark.reference.pack import (
     write_pack,
 )
 from benchmark.run.cell import Bench
-from benchmark.run.cell_features import READ
 from benchmark.run.generate import read_rows
+from benchmark.run.real_set import READ
 from benchmark.tasks.protocol import EvalPairs
 from benchmark.tasks.settings import Reproduce
 from models.data.identity import pixel_sha256

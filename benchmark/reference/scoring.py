@@ -23,8 +23,8 @@ from benchmark.metrics.gaussian import Gaussian
 from benchmark.reference.make import differing, measured_settings
 from benchmark.reference.pack import ExtractorCard, Pack
 from benchmark.run.cell import Bench, open_extractors, paint
-from benchmark.run.cell_features import READ, RealSet
 from benchmark.run.generate import read_rows
+from benchmark.run.real_set import READ, RealSet
 from benchmark.run.record import MethodInfo, Record
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.paper import Guidance

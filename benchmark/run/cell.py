@@ -17,12 +17,15 @@ from benchmark.metrics.extractors.reader import load_reader
 from benchmark.metrics.lpips import Diversity, alex
 from benchmark.metrics.measured import Measured
 from benchmark.metrics.panel import Instrument, open_row
-from benchmark.run.cell_features import Extractors, RealSet, extract, scratch_folder, unjudged
+from benchmark.run.cell_features import extract, scratch_folder
 from benchmark.run.control_pictures import ControlGeneration, paint_answers
 from benchmark.run.controls import controls
+from benchmark.run.face_metrics import unjudged
 from benchmark.run.generate import Generation
+from benchmark.run.instruments import Extractors
 from benchmark.run.measure import combine, measure
 from benchmark.run.methods import load
+from benchmark.run.real_set import RealSet
 from benchmark.run.record import (
     MEASURE_VERSION,
     CellInfo,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.metrics.lpips import Diversity
-from benchmark.run.cell_features import Extractors, RealSet
 from benchmark.run.generate import read_rows
+from benchmark.run.instruments import Extractors
+from benchmark.run.real_set import RealSet
 from benchmark.tasks.protocol import EvalPairs
 
 

@@ -15,8 +15,9 @@ from benchmark.metrics.confidence import Interval, interval, over_seeds
 from benchmark.metrics.frechet import ONE_SEED
 from benchmark.metrics.influence import Pulls, of_faces, pooled
 from benchmark.metrics.measured import Measured
+from benchmark.metrics.metric import Metric
 from benchmark.metrics.prdc import ALONE
-from benchmark.metrics.table import METRICS, Metric, copied, metric_of
+from benchmark.metrics.table import METRICS, copied, metric_of
 from benchmark.run.cell_features import CellFeatures
 from benchmark.run.record import Influence, Value
 from benchmark.tasks.protocol import EvalPairs, Protocol

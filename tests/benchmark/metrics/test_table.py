@@ -12,7 +12,8 @@ from benchmark.metrics.extractors import ExtractorRow, open_extractor
 from benchmark.metrics.extractors.features import Extractor
 from benchmark.metrics.gaussian import fit
 from benchmark.metrics.measured import FeatureSets, Measured
-from benchmark.metrics.table import METRICS, Metric, explained, metric_of, place_explained
+from benchmark.metrics.metric import Metric
+from benchmark.metrics.table import METRICS, explained, metric_of, place_explained
 from benchmark.run import measure as measuring
 from benchmark.run.cell_features import CellFeatures
 from benchmark.run.record import Value

@@ -28,7 +28,8 @@ from benchmark.reference.pack import (
     read_pack,
     write_pack,
 )
-from benchmark.run.cell_features import KERNEL_ROWS, Extractors
+from benchmark.run.instruments import Extractors
+from benchmark.run.real_set import KERNEL_ROWS
 from benchmark.run.record import Record
 from benchmark.run.record_file import read
 from benchmark.site.board import build_board, read_records
@@ -131,7 +132,7 @@ def test_copies_of_the_works_are_found_out_with_the_pack(published: Path) -> Non
 
 def test_what_has_no_room_is_left_out_by_name(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmark.reference.make.MOST_BYTES", 3000)
-    monkeypatch.setattr("benchmark.run.cell_features.KERNEL_ROWS", 20)
+    monkeypatch.setattr("benchmark.run.real_set.KERNEL_ROWS", 20)
     done = pack(published, "small.safetensors")
     assert "without coverage (means): its features of real pictures are not in the pack" in done.output
     assert score(published, "with.json", "--data", published / "home").exit_code == 0

@@ -25,7 +25,6 @@ from benchmark.metrics.table import METRICS, metric_of
 from benchmark.report.table_formats import as_text
 from benchmark.report.tables import build
 from benchmark.run.cell import Bench
-from benchmark.run.cell_features import Extractors
 from benchmark.run.control_pictures import (
     CONTROLS,
     ControlGeneration,
@@ -37,6 +36,7 @@ from benchmark.run.control_pictures import (
     with_colours,
 )
 from benchmark.run.control_records import control_records
+from benchmark.run.instruments import Extractors
 from benchmark.run.record import Record
 from benchmark.run.reproduce import ensure_data
 from benchmark.run.reproduction import Reproduction

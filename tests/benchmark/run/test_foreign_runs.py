@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.run.reproduction import Reproduction
-from benchmark.run.snapshots import BEST, Run, score_checkpoint
+from benchmark.run.snapshot_scores import BEST, score_checkpoint
+from benchmark.run.snapshots import Run
 from benchmark.run.training import BEGUN, train_step
 from benchmark.tasks.settings import MethodSettings, Reproduce, Step
 from models.training.run_folder import WRITTEN, RunFolder

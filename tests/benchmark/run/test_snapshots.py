@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from benchmark.cli import main
-from benchmark.run.snapshots import Budget, Run, watch
+from benchmark.run.snapshots import Run
+from benchmark.run.watch import Budget, watch
 from models.cli import main as models_main
 from models.inference.pretrained import load_blendgan
 from tests.benchmark.metrics.test_distance import ovals
@@ -116,9 +117,9 @@ def test_watching_ends_with_the_run(place: Path) -> None:
         return {"step": int(checkpoint.name[5:]), "score": 1.0, "size": 32, "views": {}}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("benchmark.run.snapshots.score_checkpoint", score)
-        patch.setattr("benchmark.run.snapshots.draw_curve", lambda *_: None)
-        patch.setattr("benchmark.run.snapshots.line_of", lambda *_: "")
+        patch.setattr("benchmark.run.watch.score_checkpoint", score)
+        patch.setattr("benchmark.run.watch.draw_curve", lambda *_: None)
+        patch.setattr("benchmark.run.watch.line_of", lambda *_: "")
         said = watch(run, Held(), 0.0, False, lambda _: None, wait)  # type: ignore[arg-type]
     assert [one["step"] for one in said] == [4]
 
@@ -151,7 +152,7 @@ def test_scores_are_told_as_they_come(tmp_path: Path, monkeypatch: pytest.Monkey
         tell("step 2: 815")
         return [score]
 
-    monkeypatch.setattr("benchmark.run.snapshots.watch", watched)
+    monkeypatch.setattr("benchmark.run.watch.watch", watched)
     words = ["watch", str(tmp_path), "--held-out", str(tmp_path)]
     plain, as_json = (CliRunner().invoke(main, [*words, *more]) for more in ([], ["--json"]))
     assert plain.output == f"step 2: 815\nbest: step 2, kept in {tmp_path / 'best'}\n"

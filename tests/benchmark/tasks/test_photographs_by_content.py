@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from benchmark.run.cell import Bench
-from benchmark.run.cell_features import Extractors
 from benchmark.run.generate import Generation
+from benchmark.run.instruments import Extractors
 from benchmark.run.record import MethodInfo, Record
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.paired_release import PairedRelease, join
