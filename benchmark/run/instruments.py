@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from torch import Tensor
 
@@ -16,9 +16,6 @@ from benchmark.metrics.panel import Instrument
 from benchmark.metrics.retrieval import RowVectors
 from benchmark.run.generate import read_rows
 from models.data.release import Release
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
