@@ -25,6 +25,8 @@ from suite.files import canonical_json, sha256_bytes
 LEDGER = "ledger.sqlite"
 # Seconds to wait for another program's transaction on the ledger.
 PATIENCE = 5.0
+# Ids are digests, so that new rows go anywhere in an index: with SQLite's own 2 MB a large one is read from the disk at each.
+CACHE_KB = 1 << 16
 LOCKED = (
     "another program holds the ledger (a database browser, a backup); close it or wait, and run the same command again "
     "to go on: what was done stands"
@@ -295,6 +297,7 @@ class Ledger:
             self.db.execute("PRAGMA journal_mode = WAL")
             # NORMAL in WAL mode survives a killed process whole; after a power cut the last transactions may be redone.
             self.db.execute("PRAGMA synchronous = NORMAL")
+            self.db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
             # What is deleted is overwritten, and not only forgotten: see aahq/remove/scrub.py.
             self.db.execute("PRAGMA secure_delete = ON")
             # Off while it migrates: dropping a table that is copied would else delete what refers to it.

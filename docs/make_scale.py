@@ -137,7 +137,7 @@ def large(rows: Rows) -> list[str]:
     steps: dict[str, dict[int, dict[str, Any]]] = {}
     for what, row in rows.items():
         step, at, size = what.rpartition(" at ")
-        if at and row["part"] in ("large", "million"):
+        if at and row["part"] in ("large", "million", "million-rows"):
             steps.setdefault(step, {})[int(size.replace(",", ""))] = row
     sizes = sorted({size for found in steps.values() for size in found})
     if not sizes:

@@ -12,23 +12,27 @@ import multiprocessing
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
+from aahq.config import Layout
 from aahq.dedup.hamming import near_pairs
 from aahq.ledger import Ledger
 from aahq.pipeline import RUN, STAGES, open_build
+from aahq.remove.releases import remembered_release
 from aahq.stages import screen
 from aahq.stages.dask_engine import choose_engine
 from aahq.stages.engine import BATCH, Engine, run_batches
@@ -37,6 +41,7 @@ from suite.cli import run_script
 from suite.errors import SuiteError, did_you_mean
 from suite.files import write_json
 
+T = TypeVar("T")
 ART = Path(__file__).resolve().parents[2] / "shared" / "data" / "art"
 PICTURES, SIDE, ROUNDS, DISTANCE = 96, 1024, 5, 8
 # The whole ten million take a quarter of an hour of a quiet core; the work grows with the square where buckets are full.
@@ -67,9 +72,10 @@ def rows() -> list[Measured]:
     return [row for part in PARTS if part not in KEPT_PARTS for row in _measure(part)] + long
 
 
-def _measure(part: str) -> list[Measured]:
+def _measure(part: str) -> Iterator[Measured]:
     here, day = machine(), datetime.now(UTC).date().isoformat()
-    return [Measured(**asdict(row), part=part, machine=here, day=day) for row in PARTS[part]()]
+    for row in PARTS[part]():
+        yield Measured(**asdict(row), part=part, machine=here, day=day)
 
 
 def _kept() -> list[Measured]:
@@ -83,12 +89,21 @@ def main(wanted: list[str]) -> None:
             raise SuiteError(f"bench scale: no {name!r}{did_you_mean(name, list(PARTS))}")
     for part in wanted or PARTS:
         print(f"== {part}", flush=True)
-        new = _measure(part)
-        for row in new:
+        new: list[Measured] = []
+        for row in _measure(part):
             print(f"{row.what:60} {row.value:10.3g} {row.unit:14} {row.note}", flush=True)
-        by_part = {name: [row for row in _kept() if row.part == name] for name in PARTS} | {part: new}
-        whole = [asdict(row) for name in PARTS for row in by_part[name]]
-        write_json(KEPT, {"machine": machine(), "rows": whole})
+            new.append(row)
+            # At once: some parts take hours.
+            _keep(part, new)
+
+
+def _keep(part: str, new: list[Measured]) -> None:
+    """Put rows in the place of the earlier ones of the same part and name."""
+    names = {row.what for row in new}
+    kept = _kept()
+    by_part = {name: [row for row in kept if row.part == name] for name in PARTS}
+    by_part[part] = [*new, *(row for row in by_part[part] if row.what not in names)]
+    write_json(KEPT, {"machine": machine(), "rows": [asdict(row) for name in PARTS for row in by_part[name]]})
 
 
 def stage_rows() -> list[Row]:
@@ -224,58 +239,187 @@ def _join(size: int) -> tuple[float, float, float, int, int]:
     return *took, peak, len(pairs), missed
 
 
-def large_rows(sizes: tuple[int, ...]) -> list[Row]:
-    """What the stages that see the whole set take of a ledger of that many faces, each size in a process of its own."""
-    out = []
+def large_rows(sizes: tuple[int, ...], embed: bool = True) -> Iterator[Row]:
+    """What the stages that see the whole set take of that many faces, each step in a process of its own.
+
+    Args:
+        sizes: of the sets.
+        embed: with descriptors and a release; without, what reads the ledger alone.
+    """
     for size in sizes:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            for what, processor, peak, note in pool.apply(_large, (size,)):
-                out.append(Row(f"{what} at {size:,}", processor, "s of one core", note=f"peak {peak:,.0f} MB; {note}"))
-    return out
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name) / "build"
+            _alone(_make, folder, size, embed)
+            for what in STEPS if embed else OF_LEDGER:
+                found = _alone(_measured, what, folder)
+                note = f"peak {found.peak:,.0f} MB; {found.clock:,.1f} s by the clock; {found.answer}"
+                yield Row(f"{what} at {size:,}", found.processor, "s of one core", note=note)
 
 
-def _large(size: int) -> list[tuple[str, float, float, str]]:
-    """(what, processor seconds, the process's peak in MB, note) of each step over a synthetic ledger."""
-    from aahq.remove.remove import Wanted, remove
-    from aahq.report import write_report
-    from aahq.review.catalog import Catalog
-    from aahq.stages import dedup, quality
+def _alone(work: Callable[..., T], *given: object) -> T:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, given)
+
+
+def _make(out: Path, size: int, embed: bool) -> None:
+    """The set: of aligned faces, or of kept ones where nothing is to be compared."""
+    from aahq.remove.forget import overwrite_deleted
     from speed.synthetic import make_ledger
     from suite.progress import set_quiet
 
     set_quiet(True)
-    done: list[tuple[str, float, float, str]] = []
-
-    def clock(what: str, step: Callable[[], object]) -> None:
-        start = time.process_time()
-        answer = step()
-        seconds, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        done.append((what, seconds, peak, str(answer)[:120]))
-
-    with tempfile.TemporaryDirectory() as name:
-        out = Path(name)
-        make_ledger(out, size)
-        with Ledger(out) as ledger:
-            clock("dedup", lambda: dedup.run(ledger).notes)
-            clock("dedup of nothing new", lambda: dedup.run(ledger).rows)
-            clock("quality", lambda: quality.run(ledger).kept)
-            clock("report", lambda: write_report(ledger).stat().st_size)
-            clock("removal of one artist", lambda: remove(ledger, Wanted(artists=("artist 77",))).faces)
-        clock("review page's list", lambda: len(Catalog.read(out).items))
-    return done
+    make_ledger(out, size, state="aligned" if embed else "kept", embed=embed)
+    with Ledger(out) as ledger:
+        overwrite_deleted(ledger)
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What a step took: processor seconds (its children's too), seconds by the clock, its process' peak in MB."""
+
+    processor: float
+    clock: float
+    peak: float
+    answer: str
+
+
+def _measured(what: str, out: Path) -> Spent:
+    from suite.progress import set_quiet
+
+    set_quiet(True)
+    step = STEPS[what]
+    # Modules that it imports are no part of it.
+    step(None)
+    before, start = os.times(), time.perf_counter()
+    answer = step(out)
+    clock, after = time.perf_counter() - start, os.times()
+    processor = sum(after[:4]) - sum(before[:4])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Spent(processor, clock, peak, str(answer)[:120])
+
+
+def _dedup(out: Path | None) -> object:
+    from aahq.stages import dedup
+
+    if out is None:
+        return None
+    with Ledger(out) as ledger:
+        return dedup.run(ledger).notes
+
+
+def _quality(out: Path | None) -> object:
+    from aahq.stages import quality
+
+    if out is None:
+        return None
+    with Ledger(out) as ledger:
+        return quality.run(ledger).kept
+
+
+def _first_sheet(out: Path | None) -> object:
+    """All that the server does before the page is there, and the page's first answer."""
+    from aahq.review.app import Session
+    from aahq.review.pictures import FIRST_SHEET
+
+    if out is None:
+        return None
+    session = Session(out, "bench")
+    shown = session.first_ids[:FIRST_SHEET]
+    session.pictures.make_first(session.catalog.page(shown))
+    told = session.told(session.views.add(session.first_ids), "bench")
+    session.window(shown, "bench")
+    session.pictures.close()
+    session.log.close()
+    return told["count"]
+
+
+def _report(out: Path | None) -> object:
+    from aahq.report import write_report
+
+    if out is None:
+        return None
+    with Ledger(out) as ledger:
+        return write_report(ledger).stat().st_size
+
+
+def _remove(artist: str, out: Path | None) -> object:
+    """As `aahq remove` does it."""
+    from aahq.open_folder import open_folder
+    from aahq.remove.remove import Wanted, remove
+
+    if out is None:
+        return None
+    with open_folder(out) as ledger:
+        return remove(ledger, Wanted(artists=(artist,))).faces
+
+
+def _release(out: Path | None) -> object:
+    from aahq.consent.optouts import OptOuts
+    from aahq.stages import release
+
+    if out is None:
+        return None
+    with Ledger(out) as ledger, remembered_release(ledger, out / "release", Layout(form="shards")):
+        made = release.run(ledger, name="bench", size=16, domain="art", optouts=OptOuts(), form="shards")
+    shutil.copytree(out / "release", out.parent / "copy")
+    return made.count
+
+
+def _verify(out: Path | None) -> object:
+    from aahq.release.verify import verify
+
+    return None if out is None else verify(out / "release").effective
+
+
+def _cards(out: Path | None) -> object:
+    from aahq.release.cards.update import update_cards
+
+    return None if out is None else len(update_cards(out / "release", out.parent / "cards"))
+
+
+def _map(out: Path | None) -> object:
+    import sklearn.manifold  # noqa: F401
+
+    from aahq.style_map import style_map
+
+    return None if out is None else len(style_map(out / "release")[1])
+
+
+def _sync(out: Path | None) -> object:
+    from aahq.remove.sync import sync
+
+    return None if out is None else sync(out.parent / "copy", out / "release").removed
+
+
+# In the order in which they are taken; a step that is given no folder only imports what it needs.
+STEPS: dict[str, Callable[[Path | None], object]] = {
+    "dedup": _dedup,
+    "dedup of nothing new": _dedup,
+    "quality": _quality,
+    "review page's first sheet": _first_sheet,
+    "report": _report,
+    "removal of one artist": partial(_remove, "artist 77"),
+    "release, in shards": _release,
+    "verify": _verify,
+    "cards": _cards,
+    "style map": _map,
+    "removal of one artist with a release": partial(_remove, "artist 78"),
+    "sync of a copy": _sync,
+}
+# What needs neither descriptors nor files.
+OF_LEDGER = ("review page's first sheet", "removal of one artist", "report", "quality")
 LONG = "ten-million"
 LARGE, LARGE_SIZES = "large", (10_000, 100_000)
 # Too long to be measured with the others.
-KEPT_PARTS = (LONG, LARGE, "million")
-PARTS: dict[str, Callable[[], list[Row]]] = {
+KEPT_PARTS = (LONG, LARGE, "million", "million-rows")
+PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "cluster": cluster_rows,
     "stages": stage_rows,
     "dedup": partial(dedup_rows, SIZES),
     LONG: partial(dedup_rows, (TEN_MILLION,)),
     LARGE: partial(large_rows, LARGE_SIZES),
     "million": partial(large_rows, (1_000_000,)),
+    "million-rows": partial(large_rows, (1_000_000,), embed=False),
 }
 
 if __name__ == "__main__":

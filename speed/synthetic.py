@@ -1,4 +1,4 @@
-"""A build's ledger of any size without its pictures: rows as the stages leave them, with planted copies among them."""
+"""A build's ledger of any size: rows as the stages leave them, with planted copies among them, and tiny faces."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ import numpy as np
 
 from aahq.candidates import Candidate
 from aahq.dedup.embedding import WIDTH, flip
+from aahq.folder import content_path
 from aahq.ledger import Ledger, face_id, picture_id
-from suite.files import canonical_json, sha256_bytes
+from aahq.release.store import encode_png
+from aahq.remove.spellings import keep_spellings
+from suite.files import canonical_json, sha256_bytes, write_whole
 
 # Of so many faces one is a copy of an earlier one, and every third copy is mirrored.
 COPIES = 20
 # Directions in which descriptors differ: as many as hold four fifths of those of painted portraits.
 DIRECTIONS = 96
+# Face files that all rows share, and their side.
+FILES, SIDE = 97, 16
+CONSENT = canonical_json([{"check": "source", "value": "synthetic", "time": "2026-01-01T00:00:00+00:00"}])
+POINTS = json.dumps([[40, 50], [80, 50], [45, 90], [75, 90]])
 _SCORES = {
     "quad_side": 400.0, "inter_ocular": 100.0, "sharpness": 0.4, "blockiness": 1.0, "brightness": 120.0,
     "contrast": 50.0, "yaw": 5.0, "pitch": 5.0, "outside": 0.0,
@@ -54,59 +61,74 @@ def mirrored(number: int) -> bool:
     return number // COPIES % 3 == 0
 
 
-def make_ledger(out: Path, count: int, seed: int = 0, state: str = "aligned") -> None:
-    """A ledger in `out` of `count` pictures with a face each, all aligned; no file of theirs exists.
+def make_ledger(out: Path, count: int, seed: int = 0, state: str = "aligned", embed: bool = True) -> None:
+    """A ledger in `out` of `count` pictures with a face each; the faces' files are a few tiny pictures, over and over.
 
     Args:
         out: the build's folder.
         count: of faces.
         seed: of all that is random.
         state: of the faces.
+        embed: with a descriptor each.
     """
     out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    values = descriptors(count, seed, room=out / "descriptors.tmp")
-    consent = canonical_json([{"check": "source", "value": "synthetic", "time": "2026-01-01T00:00:00+00:00"}])
-    points = json.dumps([[40, 50], [80, 50], [45, 90], [75, 90]])
+    values = descriptors(count, seed, room=out / "descriptors.tmp") if embed else None
+    files = [_tiny(out, number) for number in range(FILES)]
     with Ledger(out, create=True) as ledger:
         for start in range(0, count, 10_000):
+            numbers = range(start, min(start + 10_000, count))
+            rows = [_rows(number, rng, state, files[number % FILES]) for number in numbers]
             with ledger.transaction():
-                for number in range(start, min(start + 10_000, count)):
-                    _add(ledger, number, values[number], rng, consent, points, state)
-    del values
-    (out / "descriptors.tmp").unlink()
+                _insert(ledger, "pictures", [picture for picture, _ in rows])
+                _insert(ledger, "faces", [face for _, face in rows])
+                if values is not None:
+                    kept = [(face["id"], values[n].tobytes()) for n, (_, face) in zip(numbers, rows, strict=True)]
+                    ledger.db.executemany("INSERT INTO descriptors (id, embedding) VALUES (?, ?)", kept)
+        # As a crawl does at its end.
+        keep_spellings(ledger)
+    if values is not None:
+        del values
+        (out / "descriptors.tmp").unlink()
 
 
-def _add(
-    ledger: Ledger, number: int, descriptor: np.ndarray, rng: np.random.Generator, consent: str, points: str, state: str
-) -> None:
+def _tiny(out: Path, number: int) -> tuple[str, str]:
+    """A face's file of `SIDE` pixels: its path in the folder and its digest."""
+    png = encode_png(np.random.default_rng(number).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8))
+    digest = sha256_bytes(png)
+    path = content_path("faces", digest, ".png")
+    write_whole(out / path, png)
+    return path, digest
+
+
+def _insert(ledger: Ledger, table: str, rows: list[dict[str, object]]) -> None:
+    names = ", ".join(rows[0])
+    marks = ",".join("?" * len(rows[0]))
+    ledger.db.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", [tuple(row.values()) for row in rows])
+
+
+def _rows(
+    number: int, rng: np.random.Generator, state: str, file: tuple[str, str]
+) -> tuple[dict[str, object], dict[str, object]]:
+    """A picture's row and its face's."""
     key = f"work-{number:08}"
-    artist = f"artist {number % 10_007}"
-    picture = picture_id("synthetic", key)
-    ledger.add_candidate(
-        Candidate(
-            "synthetic",
-            key,
-            f"https://example.org/{key}",
-            (f"https://example.org/{key}.jpg",),
-            title=key,
-            artist=artist,
-        )
-    )
+    page, image = f"https://example.org/{key}", f"https://example.org/{key}.jpg"
+    candidate = Candidate("synthetic", key, page, (image,), title=key, artist=f"artist {number % 10_007}")
+    id = picture_id("synthetic", key)
     digest = sha256_bytes(key.encode())
     hashes = [f"{int(value):016x}" for value in rng.integers(0, 2**64, 3, dtype=np.uint64)]
-    ledger.update(
-        "pictures", picture, state="faced", consent=consent, file=f"pictures/{digest[:2]}/{digest}", response_sha256=digest,
-        pixel_sha256=sha256_bytes(digest.encode()), phash=hashes[0], width=512, height=512, license="CC0",
-    )  # fmt: skip
-    face, own = face_id(picture, 0), sha256_bytes(f"face {key}".encode())
-    ledger.insert(
-        "faces",
-        {
-            "id": face, "picture": picture, "number": 0, "box": "[30,40,90,100]", "landmarks": points, "detector": "list",
-            "score": 1.0, "inter_ocular": 40.0, "state": state, "recipe": "synthetic", "size": 64,
-            "file": f"faces/{own[:2]}/{own}.png", "sha256": own, "pixel_sha256": own, "phash": hashes[1],
-            "phash_mirror": hashes[2], "quality": canonical_json({**_SCORES, "quad_side": float(300 + number % 97)}),
-        },
-    )  # fmt: skip
-    ledger.db.execute("INSERT INTO descriptors (id, embedding) VALUES (?, ?)", (face, descriptor.tobytes()))
+    picture = {
+        "id": id, "source": "synthetic", "key": key, "page_url": page, "image_url": image, "artist": candidate.artist,
+        "title": key, "license": "CC0", "published": "", "candidate": candidate.to_json(), "state": "faced",
+        "consent": CONSENT, "file": f"pictures/{digest[:2]}/{digest}", "response_sha256": digest,
+        "pixel_sha256": sha256_bytes(digest.encode()), "phash": hashes[0], "width": 512, "height": 512,
+    }  # fmt: skip
+    face = {
+        "id": face_id(id, 0), "picture": id, "number": 0, "box": "[30,40,90,100]", "landmarks": POINTS, "detector": "list",
+        "score": 1.0, "inter_ocular": 40.0, "state": state, "recipe": "synthetic", "size": SIDE, "file": file[0],
+        "sha256": file[1], "pixel_sha256": sha256_bytes(f"face {key}".encode()), "phash": hashes[1],
+        "phash_mirror": hashes[2], "quality": canonical_json({**_SCORES, "quad_side": float(300 + number % 97)}),
+        "cluster": face_id(id, 0) if state == "kept" else None, "keeper": int(state == "kept"),
+        "split": ("val", "test", "train")[min(number % 20, 2)],
+    }  # fmt: skip
+    return picture, face

@@ -61,7 +61,7 @@ def pictures_spelt(ledger: Ledger, texts: Iterable[str], addresses: Iterable[Add
         texts: keys at the source, and names in the form of `name_key`.
         addresses: what addresses are asked for.
     """
-    asked = [(text, None) for text in texts]
+    asked: list[tuple[str, str | None]] = [(text, None) for text in texts]
     for entry in addresses:
         asked += _ranges(entry)
     found: set[str] = set()

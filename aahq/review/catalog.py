@@ -130,8 +130,8 @@ class Catalog:
                 buckets[bucket].append(id)
             faceless = ledger.rows(f"SELECT id FROM pictures WHERE {_NO_FACE} ORDER BY id")
             buckets["no face"] = [face_id(row["id"], 0) for row in faceless]
-        for names in buckets.values():
-            names.sort()
+        for bucket in BUCKETS:
+            buckets[bucket].sort()
         return cls(out, buckets, judged)
 
     @property
