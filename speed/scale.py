@@ -7,6 +7,7 @@ but the long one, whose rows it keeps.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -294,8 +295,16 @@ def _measured(what: str, out: Path) -> Spent:
     answer = step(out)
     clock, after = time.perf_counter() - start, os.times()
     processor = sum(after[:4]) - sum(before[:4])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Spent(processor, clock, peak, str(answer)[:120])
+    return Spent(processor, clock, _peak(), str(answer)[:120])
+
+
+def _peak() -> float:
+    """MB that this process held at most. `ru_maxrss` would also count what its parent held when it started it."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        if found:
+            return int(found[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _dedup(out: Path | None) -> object:
