@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "new-method": "benchmark.commands.new_method:command",
     "check": "benchmark.commands.check:command",
     "inputs": "benchmark.commands.inputs:command",
+    "answer": "benchmark.commands.answer:command",
     "reference": "benchmark.commands.reference:command",
     "score-images": "benchmark.commands.score_images:command",
     "distance": "benchmark.commands.distance:command",

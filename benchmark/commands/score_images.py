@@ -55,9 +55,10 @@ def command(
 ) -> None:
     """Measure the pictures in DIR as answers to the inputs that 'aahq-bench inputs' handed out.
 
-    DIR holds exactly one PNG for each style, f0000-s00.png and so on; links, folders, other formats and mixed sizes are
-    refused. A profile of several seeds takes several DIR and --inputs, in the order of the seeds. --reference FILE needs
-    none of the real pictures: the inputs and a pack of 'aahq-bench reference' are enough.
+    DIR holds exactly one PNG for each style, f0000-s00.png and so on; a method.json of 'aahq-bench answer' may say who made
+    them. Links, folders, other formats and mixed sizes are refused. A profile of several seeds takes several DIR and
+    --inputs, in the order of the seeds. --reference FILE needs none of the real pictures: the inputs and a pack of
+    'aahq-bench reference' are enough.
 
     \b
     Examples:
@@ -66,6 +67,7 @@ def command(
     """
     from benchmark.leaderboard.external_images import score_folders
     from benchmark.leaderboard.inputs import read_card
+    from benchmark.leaderboard.method_pictures import read_answered
     from benchmark.leaderboard.submit import lacking
     from benchmark.run.record_file import claim_record, write
 
@@ -75,6 +77,8 @@ def command(
     chosen = seeds_of(settings, seeds or (() if hidden_seed else tuple(card.seed for card in cards)), hidden_seed)
     places = Places(data, faces, art)
     made_by, said = named_method(method), []
+    if (about := read_answered(folders[0])) is not None:
+        made_by = about.method.model_copy(update={"name": made_by.name})
     if reference is not None:
         from benchmark.reference.scoring import score_from_pack
 

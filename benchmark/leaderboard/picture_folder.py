@@ -27,6 +27,8 @@ from suite.portable import PLAIN
 
 LARGEST_SIDE = 4096
 LARGEST_FILE = 64 << 20
+# What a folder may hold besides its pictures: who made them.
+ABOUT = "method.json"
 
 
 class PrecomputedImages:
@@ -58,7 +60,7 @@ def list_pictures(folder: Path, faces: int, styles: int) -> list[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
             shown = ascii(entry.name)[:80]
-            if entry.name not in expected:
+            if entry.name != ABOUT and entry.name not in expected:
                 hint = "; JPEG changes pixels, save PNG" if entry.name.lower().endswith((".jpg", ".jpeg")) else ""
                 raise SuiteError(f"DIR {folder}: {shown} is not asked for; names go {wanted[0]} to {wanted[-1]}{hint}")
             if entry.is_symlink() or not entry.is_file(follow_symlinks=False):

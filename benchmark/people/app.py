@@ -13,7 +13,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.people.answers import JUDGE, Answer, AnswerLog, read_answers
-from benchmark.people.study import QUESTIONS, Design, Showing, picture, showings
+from benchmark.people.showing import Showing, picture, showings
+from benchmark.people.study import QUESTIONS, Design
 from suite.page.files import NEVER, page_app
 from suite.pictures.machine_made import save_made
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmark.leaderboard.method_pictures import Answered
 from benchmark.people.analysis import CAUGHT, LEVEL, Outcome, Question
 from benchmark.people.answers import Answer
 from benchmark.people.study import QUESTIONS, Design
@@ -77,15 +78,16 @@ def _record(design: Design, outcome: Outcome, number: int, heard: list[str], sai
                 n_fake=found.met,
             )
         )
+    made_by = design.made_by[number] if design.made_by else Answered(method=MethodInfo(name=design.methods[number]))
     return Record(
-        method=MethodInfo(name=design.methods[number]),
+        method=made_by.method,
         cell=CellInfo(table=0, guidance="reference"),
         values=values,
         protocols=protocols,
         provenance=Provenance(
             manifest=design.manifest,
             release="",
-            weights={},
+            weights=made_by.weights,
             sampling_seeds=[design.public_seed],
             draws=[design.draws],
             commit=commit(),

@@ -1,16 +1,15 @@
 """The design of a study: which two results are shown of which face and style, and which trials test the judge.
 
 Every method meets every other equally often; every block of trials holds each pair of methods once, so that a judge who
-stops early has seen a balanced part; blocks take other faces and styles until all are used. A judge has a seeded order of
-their own and sees each method of a pair left and right equally often. In a catch trial one side is a result cut into tiles
-that are shuffled: whoever prefers it did not look.
+stops early has seen a balanced part; blocks take other faces and styles until all are used. What a judge sees of it is in
+`benchmark.people.showing`.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,11 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from benchmark.leaderboard.inputs import InputsCard, face_name, pair_name, read_card
-from benchmark.leaderboard.picture_folder import list_pictures, read_png, side_of
-from benchmark.run.record import Sha256
+from benchmark.leaderboard.handed import open_handed
+from benchmark.leaderboard.inputs import InputsCard
+from benchmark.leaderboard.method_pictures import Answered, read_answered
+from benchmark.leaderboard.picture_folder import list_pictures, side_of
+from benchmark.run.record import MethodInfo, Sha256
 from benchmark.tasks.protocol import seed_of
 from suite.errors import SuiteError
 from suite.files import digest, sha256_file, write_json
@@ -32,9 +33,8 @@ QUESTIONS = {
     "better": "Which is the better picture of this face in this style?",
     "person": "Which one is more clearly the same person as in the photograph?",
 }
-# One trial in so many tests the judge; the tiles of its spoilt side, along one edge.
+# One trial in so many tests the judge.
 CATCH_EVERY = 10
-TILES = 8
 NAME = r"^[^\x00-\x1f\x7f<>&\"'`\\]{1,80}$"
 
 
@@ -63,8 +63,11 @@ class Design(BaseModel):
 
     Attributes:
         methods: names; folders, pictures: where their results lie, and the digest over their files.
+        made_by: what is said of each method and its weights; empty in designs that do not say.
         inputs: the folder that `aahq-bench inputs` wrote; the fields after it are its card's.
         seed: of the design.
+
+    The file names folders as seen from its own, so that study, inputs and results can be moved together.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -72,6 +75,7 @@ class Design(BaseModel):
     methods: list[str] = Field(min_length=2, max_length=40)
     folders: list[str]
     pictures: list[Sha256]
+    made_by: list[Answered] = Field(default_factory=list)
     inputs: str
     manifest: Sha256
     draws: Sha256
@@ -87,6 +91,8 @@ class Design(BaseModel):
     def _fits(self) -> Design:
         if not len(self.methods) == len(self.folders) == len(self.pictures) == len(set(self.methods)):
             raise ValueError("methods: each needs a name of its own, a folder and a digest")
+        if self.made_by and [one.method.name for one in self.made_by] != self.methods:
+            raise ValueError("made_by: says something of other methods")
         last = len(self.methods)
         if any(max(t.a, t.b) >= last or t.face >= self.faces or t.style >= self.styles for t in self.trials):
             raise ValueError("trials: one names a method, face or style that is not there")
@@ -95,7 +101,8 @@ class Design(BaseModel):
     @property
     def digest(self) -> str:
         """Of everything that answers depend on: not of where the folders lie."""
-        return digest(self.model_dump(exclude={"folders", "inputs"}))
+        unsaid = set() if self.made_by else {"made_by"}
+        return digest(self.model_dump(exclude={"folders", "inputs"} | unsaid))
 
 
 def draw_trials(methods: int, faces: int, styles: int, trials: int, seed: str) -> list[Trial]:
@@ -132,15 +139,16 @@ def make(folder: Path, inputs: Path, results: Mapping[str, Path], trials: int, s
         raise SuiteError(f"STUDY {folder}: holds something and no {DESIGN}; name a new folder")
     if len(results) < 2:
         raise SuiteError(f"--results: {len(results)} given; a study compares at least two, each as NAME=DIR")
-    card = read_card(inputs)
+    card, _, _ = open_handed(inputs)
     sums = {name: _checked(name, place, card) for name, place in results.items()}
-    _check_inputs(inputs, card)
+    said = [_said(name, place) for name, place in results.items()]
     try:
         design = Design(
             methods=list(results),
-            folders=[str(place.absolute()) for place in results.values()],
+            folders=[str(place.resolve()) for place in results.values()],
             pictures=[sums[name] for name in results],
-            inputs=str(inputs.absolute()),
+            made_by=said,
+            inputs=str(inputs.resolve()),
             manifest=card.manifest,
             draws=card.draws,
             profile=card.profile,
@@ -154,8 +162,36 @@ def make(folder: Path, inputs: Path, results: Mapping[str, Path], trials: int, s
     except ValidationError as error:
         raise SuiteError(f"STUDY: {first_fault(error)[1]}") from None
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / DESIGN, design.model_dump())
+    home = folder.resolve()
+    beside = {
+        "folders": [_seen_from(home, place) for place in design.folders],
+        "inputs": _seen_from(home, design.inputs),
+    }
+    write_json(folder / DESIGN, design.model_dump() | beside)
     return design
+
+
+def _seen_from(home: Path, place: str) -> str:
+    """A folder as it is found from another; as it stands where the two are on different drives."""
+    try:
+        return Path(os.path.relpath(place, home)).as_posix()
+    except ValueError:
+        return place
+
+
+def _said(name: str, place: Path) -> Answered:
+    """What a folder says of its method, under the study's name for it.
+
+    Raises:
+        SuiteError: the method invented its faces: nobody can say which result keeps the person.
+    """
+    try:
+        found = read_answered(place) or Answered(method=MethodInfo(name=name))
+        if found.invents_faces:
+            raise SuiteError("its pictures are of invented faces; judges compare results of the given ones")
+        return found.model_copy(update={"method": found.method.model_copy(update={"name": name})})
+    except SuiteError as error:
+        raise SuiteError(f"--results {name}: {error}") from None
 
 
 def _checked(name: str, place: Path, card: InputsCard) -> str:
@@ -168,14 +204,6 @@ def _checked(name: str, place: Path, card: InputsCard) -> str:
     return digest({file: sha256_file(place / file) for file in names})
 
 
-def _check_inputs(inputs: Path, card: InputsCard) -> None:
-    wanted = [inputs / "faces" / face_name(f) for f in range(card.faces)]
-    wanted += [inputs / "styles" / pair_name(f, k) for f in range(card.faces) for k in range(card.styles)]
-    lacking = [path for path in wanted if not path.is_file()]
-    if lacking:
-        raise SuiteError(f"--inputs: {lacking[0]} is missing, {len(lacking)} in all; hand them out again")
-
-
 def read(folder: Path) -> Design:
     """The design in a study's folder.
 
@@ -184,7 +212,10 @@ def read(folder: Path) -> Design:
     """
     path = folder / DESIGN
     try:
-        return read_json_model(Design, path, "STUDY", DESIGN_BYTES, "delete the folder and design the study again")
+        found = read_json_model(Design, path, "STUDY", DESIGN_BYTES, "delete the folder and design the study again")
+        home = folder.resolve()
+        places = [str((home / place).resolve()) for place in found.folders]
+        return found.model_copy(update={"folders": places, "inputs": str((home / found.inputs).resolve())})
     except OSError as error:
         raise SuiteError(
             f"STUDY {folder}: no {DESIGN} ({error.strerror}); begin with --inputs DIR --results NAME=DIR --results NAME=DIR"
@@ -203,64 +234,6 @@ def check_pictures(design: Design) -> None:
             raise SuiteError(
                 f"STUDY: the pictures of {name} in {place} are not those it was designed with; begin a new study"
             )
-
-
-@dataclass(frozen=True)
-class Showing:
-    """One trial as one judge sees it.
-
-    Attributes:
-        trial: its number in the design.
-        swapped: whether `b` is shown on the left.
-    """
-
-    trial: int
-    swapped: bool
-
-
-def showings(design: Design, judge: str) -> list[Showing]:
-    """All trials in a judge's own order: blocks shuffled, sides balanced for every pair of methods."""
-    rng = np.random.default_rng(seed_of(design.seed, "judge", judge))
-    count = len(design.methods) * (len(design.methods) - 1) // 2
-    block = max(1, count + count // CATCH_EVERY)
-    out: list[Showing] = []
-    sides: dict[tuple[int, int], bool] = {}
-    for start in range(0, len(design.trials), block):
-        for number in rng.permutation(np.arange(start, min(start + block, len(design.trials)))):
-            trial = design.trials[int(number)]
-            pair = (trial.a, trial.b)
-            sides[pair] = not sides[pair] if pair in sides else bool(rng.integers(2))
-            out.append(Showing(int(number), sides[pair]))
-    return out
-
-
-def picture(design: Design, trial: Trial, which: str) -> np.ndarray:
-    """(S, S, 3) uint8: the `face`, the `style`, or result `a` or `b` of a trial.
-
-    Raises:
-        SuiteError: a picture that is gone or unreadable.
-    """
-    inputs = Path(design.inputs)
-    if which == "face":
-        return read_png(inputs / "faces" / face_name(trial.face))[1]
-    if which == "style":
-        return read_png(inputs / "styles" / pair_name(trial.face, trial.style))[1]
-    method = trial.a if which == "a" else trial.b
-    pixels = read_png(Path(design.folders[method]) / pair_name(trial.face, trial.style))[1]
-    return shuffled(pixels) if trial.catch and which == "b" else pixels
-
-
-def shuffled(pixels: np.ndarray) -> np.ndarray:
-    """A picture (S, S, 3) cut into 8 x 8 tiles that are laid out in another order; nobody takes it for a face."""
-    tile = pixels.shape[0] // TILES
-    order = np.random.default_rng(0).permutation(TILES * TILES)
-    out = pixels.copy()
-    for place, origin in enumerate(order):
-        (y, x), (v, u) = divmod(place, TILES), divmod(int(origin), TILES)
-        out[y * tile : (y + 1) * tile, x * tile : (x + 1) * tile] = pixels[
-            v * tile : (v + 1) * tile, u * tile : (u + 1) * tile
-        ]
-    return out
 
 
 def told(design: Design) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class PackCard(_Strict):
         without: metric -> why it cannot be measured with this pack.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     version: int = Field(ge=1)
     profile: str = Field(max_length=80)
     settings: dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from models.inference.blendgan_method import BlendGANMethod
+from models.inference.blendgan_method import BlendGANMethod, BlendGANOfFaces
 from models.inference.pretrained import Pretrained, load_blendgan
 from models.method import Method
 from suite.errors import SuiteError
@@ -38,9 +38,22 @@ def blendgan_of(networks: Pretrained, indicator: int) -> BlendGANMethod:
     )
 
 
-def blendgan(weights: Path | None, device: str, indicator: int = 0) -> Method:
-    """BlendGAN from a checkpoint or a run's file."""
-    return blendgan_of(load_blendgan(weights, device=device), indicator)
+def blendgan(weights: Path | None, device: str, indicator: int = 0, invert_steps: int = 0) -> Method:
+    """BlendGAN from a checkpoint or a run's file.
+
+    Args:
+        invert_steps: begin with the given faces, inverted in as many steps; 0 invents them, as the tables do.
+    """
+    networks = load_blendgan(weights, device=device)
+    if not invert_steps:
+        return blendgan_of(networks, indicator)
+    return BlendGANOfFaces(
+        networks.generator,
+        networks.style_codes if networks.encoder is not None else None,
+        i=scaled_indicator(indicator, networks.generator.n_latent),
+        steps=invert_steps,
+        distance=networks.inversion_distance(),
+    )
 
 
 def baseline(name: str, weights: Path | None, device: str, **options: Any) -> Method:

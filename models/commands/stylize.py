@@ -131,9 +131,8 @@ def inversion(
         how: "auto" (pSp where one that fits is at hand), "psp", "w" or "w+".
         path: the pSp encoder's file, given by a person.
     """
-    from models.inference.invert import best_distance
     from models.inference.pretrained import load_psp
-    from models.weights.download import find, obtain
+    from models.weights.download import obtain
 
     if how in ("auto", "psp"):
         folder = options.weights if options.weights and options.weights.is_dir() else None
@@ -145,8 +144,7 @@ def inversion(
             return psp, None, "psp"
     elif path is not None:
         raise SuiteError(f"--psp: not together with --invert {how}")
-    trunk = model.encoder.embedder.feature_extractor if model.encoder and model.origin["trained"] else None
-    return None, best_distance(find("alexnet"), trunk).to(model.device), "w" if how == "w" else "w+"
+    return None, model.inversion_distance(), "w" if how == "w" else "w+"
 
 
 def _told(one: Stylised) -> dict[str, Any]:

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.data.pictures import check_pictures
+from models.inference.invert import invert
 from models.method import Face, Mode
 from models.networks.blendgan import BlendGAN
 from models.rng import seeded_normal
 from ops.checks import check_shape
+from suite.files import sha256_bytes
 
 
 class BlendGANMethod:
@@ -99,3 +101,52 @@ class BlendGANMethod:
             noise=noise,
         )
         return pictures.float()
+
+
+class BlendGANOfFaces(BlendGANMethod):
+    """The same of given faces: each is brought to W+ by optimisation and blended with its style (`blendgan stylize`).
+
+    Args:
+        steps: of the optimisation.
+        distance: what it lessens; see `models.inference.invert`.
+    """
+
+    face: Literal["image", "seed"] = "image"
+    # Inverted faces that stay: a benchmark asks for a face's styles one after the other.
+    KEPT = 16
+
+    def __init__(
+        self,
+        generator: BlendGAN,
+        style_encoder: Callable[[Tensor], Tensor] | None = None,
+        i: int = 6,
+        theta: float = 1.0,
+        steps: int = 300,
+        distance: nn.Module | None = None,
+    ) -> None:
+        super().__init__(generator, style_encoder, i, theta, truncation=1.0)
+        self.steps, self.distance = steps, distance
+        self._latents: dict[str, Tensor] = {}
+
+    def _draw(self, face: Face, codes: Tensor, seeds: Sequence[int]) -> Tensor:
+        if face.images is None:
+            raise ValueError("face: given seeds; expected pictures, which are inverted")
+        if not len(face) == len(codes) == len(seeds):
+            raise ValueError(
+                f"seeds: given {len(face)} faces, {len(codes)} styles, {len(seeds)} seeds; expected as many"
+            )
+        check_shape("style code", codes, (len(face), self.generator.style_code_dim))
+        latents = torch.cat([self._inverted(picture) for picture in face.images])
+        return self.generator(w=latents, z_style=codes, i=self.i, theta=self.theta)[0].float()
+
+    def _inverted(self, picture: Tensor) -> Tensor:
+        """(1, n_latent, style_dim) of a face (3, S, S); each is inverted alone, so that a batch changes nothing."""
+        key = sha256_bytes(picture.cpu().numpy().tobytes())
+        if key not in self._latents:
+            if len(self._latents) >= self.KEPT:
+                del self._latents[next(iter(self._latents))]
+            # Callers forbid gradients, which the optimisation needs.
+            with torch.inference_mode(False), torch.enable_grad():
+                found = invert(self.generator, picture.clone()[None], distance=self.distance, steps=self.steps)
+            self._latents[key] = found.latents
+        return self._latents[key]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.networks.blendgan import BlendGAN
 from models.networks.psp import PSPEncoder
@@ -54,6 +54,14 @@ class Pretrained:
         if self.generator.style_code_dim == sum(width**2 for width in widths):
             return unfold_weight(self.encoder.embedder(pictures), widths)
         return self.encoder(pictures)
+
+    def inversion_distance(self) -> nn.Module:
+        """What the inversion of a face lessens: the best that is at hand (`models.inference.invert.best_distance`)."""
+        from models.inference.invert import best_distance
+
+        trained = self.encoder is not None and self.origin["trained"]
+        trunk = self.encoder.embedder.feature_extractor if self.encoder is not None and trained else None
+        return best_distance(find("alexnet"), trunk).to(self.device)
 
 
 def load_blendgan(weights: Path | None, *, offline: bool = False, device: str = "cpu") -> Pretrained:

@@ -12,7 +12,8 @@ from browser import browser, page  # noqa: F401
 from local_page import LocalPage
 
 from benchmark.people.answers import read_answers
-from benchmark.people.study import Design, make, showings
+from benchmark.people.showing import showings
+from benchmark.people.study import Design, make
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

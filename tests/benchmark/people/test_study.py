@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -15,7 +16,8 @@ from benchmark.cli import main
 from benchmark.people.analysis import agreement, as_text, fit, judge, judged, shares, strengths
 from benchmark.people.answers import Answer, AnswerLog, read_answers
 from benchmark.people.records import METRICS, records, write_records
-from benchmark.people.study import Design, check_pictures, draw_trials, make, picture, read, showings, shuffled
+from benchmark.people.showing import picture, showings, shuffled
+from benchmark.people.study import Design, check_pictures, draw_trials, make, read
 from benchmark.run.record_file import read as read_record
 from benchmark.site.board import build_board, read_records
 from suite.errors import SuiteError
@@ -41,6 +43,38 @@ def said(design: Design, names: list[str], wins: dict[tuple[int, int], float], s
             given = {"judge": name, "trial": number, "better": side, "person": "a", "left": "a", "seconds": 2.0}
             out.append(Answer.model_validate(given))
     return out
+
+
+def test_a_study_is_moved_with_what_it_shows(handed: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "here"
+    shutil.copytree(handed, whole, ignore=shutil.ignore_patterns("data"))
+    made = make(whole / "study", whole / "inputs", results(whole), 30, "0")
+    text = (whole / "study" / "study.json").read_text()
+    assert str(tmp_path) not in text
+    assert json.loads(text)["folders"] == ["../good", "../plain", "../poor"]
+    assert read(whole / "study") == made
+    moved = whole.rename(tmp_path / "there")
+    found = read(moved / "study")
+    check_pictures(found)
+    assert found.digest == made.digest
+    assert picture(found, found.trials[0], "face").shape == (found.size, found.size, 3)
+
+
+def test_records_carry_what_the_folders_say_of_their_methods(handed: Path, tmp_path: Path) -> None:
+    shutil.copytree(handed, tmp_path, ignore=shutil.ignore_patterns("data"), dirs_exist_ok=True)
+    method = {"name": "elsewhere", "version": "1a2b", "code": "https://example.org/good", "train_data": "AAHQ train"}
+    about = {"method": method, "weights": {"good.pt": "1" * 64}}
+    (tmp_path / "good" / "method.json").write_text(json.dumps(about))
+    design = make(tmp_path / "study", tmp_path / "inputs", results(tmp_path), 60, "0")
+    answers = said(design, ["ann", "ben", "cem"], {(0, 1): 0.8, (0, 2): 0.95, (1, 2): 0.8})
+    good, plain, _ = records(design, judged(design, answers), answers)
+    assert good.method.model_dump(exclude_defaults=True) == method | {"name": "good"}
+    assert good.provenance.weights == {"good.pt": "1" * 64}
+    assert (plain.method.train_data, plain.provenance.weights) == ("", {})
+    # Whoever invents the faces cannot be asked whether the person is kept.
+    (tmp_path / "good" / "method.json").write_text(json.dumps(about | {"invents_faces": True}))
+    with pytest.raises(SuiteError, match="--results good: its pictures are of invented faces"):
+        make(tmp_path / "other", tmp_path / "inputs", results(tmp_path), 60, "0")
 
 
 @pytest.mark.parametrize("methods", [2, 3, 5])

@@ -259,7 +259,7 @@ def not_finite(path: Path) -> None:
 
 
 def later_schema(path: Path) -> None:
-    path.write_bytes(path.read_bytes().replace(b'\\"schema_version\\":1', b'\\"schema_version\\":9'))
+    path.write_bytes(path.read_bytes().replace(b'\\"schema_version\\":2', b'\\"schema_version\\":9'))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.metrics.answers import Thumbnails, mirrored, suspect, unit
+from benchmark.metrics.answers import NEAR, Thumbnails, mirrored, suspect, unit, unmoved
 from benchmark.metrics.table import MOST_COPIES, copied
 from benchmark.run.cell import Bench
 from benchmark.run.generate import Generation, read_rows, to_float
@@ -18,6 +18,7 @@ from benchmark.run.record import MethodInfo, Record
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.paper import Cell
 from benchmark.tasks.settings import MethodSettings, Reproduce
+from models.data.pictures import nearest_uint8
 from models.data.release import Release, open_release
 from models.method import Face
 from tests.benchmark.toys import InventingToy, ToyMethod, write_release
@@ -57,6 +58,12 @@ def stolen(release: Release, split: str, flip: bool = False) -> Callable[[Tensor
     return lambda _faces, _styles, seeds: pictures[[seed % len(pictures) for seed in seeds]]
 
 
+def rolled(pictures: Tensor, seeds: list[int]) -> Tensor:
+    """Each picture moved by its own number of rows and columns, from one pixel to nearly all."""
+    moved = [picture.roll((1 + seed % 31, 1 + seed // 31 % 31), (1, 2)) for picture, seed in zip(pictures, seeds)]
+    return torch.stack(moved)
+
+
 def record(bench: Bench, method: ToyMethod, guidance: str = "reference") -> Record:
     generation = Generation(method, guidance, bench.draws[0], bench.release, 8)  # type: ignore[arg-type]
     cell = Cell(0, guidance, "Cheat", None)  # type: ignore[arg-type]
@@ -71,6 +78,14 @@ def test_an_honest_toy_is_ranked(bench: Bench) -> None:
 CHEATS: dict[str, tuple[Callable[[Release], Callable[[Tensor, Tensor, list[int]], Tensor]], str]] = {
     "training pictures": (lambda release: stolen(release, "train"), "pictures of the data"),
     "training pictures, mirrored": (lambda release: stolen(release, "train", flip=True), "pictures of the data"),
+    "training pictures, moved round their borders": (
+        lambda release: lambda f, s, k: rolled(stolen(release, "train")(f, s, k), k),
+        "pictures of the data",
+    ),
+    "training pictures, mirrored, moved and under noise": (
+        lambda release: lambda f, s, k: noisy(rolled(stolen(release, "train", flip=True)(f, s, k), k)),
+        "pictures of the data",
+    ),
     "training pictures under noise": (
         lambda release: lambda f, s, k: noisy(stolen(release, "train")(f, s, k)),
         "pictures of the data",
@@ -126,6 +141,28 @@ def test_a_quarter_is_still_chance_and_more_is_not() -> None:
         given = own.clone()
         given[:copies] = mirrored(data[:copies])
         assert suspect(given, faces, data, None, None).why == said
+
+
+def blots(side: int, count: int = 12) -> Tensor:
+    """Smooth pictures in [-1, 1], the same at every side."""
+    coarse = torch.rand(count, 3, 9, 9, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    large = torch.nn.functional.interpolate(coarse, 192, mode="bicubic").clamp(-1, 1)
+    return torch.nn.functional.interpolate(large, side, mode="area") if side < 192 else large
+
+
+@pytest.mark.parametrize("side", [24, 64, 192])
+def test_what_moving_leaves_is_a_pictures_own(side: int) -> None:
+    pictures = blots(side)
+    left = unmoved(Thumbnails()(nearest_uint8(pictures)))
+    for rows, columns in ((1, 0), (side // 32 + 1, 2), (side // 2, side // 3)):
+        moved = noisy(pictures.roll((rows, columns), (2, 3)), 8)
+        assert float((unmoved(Thumbnails()(nearest_uint8(moved))) * left).sum(1).min()) > NEAR
+    assert float((left @ left.T).fill_diagonal_(-1).max()) < NEAR - 0.02
+
+
+def test_a_thumbnail_is_the_same_of_any_side() -> None:
+    small, large = (unit(Thumbnails()(nearest_uint8(blots(side)))) for side in (48, 192))
+    assert float((small * large).sum(1).min()) > 0.998
 
 
 def test_copies_alone_are_enough(bench: Bench) -> None:
