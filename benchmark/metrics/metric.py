@@ -38,6 +38,7 @@ class Metric:
         orders: controls in the order in which it ranks them, better first, and rightly; the sanity suite holds it to that.
         wrong: controls that it ranks in this order although the later is truly better; held to as well, so that nobody
             reads it as more than it is.
+        unpaired: why a paired comparison of two methods has nothing to go by; "" where it has.
         vouched: with which weights the sanity suite measured `orders` and `wrong`; "" where nothing is claimed.
     """
 
@@ -55,6 +56,7 @@ class Metric:
     weights: str = ""
     orders: tuple[Chain, ...] = ()
     wrong: tuple[Chain, ...] = ()
+    unpaired: str = ""
     vouched: Vouched = ""
 
     @cached_property

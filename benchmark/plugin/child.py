@@ -34,8 +34,16 @@ class Touched:
         self.allowed = tuple(os.path.join(os.path.realpath(path), "") for path in allowed)
         self.files: dict[str, None] = {}
 
+    def taken(self) -> dict[str, Any]:
+        """What was asked for since this was called last, and whether there was more than is reported."""
+        # Exchanged in one step: a thread of the method may ask for files meanwhile.
+        found, self.files = self.files, {}
+        reported = list(found)[:MOST_REPORTED]
+        return {"touched": reported, "more": len(found) > len(reported)}
+
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event not in ("open", "os.listdir", "os.scandir") or len(self.files) >= MOST_REPORTED:
+        # One more than is reported shows that there were more.
+        if event not in ("open", "os.listdir", "os.scandir") or len(self.files) > MOST_REPORTED:
             return
         path = arguments[0]
         if isinstance(path, bytes):
@@ -107,8 +115,7 @@ def serve(source: BinaryIO, target: BinaryIO, given: dict[str, Any], held: list[
     def reply(told: dict[str, Any], picture: Any = None) -> None:
         tensors = {} if picture is None else {"pictures": picture}
         # Each answer tells its own: what loading asked for takes no place from what a question does.
-        told = {**told, "touched": list(touched.files)}
-        touched.files.clear()
+        told |= touched.taken()
         target.write(framed(save(tensors or {"none": torch.zeros(0)}, {"told": json.dumps(told)})))
         target.flush()
 

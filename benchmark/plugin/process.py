@@ -177,16 +177,19 @@ class PluginMethod:
             pictures = load_tensors(message).get("pictures")
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             self._refuse(f"sends no answer that can be read ({' '.join(str(error).split())[:120]})")
-        self._honest(told.get("touched", ()))
+        self._honest(told.get("touched", ()), bool(told.get("more")))
         if "error" in told:
             raise SuiteError(f"{self.label}: {told['error']}")
         return told, pictures
 
-    def _honest(self, touched: Iterable[str]) -> None:
+    def _honest(self, touched: Iterable[str], more: bool) -> None:
         secret = [str(path.resolve()) for path in self.limits.secret]
         for path in touched:
             if any(path == one or path.startswith(one + os.sep) for one in secret):
                 self._refuse(f"asks for {path}, which it was not given; refused")
+        if more and secret:
+            # Among so many a secret could hide.
+            self._refuse(f"asks for more than {child.MOST_REPORTED} files that it was not given; refused")
 
     def _read(self, count: int, until: float, what: str) -> bytes:
         assert self.process.stdout is not None

@@ -118,7 +118,7 @@ def _why_not(one: Value | None, two: Value | None) -> str:
         return f"measured under two protocols, {one.protocol} and {two.protocol}"
     for value in (one, two):
         if value.influence is None:
-            return value.why or OLD
+            return metric_of(value.metric).unpaired or value.why or OLD
     assert one.influence is not None
     assert two.influence is not None
     shapes = one.influence.pulls().shape, two.influence.pulls().shape

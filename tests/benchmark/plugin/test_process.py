@@ -10,6 +10,7 @@ import torch
 
 from benchmark.leaderboard.check import examine
 from benchmark.plugin import landlock
+from benchmark.plugin.child import MOST_REPORTED, Touched
 from benchmark.plugin.limits import Limits
 from benchmark.plugin.process import PluginMethod, package_folder
 from benchmark.run import methods
@@ -18,6 +19,8 @@ from models.method import Face
 from suite.errors import SuiteError
 
 ROOT = Path(__file__).resolve().parents[3]
+# Each of several processes imports PyTorch, which takes a minute and more on a busy machine.
+pytestmark = pytest.mark.timeout(3600)
 STRANGER = '''
 """Does what its option says."""
 import os, signal, sys, time
@@ -33,6 +36,12 @@ class Stranger:
             open(what[5:]).read()
         if what.startswith("quietly read "):
             try: open(what[13:]).read()
+            except OSError: pass
+        if what.startswith("many and "):
+            for k in range(10_001):
+                try: open(f"/tmp-nowhere/{k}").read()
+                except OSError: pass
+            try: open(what[9:]).read()
             except OSError: pass
         if what.startswith("write "):
             open(what[6:], "w").write("x")
@@ -65,7 +74,7 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def opened(what: str, seconds: float = 300, gigabytes: float = 8, **limits: object) -> PluginMethod:
+def opened(what: str, seconds: float = 3600, gigabytes: float = 8, **limits: object) -> PluginMethod:
     bounds = Limits(seconds, gigabytes, **limits)  # type: ignore[arg-type]
     return PluginMethod("Stranger", "stranger_method:load", None, "cpu", bounds, {"what": what})
 
@@ -122,7 +131,7 @@ def test_what_goes_wrong_is_one_line(stranger: Path, what: str, said: str) -> No
 )
 def test_what_does_not_load_is_one_line(stranger: Path, load: str, what: str, said: str) -> None:
     with pytest.raises(SuiteError, match=said):
-        PluginMethod("Stranger", load, None, "cpu", Limits(300), {"what": what})
+        PluginMethod("Stranger", load, None, "cpu", Limits(3600), {"what": what})
 
 
 @pytest.mark.slow
@@ -132,6 +141,8 @@ def test_what_it_was_not_given_is_not_read(stranger: Path) -> None:
     secret.write_text("the hidden seed")
     with pytest.raises(SuiteError, match=r"asks for .*seed\.txt, which it was not given; refused"):
         asked(opened(f"quietly read {secret}", secret=(secret.parent,)))
+    with pytest.raises(SuiteError, match=r"asks for more than 10000 files that it was not given; refused"):
+        asked(opened(f"many and {secret}", secret=(secret.parent,)))
     link = stranger / "site" / "stranger_method" / "data"
     link.symlink_to(secret.parent)
     with pytest.raises(SuiteError, match="which it was not given"):
@@ -171,6 +182,24 @@ def test_a_repository_with_models_and_ops_of_its_own_keeps_the_contract(monkeypa
     # Here the names are the suite's, before and after.
     assert Path(models.__file__ or "").parent == ROOT / "models"
     assert Path(ops.__file__ or "").parent == ROOT / "ops"
+
+
+def test_every_question_tells_its_own_files_and_that_there_were_more(tmp_path: Path) -> None:
+    touched = Touched([str(tmp_path / "given")])
+    for name in ("given/a", "b", "b", "given"):
+        touched("open", (str(tmp_path / name), "r", 0))
+    touched("open", (b"/c", "r", 0))
+    touched("open", (7, "r", 0))
+    touched("socket.connect", ("/d",))
+    assert touched.taken() == {"touched": [str(tmp_path / "b"), "/c"], "more": False}
+    assert touched.taken() == {"touched": [], "more": False}
+    for number in range(MOST_REPORTED):
+        touched("os.listdir", (f"/{number}",))
+    assert not touched.taken()["more"]
+    for number in range(MOST_REPORTED + 5):
+        touched("os.scandir", (f"/{number}",))
+    found = touched.taken()
+    assert (len(found["touched"]), found["more"]) == (MOST_REPORTED, True)
 
 
 def test_a_package_is_found_without_importing_it(stranger: Path) -> None:

@@ -68,6 +68,29 @@ def test_paired_differences_are_found_that_intervals_hide(records: dict[str, Rec
     assert "2-3 a" in as_text(build(2, list(records.values())))
 
 
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("FD-lite0-infinity", "an extrapolation from random parts of the pictures: no share of it is a face's"),
+        ("copies (lite0)", "it is measured by few held-out pictures, whose own chance no face tells"),
+        ("nearest-neighbour ratio (lite0)", "it is measured by few held-out pictures, whose own chance no face tells"),
+        ("FID", "a record holds no pulls of its faces; measure it again"),
+    ],
+)
+def test_what_has_no_pulls_by_its_nature_is_not_to_be_measured_again(
+    records: dict[str, Record], metric: str, said: str
+) -> None:
+    """Of three sampling seeds these have an interval, and no reason of their own."""
+    renamed = {}
+    for name, record in records.items():
+        value = record.get("FID")
+        assert value is not None
+        assert value.influence is None
+        changed = value.model_copy(update={"metric": metric, "why": "", "value": 0.1})
+        renamed[name] = record.model_copy(update={"values": [changed, record.get("LPIPS")]})
+    assert compare(renamed).left == {metric: said}
+
+
 def test_the_command_as_text_and_json(tmp_path: Path, records: dict[str, Record]) -> None:
     paths = []
     for name, record in records.items():
