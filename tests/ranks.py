@@ -36,6 +36,7 @@ BASELINES = {
     "mdmm": (16, ["dim=4"]),
     "stargan2": (8, ["base=4", "widest=8", "hidden=8", "resized_crop=0.5"]),
     "stargan2-styles": (8, ["base=4", "widest=8", "hidden=8", "art_domains=2"]),
+    "toonify": (8, ["size=32", "r1_every=1"]),
 }
 BLENDGAN: dict[str, dict[str, Any]] = {
     "blendgan": {},
@@ -95,11 +96,12 @@ def module(name: str, inputs: Path, micro_batch: int = 0) -> Any:
     batch, overrides = BASELINES[name]
     row = TRAINABLE[name.partition("-")[0]]
     overrides = [f"batch={batch}", f"lr={STILL}", f"micro_batch={micro_batch}", "channels_last=false", *overrides]
+    overrides += [f"start={inputs / 'blendgan.safetensors'}"] if name == "toonify" else []
     return row.module("training").build(load_profile(row.settings, row.package, "demo", overrides), CPU)
 
 
 def prepare(folder: Path) -> None:
-    """What BlendGAN's and pSp's steps start from: random weights of a style encoder and of a generator."""
+    """What steps of BlendGAN, pSp and layer swapping start from: random weights of a style encoder and of a generator."""
     from models.networks.style_encoder import StyleEncoder
     from models.training import blendgan_weights, style_encoder
 

@@ -8,9 +8,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from baselines.settings import BaselineSettings
+from models.training.grouped_settings import GroupedSettings
 
 
-class ToonifySettings(BaselineSettings):
+class ToonifySettings(GroupedSettings, BaselineSettings):
     """StyleGAN2's losses (Karras et al. 2020) on art, from a trained face model; layers are swapped when it is used.
 
     Attributes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from baselines.toonify.settings import ToonifySettings
 from baselines.training_module import BaselineTraining, Scalars, Tensors, sheet
 from models.networks.discriminators import Discriminator
 from models.networks.stylegan2 import Generator
+from models.training import updates
 from models.training.losses import d_logistic, g_nonsaturating, r1
 from models.training.rng import StepRNG
 from models.training.training_module import Batch
@@ -50,6 +52,12 @@ class ToonifyTraining(BaselineTraining):
         # Every r1_every-th step counts as two (Karras et al. 2020, appendix B).
         ratio = self.settings.r1_every / (self.settings.r1_every + 1)
         return torch.optim.Adam(network.parameters(), self.settings.lr * ratio, (0.0, 0.99**ratio))
+
+    def parts(self, tensors: Tensors) -> Iterator[tuple[float, Tensors]]:
+        """Strided, so that the discriminator compares the same pictures as in the whole batch."""
+        cuts = updates.parts(len(next(iter(tensors.values()))), self.settings.micro_batch)
+        for cut in cuts:
+            yield 1 / len(cuts), {name: rows[cut] for name, rows in tensors.items()}
 
     def step(self, batch: Batch, draws: StepRNG) -> Scalars:
         batch = self.begin(batch, draws)

@@ -6,13 +6,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from models.networks.discriminators import STDDEV_GROUP
-from models.training.settings import LoopSettings
-from models.training.updates import parts
-from suite.errors import SuiteError
+from models.training.grouped_settings import GroupedSettings
 
 
-class BlendGANSettings(LoopSettings):
+class BlendGANSettings(GroupedSettings):
     """Settings of BlendGAN. Values marked open are not given in the paper.
 
     Attributes:
@@ -89,24 +86,3 @@ class BlendGANSettings(LoopSettings):
     ema_decay: float = Field(default=0.5 ** (32 / 10000), ge=0, lt=1)
     ema_ramp: float = Field(default=0.0, ge=0)
     augment: str = Field(default="none", pattern="^(none|ada)$")
-
-    def share(self, processes: int) -> int:
-        """As every training's; besides, the discriminators compare pictures in groups of four, or the batch if smaller."""
-        share = super().share(processes)
-        group = min(self.batch, STDDEV_GROUP)
-        if self.batch % group:
-            below = self.batch // group * group
-            raise SuiteError(
-                f"--set batch={self.batch}: the discriminators compare pictures in groups of {group} (minibatch standard "
-                f"deviation); give --set batch={below} or --set batch={below + group}"
-            )
-        cut = len(parts(share, self.micro_batch))
-        if cut > 1 and (share // cut) % group:
-            fits = [n for n in range(group, share, group) if share % n == 0]
-            offers = ", ".join(str(n) for n in fits) + " or 0" if fits else "0"
-            raise SuiteError(
-                f"--set micro_batch={self.micro_batch}: parts of {share // cut} pictures, but the discriminators compare "
-                f"them in groups of {group} (minibatch standard deviation); a share of {share} takes {offers}; "
-                "--set checkpointing=true saves memory too"
-            )
-        return share

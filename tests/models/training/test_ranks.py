@@ -12,6 +12,7 @@ import torch
 from click.testing import CliRunner
 
 from baselines.drit.settings import DritSettings
+from baselines.toonify.settings import ToonifySettings
 from models.cli import main
 from models.training import parallel
 from models.training.blendgan_settings import BlendGANSettings
@@ -55,9 +56,9 @@ ALIKE_IN_PARTS = tuple(name for name in ranks.METHODS if name not in ("psp", "dr
 
 @pytest.mark.slow
 def test_a_batch_in_parts_takes_the_step_of_the_whole(inputs: Path, alone: Path, tmp_path: Path) -> None:
-    games = ("blendgan", "blendgan-pairs")
+    games = ("blendgan", "blendgan-pairs", "toonify")
     others = tuple(name for name in ALIKE_IN_PARTS if name not in games)
-    # Parts of 3, 3 and 2; BlendGAN's are of four, which its discriminators compare.
+    # Parts of 3, 3 and 2; Those of StyleGAN2's games are of four, which its discriminators compare.
     ranks.run(1, others, inputs, tmp_path / "parts", 3)
     ranks.run(1, games, inputs, tmp_path / "fours", 4)
     wrong = {}
@@ -105,6 +106,8 @@ def test_a_batch_that_cannot_be_shared_is_refused_with_the_ones_that_can() -> No
         (DritSettings(size=32, steps=1, batch=8), 8, "in multiples of 2; give --set batch=16"),
         (DritSettings(size=32, steps=1, batch=3), 1, "give --set batch=2 or --set batch=4"),
         (BlendGANSettings(size=32, steps=1, batch=6), 1, "groups of 4 .* give --set batch=4 or --set batch=8"),
+        (ToonifySettings(size=32, steps=1, batch=6), 1, "groups of 4 .* give --set batch=4 or --set batch=8"),
+        (ToonifySettings(size=32, steps=1, batch=8, micro_batch=3), 1, "parts of 2 .* takes 4 or 0"),
         (BlendGANSettings(size=32, steps=1, batch=16, micro_batch=2), 2, "parts of 2 .* takes 4 or 0"),
         (BlendGANSettings(size=32, steps=1, batch=8, micro_batch=1), 2, "a share of 4 takes 0"),
     ]
