@@ -14,6 +14,7 @@ from aahq.ledger import Ledger
 from aahq.open_folder import open_folder
 from aahq.own import RELEASE, refuse_source
 from aahq.release.own import NAME
+from aahq.remove.forget import overwrite_beforehand
 from aahq.sources import SOURCES, Source
 from aahq.stages.dask_engine import choose_engine
 from aahq.stages.engine import Engine, SerialExecutor, StageStats
@@ -272,4 +273,5 @@ def run_all(
         stats = RUN[name](build, **(release_options if name == "release" else {}))
         all_stats.append(stats)
         on_stage(stats)
+    overwrite_beforehand(build.ledger)
     return all_stats

@@ -79,6 +79,21 @@ def read_at(handle: int, size: int, offset: int) -> bytes:
         return os.read(handle, size)
 
 
+def take_room(path: Path, size: int) -> None:
+    """Make a file of `size` zero bytes whose room on the disk is taken, where the system can be asked for that.
+
+    Raises:
+        OSError: the disk has not so much.
+    """
+    with path.open("wb") as file:
+        file.truncate(size)
+        if hasattr(os, "posix_fallocate") and size:
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(path)) from None
+
+
 def sync_folder(folder: Path) -> None:
     """New names in a folder outlive a power cut from here on."""
     if _posix is None:

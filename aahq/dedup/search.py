@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from suite.errors import SuiteError
+from suite.portable import take_room
 
 # Faces up to which all are compared with all: some minutes of two cores.
 EXHAUSTIVE = 60_000
@@ -124,7 +125,9 @@ class _Reduced:
         shape = (self.count, self.width)
         if self.count <= IN_MEMORY:
             return np.zeros(shape, np.float16)
-        return np.memmap(path, np.float16, "w+", shape=shape)
+        # A disk that is full in the middle of the work would end the process by a signal: the room is taken first.
+        take_room(path, 2 * self.count * self.width)
+        return np.memmap(path, np.float16, "r+", shape=shape)
 
     def close(self) -> None:
         """Let the files go."""

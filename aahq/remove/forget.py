@@ -21,6 +21,8 @@ PENDING, REPORTS = "sweep pending", "reports"
 STRAY = "stray files"
 # Whether all that was ever deleted from the ledger was overwritten at once, but for copies; and whether these are to go.
 OVERWRITTEN, OVERDUE = "deleted is overwritten", "copies of deleted to be overwritten"
+# Bytes of a ledger from which overwriting takes seconds.
+LARGE = 1 << 28
 _TILE = re.compile(r"[A-Za-z0-9]+-\d{2}-[0-9a-f]+\.jpg")
 # Where `aahq.review.pictures` keeps them, which needs more libraries than a removal.
 TILES = Path("review", "tiles")
@@ -155,6 +157,12 @@ def overwrite_deleted(ledger: Ledger) -> None:
         if done.returncode:
             _write_anew(ledger)
         ledger.db.execute("DELETE FROM meta WHERE name = ?", (OVERDUE,))
+
+
+def overwrite_beforehand(ledger: Ledger) -> None:
+    """What a removal would overwrite in a large ledger is overwritten at the end of a build, where nobody waits for it."""
+    if ledger.path.stat().st_size >= LARGE:
+        overwrite_deleted(ledger)
 
 
 def _write_anew(ledger: Ledger) -> None:

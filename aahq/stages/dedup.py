@@ -114,6 +114,7 @@ def kept_model(ledger: Ledger) -> CopyModel | None:
 
 def _learn(ledger: Ledger, faces: Faces, model: CopyModel) -> Pairs:
     """Describe the faces that the model has not seen, and find all pairs that it calls copies."""
+    _drop_cut(ledger)
     known = {row["id"] for row in ledger.rows("SELECT id FROM copy_descriptors")}
     for id in progress([id for id in faces.ids if id not in known], "copy model", unit="faces"):
         file = ledger.one("SELECT file FROM faces WHERE id = ?", (id,))
@@ -134,6 +135,17 @@ def _learn(ledger: Ledger, faces: Faces, model: CopyModel) -> Pairs:
     faces.learned = Descriptors(ledger, places, "copy_descriptors", "straight", width, "mirrored")
     faces.learned_least = COPY_SIMILARITY
     return _near(ledger, "near_copies", faces.ids, faces.learned, fresh, COPY_SIMILARITY)
+
+
+def _drop_cut(ledger: Ledger) -> None:
+    """Descriptors of another length than most are cut short, or of another model: those faces are described anew."""
+    lengths = (
+        "SELECT length(straight), length(mirrored) FROM copy_descriptors GROUP BY 1, 2 ORDER BY count(*) DESC, 1 DESC"
+    )
+    if most := ledger.db.execute(lengths).fetchone():
+        ledger.db.execute(
+            "DELETE FROM copy_descriptors WHERE (length(straight), length(mirrored)) != (?, ?)", tuple(most)
+        )
 
 
 @dataclass

@@ -21,7 +21,7 @@ POSIX_NAMES = {
     *("sched_getaffinity", "sched_setaffinity", "getpriority", "mkfifo", "mknod", "statvfs", "uname", "wait3", "wait4"),
     *("fchmod", "fchdir", "O_CLOEXEC", "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "O_SYNC", "getloadavg", "sysconf"),
     *("SIGKILL", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGHUP", "SIGPIPE", "SIGSTOP", "SIGCONT", "alarm", "setitimer"),
-    *("killpg", "setsid", "chown"),
+    *("killpg", "setsid", "chown", "posix_fallocate"),
 }  # fmt: skip
 
 # A stranger's method is shut in by what Linux has for that; elsewhere it is refused, or said to run without.

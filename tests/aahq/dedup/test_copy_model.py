@@ -91,6 +91,17 @@ def test_a_build_joins_what_the_model_calls_copies_until_it_is_forgotten(
         assert dedup.run(ledger).rows == 0
         assert dedup.run(ledger, seed=1).rows == 8
         assert dedup.run(ledger, seed=0).rows == 8
+    with Ledger(out) as ledger:
+        # One that is cut short is described anew, and joined as it was.
+        monkeypatch.undo()
+        clusters = [tuple(row) for row in ledger.rows("SELECT id, cluster FROM faces ORDER BY id")]
+        ledger.db.execute(
+            "UPDATE copy_descriptors SET mirrored = substr(mirrored, 1, 5) WHERE id = (SELECT min(id) FROM copy_descriptors)"
+        )
+        ledger.db.execute("DELETE FROM meta WHERE name = 'clustered'")
+        assert dedup.run(ledger).rows == 8
+        assert [tuple(row) for row in ledger.rows("SELECT id, cluster FROM faces ORDER BY id")] == clusters
+        assert ledger.one("SELECT count(DISTINCT length(mirrored)) FROM copy_descriptors") == 1
     path.rename(tmp_path / "away.pt")
     code, said = aahq("dedup", out)
     assert (code, said.count("\n")) == (2, 1)

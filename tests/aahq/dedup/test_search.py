@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +19,7 @@ from aahq.dedup.cluster import CONFIRM, CONFIRM_MIRROR, SIMILARITY
 from aahq.dedup.embedding import WIDTH, flip
 from aahq.dedup.index import DedupIndex, Entry, InMemory
 from aahq.dedup.search import near_embeddings
+from aahq.folder import explain_disk_errors
 from aahq.ledger import Ledger
 from aahq.pipeline import open_build, run_all
 from aahq.stages import dedup
@@ -233,3 +236,26 @@ def test_a_row_that_cannot_be_compared_is_refused_alone(tmp_path: Path, harm: st
         assert said in detail
         assert "Traceback" in trace
         assert dedup.run(ledger).rows == 0
+
+
+def test_a_disk_without_room_for_descriptors_is_one_line_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "there"):
+        make_ledger(tmp_path / name, 60)
+    monkeypatch.setattr("aahq.dedup.search.IN_MEMORY", 10)
+
+    def full(handle: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Ledger(tmp_path / "here") as ledger, Ledger(tmp_path / "there") as other:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "posix_fallocate", full)
+            room = r"No space left on device \(.*straight\); free some space"
+            with pytest.raises(SuiteError, match=room) as told, explain_disk_errors(tmp_path):
+                dedup.run(ledger)
+        assert "\n" not in str(told.value)
+        assert ledger.count("faces", "aligned") == 60
+        assert dedup.run(ledger).rows == dedup.run(other).rows == 60
+        query = "SELECT id, state, cluster, keeper FROM faces ORDER BY id"
+        assert [tuple(row) for row in ledger.rows(query)] == [tuple(row) for row in other.rows(query)]

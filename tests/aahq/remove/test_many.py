@@ -110,6 +110,20 @@ def test_copies_that_sqlite_left_between_its_rows_are_overwritten(
     assert scrub(str(path)) <= 1, "nothing is left to do but where the note of it was"
 
 
+def test_a_large_ledger_is_overwritten_before_anybody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restless(tmp_path, 300)
+    before = (tmp_path / LEDGER).read_bytes()
+    with Ledger(tmp_path) as ledger:
+        forget.overwrite_beforehand(ledger)
+    assert (tmp_path / LEDGER).read_bytes() == before, "a small one is quick at any time"
+    monkeypatch.setattr(forget, "LARGE", 1)
+    with Ledger(tmp_path) as ledger:
+        forget.overwrite_beforehand(ledger)
+    assert scrub(str(tmp_path / LEDGER)) <= 1
+
+
 def test_what_is_read_at_the_moment_is_overwritten_by_the_next_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
