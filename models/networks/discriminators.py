@@ -123,17 +123,24 @@ class _Trunk(nn.Module):
         self.conv_clamp = facts.get("d_conv_clamp")
         self.stddev_group = facts.get("d_stddev_group", STDDEV_GROUP)
 
-    def features(self, x: Tensor, half: torch.dtype | None, half_from: int) -> Tensor:
-        """(N, 3, size, size) in [-1, 1] -> (N, channels[4], 4, 4)."""
+    def maps(self, x: Tensor, half: torch.dtype | None = None, half_from: int = 64) -> list[Tensor]:
+        """(N, 3, size, size) in [-1, 1] -> feature maps of every resolution, (N, channels[size], size, size) to 4 px."""
         check_shape("discriminator x", x, ("N", 3, self.size, self.size))
         weight = self.final_conv.get_parameter("0.weight")
         if x.device != weight.device:
             raise ValueError(f"discriminator x: given on {x.device}; expected {weight.device}, the network's")
         x = x.to(weight.dtype, memory_format=layout(x.device, half))
+        maps = []
         for k, layer in enumerate(self.convs):
             resolution = self.size if k == 0 else self.size >> (k - 1)
             x = layer(x.to(half if half is not None and resolution >= half_from else weight.dtype))
-        return self.final_conv(minibatch_stddev(x.to(weight.dtype), self.stddev_group, self.shared))
+            maps.append(x)
+        return maps
+
+    def features(self, x: Tensor, half: torch.dtype | None, half_from: int) -> Tensor:
+        """(N, 3, size, size) in [-1, 1] -> (N, channels[4], 4, 4)."""
+        last = self.maps(x, half, half_from)[-1].to(self.final_conv.get_parameter("0.weight").dtype)
+        return self.final_conv(minibatch_stddev(last, self.stddev_group, self.shared))
 
 
 class Discriminator(_Trunk):

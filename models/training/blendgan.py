@@ -161,7 +161,7 @@ class BlendGANTraining:
             natural, stylised = (self._augmented(picture, plans["fake"][part]) for picture in pair)
             loss = self.games.generator_loss(natural, stylised, styles[part])
             if settings.reproduced:
-                loss = loss + settings.reproduced_weight * self._missed(pair, batch, again, part)
+                loss = loss + self._missed(pair, batch, again, part)
             return loss
 
         with updates.requires_grad_only(self.g, among=self.trained):
@@ -219,11 +219,17 @@ class BlendGANTraining:
         return (natural, stylised), styles, again[:, 0]
 
     def _missed(self, pair: tuple[Tensor, Tensor], batch: Batch, again: Tensor, part: slice) -> Tensor:
-        """Mean over the part's pictures of what reproductions miss; 0 for the others."""
-        missed = [
-            reconstruction(made.float(), pictures[part]) for made, pictures in zip(pair, _by_domain(batch).values())
-        ]
-        return (torch.stack(missed).mean(0) * again[part]).mean()
+        """What the part's reproductions miss of their pictures, in pixels and in features; other pictures count as 0."""
+        made = {name: one[again[part]].float() for name, one in zip(_by_domain(batch), pair)}
+        pictures = {name: images[part][again[part]] for name, images in _by_domain(batch).items()}
+        count = len(pictures["photo"])
+        if not count:
+            return pair[0].new_zeros(())
+        pixels = torch.stack([reconstruction(made[name], pictures[name]).mean() for name in made]).mean()
+        loss = self.settings.reproduced_weight * pixels
+        if self.settings.reproduced_features:
+            loss = loss + self.settings.reproduced_features * self.games.missed_features(made, pictures)
+        return loss * (count / len(again[part]))
 
     def _warm_up(
         self, batch: Batch, styles: Styles, normal: Tensor, noise: list[Tensor], draws: StepRNG

@@ -29,6 +29,8 @@ class BlendGANSettings(GroupedSettings):
         reproduced: after these steps, share of the pictures of each game that are still reproductions: the codes of the
             step's own pictures by the warm-up's encoder, which learns no more.
         reproduced_weight: of their reconstruction loss in the generator's.
+        reproduced_features: weight of what they miss in the discriminators' feature maps
+            (`models.training.games.Games.missed_features`).
         blend_start: share of the style in every layer at the beginning (alpha of Eq. 4; the authors start from 0).
         lr: Adam's rate before the correction for lazy regularisation, betas (0, 0.99).
         anneal: over this last share of the steps the rates of the games fall linearly to 0; 0 keeps them.
@@ -66,6 +68,7 @@ class BlendGANSettings(GroupedSettings):
     recolour: bool = False
     reproduced: float = Field(default=0.0, ge=0, le=1)
     reproduced_weight: float = Field(default=40.0, ge=0)
+    reproduced_features: float = Field(default=0.0, ge=0)
     blend_start: float = Field(default=0.0, ge=0, le=1)
     lr: float = Field(default=0.002, gt=0)
     anneal: float = Field(default=0.0, ge=0, le=1)

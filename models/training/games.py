@@ -109,3 +109,24 @@ class Games:
             else:
                 losses["d_style_latent"] = consistency_g(self.judge, h, styles, self.settings.sees_negative)
         return self._sum(losses, torch.cat([natural, stylised]))
+
+    def missed_features(self, made: Mapping[str, Tensor], pictures: Mapping[str, Tensor]) -> Tensor:
+        """Mean absolute difference of the discriminators' feature maps between reproductions and their pictures.
+
+        A feature map says what is at a place rather than of which colour each pixel is, so that a detail a pixel off costs
+        little and one that is missing costs much (Larsen et al. 2016, https://arxiv.org/abs/1512.09300; all resolutions
+        below the pictures' own count alike).
+
+        Args:
+            made, pictures: (N, 3, S, S) of "photo" and, in the style games, of "art", in one order.
+        """
+        missed = []
+        for name, domain in (("d_face", "photo"), ("d_style", "art"), ("d_style_latent", "art")):
+            if name in self.networks and domain in made:
+                network = self.networks[name]
+                assert isinstance(network, Discriminator | ProjectionDiscriminator)
+                with torch.no_grad():
+                    aims = network.maps(pictures[domain], self.half)[1:]
+                maps = network.maps(made[domain], self.half)[1:]
+                missed += [(one.float() - aim.float()).abs().mean() for one, aim in zip(maps, aims)]
+        return torch.stack(missed).mean() if missed else next(iter(made.values())).new_zeros(())

@@ -188,6 +188,8 @@ def test_a_share_of_the_games_pictures_goes_on_reproducing(tmp_path: Path, encod
     heavier = g_losses("heavier", reproduced=1.0, reproduced_weight=20.0)[0]
     assert lighter > without
     assert heavier - without == pytest.approx(2 * (lighter - without), rel=1e-3)
+    in_features = g_losses("features", reproduced=1.0, reproduced_weight=0.0, reproduced_features=10.0)[0]
+    assert in_features > without
     with pytest.raises(SuiteError, match="warmup_steps"):
         loop(tmp_path, encoder=str(encoder), reproduced=0.5)
 
