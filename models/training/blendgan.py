@@ -26,8 +26,10 @@ from models.training.settings import ramped
 from models.training.style_encoder import load_encoder
 from models.training.style_latent import Styles, no_styles
 from models.training.training_module import Batch
-from models.training.warmup import FaceEncoder, divergence, recoloured, reconstruction, sampled
+from models.training.warmup import FaceEncoder, absorb, divergence, recoloured, reconstruction, sampled, whitening
 from suite.errors import SuiteError
+
+CODES_COUNTED = 8192  # pictures that the running moments of the warm-up's codes look back on
 
 
 def _by_domain(batch: Batch) -> dict[str, Tensor]:
@@ -95,6 +97,10 @@ class BlendGANTraining:
             "path_mean": torch.zeros((), device=device),
             "p": 0.0,
         }
+        if settings.warmup_match:
+            dim = settings.style_dim
+            self.state["code_mean"] = torch.zeros(dim, device=device)
+            self.state["code_square"] = torch.eye(dim, device=device)
         self.remembers = True  # whether a step's codes enter the queue
         share = settings.share(parallel.world())
         self.styled = bool(settings.style_weight or settings.style_latent_weight)
@@ -145,6 +151,8 @@ class BlendGANTraining:
         noise = self._noise(draws, count)
         if draws.step < settings.warmup_steps:
             return self._warm_up(batch, styles, torch.cat([z, z2]), noise, draws)
+        if settings.warmup_match and draws.step == settings.warmup_steps:
+            self._match_codes()
         self._anneal(draws.step)
         faces, styles, again = self._reproduced(batch, z, z2, styles, draws)
         fake = partial(self._fakes, faces, z2, mix, styles.positive, noise)
@@ -211,7 +219,10 @@ class BlendGANTraining:
         codes = []
         for pictures, drawn in zip(self._shown(batch, draws), (z, z2)):
             mean, log_variance = self.networks["face_encoder"](pictures)
-            codes.append(sampled(mean, log_variance, drawn))
+            code = sampled(mean, log_variance, drawn)
+            codes.append(
+                (code - self.state["code_shift"]) @ self.state["code_turn"] if self.settings.warmup_match else code
+            )
         natural, stylised = (torch.where(again, rows, z) for rows in (codes[0], codes[-1]))
         if self.styled:
             positive = torch.where(again, styles.own, styles.positive)
@@ -243,7 +254,10 @@ class BlendGANTraining:
             pictures = torch.cat([images[part] for images in domains])
             drawn = torch.cat([half[part] for half in normal.split(count)[: len(domains)]])
             mean, log_variance = self.networks["face_encoder"](torch.cat([images[part] for images in shown]))
-            w = self.g.broadcast(self.g.map_face(sampled(mean, log_variance, drawn)))
+            code = sampled(mean, log_variance, drawn)
+            if settings.warmup_match:
+                self._count_codes(code.detach())
+            w = self.g.broadcast(self.g.map_face(code))
             if self.styled:
                 face, content = w.chunk(2)
                 w = torch.cat([face, self.g.blend(content, self.g.map_style(styles.own[part]))])
@@ -260,6 +274,23 @@ class BlendGANTraining:
         if self.styled and self.remembers:
             self._remember(styles.own)
         return {name: torch.stack(values).mean() for name, values in stats.items()}
+
+    def _count_codes(self, codes: Tensor) -> None:
+        """Running moments of the warm-up's codes over some thousand pictures."""
+        everyone = parallel.gather(codes)
+        share = len(everyone) / CODES_COUNTED
+        for name, value in (
+            ("code_mean", everyone.mean(0)),
+            ("code_square", everyone.T @ everyone / len(everyone)),
+        ):
+            self.state[name].lerp_(value, share)
+
+    def _match_codes(self) -> None:
+        """Codes of mean 0 and covariance I from here on; see `warmup_match`."""
+        mean, root, turn = self.state["code_mean"], *whitening(self.state["code_mean"], self.state["code_square"])
+        for name in ("g", "g_ema"):
+            absorb(self.networks[name].style, mean, root)
+        self.state["code_shift"], self.state["code_turn"] = mean.clone(), turn
 
     def _styles(self, art: Tensor, draws: StepRNG) -> Styles:
         """Codes of the art pictures; z_s+ is drawn from N(0, I) for the share `latent_style` of them."""

@@ -25,6 +25,9 @@ class BlendGANSettings(GroupedSettings):
         warmup_lr: Adam's rate in these steps, betas (0.9, 0.99); the encoder of faces takes a quarter of it, since the
             generator's layers scale their weights down.
         warmup_kl: weight of the codes' divergence from N(0, I), per nat, beside the mean absolute difference of pixels.
+        warmup_match: at the end of these steps, turn the codes so that those of all pictures together have mean 0 and
+            covariance I, which the divergence alone does not reach at small weights; the generator's first layer turns
+            back.
         recolour: the encoder of faces sees works of art in other colours (`models.training.warmup.recoloured`).
         reproduced: after these steps, share of the pictures of each game that are still reproductions: the codes of the
             step's own pictures by the warm-up's encoder, which learns no more.
@@ -65,6 +68,7 @@ class BlendGANSettings(GroupedSettings):
     warmup_steps: int = Field(default=0, ge=0)
     warmup_lr: float = Field(default=0.003, gt=0)
     warmup_kl: float = Field(default=5e-5, ge=0)
+    warmup_match: bool = False
     recolour: bool = False
     reproduced: float = Field(default=0.0, ge=0, le=1)
     reproduced_weight: float = Field(default=40.0, ge=0)

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.networks.layers import EqualLinear
+
 
 class FaceEncoder(nn.Module):
     """Pictures (N, 3, S, S) in [-1, 1] -> means and log variances of their face codes, (N, style_dim) each.
@@ -55,6 +57,31 @@ def recoloured(pictures: Tensor, normal: Tensor) -> Tensor:
 def sampled(mean: Tensor, log_variance: Tensor, normal: Tensor) -> Tensor:
     """Codes of N(mean, variance) by the draw `normal` of N(0, I); all (N, style_dim)."""
     return mean + (log_variance / 2).exp() * normal
+
+
+def whitening(mean: Tensor, square: Tensor) -> tuple[Tensor, Tensor]:
+    """(D, D) roots of the covariance of codes, and its inverse: codes = mean + root @ N(0, I), as far as two moments say.
+
+    Args:
+        mean: (D,) E[z].
+        square: (D, D) E[z z^T].
+    """
+    values, vectors = torch.linalg.eigh((square - torch.outer(mean, mean)).double())
+    roots = values.clamp_min(1e-4).sqrt()
+    turned = [(vectors * scale) @ vectors.T for scale in (roots, 1 / roots)]
+    return turned[0].to(mean), turned[1].to(mean)
+
+
+@torch.no_grad()
+def absorb(mapping: nn.Sequential, mean: Tensor, root: Tensor) -> None:
+    """Let a mapping network that takes codes of the given mean (D,) and root (D, D) take those of N(0, I).
+
+    It begins with a pixel norm, whose divisor is nearly the same for all codes: what is left of that is for the games.
+    """
+    first = mapping[1]
+    assert isinstance(first, EqualLinear)
+    first.bias += (first.weight @ mean) * (first.scale / first.lr_mul)
+    first.weight.copy_(first.weight @ root)
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
