@@ -16,12 +16,13 @@ from torch import nn
 from models.data.prepared import ImageArray
 from models.inference.pretrained import load_blendgan, load_psp, random_blendgan
 from models.networks.style_encoder import StyleEncoder
-from models.networks.stylegan2 import channels_from_base
+from models.networks.stylegan2 import channels_from_base, mapping_network
 from models.training import estimate
 from models.training.augment import augment, plan
 from models.training.blendgan import BlendGANTraining
 from models.training.blendgan_settings import BlendGANSettings
 from models.training.blendgan_weights import save
+from models.training.checkpoint import load_memory
 from models.training.finetune import FinetuneSettings, start_from
 from models.training.loop import Loop
 from models.training.psp import PSPSettings, PSPTraining
@@ -37,7 +38,7 @@ from models.training.style_encoder import (
 )
 from models.training.style_encoder import save as save_encoder
 from models.training.training_module import Batch
-from models.training.warmup import divergence, recoloured, reconstruction, sampled
+from models.training.warmup import absorb, divergence, recoloured, reconstruction, sampled, whitening
 from models.weights import read_checkpoint
 from models.weights.convert import convert
 from suite.errors import SuiteError
@@ -453,3 +454,26 @@ def test_finetuning_keeps_the_queue_and_the_path_length_of_its_start(tmp_path: P
     # A queue that fills with the one reference would make negatives of the positive.
     assert torch.equal(module.state["queue"], before["queue"])
     assert module.state["queued"] == 8
+
+
+def test_matched_codes_are_normal_and_paint_the_same(tmp_path: Path, encoder: Path) -> None:
+    torch.manual_seed(0)
+    mapping = mapping_network(16, 16, 2)
+    codes = torch.randn(4000, 16) @ (torch.eye(16) + 0.1 * torch.randn(16, 16)) + 0.3
+    mean, root, turn = codes.mean(0), *whitening(codes.mean(0), codes.T @ codes / len(codes))
+    turned = (codes - mean) @ turn
+    torch.testing.assert_close(torch.cov(turned.T), torch.eye(16), atol=1e-3, rtol=0)
+    before = mapping[1:](codes)
+    absorb(mapping, mean, root)
+    torch.testing.assert_close(mapping[1:](turned), before, atol=1e-4, rtol=1e-4)  # all but the pixel norm
+
+    matched = {"encoder": str(encoder), "warmup_steps": 2, "save_every": 2, "warmup_match": True, "reproduced": 1.0}
+    loop(tmp_path, steps=4, **matched).run()
+    begun, ended = (load_memory(tmp_path / "checkpoints" / f"step-0000000{step}", CPU) for step in (2, 4))
+    assert "code_turn" not in begun
+    assert ended["code_turn"].sub(torch.eye(len(ended["code_turn"]))).abs().max() > 1e-4
+    # A run that goes on from where the games begin turns them the same, once.
+    shutil.rmtree(tmp_path / "checkpoints" / "step-00000004")
+    loop(tmp_path, steps=4, **matched).run(resume=True)
+    again = load_memory(tmp_path / "checkpoints" / "step-00000004", CPU)
+    assert torch.equal(again["code_turn"], ended["code_turn"])
