@@ -10,10 +10,6 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-# Values 0..255 in steps of 1/64: fine enough that the bin of the median holds few values to sort.
-BINS_PER_LEVEL = 64
-BINS = 256 * BINS_PER_LEVEL
-
 
 def blurred_border(rgb: np.ndarray, pad: np.ndarray, side: float, box: tuple[int, int, int, int]) -> np.ndarray:
     """The padded picture inside `box`.
@@ -31,18 +27,81 @@ def blurred_border(rgb: np.ndarray, pad: np.ndarray, side: float, box: tuple[int
     h, w, _ = rgb.shape
     weights = gaussian_weights(side * 0.02)
     radius = len(weights) - 1
-    rows, row_kind, row_ramp = _axis(h, top, bottom, radius)
-    columns, column_kind, column_ramp = _axis(w, left, right, radius)
-    wide = _blur_rows(np.ascontiguousarray(rgb), rows, weights)
+    row_windows, row_kind, row_ramp = _axis(h, top, bottom, radius)
+    windows, kind, ramp = _axis(w, left, right, radius)
+    # The picture's middle is not blurred: of its rows, only what lies near the sides.
+    whole = np.zeros(len(row_windows), dtype=bool)
+    whole[row_kind[blur_share(row_ramp) > 0]] = True
+    used = np.zeros(len(windows), dtype=bool)
+    used[kind[blur_share(ramp) > 0]] = True
+    read = np.zeros(w, dtype=bool)
+    read[windows[used]] = True
     # Runs of neighbouring kinds: the picture's own columns, then those near the outer left and right edge.
-    outer = len(columns) - w
-    runs = np.array([0, w, w + min(radius, outer), w + outer], dtype=np.int64)
-    blurred = _blur_columns(wide, columns, runs, weights)
-    picture = (np.ascontiguousarray(rgb), blurred)
-    row = (_reflected(h, top, bottom), row_kind, row_ramp)
-    column = (_reflected(w, left, right), column_kind, column_ramp)
-    median = _median(*picture, *row, *column)
-    return _blend(*picture, *row, *column, median, *box)
+    outer = len(windows) - w
+    edges = [(w, w + min(radius, outer)), (w + min(radius, outer), w + outer)]
+    pixels = rgb.astype(np.int16).reshape(h, w * 3)
+    wide = np.empty((len(row_windows), w * 3), dtype=np.float32)
+    blurred = np.zeros((len(row_windows), len(windows) * 3), dtype=np.float32)
+    for kinds, own, reads in (
+        (np.flatnonzero(whole), [(0, w)], [(0, w)]),
+        (np.flatnonzero(~whole), _but_the_middle(used[:w]), _but_the_middle(read)),
+    ):
+        for first, last in reads:
+            _blur_rows(pixels, row_windows, kinds, weights, first * 3, last * 3, wide)
+        _blur_columns(wide, windows, kinds, np.array(own + edges), weights, blurred)
+    soft = _soften(
+        np.ascontiguousarray(rgb),
+        blurred,
+        _reflected(h, top, bottom),
+        row_kind,
+        row_ramp,
+        _reflected(w, left, right),
+        kind,
+        ramp,
+    )
+    median = np.array([exact_median(plane.ravel()) for plane in soft], dtype=np.float32)
+    return _fade(soft, row_ramp, ramp, median, *box)
+
+
+def exact_median(values: np.ndarray, sample: int = 20_000) -> np.float32:
+    """NumPy's median of float32 (N,), by sorting only what lies about as high as the median of some `sample` of them."""
+    ranks = np.array([(len(values) - 1) // 2, len(values) // 2])
+    some = np.sort(values[:: max(1, len(values) // sample)])
+    reach = len(some) // 64 + 1
+    low, high = some[max(len(some) // 2 - reach, 0)], some[min(len(some) // 2 + reach, len(some) - 1)]
+    for bounds in ((low, high), (-np.inf, np.inf)):
+        below, inside = _between(values, np.float32(bounds[0]), np.float32(bounds[1]))
+        if below <= ranks[0] and ranks[1] < below + len(inside):
+            break
+    # The mean of the two middle ones, in float32 as NumPy's is.
+    return np.partition(inside, ranks - below)[ranks - below].mean()
+
+
+@numba.njit(cache=True, nogil=True)
+def _between(values, low, high):
+    """How many are less than `low`, and those from `low` to `high`."""
+    room, count, below = np.empty_like(values), 0, 0
+    for value in values:
+        # Written in any case, and kept by counting: no branch that a processor could guess wrong.
+        room[count] = value
+        count += (value >= low) & (value <= high)
+        below += value < low
+    return below, room[:count].copy()
+
+
+def blur_share(ramp: np.ndarray) -> np.ndarray:
+    """How much of a pixel is its blur: of the recipe's mask (see `_axis`), 0 to 1."""
+    return np.minimum(np.maximum(ramp * 3.0 + 1.0, 0.0), 1.0)
+
+
+def _but_the_middle(wanted: np.ndarray) -> list[tuple[int, int]]:
+    """Ranges that hold all that is wanted: what comes before the longest part that is not, and what after."""
+    change = np.flatnonzero(np.diff(np.r_[True, wanted, True]))
+    if not len(change):
+        return [(0, len(wanted))]
+    gaps = change.reshape(-1, 2)
+    first, last = gaps[np.argmax(gaps[:, 1] - gaps[:, 0])]
+    return [(0, int(first)), (int(last), len(wanted))]
 
 
 def gaussian_weights(sigma: float) -> np.ndarray:
@@ -84,123 +143,110 @@ def _axis(size: int, before: int, after: int, radius: int) -> tuple[np.ndarray, 
 
 
 @numba.njit(cache=True, nogil=True)
-def _blur_rows(rgb, windows, weights):
-    """Weighted sums of rows in SciPy's order, from the outermost pair inwards: float32 (K,W,3)."""
-    _, w, _ = rgb.shape
-    flat = rgb.reshape(rgb.shape[0], w * 3)
-    kinds, radius = windows.shape[0], len(weights) - 1
-    out = np.empty((kinds, w * 3), np.float32)
-    total = np.empty(w * 3)
-    for kind in range(kinds):
-        middle = flat[windows[kind, radius]]
-        for i in range(w * 3):
+def _blur_rows(pixels, windows, kinds, weights, first, last, out):
+    """Weighted sums of rows in SciPy's order, from the outermost pair inwards: int16 (H,3W) -> float32 (K,3W).
+
+    Four pairs a sweep, so that a sum is read and written a quarter as often; the sum of two pixels is exact in 16 bits.
+    """
+    radius = len(weights) - 1
+    total = np.empty(last - first)
+    for kind in kinds:
+        window = windows[kind]
+        middle = pixels[window[radius], first:last]
+        for i in range(total.size):
             total[i] = np.float64(middle[i]) * weights[0]
-        for reach in range(radius, 0, -1):
-            above, below = flat[windows[kind, radius - reach]], flat[windows[kind, radius + reach]]
-            weight = weights[reach]
-            for i in range(w * 3):
-                total[i] += (np.float64(above[i]) + np.float64(below[i])) * weight
-        for i in range(w * 3):
-            out[kind, i] = np.float32(total[i])
-    return out.reshape(kinds, w, 3)
+        reach = radius
+        while reach >= 4:
+            w1, w2, w3, w4 = weights[reach], weights[reach - 1], weights[reach - 2], weights[reach - 3]
+            a1, b1 = pixels[window[radius - reach], first:last], pixels[window[radius + reach], first:last]
+            a2, b2 = pixels[window[radius - reach + 1], first:last], pixels[window[radius + reach - 1], first:last]
+            a3, b3 = pixels[window[radius - reach + 2], first:last], pixels[window[radius + reach - 2], first:last]
+            a4, b4 = pixels[window[radius - reach + 3], first:last], pixels[window[radius + reach - 3], first:last]
+            for i in range(total.size):
+                value = total[i] + np.float64(np.int16(a1[i] + b1[i])) * w1
+                value += np.float64(np.int16(a2[i] + b2[i])) * w2
+                value += np.float64(np.int16(a3[i] + b3[i])) * w3
+                total[i] = value + np.float64(np.int16(a4[i] + b4[i])) * w4
+            reach -= 4
+        while reach > 0:
+            above, below = pixels[window[radius - reach], first:last], pixels[window[radius + reach], first:last]
+            for i in range(total.size):
+                total[i] += np.float64(np.int16(above[i] + below[i])) * weights[reach]
+            reach -= 1
+        for i in range(total.size):
+            out[kind, first + i] = np.float32(total[i])
 
 
 @numba.njit(cache=True, nogil=True)
-def _blur_columns(wide, windows, runs, weights):
-    """The same along x: (K,W,3) -> float32 (K,L,3). In a run of kinds the windows slide by one, so sums go side by side."""
-    kinds = wide.shape[0]
+def _blur_columns(wide, windows, kinds, runs, weights, out):
+    """The same along x: (K,3W) -> float32 (K,3L). In a run of kinds the windows slide by one, so sums go side by side."""
     many, radius = windows.shape[0], len(weights) - 1
-    out = np.empty((kinds, many, 3), np.float32)
-    flat = out.reshape(kinds, many * 3)
     line = np.empty((many + 2 * radius) * 3)
-    total = np.empty(many * 3)
-    for kind in range(kinds):
+    room = np.empty(many * 3)
+    for kind in kinds:
         source = wide[kind]
-        for run in range(len(runs) - 1):
-            first, last = runs[run], runs[run + 1]
+        for run in range(len(runs)):
+            first, last = runs[run]
             length = (last - first) * 3
-            for i in range(last - first + 2 * radius):
+            total = room[:length]
+            for i in range(last - first + 2 * radius if length else 0):
                 # The first window whole, then the last pixel of each later one.
                 at = windows[first, i] if i <= 2 * radius else windows[first + i - 2 * radius, 2 * radius]
                 for c in range(3):
-                    line[i * 3 + c] = source[at, c]
+                    line[i * 3 + c] = source[at * 3 + c]
+            middle = line[radius * 3 :]
             for i in range(length):
-                total[i] = line[radius * 3 + i] * weights[0]
-            for reach in range(radius, 0, -1):
-                weight = weights[reach]
+                total[i] = middle[i] * weights[0]
+            reach = radius
+            while reach >= 4:
+                w1, w2, w3, w4 = weights[reach], weights[reach - 1], weights[reach - 2], weights[reach - 3]
+                a1, b4 = line[(radius - reach) * 3 :], line[(radius + reach - 3) * 3 :]
+                a2, a3, a4, b3, b2, b1 = a1[3:], a1[6:], a1[9:], b4[3:], b4[6:], b4[9:]
+                for i in range(length):
+                    value = total[i] + (a1[i] + b1[i]) * w1
+                    value += (a2[i] + b2[i]) * w2
+                    value += (a3[i] + b3[i]) * w3
+                    total[i] = value + (a4[i] + b4[i]) * w4
+                reach -= 4
+            while reach > 0:
                 before, after = line[(radius - reach) * 3 :], line[(radius + reach) * 3 :]
                 for i in range(length):
-                    total[i] += (before[i] + after[i]) * weight
+                    total[i] += (before[i] + after[i]) * weights[reach]
+                reach -= 1
             for i in range(length):
-                flat[kind, first * 3 + i] = np.float32(total[i])
-    return out
-
-
-@numba.njit(inline="always")
-def _softened(own, blurred, ramp):
-    """One channel of one pixel after the blur is blended in, as a float32 array in place would hold it."""
-    share = min(max(ramp * 3.0 + 1.0, 0.0), 1.0)
-    value = np.float32(own)
-    return np.float32(np.float64(value) + np.float64(blurred - value) * share)
-
-
-@numba.njit(inline="always")
-def _bin(value):
-    return min(max(int(value * BINS_PER_LEVEL), 0), BINS - 1)
+                out[kind, first * 3 + i] = np.float32(total[i])
 
 
 @numba.njit(cache=True, nogil=True)
-def _median(rgb, blurred, rows, row_kind, row_ramp, columns, column_kind, column_ramp):
-    """Exact median of each channel over the padded picture: count by value, then sort the bin that holds it."""
-    counts = np.zeros((3, BINS), np.int64)
+def _soften(rgb, blurred, rows, row_kind, row_ramp, columns, column_kind, column_ramp):
+    """The padded picture with its blur blended in, as a float32 array in place would hold it: (3,P,Q)."""
+    h, w, _ = rgb.shape
+    pixels = rgb.reshape(h, w * 3)
+    width = len(columns)
+    out = np.empty((3, len(rows), width), np.float32)
+    own, soft = np.empty(width, np.float32), np.empty(width, np.float32)
     for y in range(len(rows)):
-        for x in range(len(columns)):
-            ramp = max(row_ramp[y], column_ramp[x])
-            for c in range(3):
-                value = _softened(rgb[rows[y], columns[x], c], blurred[row_kind[y], column_kind[x], c], ramp)
-                counts[c, _bin(value)] += 1
-    pixels = len(rows) * len(columns)
-    ranks = ((pixels - 1) // 2, pixels // 2)
-    low, high, before = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(3, np.int64)
-    for c in range(3):
-        seen = 0
-        low[c] = -1
-        for i in range(BINS):
-            if low[c] < 0 and seen + counts[c, i] > ranks[0]:
-                low[c], before[c] = i, seen
-            seen += counts[c, i]
-            if seen > ranks[1]:
-                high[c] = i
-                break
-    held = 0
-    for c in range(3):
-        held = max(held, counts[c, low[c] : high[c] + 1].sum())
-    values, filled = np.empty((3, held), np.float32), np.zeros(3, np.int64)
-    for y in range(len(rows)):
-        for x in range(len(columns)):
-            ramp = max(row_ramp[y], column_ramp[x])
-            for c in range(3):
-                value = _softened(rgb[rows[y], columns[x], c], blurred[row_kind[y], column_kind[x], c], ramp)
-                if low[c] <= _bin(value) <= high[c]:
-                    values[c, filled[c]] = value
-                    filled[c] += 1
-    out = np.empty(3, np.float32)
-    for c in range(3):
-        ordered = np.sort(values[c, : filled[c]])
-        out[c] = (ordered[ranks[0] - before[c]] + ordered[ranks[1] - before[c]]) / np.float32(2)
+        source, smooth = pixels[rows[y]], blurred[row_kind[y]]
+        for c in range(3):
+            for x in range(width):
+                own[x] = np.float32(source[columns[x] * 3 + c])
+                soft[x] = smooth[column_kind[x] * 3 + c]
+            line = out[c, y]
+            for x in range(width):
+                share = min(max(max(row_ramp[y], column_ramp[x]) * 3.0 + 1.0, 0.0), 1.0)
+                line[x] = np.float32(np.float64(own[x]) + np.float64(soft[x] - own[x]) * share)
     return out
 
 
 @numba.njit(cache=True, nogil=True)
-def _blend(rgb, blurred, rows, row_kind, row_ramp, columns, column_kind, column_ramp, median, left, top, right, bottom):
-    """Blur blended in, then the median, then rounded: uint8."""
+def _fade(soft, row_ramp, column_ramp, median, left, top, right, bottom):
+    """Faded to the median, then rounded: uint8 (bottom - top, right - left, 3)."""
     out = np.empty((bottom - top, right - left, 3), np.uint8)
     for y in range(top, bottom):
         for x in range(left, right):
-            ramp = max(row_ramp[y], column_ramp[x])
-            share = min(max(ramp, 0.0), 1.0)
+            share = min(max(max(row_ramp[y], column_ramp[x]), 0.0), 1.0)
             for c in range(3):
-                value = _softened(rgb[rows[y], columns[x], c], blurred[row_kind[y], column_kind[x], c], ramp)
+                value = soft[c, y, x]
                 value = np.float32(np.float64(value) + np.float64(median[c] - value) * share)
                 out[y - top, x - left, c] = np.uint8(min(max(np.rint(value), 0.0), 255.0))
     return out

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from aahq.faces.align import align, crop_quad, is_aligned
+from aahq.faces.border import exact_median
 from aahq.faces.warp import warp_reduce
 from speed.ffhq_recipe import straightforward_align
 
@@ -135,6 +137,48 @@ def test_a_warp_of_a_part_is_the_warp_of_the_whole() -> None:
     corners = np.array([[20.3, 18.0], [22.0, 40.5], [50.1, 42.0], [47.7, 19.0]])
     part = warp_reduce(rgb[15:46, 17:54], corners, 64, 16, (17, 15), (80, 60))
     assert np.array_equal(part, warp_reduce(rgb, corners, 64, 16))
+
+
+def bands(size: int) -> np.ndarray:
+    """Noise below bands that are flat in all channels or in one: (size,size,3) uint8."""
+    rgb = np.random.default_rng(7).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    rgb[: size // 3] = 255
+    rgb[size // 3 : size // 2, :, 1] = 40
+    return rgb
+
+
+# Steps of a quarter of a pixel make whole numbers of many samples, turned ones of few; the last two leave the picture.
+@pytest.mark.parametrize(
+    "corners",
+    [
+        [(8, 8), (8, 40), (40, 40), (40, 8)],
+        [(8.5, 8.25), (8.5, 40.25), (40.5, 40.25), (40.5, 8.25)],
+        [(20.3, 3.1), (4.9, 30.7), (33.0, 45.2), (47.8, 18.6)],
+        [(20.3, 3.1), (4.9, 30.7), (31.0, 40.2), (47.8, 18.6)],
+        [(0, 0), (0, 48), (48, 48), (48, 0)],
+        [(-9, 5), (3, 60), (50, 44), (44, -7)],
+    ],
+)
+def test_samples_are_pillows(corners: list[tuple[float, float]]) -> None:
+    rgb = bands(48)
+    flat = [float(value) for corner in corners for value in corner]
+    theirs = Image.fromarray(rgb).transform((128, 128), Image.Transform.QUAD, flat, Image.Resampling.BILINEAR)
+    assert np.array_equal(warp_reduce(rgb, np.array(corners, float), 128, 128), np.asarray(theirs))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 50, 9001])
+@pytest.mark.parametrize("kind", ["noise", "flat", "two", "rising", "spike"])
+def test_the_median_is_numpys(kind: str, count: int) -> None:
+    draw = np.random.default_rng(count)
+    values = {
+        "noise": draw.normal(100, 40, count),
+        "flat": np.full(count, 3.3),
+        "two": np.where(np.arange(count) % 2, 1.1, 2.7),
+        "rising": np.arange(count) * 1.1,
+        # A sample of every so many sees nothing but the spikes.
+        "spike": np.where(np.arange(count) % (count // 50 or 1) == 0, 9.0, draw.random(count)),
+    }[kind].astype(np.float32)
+    assert exact_median(values, sample=40) == np.median(values)
 
 
 @pytest.mark.parametrize("points", [np.zeros((5, 2)), np.zeros((68, 3))])
