@@ -9,14 +9,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from aahq.dedup.rooms import SUFFIX
 from aahq.ledger import LEDGER, refuse_foreign_ledger
 from aahq.release.own import is_release, refuse_foreign, remove_empty, take_away
 from suite.errors import SuiteError
 from suite.files import read_foreign_json
 from suite.ownership import claim_file, part_of, real, refuse_overlap, refuse_unwritable
 
+# What the workers of one dedup share while it runs.
+ROOMS = ".dedup.part"
 PICTURES, FACES, REVIEW, RELEASE, REPORT = "pictures", "faces", "review", "release", "report.html"
 # Written whole beside the ledger: name -> keys by which each is known.
 NOTES = {"tombstones.json": {"schema", "salt"}, "superseded.json": {"superseded"}, "rebuild.json": {"policy", "alive"}}
@@ -156,3 +160,14 @@ def sweep_parts(out: Path) -> None:
     aligning = [path for path in (out / FACES).glob("*/.*.part") if _is_content_part(FACES, path)]
     for part in (*beside, *fetching, *aligning):
         part.unlink(missing_ok=True)
+    clear_rooms(out)
+
+
+def clear_rooms(out: Path) -> None:
+    """Remove what the workers of a dedup shared."""
+    if not (out / ROOMS).is_symlink():
+        for room in (out / ROOMS).glob(f"*{SUFFIX}"):
+            # Where a worker still has it open, some systems keep it; the next to open the folder removes it.
+            with suppress(OSError):
+                room.unlink()
+        remove_empty(out / ROOMS)

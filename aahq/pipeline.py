@@ -185,7 +185,7 @@ def dedup(build: Build) -> StageStats:
     """Cluster the whole set and choose keepers and splits."""
     from aahq.stages import dedup as stage
 
-    return stage.run(build.ledger, build.release.seed)
+    return stage.run(build.ledger, build.release.seed, build.engine)
 
 
 def quality(build: Build, thresholds: Path | None = None, shipped: bool = False) -> StageStats:

@@ -11,6 +11,8 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
+from aahq.dedup.embedding import WIDTH  # noqa: E402
+from aahq.dedup.search import DIMENSIONS  # noqa: E402
 from suite.files import write_whole  # noqa: E402
 
 SIZES = (33_000, 1_000_000, 100_000_000)
@@ -20,6 +22,10 @@ REQUESTS, PER_SECOND, HOSTS = 3, 1.0, (1, 1000)
 CORE_HOUR, GB_MONTH = 0.04, 0.02
 Rows = dict[str, dict[str, Any]]
 CORES = {33_000: 2, 1_000_000: 32, 100_000_000: 1000}
+DEDUP_SIZES = (1_000_000, 10_000_000, 100_000_000)
+# Of dedup's columns (tracemalloc, 3,000 synthetic faces), of the ledger, and of a manifest (5,000 painted faces): bytes a face;
+# a row group of 4,096 rows takes some 8 kB of the manifest's footer.
+FACE_BYTES, LEDGER_BYTES, MANIFEST_BYTES, FOOTER_BYTES = 650, 6570, 845, 8000
 
 
 def main() -> None:
@@ -120,16 +126,43 @@ def dedup(rows: Rows, machine: str) -> list[str]:
     return [
         *lines,
         "",
-        "`python -m speed.scale ten-million` measures the join of ten million. "
-        "Beyond that the join has to be cut into ranges and spread, which this program does not do: what 100 "
-        "million cost above is without it.",
+        "`python -m speed.scale ten-million` measures the join of ten million.",
         "",
         "Descriptors are compared in 256 dimensions and one more number, the length left out, which makes the product an upper "
         "bound of the cosine: up to 60,000 faces every pair within the threshold is found. Beyond, FAISS' k-means cuts the set "
         "into lists (`pip install 'aahq-blendgan[dedup]'`) and each face looks through the 48 nearest; on planted copies that "
         "finds at least 0.99 of what all with all find, which a test holds. Pairs stay in the ledger: faces that are added are "
         "compared with all, and a set that has not changed is not clustered again.",
+        "",
+        "From 20,000 faces on, buckets of hashes, blocks of descriptors and components are tasks of `--workers` or of the "
+        "cluster of `--scheduler`; tests hold that they find what one process finds, also when one of two workers is killed on "
+        "the way. The process that asks copies descriptors out of the ledger, makes the lists' centres and writes the answer "
+        "alone: that part does not shrink with more cores. Reckoned, not run, from the largest size measured: hashes by the "
+        "square of their number, all else by its power 1.5, since lists grow by the root in number and in length.",
+        "",
+        "| faces | core hours, hashes | core hours, all else at most | shared in OUT | columns of the asking process |",
+        "|---:|---:|---:|---:|---:|",
+        *_reckoned(rows),
     ]
+
+
+def _shared_bytes() -> int:
+    """float16 descriptors, coordinates and the length left out, straight and mirrored, and a place in a list."""
+    return 2 * WIDTH + 2 * 2 * (DIMENSIONS + 1) + 8
+
+
+def _reckoned(rows: Rows) -> list[str]:
+    joined = rows["all pairs within 8 among 10 M hashes"]["value"] / 3600
+    known = {int(what[9:].replace(",", "")): row["value"] for what, row in rows.items() if what.startswith("dedup at ")}
+    largest = max(known)
+    lines = []
+    for size in DEDUP_SIZES:
+        hashes, rest = joined * (size / 1e7) ** 2, known[largest] / 3600 * (size / largest) ** 1.5
+        lines.append(
+            f"| {size:,} | {hashes:,.1f} | {rest:,.1f} | "
+            f"{size * _shared_bytes() / 1e9:,.0f} GB | {size * FACE_BYTES / 1e9:,.1f} GB |"
+        )
+    return lines
 
 
 def large(rows: Rows) -> list[str]:
@@ -181,10 +214,14 @@ def gives_way() -> list[str]:
         "| some 300,000 | the review page | the browser is sent every row's id and reason | pages asked from the ledger |",
         "| some millions | removal, and the ledger's VACUUM | every candidate is read, the database is written anew | "
         "columns and indexes for names and addresses |",
-        "| 10 million | one process that joins hashes and clusters | 1.5 GB and a quarter of an hour at ten million | "
-        "ranges of hashes and lists as tasks of the cluster |",
-        "| 100 million | one ledger, one writer | one process writes some thousand rows a second | a ledger a source, "
-        "the manifest as a partitioned data set |",
+        "| 20,000 faces | all of dedup in one process | its seconds | tasks of local workers or of the cluster (above) |",
+        f"| 100 million | the process that asks for dedup | {1e8 * FACE_BYTES / 1e9:,.0f} GB of columns | a machine of that "
+        "memory; nothing here parts them |",
+        f"| 100 million | one ledger, one writer | {1e8 * LEDGER_BYTES / 1e9:,.0f} GB of SQLite; one process writes some "
+        "thousand rows a second | a build a source, each with its ledger and release; copies between them are not found then |",
+        f"| 100 million | one manifest | {1e8 * MANIFEST_BYTES / 1e9:,.0f} GB, which data tools read by row groups and "
+        f"training takes whole; {1e8 / 4096 * FOOTER_BYTES / 1e6:,.0f} MB of footer come first | a release a source; a "
+        "release has one file |",
         "",
         "The last two columns' larger sizes are reckoned from the rates above; nothing beyond the sizes in the tables was run.",
     ]
@@ -196,9 +233,9 @@ def cluster(rows: Rows) -> list[str]:
         "",
         "## On a cluster",
         "",
-        "`aahq build OUT --scheduler tcp://HOST:8786` sends screen, faces and align to a Dask cluster whose workers see OUT "
-        "under the same path. A worker that dies costs its tasks in flight, which others do again; the release is the "
-        "same, byte for byte.",
+        "`aahq build OUT --scheduler tcp://HOST:8786` sends screen, faces, align and the parts of dedup to a Dask cluster "
+        "whose workers see OUT under the same path. A worker that dies costs its tasks in flight, which others do again; the "
+        "release is the same, byte for byte. A worker with other code is refused by name.",
         *(f"Measured: {what}: {row['value']:.2f} x ({row['note']})." for what, row in rows.items() if "Dask" in what),
     ]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from aahq.commands.shared import line, out_argument, stage_command
+from aahq.commands.shared import line, out_argument, scheduler_option, stage_command, workers_option
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
 
@@ -50,9 +50,17 @@ align = stage_command(
 )
 @click.option("--copy-model-sha256", metavar="HEX", help="The file's digest: no other file is loaded.")
 @click.option("--no-copy-model", is_flag=True, help="Forget the copy model that OUT keeps.")
+@workers_option
+@scheduler_option
 @json_option
 def dedup(
-    out: Path, copy_model: Path | None, copy_model_sha256: str | None, no_copy_model: bool, as_json: bool
+    out: Path,
+    copy_model: Path | None,
+    copy_model_sha256: str | None,
+    no_copy_model: bool,
+    workers: int | None,
+    scheduler: str | None,
+    as_json: bool,
 ) -> None:
     """Cluster all aligned faces of OUT, choose each cluster's keeper, and assign splits that no cluster straddles.
 
@@ -68,7 +76,7 @@ def dedup(
         raise SuiteError("--copy-model and --copy-model-sha256 go together: the file, and the digest that it must have")
     if no_copy_model and copy_model is not None:
         raise SuiteError("--no-copy-model: --copy-model names one; give one of the two")
-    with pipeline.open_build(out, workers=1) as build:
+    with pipeline.open_build(out, workers=workers, scheduler=scheduler) as build:
         if copy_model is not None or no_copy_model:
             choose_model(build.ledger, copy_model, copy_model_sha256)
         stats = pipeline.dedup(build)

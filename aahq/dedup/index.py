@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aahq.dedup.cluster import HOW, SIMILARITY, Clusters, Faces, Links, find_clusters, find_links
+from aahq.dedup.cluster import Clusters, find_clusters
 from aahq.dedup.embedding import WIDTH, flip
+from aahq.dedup.faces import HOW, Faces, Links
+from aahq.dedup.links import SIMILARITY, find_links
 from aahq.dedup.search import Pairs, near_embeddings
 
 

@@ -4,38 +4,39 @@ A basis of 256 directions holds most of every embedding; what it leaves out of t
 lengths left out (Cauchy-Schwarz) to their cosine. Kept as one more number, that length makes the reduced product an upper
 bound, so that no pair is lost however badly the basis fits: up to `EXHAUSTIVE` faces the answer is that of brute force, and
 which faces came first does not matter. Beyond, FAISS' k-means cuts the set into lists, and each face is compared within the
-lists nearest to it.
+lists nearest to it. Reducing, finding the lists and looking through them are done in blocks of faces, anywhere.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
-from suite.errors import SuiteError
-from suite.portable import take_room
+from aahq.dedup.embedding import flip
+from aahq.dedup.lists import Lists, make_lists, nearest
+from aahq.dedup.rooms import HERE, Room, Workshop, blocks, evenly
 
 # Faces up to which all are compared with all: some minutes of two cores.
 EXHAUSTIVE = 60_000
 DIMENSIONS = 256
 # Faces up to which reducing costs more than it saves.
 DIRECT = 4000
-# Embeddings from which the basis, and of which the lists, are made.
+# Embeddings from which the basis is made.
 SAMPLE = 8192
-LIST_SAMPLE = 262_144
 # Lists that a face is compared within; both faces of a pair look for the other.
 PROBES = 48
 # float16 keeps 11 bits: the rounding of two vectors of length one moves their product by less than this.
 ROUNDING = 2e-3
 # Rows of one block of products, and pairs whose exact cosines are computed at a time.
 ROWS, COLUMNS, EXACT = 1024, 8192, 8192
-# Embeddings in memory rather than in a file.
-IN_MEMORY = 100_000
+# Faces a part: each part reads the whole set once, so there are some tens of parts where memory allows it.
+REDUCED, LEAST_BLOCK, MOST_BLOCK, PARTS = 2048, 16_384, 262_144, 64
+
+Candidates = Iterator[tuple[np.ndarray, np.ndarray, bool]]
 
 
 class Embeddings(Protocol):
@@ -48,6 +49,32 @@ class Embeddings(Protocol):
 
     def mirrored(self, numbers: np.ndarray) -> np.ndarray:
         """The same of the faces flipped left to right."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """`Embeddings` that lie in rooms, float16 (N, D).
+
+    Attributes:
+        straight: those of the faces.
+        turned: those of the mirrored faces; None where `flip` makes them.
+    """
+
+    straight: Room
+    turned: Room | None = None
+
+    def __len__(self) -> int:
+        return self.straight.shape[0]
+
+    def rows(self, numbers: np.ndarray) -> np.ndarray:
+        out: np.ndarray = self.straight.array[numbers].astype(np.float32)
+        return out
+
+    def mirrored(self, numbers: np.ndarray) -> np.ndarray:
+        if self.turned is None:
+            return flip(self.rows(numbers))
+        out: np.ndarray = self.turned.array[numbers].astype(np.float32)
+        return out
 
 
 @dataclass(frozen=True)
@@ -66,13 +93,34 @@ class Pairs:
     flipped: np.ndarray
 
 
-def near_embeddings(embeddings: Embeddings, fresh: np.ndarray, least: float) -> Pairs:
+@dataclass(frozen=True)
+class _Set:
+    """What every part of the search reads.
+
+    Attributes:
+        embeddings: of all faces.
+        straight, mirrored: float16 (N, d + 1): coordinates in the basis, and the length left out.
+        fresh: bool (N,).
+        least: smallest cosine.
+        lists: None where all are compared with all.
+    """
+
+    embeddings: Embeddings
+    straight: Room
+    mirrored: Room
+    fresh: Room
+    least: float
+    lists: Lists | None
+
+
+def near_embeddings(embeddings: Embeddings, fresh: np.ndarray, least: float, shop: Workshop = HERE) -> Pairs:
     """Every pair of a fresh face and any other whose cosine, straight or with one mirrored, is at least `least`.
 
     Args:
-        embeddings: of all faces.
+        embeddings: of all faces; workers must be able to open them.
         fresh: bool (N,); pairs of two others are known already.
         least: smallest cosine, above 0.
+        shop: who does the parts; the answer is the same.
 
     Raises:
         SuiteError: more than `EXHAUSTIVE` faces, and FAISS is not installed.
@@ -80,14 +128,11 @@ def near_embeddings(embeddings: Embeddings, fresh: np.ndarray, least: float) -> 
     count = len(embeddings)
     if count < 2 or not fresh.any():
         return _joined([])
-    with tempfile.TemporaryDirectory(prefix="aahq-dedup-") as folder:
-        reduced = _Reduced(embeddings, Path(folder))
-        candidates = _all_with_all if count <= EXHAUSTIVE else _within_lists
-        found = [
-            _exact(embeddings, i, j, flipped, least) for i, j, flipped in _batched(candidates(reduced, fresh, least))
-        ]
-        reduced.close()
-    return _joined(found)
+    straight, mirrored = _reduce(embeddings, shop)
+    lists = None if count <= EXHAUSTIVE else make_lists(straight, shop)
+    whole = _Set(embeddings, straight, mirrored, shop.share(np.asarray(fresh, bool)), least, lists)
+    size = COLUMNS if lists is None else min(max(LEAST_BLOCK, -(-count // PARTS)), MOST_BLOCK)
+    return _joined(list(shop.each(partial(_search, whole), blocks(count, size))))
 
 
 def cosines(embeddings: Embeddings, i: np.ndarray, j: np.ndarray, flipped: np.ndarray) -> np.ndarray:
@@ -104,34 +149,28 @@ def cosines(embeddings: Embeddings, i: np.ndarray, j: np.ndarray, flipped: np.nd
     return out
 
 
-class _Reduced:
-    """Coordinates in the basis and the length left out: float16 (N, d + 1), straight and mirrored."""
+def _reduce(embeddings: Embeddings, shop: Workshop) -> tuple[Room, Room]:
+    """float16 (N, d + 1) straight and mirrored."""
+    count = len(embeddings)
+    sample = embeddings.rows(evenly(count, SAMPLE))
+    basis = None if count <= DIRECT else shop.share(_basis(sample))
+    width = (sample.shape[1] if basis is None else basis.shape[1]) + 1
+    rooms = shop.room(np.float16, (count, width)), shop.room(np.float16, (count, width))
+    parts = shop.each(partial(_reduced, embeddings, basis), blocks(count, REDUCED))
+    for (start, _), rows in zip(blocks(count, REDUCED), parts, strict=True):
+        for room, part in zip(rooms, rows, strict=True):
+            room.put(start, part)
+    return rooms
 
-    def __init__(self, embeddings: Embeddings, folder: Path) -> None:
-        self.count = len(embeddings)
-        sample = embeddings.rows(np.unique(np.linspace(0, self.count - 1, min(self.count, SAMPLE)).astype(np.int64)))
-        basis = None if self.count <= DIRECT else _basis(sample)
-        self.width = (sample if basis is None else basis).shape[1] + 1
-        self.straight, self.mirrored = (self._room(folder / name) for name in ("straight", "mirrored"))
-        for start in range(0, self.count, 2048):
-            numbers = np.arange(start, min(start + 2048, self.count))
-            both = ((self.straight, embeddings.rows(numbers)), (self.mirrored, embeddings.mirrored(numbers)))
-            for room, vectors in both:
-                inside = vectors if basis is None else vectors @ basis
-                outside = np.maximum((vectors**2).sum(axis=1) - (inside**2).sum(axis=1), 0)
-                room[start : start + len(numbers)] = np.column_stack([inside, np.sqrt(outside)])
 
-    def _room(self, path: Path) -> np.ndarray:
-        shape = (self.count, self.width)
-        if self.count <= IN_MEMORY:
-            return np.zeros(shape, np.float16)
-        # A disk that is full in the middle of the work would end the process by a signal: the room is taken first.
-        take_room(path, 2 * self.count * self.width)
-        return np.memmap(path, np.float16, "r+", shape=shape)
-
-    def close(self) -> None:
-        """Let the files go."""
-        del self.straight, self.mirrored
+def _reduced(embeddings: Embeddings, basis: Room | None, block: tuple[int, int]) -> list[np.ndarray]:
+    numbers = np.arange(*block)
+    out = []
+    for vectors in (embeddings.rows(numbers), embeddings.mirrored(numbers)):
+        inside = vectors if basis is None else vectors @ basis.array
+        outside = np.maximum((vectors**2).sum(axis=1) - (inside**2).sum(axis=1), 0)
+        out.append(np.column_stack([inside, np.sqrt(outside)]).astype(np.float16))
+    return out
 
 
 def _basis(sample: np.ndarray) -> np.ndarray:
@@ -144,81 +183,47 @@ def _basis(sample: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(basis)
 
 
-def _all_with_all(reduced: _Reduced, fresh: np.ndarray, least: float) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
-    ours, whole = np.flatnonzero(fresh), bool(fresh.all())
-    for begin in range(0, reduced.count, COLUMNS):
-        theirs = reduced.straight[begin : begin + COLUMNS].astype(np.float32)
-        for start in range(0, len(ours), ROWS):
-            rows = ours[start : start + ROWS]
-            # Among fresh faces each pair is met from both sides; one is enough.
-            if whole and rows[0] >= begin + COLUMNS:
-                continue
-            for flipped, room in ((False, reduced.straight), (True, reduced.mirrored)):
-                a, b = np.nonzero(room[rows].astype(np.float32) @ theirs.T >= least - ROUNDING)
-                yield rows[a], begin + b, flipped
+def _search(whole: _Set, block: tuple[int, int]) -> Pairs:
+    """The near pairs of a block of faces."""
+    candidates = _all_with_all(whole, *block) if whole.lists is None else _within_lists(whole, whole.lists, *block)
+    return _joined([_exact(whole.embeddings, *batch, whole.least) for batch in _batched(candidates)])
 
 
-def _within_lists(reduced: _Reduced, fresh: np.ndarray, least: float) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
+def _all_with_all(whole: _Set, begin: int, end: int) -> Candidates:
+    fresh = whole.fresh.array
+    ours = np.flatnonzero(fresh)
+    theirs = whole.straight.array[begin:end].astype(np.float32)
+    for start in range(0, len(ours), ROWS):
+        rows = ours[start : start + ROWS]
+        # Among fresh faces each pair is met from both sides; one is enough.
+        if len(ours) == len(fresh) and rows[0] >= end:
+            continue
+        for flipped, room in ((False, whole.straight), (True, whole.mirrored)):
+            a, b = np.nonzero(room.array[rows].astype(np.float32) @ theirs.T >= whole.least - ROUNDING)
+            yield rows[a], begin + b, flipped
+
+
+def _within_lists(whole: _Set, lists: Lists, begin: int, end: int) -> Candidates:
     """Each face against the lists nearest to it; a fresh one against all, the others against the fresh."""
-    index = _index(reduced)
-    home = _nearest(index, reduced.straight, 1)[:, 0]
-    members = np.argsort(home, kind="stable")
-    ends = np.cumsum(np.bincount(home, minlength=index.ntotal))
-    for flipped, room in ((False, reduced.straight), (True, reduced.mirrored)):
-        probed = _nearest(index, room, PROBES)
-        visits = np.argsort(probed, axis=None, kind="stable")
-        visit_ends = np.cumsum(np.bincount(probed.ravel(), minlength=index.ntotal))
-        for cell in range(index.ntotal):
+    fresh, members, ends = whole.fresh.array, lists.members.array, lists.ends.array
+    for flipped, room in ((False, whole.straight), (True, whole.mirrored)):
+        probed = nearest(lists.centres, room.array[begin:end], PROBES).ravel()
+        visits = np.argsort(probed, kind="stable")
+        visit_ends = np.cumsum(np.bincount(probed, minlength=len(ends)))
+        for cell in range(len(ends)):
             theirs = members[(ends[cell - 1] if cell else 0) : ends[cell]]
-            ours = visits[(visit_ends[cell - 1] if cell else 0) : visit_ends[cell]] // PROBES
+            ours = begin + visits[(visit_ends[cell - 1] if cell else 0) : visit_ends[cell]] // PROBES
             for left, right in ((ours[fresh[ours]], theirs), (ours[~fresh[ours]], theirs[fresh[theirs]])):
                 if not len(left) or not len(right):
                     continue
-                columns = reduced.straight[right].astype(np.float32).T
+                columns = whole.straight.array[right].astype(np.float32).T
                 for start in range(0, len(left), COLUMNS):
                     rows = left[start : start + COLUMNS]
-                    a, b = np.nonzero(room[rows].astype(np.float32) @ columns >= least - ROUNDING)
+                    a, b = np.nonzero(room.array[rows].astype(np.float32) @ columns >= whole.least - ROUNDING)
                     yield rows[a], right[b], flipped
 
 
-def _index(reduced: _Reduced) -> Any:
-    """The lists' centres, as a FAISS index."""
-    try:
-        import faiss
-    except ImportError:
-        raise SuiteError(
-            f"dedup: more than {EXHAUSTIVE} faces need FAISS; install it with pip install 'aahq-blendgan[dedup]'"
-        ) from None
-    # Four times the root of the count balances finding a list with looking through it.
-    lists = max(1, 1 << round(np.log2(4 * reduced.count**0.5)))
-    numbers = np.unique(np.linspace(0, reduced.count - 1, min(reduced.count, LIST_SAMPLE)).astype(np.int64))
-    sample = _unit(reduced.straight[numbers])
-    made = faiss.Kmeans(sample.shape[1], min(lists, max(1, len(sample) // 8)), niter=8, seed=1, spherical=True)
-    made.cp.min_points_per_centroid, made.cp.max_points_per_centroid = 1, 64
-    made.train(sample)
-    return made.index
-
-
-def _nearest(index: Any, room: np.ndarray, lists: int) -> np.ndarray:
-    """int32 (N, lists): the nearest lists of every row."""
-    out = np.empty((len(room), lists), np.int32)
-    for start in range(0, len(room), 65536):
-        part = _unit(room[start : start + 65536])
-        out[start : start + len(part)] = np.maximum(index.search(part, min(lists, index.ntotal))[1], 0)[
-            :, np.arange(lists) % min(lists, index.ntotal)
-        ]
-    return out
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    """float32 coordinates without the length left out, of length one."""
-    inside = rows[:, :-1].astype(np.float32)
-    return inside / np.maximum(np.linalg.norm(inside, axis=1, keepdims=True), 1e-6)
-
-
-def _batched(
-    candidates: Iterator[tuple[np.ndarray, np.ndarray, bool]],
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _batched(candidates: Candidates) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Candidates i < j in batches: a few at a time would each cost a look-up of their own."""
     waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     size = 0

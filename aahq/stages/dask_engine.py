@@ -7,11 +7,15 @@ folders under the same paths; the ledger stays with the one process that asks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
+import aahq
 from aahq.stages.engine import Engine, open_engine
 from suite.errors import SuiteError
+from suite.files import digest, sha256_file
 
 # Seconds to reach the scheduler.
 PATIENCE = 20
@@ -61,6 +65,7 @@ def _cluster(address: str) -> Iterator[Engine]:
         threads = sum(client.nthreads().values())
         if not threads:
             raise SuiteError(f"--scheduler {address}: it has no workers; start some with 'dask worker {address}'")
+        _refuse_other_versions(address, client.run(_version, on_error="return"))
         # A task of the same batch is never taken for one done already: its result is also a file in the folder.
         yield Engine(client.get_executor(pure=False), AHEAD * threads)
     except (KilledWorker, CommClosedError) as error:
@@ -70,3 +75,30 @@ def _cluster(address: str) -> Iterator[Engine]:
         ) from None
     finally:
         client.close(timeout=PATIENCE)
+
+
+def _version() -> str:
+    """This package's number, and a digest of its modules: a clone has the number of the last release."""
+    root = Path(aahq.__file__).parent
+    modules = {path.relative_to(root).as_posix(): sha256_file(path) for path in root.rglob("*.py")}
+    try:
+        number = version("aahq-blendgan")
+    except PackageNotFoundError:
+        number = "not installed"
+    return f"{number} ({digest(modules)[:12]})"
+
+
+def _refuse_other_versions(address: str, found: Mapping[str, object]) -> None:
+    """Refuse workers with another version of this package, or without it: they would make other rows of the same pictures.
+
+    Args:
+        address: the scheduler's.
+        found: worker -> its version, or what asking for it raised.
+    """
+    ours = _version()
+    for worker, theirs in sorted(found.items()):
+        if theirs != ours:
+            what = "no aahq-blendgan that answers" if isinstance(theirs, BaseException) else f"aahq-blendgan {theirs}"
+            raise SuiteError(
+                f"--scheduler {address}: its worker {worker} has {what}, expected {ours}; install the same on every worker"
+            )

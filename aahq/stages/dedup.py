@@ -7,23 +7,29 @@ again. A set that has not changed is not clustered again either.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aahq.dedup.cluster import HOW, SIMILARITY, Clusters, Faces, Links, assign_splits, find_clusters, find_links
+from aahq.dedup.cluster import Clusters, assign_splits, find_clusters
 from aahq.dedup.copy_model import SIMILARITY as COPY_SIMILARITY
 from aahq.dedup.copy_model import CopyModel
-from aahq.dedup.embedding import WIDTH, flip
+from aahq.dedup.embedding import WIDTH
+from aahq.dedup.faces import HOW, Faces, Links
+from aahq.dedup.links import SIMILARITY, find_links
+from aahq.dedup.rooms import HERE, Workshop, blocks, in_turn
 from aahq.dedup.search import Embeddings, Pairs, near_embeddings
 from aahq.images.decode import canonical
 from aahq.ledger import Ledger
+from aahq.own import ROOMS, clear_rooms
 from aahq.reasons import Rejected, Rejection, guarded
-from aahq.stages.engine import StageStats, stage_run
+from aahq.stages.descriptors import Descriptors
+from aahq.stages.engine import Engine, SerialExecutor, StageStats, in_parts, stage_run
 from suite.files import digest
 from suite.pictures import DecodeLimits
 from suite.progress import progress
@@ -34,6 +40,10 @@ SPLITS = {"train": 0.9, "val": 0.05, "test": 0.05}
 METHOD = 2
 # Links of a face that are told.
 TOLD = 3
+# Faces from which workers are worth what they are told, and up to which coordinates stay in memory where there are none.
+SPREAD, IN_MEMORY = 20_000, 100_000
+# Faces that a worker describes by the copy model at a time.
+DESCRIBED = 16
 # Everything that was aligned takes part, also what quality or a person refused: its copies belong to the same cluster.
 TAKES_PART = (
     "(f.state IN ('aligned', 'unique', 'duplicate', 'kept') OR "
@@ -51,12 +61,13 @@ _SET = "clustered"
 _MODEL = "copy_model"
 
 
-def run(ledger: Ledger, seed: int = 0) -> StageStats:
+def run(ledger: Ledger, seed: int = 0, engine: Engine | None = None) -> StageStats:
     """Cluster the aligned faces and choose each cluster's keeper; one transaction. Nothing where nothing has changed.
 
     Args:
         ledger: the build's ledger.
         seed: of the splits.
+        engine: whose workers do the parts of a large set; None: this process. The answer is the same.
 
     Raises:
         SuiteError: the copy model that the folder keeps is gone or another file.
@@ -65,21 +76,52 @@ def run(ledger: Ledger, seed: int = 0) -> StageStats:
     set_now = _set_now(ledger, seed)
     unchanged = ledger.get(_SET) == set_now and not ledger.count("faces", "aligned")
     total = 0 if unchanged else int(ledger.one(f"SELECT count(*) FROM faces f WHERE {TAKES_PART}"))
+    engine = engine or Engine(SerialExecutor(), 1)
     with stage_run(ledger, NAME, total, "faces") as (stats, step):
         if unchanged:
             return stats
         read = _Read(ledger)
         read.refuse(stats)
         faces = read.faces()
-        near = _near(ledger, "near_faces", faces.ids, faces.embeddings, np.array(read.fresh, bool), SIMILARITY)
-        step(len(faces.ids))
-        learned = None if model is None else _learn(ledger, faces, model)
-        links = find_links(faces, near, learned)
-        clusters = find_clusters(faces, links)
+        learned = None if model is None else _learned(ledger, faces, model, engine)
+        with _workshop(ledger, engine, len(faces.ids)) as shop:
+            faces.embeddings = _within_reach(faces.embeddings, shop)
+            near = _near(
+                ledger, "near_faces", faces.ids, faces.embeddings, np.array(read.fresh, bool), SIMILARITY, shop
+            )
+            step(len(faces.ids))
+            copies = None
+            if learned is not None:
+                described, fresh = learned
+                faces.learned, faces.learned_least = _within_reach(described, shop), COPY_SIMILARITY
+                copies = _near(ledger, "near_copies", faces.ids, faces.learned, fresh, COPY_SIMILARITY, shop)
+            links = find_links(faces, near, copies, shop)
+            clusters = find_clusters(faces, links, shop)
         with ledger.transaction():
             _write(ledger, faces, links, clusters, seed, stats)
             ledger.put(_SET, _set_now(ledger, seed))
     return stats
+
+
+@contextmanager
+def _workshop(ledger: Ledger, engine: Engine, count: int) -> Iterator[Workshop]:
+    """Where the parts are done: by the engine's workers where that is worth it, and what they share is in OUT."""
+    alone = isinstance(engine.executor, SerialExecutor) or count < SPREAD
+    if alone and count <= IN_MEMORY:
+        yield HERE
+        return
+    clear_rooms(ledger.folder)
+    folder = ledger.folder.absolute() / ROOMS
+    folder.mkdir(exist_ok=True)
+    try:
+        yield Workshop(in_turn if alone else in_parts(engine), folder)
+    finally:
+        clear_rooms(ledger.folder)
+
+
+def _within_reach(embeddings: Embeddings, shop: Workshop) -> Embeddings:
+    """Where workers can read them: no process but this one reads the ledger."""
+    return embeddings.stored(shop) if isinstance(embeddings, Descriptors) and not shop.here else embeddings
 
 
 def _set_now(ledger: Ledger, seed: int) -> dict[str, Any]:
@@ -112,19 +154,23 @@ def kept_model(ledger: Ledger) -> CopyModel | None:
     return None if kept is None else CopyModel(Path(kept["path"]), kept["sha256"])
 
 
-def _learn(ledger: Ledger, faces: Faces, model: CopyModel) -> Pairs:
-    """Describe the faces that the model has not seen, and find all pairs that it calls copies."""
+def _learned(ledger: Ledger, faces: Faces, model: CopyModel, engine: Engine) -> tuple[Descriptors, np.ndarray]:
+    """The copy model's descriptors, of faces that it has not seen too; bool (N,) which of them were never compared."""
     _drop_cut(ledger)
     known = {row["id"] for row in ledger.rows("SELECT id FROM copy_descriptors")}
-    for id in progress([id for id in faces.ids if id not in known], "copy model", unit="faces"):
-        file = ledger.one("SELECT file FROM faces WHERE id = ?", (id,))
-        # A face whose file is lost is cut again by the release; until then only the other descriptors speak for it.
-        with suppress(Rejected):
-            straight, mirrored = model.describe(canonical(ledger.folder / file, DecodeLimits(min_side=1)).rgb)
-            ledger.db.execute(
-                "INSERT OR REPLACE INTO copy_descriptors (id, straight, mirrored) VALUES (?, ?, ?)",
-                (id, straight.astype(np.float16).tobytes(), mirrored.astype(np.float16).tobytes()),
-            )
+    new = [id for id in faces.ids if id not in known]
+    batches = (
+        [(id, str(ledger.one("SELECT file FROM faces WHERE id = ?", (id,)))) for id in new[start:end]]
+        for start, end in blocks(len(new), DESCRIBED)
+    )
+    work = partial(_describe, ledger.folder.absolute(), model.path, model.sha256)
+    with progress(what="copy model", total=len(new), unit="faces") as bar:
+        for described in in_parts(engine)(work, batches):
+            with ledger.transaction():
+                ledger.db.executemany(
+                    "INSERT OR REPLACE INTO copy_descriptors (id, straight, mirrored) VALUES (?, ?, ?)", described
+                )
+            bar.update(len(described))
     rows = {
         row["id"]: (row["rowid"], row["compared"])
         for row in ledger.rows("SELECT rowid, id, compared FROM copy_descriptors")
@@ -132,9 +178,24 @@ def _learn(ledger: Ledger, faces: Faces, model: CopyModel) -> Pairs:
     places = np.array([rows.get(id, (0, 1))[0] for id in faces.ids], np.int64)
     fresh = np.array([not rows.get(id, (0, 1))[1] for id in faces.ids], bool)
     width = int(ledger.one("SELECT max(length(straight)) / 2 FROM copy_descriptors") or 1)
-    faces.learned = Descriptors(ledger, places, "copy_descriptors", "straight", width, "mirrored")
-    faces.learned_least = COPY_SIMILARITY
-    return _near(ledger, "near_copies", faces.ids, faces.learned, fresh, COPY_SIMILARITY)
+    return Descriptors(ledger, places, "copy_descriptors", "straight", width, "mirrored"), fresh
+
+
+# A worker loads it once.
+_copy_model = cache(CopyModel)
+
+
+def _describe(folder: Path, path: Path, sha256: str, batch: list[tuple[str, str]]) -> list[tuple[str, bytes, bytes]]:
+    """(id, float16 straight, float16 mirrored) of faces (id, file)."""
+    out = []
+    for id, file in batch:
+        # A face whose file is lost is cut again by the release; until then only the other descriptors speak for it.
+        with suppress(Rejected):
+            straight, mirrored = _copy_model(path, sha256).describe(
+                canonical(folder / file, DecodeLimits(min_side=1)).rgb
+            )
+            out.append((id, straight.astype(np.float16).tobytes(), mirrored.astype(np.float16).tobytes()))
+    return out
 
 
 def _drop_cut(ledger: Ledger) -> None:
@@ -205,65 +266,21 @@ def _columns(row: Any) -> dict[str, Any]:
     }
 
 
-class Descriptors:
-    """`Embeddings` that lie in the ledger.
-
-    Args:
-        ledger: the build's ledger.
-        places: int64 (N,) row numbers in the table; 0 where a face has none.
-        table, column, width: where they are, as float16, and how many numbers each has.
-        mirrored: the column of those of the mirrored faces; None where `flip` makes them.
-    """
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        places: np.ndarray,
-        table: str = "descriptors",
-        column: str = "embedding",
-        width: int = WIDTH,
-        mirrored: str | None = None,
-    ) -> None:
-        self._ledger, self._places = ledger, places
-        self._table, self._column, self._width, self._mirrored = table, column, width, mirrored
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def rows(self, numbers: np.ndarray) -> np.ndarray:
-        """float32 (k, D)."""
-        return self._read(numbers, self._column)
-
-    def mirrored(self, numbers: np.ndarray) -> np.ndarray:
-        """float32 (k, D) of the faces flipped left to right."""
-        return flip(self.rows(numbers)) if self._mirrored is None else self._read(numbers, self._mirrored)
-
-    def _read(self, numbers: np.ndarray, column: str) -> np.ndarray:
-        out = np.zeros((len(numbers), self._width), np.float32)
-        places = self._places[numbers].tolist()
-        for start in range(0, len(places), 500):
-            part = places[start : start + 500]
-            marks = ",".join("?" * len(part))
-            found = dict(
-                self._ledger.db.execute(
-                    f"SELECT rowid, {column} FROM {self._table} WHERE rowid IN ({marks})", part
-                ).fetchall()
-            )
-            for number, place in enumerate(part, start):
-                if place in found:
-                    out[number] = np.frombuffer(found[place], np.float16)
-        return out
-
-
 def _near(
-    ledger: Ledger, table: str, ids: Sequence[str], embeddings: Embeddings, fresh: np.ndarray, least: float
+    ledger: Ledger,
+    table: str,
+    ids: Sequence[str],
+    embeddings: Embeddings,
+    fresh: np.ndarray,
+    least: float,
+    shop: Workshop,
 ) -> Pairs:
     """All near pairs: those that earlier runs found, and those of the faces that are new, which are kept then.
 
     Args:
         table: `near_faces` or `near_copies`, which keeps them; its descriptors' table marks what was compared.
     """
-    found = near_embeddings(embeddings, fresh, least)
+    found = near_embeddings(embeddings, fresh, least, shop)
     new = [(ids[n],) for n in np.flatnonzero(fresh).tolist()]
     described = {"near_faces": "descriptors", "near_copies": "copy_descriptors"}[table]
     with ledger.transaction():

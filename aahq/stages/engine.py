@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+from aahq.dedup.rooms import Each
 from aahq.ledger import Ledger
 from aahq.reasons import Rejection
 from suite.children import end_with_pool
@@ -247,6 +248,29 @@ def run_batches(
             engine.executor = engine.renew(engine.in_flight // 2)
         finally:
             flow.cancel()
+
+
+def in_parts(engine: Engine) -> Each:
+    """Does parts of one job on an engine, a bounded number of them under way; answers come in the jobs' order.
+
+    A Dask cluster does again what a worker that died held.
+    """
+
+    def each(work: Callable[[T], R], jobs: Iterable[T], /) -> Iterator[R]:
+        waiting: deque[Future[R]] = deque()
+        try:
+            with living_workers():
+                for job in jobs:
+                    waiting.append(engine.executor.submit(work, job))
+                    if len(waiting) >= engine.in_flight:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    return each
 
 
 def _alone(renew: Callable[[int], Executor], work: Callable[[list[T]], R], row: T) -> R:

@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from aahq.dedup.hamming import near_pairs
+from aahq.ledger import Ledger
+from aahq.own import ROOMS
 from aahq.pipeline import open_build, run_all
-from aahq.stages.dask_engine import choose_engine
+from aahq.stages.dask_engine import _refuse_other_versions, _version, choose_engine
 from suite.errors import SuiteError
 
 pytestmark = pytest.mark.skipif(find_spec("distributed") is None, reason="needs the extra 'cluster'")
@@ -105,6 +108,46 @@ def test_a_cluster_that_loses_a_worker_writes_the_same_release(
     assert files_of(out / "release") == files_of(built / "release")
 
 
+@pytest.mark.slow
+def test_dedup_on_a_cluster_that_loses_a_worker_is_that_of_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hashes joined, descriptors reduced and searched in lists, clusters parted: on two workers, then on the one left."""
+    pytest.importorskip("faiss")
+    from aahq.stages import dedup
+    from tests.aahq.dedup.test_parts import SMALL_PARTS, ledger_with_near_hashes, told
+
+    for module, values in SMALL_PARTS.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+    for name in ("one", "many"):
+        ledger_with_near_hashes(tmp_path / name, 400)
+    with Ledger(tmp_path / "one") as ledger:
+        dedup.run(ledger)
+    with (
+        cluster(tmp_path, 2) as (address, workers),
+        choose_engine(None, address) as engine,
+        Ledger(tmp_path / "many") as ledger,
+    ):
+        submit, searches = engine.executor.submit, 0
+
+        def kill_one_on_the_way(work: Any, *job: Any) -> Any:
+            nonlocal searches
+            sent = submit(work, *job)
+            searches += getattr(work, "func", work).__name__ == "_search"
+            if searches == 3 and workers[0].poll() is None:
+                workers[0].kill()
+                workers[0].wait()
+            return sent
+
+        monkeypatch.setattr(engine.executor, "submit", kill_one_on_the_way)
+        dedup.run(ledger, engine=engine)
+        assert workers[0].poll() == -9
+        assert workers[1].poll() is None, "the other one did the rest"
+    assert told(tmp_path / "many") == told(tmp_path / "one")
+    assert not (tmp_path / "many" / ROOMS).exists()
+
+
 def test_nobody_at_the_address_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aahq.stages.dask_engine.PATIENCE", 1)
     with (
@@ -116,6 +159,17 @@ def test_nobody_at_the_address_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
         pass
     with pytest.raises(SuiteError, match="expected the address"), choose_engine(None, "nonsense://x"):
         pass
+
+
+def test_a_worker_with_other_code_is_named() -> None:
+    ours = _version()
+    _refuse_other_versions("tcp://head:8786", {"tcp://one:1": ours, "tcp://two:2": ours})
+    with pytest.raises(
+        SuiteError, match=r"tcp://head:8786: its worker tcp://two:2 has aahq-blendgan 0\.0\.9 \(abc\), exp"
+    ):
+        _refuse_other_versions("tcp://head:8786", {"tcp://one:1": ours, "tcp://two:2": "0.0.9 (abc)"})
+    with pytest.raises(SuiteError, match="worker tcp://one:1 has no aahq-blendgan that answers"):
+        _refuse_other_versions("tcp://head:8786", {"tcp://one:1": ModuleNotFoundError("aahq")})
 
 
 def test_dedup_finds_every_planted_pair_among_a_hundred_thousand() -> None:

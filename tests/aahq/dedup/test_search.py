@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aahq.dedup import search
-from aahq.dedup.cluster import CONFIRM, CONFIRM_MIRROR, SIMILARITY
 from aahq.dedup.embedding import WIDTH, flip
 from aahq.dedup.index import DedupIndex, Entry, InMemory
+from aahq.dedup.links import CONFIRM, CONFIRM_MIRROR, SIMILARITY
 from aahq.dedup.search import near_embeddings
 from aahq.folder import explain_disk_errors
 from aahq.ledger import Ledger
