@@ -21,6 +21,7 @@ class HostQueues:
     """Queues that take turns.
 
     A host that has not given anything yet may be dead: one task alone finds out. One that has may have several at a time.
+    One that fell silent waits until no other has anything to do: asking it would keep a thread from those that answer.
 
     Args:
         at_once: tasks of one host at a time.
@@ -32,6 +33,7 @@ class HostQueues:
         self._turns: deque[str] = deque()
         self._running: Counter[str] = Counter()
         self._answered: set[str] = set()
+        self._silent: set[str] = set()
         self._stopped: set[str] = set()
         self._count = 0
 
@@ -50,11 +52,14 @@ class HostQueues:
 
     def take(self) -> tuple[str, list[str]] | None:
         """The next task: its host and up to `BATCH` pictures; None where every host has as many as it may."""
+        return self._next(silent=False) or (self._next(silent=True) if self._silent else None)
+
+    def _next(self, silent: bool) -> tuple[str, list[str]] | None:
         for _ in range(len(self._turns)):
             host = self._turns.popleft()
             queue = self._queues[host]
             allowed = self._at_once if host in self._answered or not host else 1
-            if self._running[host] >= allowed:
+            if (host in self._silent) != silent or self._running[host] >= allowed:
                 self._turns.append(host)
                 continue
             # A long queue is worth fewer, larger tasks.
@@ -74,10 +79,8 @@ class HostQueues:
         self._running[host] -= 1
         if not self._running[host]:
             del self._running[host]
-        if answered:
-            self._answered.add(host)
-        else:
-            self._answered.discard(host)
+        for hosts, joins in ((self._answered, answered), (self._silent, not answered)):
+            (hosts.add if joins else hosts.discard)(host)
 
     def stop(self, host: str) -> None:
         """The host wants to be left alone: its pictures wait for another run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from aahq.candidates import Candidate
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
-from aahq.crawl import process, stage
+from aahq.crawl import pool, process, stage
 from aahq.crawl.host_queues import BATCH, HostQueues, host_of
 from aahq.crawl.process import FetchContext, FetchResult
 from aahq.ledger import Ledger
@@ -62,6 +63,37 @@ def test_fifty_of_a_thousand_hosts_hang(tmp_path: Path, monkeypatch: pytest.Monk
     stats = crawl(tmp_path / "out", urls)
     assert waited_in_vain == []
     assert stats.reasons == {"gone": 1900, "timeout": 100}
+
+
+# Of one simulated picture: requests at one a second of its host; of one that hangs: until a thread gives up.
+PICTURE, PATIENCE = 3.0, 30.0
+
+
+def seconds_to_fetch(hosts: int, hanging: int, pictures: int) -> float:
+    """By a clock that nobody waits for: until every picture of the hosts that answer is there."""
+    queues = HostQueues(at_once=8)
+    names = [f"{'hang' if n < hanging else 'good'}{n}" for n in range(hosts)]
+    for number in range(pictures):
+        for name in sorted(names, key=lambda name: name[::-1]):
+            queues.add(name, f"{name}/{number}")
+    now, left, free = 0.0, (hosts - hanging) * pictures, dict.fromkeys(names, 0.0)
+    running: list[tuple[float, str, int]] = []
+    while left:
+        while len(running) < pool.THREADS and (task := queues.take()) is not None:
+            host, ids = task
+            # A host's requests follow each other, whichever thread asks.
+            free[host] = max(now, free[host]) + len(ids) * (PATIENCE if host.startswith("hang") else PICTURE)
+            heapq.heappush(running, (free[host], host, len(ids)))
+        now, host, count = heapq.heappop(running)
+        queues.done(host, answered=host.startswith("good"))
+        left -= count if host.startswith("good") else 0
+    return now
+
+
+def test_hosts_that_hang_cost_less_than_a_tenth_of_the_rate() -> None:
+    """More hosts than threads, so that every thread that waits in vain is one that others could use."""
+    ideal = 950 / seconds_to_fetch(950, 0, 20)
+    assert 950 / seconds_to_fetch(1000, 50, 20) >= 0.9 * ideal
 
 
 @pytest.mark.parametrize("stop", [BotChallenge("http://b.example/0.jpg"), SiteBusy("http://b.example/0.jpg", "429")])
