@@ -207,7 +207,10 @@ def _within_lists(whole: _Set, lists: Lists, begin: int, end: int) -> Candidates
     """Each face against the lists nearest to it; a fresh one against all, the others against the fresh."""
     fresh, members, ends = whole.fresh.array, lists.members.array, lists.ends.array
     for flipped, room in ((False, whole.straight), (True, whole.mirrored)):
-        probed = nearest(lists.centres, room.array[begin:end], PROBES).ravel()
+        block = room.array[begin:end]
+        probed = nearest(lists.centres, block, PROBES).ravel()
+        # Once: every face is looked at in as many lists as it probes.
+        block = block.astype(np.float32)
         visits = np.argsort(probed, kind="stable")
         visit_ends = np.cumsum(np.bincount(probed, minlength=len(ends)))
         for cell in range(len(ends)):
@@ -219,7 +222,7 @@ def _within_lists(whole: _Set, lists: Lists, begin: int, end: int) -> Candidates
                 columns = whole.straight.array[right].astype(np.float32).T
                 for start in range(0, len(left), COLUMNS):
                     rows = left[start : start + COLUMNS]
-                    a, b = np.nonzero(room.array[rows].astype(np.float32) @ columns >= whole.least - ROUNDING)
+                    a, b = np.nonzero(block[rows - begin] @ columns >= whole.least - ROUNDING)
                     yield rows[a], right[b], flipped
 
 

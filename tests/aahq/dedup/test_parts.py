@@ -18,6 +18,7 @@ from aahq.dedup.hamming import near_distinct
 from aahq.dedup.links import SIMILARITY
 from aahq.dedup.rooms import HERE, Room, Workshop
 from aahq.dedup.search import Pairs, Stored, near_embeddings
+from aahq.folder import LOCK
 from aahq.ledger import Ledger
 from aahq.open_folder import open_folder
 from aahq.own import ROOMS
@@ -169,9 +170,11 @@ def test_what_a_killed_dedup_left_is_swept_and_nothing_else(tmp_path: Path) -> N
     (tmp_path / ROOMS).mkdir()
     (tmp_path / ROOMS / "3.room").write_bytes(b"half")
     (tmp_path / ROOMS / "mine.txt").write_bytes(b"kept")
+    (tmp_path / LOCK).write_text("4711\n")
     with open_folder(tmp_path):
         assert [path.name for path in (tmp_path / ROOMS).iterdir()] == ["mine.txt"]
     (tmp_path / ROOMS / "mine.txt").unlink()
+    (tmp_path / LOCK).write_text("4711\n")
     with open_folder(tmp_path):
         assert not (tmp_path / ROOMS).exists()
 
