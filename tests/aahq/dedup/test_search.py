@@ -250,7 +250,7 @@ def test_a_disk_without_room_for_descriptors_is_one_line_and_loses_nothing(
 ) -> None:
     for name in ("here", "there"):
         make_ledger(tmp_path / name, 60)
-    monkeypatch.setattr("aahq.dedup.search.IN_MEMORY", 10)
+    monkeypatch.setattr(dedup, "IN_MEMORY", 10)
 
     def full(handle: int, start: int, size: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -258,7 +258,7 @@ def test_a_disk_without_room_for_descriptors_is_one_line_and_loses_nothing(
     with Ledger(tmp_path / "here") as ledger, Ledger(tmp_path / "there") as other:
         with monkeypatch.context() as patched:
             patched.setattr(os, "posix_fallocate", full)
-            room = r"No space left on device \(.*straight\); free some space"
+            room = r"No space left on device \(.*\.room\); free some space"
             with pytest.raises(SuiteError, match=room) as told, explain_disk_errors(tmp_path):
                 dedup.run(ledger)
         assert "\n" not in str(told.value)
