@@ -109,12 +109,10 @@ def style_map(
 
 
 def _load(root: Path, count: int, width: int) -> tuple[list[str], list[Image.Image], list[np.ndarray]]:
-    rows = [
-        (row["id"], row["file"], row["offset"], row["bytes"])
-        for row in read_rows(root / MANIFEST, ("id", "file", "offset", "bytes"))
-        if row["file"]
-    ]
-    rows = [rows[n] for n in np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)] if rows else []
+    total = sum(bool(row["file"]) for row in read_rows(root / MANIFEST, ("file",)))
+    chosen = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
+    pictured = (row for row in read_rows(root / MANIFEST, ("id", "file", "offset", "bytes")) if row["file"])
+    rows = [(row["id"], row["file"], row["offset"], row["bytes"]) for n, row in enumerate(pictured) if n in chosen]
     side = _cell(len(rows), width)
     ids, thumbs, features = [], [], []
     with Pictures(root) as pictures:

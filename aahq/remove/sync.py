@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,33 +102,84 @@ def _reject_goes(buried: Tombstones, row: Row) -> bool:
 
 def _by_manifest(root: Path, new: Path) -> Synced:
     before = digest_of(root)
-    here = {row["id"]: row["sha256"] for row in read_rows(root / MANIFEST, ("id", "sha256"))}
     if before == digest_of(new):
-        return Synced(root, 0, len(here), 0, None, before)
-    wanted = {row["id"]: row["sha256"] for row in read_rows(new / MANIFEST, ("id", "sha256"))}
-    stay = {id for id, digest in here.items() if wanted.get(id) == digest}
+        return Synced(root, 0, sum(1 for _ in _digests(root)), 0, None, before)
+    found = _compare(_digests(root), _digests(new))
     listed = read_superseded(new / SUPERSEDED)
     if before not in listed:
         # Not what a removal began with: perhaps an older copy. Its rows say whether the two are one set, and the tombstones
         # what was taken out; rows that the new manifest lacks for another reason stay.
-        if not stay or not (new / REMOVALS).is_file():
+        if not found.stay or not (new / REMOVALS).is_file():
             raise SuiteError(
                 f"--from {new}: does not supersede {root} (manifest {before[:16]}); give the release that works were taken "
                 "out of since, or its removals.json"
             )
-        return replace(_by_tombstones(root, new / REMOVALS), missing=len(wanted.keys() - here.keys()))
+        return replace(_by_tombstones(root, new / REMOVALS), missing=found.unknown)
     rejects = {row["id"] for row in _rejects(new)}
     card = read_metadata(new)
+    missing = found.unknown + found.changed
     written = shrink(
         root,
-        lambda row: row if row["id"] in stay else None,
+        lambda row: None if row["id"] in found.gone else row,
         lambda row: row["id"] in rejects,
         extra_files(listed, Tombstones.read(new / REMOVALS)),
         # Of several removals that it caught up with, the last one's; where it is that release now, and no part of it.
-        {} if wanted.keys() - stay else {key: card[key] for key in ("version", "follows") if key in card},
+        {} if missing else {key: card[key] for key in ("version", "follows") if key in card},
     )
     if (new / SIGNATURE).is_file() and sha256_file(root / SUMS) == sha256_file(new / SUMS):
         # The copy is the new release again, so what was signed is what is here.
         write_whole(root / SIGNATURE, (new / SIGNATURE).read_bytes())
-    missing = len(wanted.keys() - stay)
-    return Synced(root, len(here) - len(stay), len(stay), missing, before, written.manifest_sha256)
+    return Synced(root, len(found.gone), found.stay, missing, before, written.manifest_sha256)
+
+
+@dataclass
+class _Compared:
+    """A copy beside a new manifest.
+
+    Attributes:
+        gone: ids that only the copy has, or with another picture.
+        changed: how many of them the new one has with another picture.
+        stay: how many both have.
+        unknown: how many only the new one has.
+    """
+
+    gone: set[str] = field(default_factory=set)
+    changed: int = 0
+    stay: int = 0
+    unknown: int = 0
+
+
+def _compare(here: Iterator[tuple[str, str]], new: Iterator[tuple[str, str]]) -> _Compared:
+    """Walk through both manifests side by side: either may hold millions, and what differs is little."""
+    out = _Compared()
+    mine, theirs = next(here, None), next(new, None)
+    while mine or theirs:
+        if theirs is None or (mine and mine[0] < theirs[0]):
+            assert mine is not None
+            out.gone.add(mine[0])
+            mine = next(here, None)
+        elif mine is None or theirs[0] < mine[0]:
+            out.unknown += 1
+            theirs = next(new, None)
+        else:
+            if mine[1] == theirs[1]:
+                out.stay += 1
+            else:
+                out.changed += 1
+                out.gone.add(mine[0])
+            mine, theirs = next(here, None), next(new, None)
+    return out
+
+
+def _digests(root: Path) -> Iterator[tuple[str, str]]:
+    """(id, digest of the picture) of a release's rows, by rising id as every release has them.
+
+    Raises:
+        SuiteError: they do not rise.
+    """
+    last = ""
+    for row in read_rows(root / MANIFEST, ("id", "sha256")):
+        if row["id"] <= last:
+            raise SuiteError(f"RELEASE {root}: its manifest names {row['id']!r} after {last!r}; get it again")
+        last = row["id"]
+        yield row["id"], row["sha256"]
