@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 from pathlib import Path
@@ -16,8 +17,9 @@ from aahq.own import content_files
 from aahq.remove import forget
 from aahq.remove.remove import Wanted, find, remove
 from aahq.remove.scrub import scrub
+from aahq.review.log import log_path
 from aahq.web.addresses import address_pattern
-from suite.files import sha256_bytes
+from suite.files import canonical_json, sha256_bytes
 
 EVERY = 10
 
@@ -258,3 +260,21 @@ def test_files_that_no_row_ever_named_go_where_a_process_may_have_left_them(tmp_
     assert stray.exists() == (ended == "well")
     assert done.files == 2 + (ended == "killed")
     assert len(list(content_files(out, "pictures"))) == 18 + (ended == "well")
+
+
+def test_the_reviews_log_loses_lines_of_removed_faces_and_torn_ones_alone(tmp_path: Path) -> None:
+    from aahq.remove.remove import _forget_decisions
+
+    lines = [
+        {"act": "keep", "id": "a-00", "nonce": "nonce-01", "reviewer": "ann"},
+        {"act": "keep", "id": "b-00", "nonce": "nonce-02", "reviewer": "a-00"},
+        {"act": "undo", "id": "b-00", "nonce": "nonce-03", "reviewer": "ann", "undoes": "nonce-02"},
+        {"act": "undo", "id": "c-00", "nonce": "nonce-04", "reviewer": "ann", "undoes": "nonce-01"},
+        {"act": "drop", "id": "a-01", "nonce": "nonce-05", "reason": "other", "reviewer": "ann"},
+    ]
+    path = log_path(tmp_path)
+    path.parent.mkdir()
+    for text in (canonical_json, json.dumps):
+        path.write_text("\n".join([text(lines[0]), text(lines[0])[:30], *map(text, lines[1:]), text(lines[1])[:-4]]))
+        _forget_decisions(tmp_path, {"a"})
+        assert [json.loads(line) for line in path.read_text().splitlines()] == lines[1:3]
