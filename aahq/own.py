@@ -35,8 +35,8 @@ _REPORT_MARKS = (b'<meta name="generator" content="aahq report">', b"what was ke
 def content_files(out: Path, kind: str) -> Iterator[Path]:
     """The files of `pictures` or `faces` that a build names so; nothing else that lies there."""
     for path in _files(out / kind):
-        found = _CONTENT[kind].fullmatch(path.name)
-        if found is not None and path.parent.name == found[1] and path.parent.parent == out / kind:
+        match = _CONTENT[kind].fullmatch(path.name)
+        if match is not None and path.parent.name == match[1] and path.parent.parent == out / kind:
             yield path
 
 

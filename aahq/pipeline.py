@@ -82,28 +82,28 @@ def _given(values: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: value for key, value in (values or {}).items() if value is not None}
 
 
-def _merged(ledger: Ledger, name: str, given: dict[str, Any]) -> dict[str, Any]:
-    values = {**(ledger.get(name) or {}), **given}
+def _merged(ledger: Ledger, name: str, options: dict[str, Any]) -> dict[str, Any]:
+    values = {**(ledger.get(name) or {}), **options}
     ledger.put(name, values)
     return values
 
 
-def _source_config(ledger: Ledger, given: dict[str, Any]) -> SourceConfig | None:
-    if "source" in given:
-        if given["source"] not in SOURCES:
-            raise SuiteError(f"--source: no {given['source']!r}{did_you_mean(given['source'], SOURCES)}")
-        ledger.put(SOURCE_KEY, given)
-    values = _merged(ledger, SOURCE_KEY, given)
+def _source_config(ledger: Ledger, options: dict[str, Any]) -> SourceConfig | None:
+    if "source" in options:
+        if options["source"] not in SOURCES:
+            raise SuiteError(f"--source: no {options['source']!r}{did_you_mean(options['source'], SOURCES)}")
+        ledger.put(SOURCE_KEY, options)
+    values = _merged(ledger, SOURCE_KEY, options)
     return SourceConfig.from_stored(values) if "source" in values else None
 
 
-def _release_config(ledger: Ledger, given: dict[str, Any]) -> ReleaseConfig:
+def _release_config(ledger: Ledger, options: dict[str, Any]) -> ReleaseConfig:
     stored = ledger.get(RELEASE_KEY) or {}
     if ledger.count("faces"):
-        for key, value in given.items():
+        for key, value in options.items():
             if key in ("size", "domain") and stored[key] != value:
                 raise SuiteError(f"--{key} {value}: {ledger.folder} was begun with {stored[key]}; give another folder")
-    config = ReleaseConfig(**{**stored, **given})
+    config = ReleaseConfig(**{**stored, **options})
     if not NAME.fullmatch(config.name):
         raise SuiteError(f"--name {config.name!r}: expected letters, digits, '.', '_' and '-', at most 90 of them")
     if not 16 <= config.size <= 4096:

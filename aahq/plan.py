@@ -126,7 +126,7 @@ def assumed(source: str) -> Yield:
 def measured(ledger: Ledger) -> dict[str, Yield]:
     """The yields of the sources whose works a build has listed and judged."""
     totals = ledger.get(TOTALS) or {}
-    found: dict[str, Yield] = {}
+    yields: dict[str, Yield] = {}
     rows = ledger.rows(
         "SELECT source, count(*) AS works, sum(fetched_at IS NOT NULL) AS fetched, avg(bytes) AS bytes, "
         "sum(state IN ('found', 'fetched', 'screened')) AS open FROM pictures GROUP BY source"
@@ -147,7 +147,7 @@ def measured(ledger: Ledger) -> dict[str, Yield]:
             )
         )
         total = max((count for key, count in totals.items() if key.split("\n")[0] == row["source"]), default=None)
-        found[row["source"]] = Yield(
+        yields[row["source"]] = Yield(
             faces / works,
             (row["bytes"] or 0) / 1e6,
             (row["fetched"] or 0) / row["works"],
@@ -155,7 +155,7 @@ def measured(ledger: Ledger) -> dict[str, Yield]:
             licences={name: count / faces for name, count in sorted(licences.items())} if faces else {},
             basis=f"measured on {works} works",
         )
-    return found
+    return yields
 
 
 def make(wanted: int, sources: Sequence[str], pilot: dict[str, Yield] | None = None, per_second: float = 1.0) -> Plan:

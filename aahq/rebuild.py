@@ -223,7 +223,7 @@ def _lost(row: dict[str, Any], refusal: Rejection) -> dict[str, str]:
 def _candidate(row: dict[str, Any], folder: Path | None) -> Candidate:
     # A licence that a museum's record gave is asked for as the build did, without a page beside it.
     stated = (_RECORD.search(check["value"]) for check in json.loads(row["consent"]) if check["check"] == "licence")
-    records = [found[1] for found in stated if found]
+    records = [match[1] for match in stated if match]
     extra: dict[str, Any] = {"license_record": records[0]} if records else {}
     urls = (row["image_url"],) if row["image_url"] else ()
     if row["source"] == FOLDER:
@@ -252,16 +252,16 @@ def _task(ledger: Ledger, row: dict[str, Any], buried: Tombstones) -> Task:
     """A row with its fetched file and that file's digest, or with the refusal."""
     if buried.buries_row(row):
         return row, Rejection("removed", "taken out on request"), ""
-    found = ledger.db.execute(
+    picture = ledger.db.execute(
         "SELECT state, reason, detail, file, response_sha256 FROM pictures WHERE id IN (?, ?)",
         # The second is how the crawl keeps a row that was no candidate.
         (picture_id(row["source"], row["key"]), picture_id(_Manifest.name, row["key"])),
     ).fetchone()
-    if found is None:
+    if picture is None:
         return row, Rejection("removed", "taken out on request"), ""
-    if found["state"] == "rejected":
-        return row, Rejection(found["reason"], found["detail"]), ""
-    return row, str(found["file"]), str(found["response_sha256"])
+    if picture["state"] == "rejected":
+        return row, Rejection(picture["reason"], picture["detail"]), ""
+    return row, str(picture["file"]), str(picture["response_sha256"])
 
 
 def _work(root: Path, policy: str, tasks: list[Task]) -> list[Result]:

@@ -163,8 +163,8 @@ def _rejects(ledger: Ledger, reason: str, stage: str) -> Iterator[Tile]:
         "WHERE f.state = 'rejected' AND f.reason = ? AND f.stage = ? LIMIT ?"
     )
     for row in ledger.rows(query, (reason, stage, reason, stage, REASON_SHOWN)):
-        shown = "" if stage == _HIDDEN_STAGE or not row["file"] else thumbnail(ledger.folder / row["file"])
-        yield Tile(shown, row["title"], row["artist"], page_link(row["page_url"]), row["detail"])
+        image = "" if stage == _HIDDEN_STAGE or not row["file"] else thumbnail(ledger.folder / row["file"])
+        yield Tile(image, row["title"], row["artist"], page_link(row["page_url"]), row["detail"])
 
 
 def _kept(ledger: Ledger) -> Iterator[Tile]:
@@ -210,9 +210,9 @@ def _clusters(ledger: Ledger) -> Iterator[list[Tile]]:
         tiles = []
         for row in ledger.rows(query, (name,)):
             note = "kept" if row["state"] == "kept" else _how(row["detail"])
-            shown = thumbnail(ledger.folder / row["file"])
+            image = thumbnail(ledger.folder / row["file"])
             tiles.append(
-                Tile(shown, row["title"], row["artist"], page_link(row["page_url"]), note, row["state"] == "kept")
+                Tile(image, row["title"], row["artist"], page_link(row["page_url"]), note, row["state"] == "kept")
             )
         yield tiles
 

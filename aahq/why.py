@@ -129,7 +129,7 @@ def _picture(ledger: Ledger, row: sqlite3.Row, face: str | None) -> PictureHisto
 
 
 def _face(ledger: Ledger, row: sqlite3.Row) -> FaceHistory:
-    found = _given(row, "detector", "score", "box", "inter_ocular", "yaw", "pitch", "roll")
+    detection = _given(row, "detector", "score", "box", "inter_ocular", "yaw", "pitch", "roll")
     others = ledger.db.execute("SELECT id, state FROM faces WHERE cluster = ? AND id != ?", (row["cluster"], row["id"]))
     facts = {
         "align": _given(row, "recipe", "size", "file", "sha256"),
@@ -137,7 +137,7 @@ def _face(ledger: Ledger, row: sqlite3.Row) -> FaceHistory:
         "dedup": {**_given(row, "cluster", "split"), "others": {other["id"]: other["state"] for other in others}},
         "quality": {**column_json(row["quality"], {}), "limits": _limits(ledger)} if row["quality"] else {},
     }
-    steps = [Step("faces", "passed", facts=found), *_steps(ledger, row, FACE_STAGES, _FACES_PASSED, facts)]
+    steps = [Step("faces", "passed", facts=detection), *_steps(ledger, row, FACE_STAGES, _FACES_PASSED, facts)]
     if row["flag"]:
         steps.append(Step("review", "waiting", detail=f"flagged: {row['flag']}"))
     steps += _reviews(ledger, row)
@@ -174,8 +174,8 @@ def _steps(
         yield Step(stage, "passed", facts=facts[stage], evidence=_evidence(row, stage))
     if dropped:
         trace = ledger.one("SELECT traceback FROM faults WHERE id = ? AND stage = ?", (row["id"], by)) or ""
-        shown = facts.get(by, {})
-        yield Step(by, "dropped", row["reason"], row["detail"], shown, _evidence(row, by), trace)
+        numbers = facts.get(by, {})
+        yield Step(by, "dropped", row["reason"], row["detail"], numbers, _evidence(row, by), trace)
     elif reached < len(stages):
         yield Step(stages[reached], "waiting")
 

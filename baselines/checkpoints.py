@@ -53,14 +53,14 @@ def read(weights: str | Path, name: str) -> tuple[dict[str, State], BaselineSett
             for part, state in read_checkpoint(file).parts.items():
                 parts[file.name.split(".")[0] if part == "weights" else part] = state
         return _renamed(parts, name), None
-    found = read_checkpoint(path)
-    method = found.facts.get("method")
+    checkpoint = read_checkpoint(path)
+    method = checkpoint.facts.get("method")
     if method is not None and method != name:
         raise SuiteError(f"--weights {path}: weights of {method!r}; {name!r} was asked for")
-    settings = found.facts.get("settings")
+    settings = checkpoint.facts.get("settings")
     if settings is None:
-        return _renamed(found.parts, name), None
-    return _renamed(found.parts, name), _settings(name, settings, f"--weights {path}")
+        return _renamed(checkpoint.parts, name), None
+    return _renamed(checkpoint.parts, name), _settings(name, settings, f"--weights {path}")
 
 
 def trained_here(weights: str | Path) -> bool:

@@ -47,8 +47,8 @@ class StyleClusters(nn.Module):
         self.mean.copy_(statistics.mean(0))
         self.std.copy_(statistics.std(0).clamp_min(1e-6))
         points = ((statistics - self.mean) / self.std).cpu().numpy()
-        found = KMeans(len(self.centroids), n_init=1, random_state=seed).fit(points)
-        self.centroids.copy_(torch.from_numpy(found.cluster_centers_))
+        clusters = KMeans(len(self.centroids), n_init=1, random_state=seed).fit(points)
+        self.centroids.copy_(torch.from_numpy(clusters.cluster_centers_))
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:

@@ -41,8 +41,8 @@ def resized_crop(images: Tensor, share: float, plan: Tensor) -> Tensor:
     theta[:, 0, 0], theta[:, 1, 1] = width, height
     theta[:, 0, 2], theta[:, 1, 2] = (2 * left - 1) * (1 - width), (2 * top - 1) * (1 - height)
     grid = F.affine_grid(theta.to(images), list(images.shape), align_corners=False)
-    found = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return torch.where(whole.to(images.device)[:, None, None, None], images, found)
+    crops = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return torch.where(whole.to(images.device)[:, None, None, None], images, crops)
 
 
 def augmented(images: Tensor, size: int, share: float, draws: StepRNG, name: str) -> Tensor:

@@ -58,8 +58,8 @@ def shipped(name: str) -> Path:
     """
     entry = f"{PAINTED}-{name}"
     if entry not in published():
-        found = ", ".join(name for name in METHODS if f"{PAINTED}-{name}" in published())
-        raise SuiteError(f"--weights {PAINTED}: none of {name} come with the package, only of {found}")
+        names = ", ".join(name for name in METHODS if f"{PAINTED}-{name}" in published())
+        raise SuiteError(f"--weights {PAINTED}: none of {name} come with the package, only of {names}")
     return obtain(entry, offline=True)
 
 
@@ -82,25 +82,27 @@ def _open_trainable(
     options: dict[str, Any],
 ) -> Any:
     trained = str(weights) != UNTRAINED
-    found: dict[str, Any] = {}
+    states: dict[str, Any] = {}
     settings: Any = None
     if trained:
-        found, settings = read(weights, name)
+        states, settings = read(weights, name)
     networks = row.module("networks")
     if settings is None:
         assert row.settings is not None
         # Published files carry no settings; what their shapes tell is laid over the profile, what a person says over both.
-        told = [f"{key}={json.dumps(value)}" for key, value in networks.settings_in(found).items()] if trained else []
-        settings = load_profile(row.settings, row.package, profile, [*told, *overrides])
+        stated = (
+            [f"{key}={json.dumps(value)}" for key, value in networks.settings_in(states).items()] if trained else []
+        )
+        settings = load_profile(row.settings, row.package, profile, [*stated, *overrides])
     torch.manual_seed(settings.seed)
     parts = networks.networks(settings)
     if not trained:
         getattr(networks, "untrained", lambda made: kaiming_init(*made.values()))(parts)
     for part, network in parts.items():
-        if trained and part == "fan" and part not in found and settings.fan_weights:
+        if trained and part == "fan" and part not in states and settings.fan_weights:
             load_landmarks(network, settings.fan_weights)
         elif trained:
-            load_strict(network, pick(found, part, name), f"{name} {part}")
+            load_strict(network, pick(states, part, name), f"{name} {part}")
         network.to(device).eval().requires_grad_(False)
         if settings.channels_last:
             # Convolutions are faster in this layout, and it carries over from weights to activations.

@@ -67,6 +67,6 @@ def known(name: str, names: Iterable[str] = METHODS) -> str:
 
 def settings_of(name: str) -> type[BaselineSettings]:
     """The settings model of a trainable method."""
-    found = TRAINABLE[known(name, TRAINABLE)].settings
-    assert found is not None
-    return found
+    settings = TRAINABLE[known(name, TRAINABLE)].settings
+    assert settings is not None
+    return settings

@@ -28,7 +28,7 @@ def axis(parts: Parts, part: str, key: str, number: int) -> int:
 
 def count(parts: Parts, part: str, pattern: str, start: int = 0, step: int = 1) -> int:
     """How many keys `pattern.format(n)` there are for n = start, start + step, ... without a gap."""
-    state, found = parts.get(part, {}), 0
-    while pattern.format(start + found * step) in state:
-        found += 1
-    return found
+    state, number = parts.get(part, {}), 0
+    while pattern.format(start + number * step) in state:
+        number += 1
+    return number

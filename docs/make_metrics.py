@@ -40,9 +40,9 @@ def name(metric: Metric) -> str:
     return metric.names.replace("(FID|FD).*-infinity", "FID-infinity, FD-...-infinity").replace("|", ", ")
 
 
-def chains(found: tuple[Chain, ...]) -> str:
+def chains(orders: tuple[Chain, ...]) -> str:
     """Orders of controls in words."""
-    return "; ".join(" > ".join(chain) for chain in found)
+    return "; ".join(" > ".join(chain) for chain in orders)
 
 
 def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

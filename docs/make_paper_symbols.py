@@ -87,13 +87,13 @@ def anchors() -> Iterator[tuple[str, str, str, int]]:
         for number, line in enumerate(path.read_text().splitlines(), 1):
             paper = next((name for place, name in OTHER_PAPERS.items() if file.startswith(place)), "BlendGAN")
             line = _CITED.sub("", line)
-            for found in EQUATION.finditer(line):
-                first, last = int(found[1]), int(found[2] or found[1])
+            for match in EQUATION.finditer(line):
+                first, last = int(match[1]), int(match[2] or match[1])
                 for one in range(first, last + 1):
                     yield paper, f"Eq. {one}", file, number
             if paper == "BlendGAN":
-                for found in PLACE.finditer(line):
-                    yield paper, f"section {found[1]}" if found[1] else f"appendix {found[2]}", file, number
+                for match in PLACE.finditer(line):
+                    yield paper, f"section {match[1]}" if match[1] else f"appendix {match[2]}", file, number
 
 
 def _order(name: str) -> tuple[int, list[int]]:
@@ -113,12 +113,12 @@ def page() -> str:
         "|---|---|---|",
     ]
     out += [f"| {symbol} | {what} | {_link(file, line_of(file, text))} |" for symbol, what, file, text in SYMBOLS]
-    found: dict[str, dict[str, list[str]]] = {}
+    mentions: dict[str, dict[str, list[str]]] = {}
     for paper, name, file, number in anchors():
-        found.setdefault(paper, {}).setdefault(name, []).append(_link(file, number))
-    for paper in ["BlendGAN", *sorted(set(found) - {"BlendGAN"})]:
+        mentions.setdefault(paper, {}).setdefault(name, []).append(_link(file, number))
+    for paper in ["BlendGAN", *sorted(set(mentions) - {"BlendGAN"})]:
         out += ["", f"## {paper}: every mention", "", "| in the paper | where |", "|---|---|"]
-        places = found[paper]
+        places = mentions[paper]
         out += [f"| {name} | {', '.join(dict.fromkeys(places[name]))} |" for name in sorted(places, key=_order)]
     return "\n".join(out) + "\n"
 

@@ -100,7 +100,7 @@ def portraits(folder: Path) -> None:
 
 
 def main() -> None:
-    program = next(found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name)))
+    program = next(path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name)))
     with tempfile.TemporaryDirectory() as name, sync_playwright() as play:
         place = Path(name)
         portraits(place / "paintings")

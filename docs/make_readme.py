@@ -133,9 +133,9 @@ def filled(page: Path) -> str:
     text = page.read_text()
     for name, render in PARTS[page].items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-        before, found, rest = text.partition(begin)
+        before, marker, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
-        if not found or not closed:
+        if not marker or not closed:
             raise SuiteError(f"{page.name}: no {begin} ... {end}")
         text = f"{before}{begin}\n{render()}\n{end}{after}"
     return text

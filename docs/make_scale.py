@@ -172,7 +172,7 @@ def large(rows: Rows) -> list[str]:
         step, at, size = what.rpartition(" at ")
         if at and row["part"] in ("large", "million", "million-rows"):
             steps.setdefault(step, {})[int(size.replace(",", ""))] = row
-    sizes = sorted({size for found in steps.values() for size in found})
+    sizes = sorted({size for by_size in steps.values() for size in by_size})
     if not sizes:
         return []
     lines = [
@@ -186,20 +186,20 @@ def large(rows: Rows) -> list[str]:
         f"| step | {' | '.join(f'{size:,} faces' for size in sizes)} | exponent | memory at the largest |",
         f"|---|{'---:|' * len(sizes)}---:|---:|",
     ]
-    for step, found in steps.items():
-        known = [size for size in sizes if size in found]
-        peak = found[known[-1]]["note"].partition(";")[0].removeprefix("peak ")
-        values = " | ".join(f"{found[size]['value']:,.1f}" if size in found else "" for size in sizes)
-        lines.append(f"| {step} | {values} | {_exponent(found, known)} | {peak} |")
+    for step, by_size in steps.items():
+        known = [size for size in sizes if size in by_size]
+        peak = by_size[known[-1]]["note"].partition(";")[0].removeprefix("peak ")
+        values = " | ".join(f"{by_size[size]['value']:,.1f}" if size in by_size else "" for size in sizes)
+        lines.append(f"| {step} | {values} | {_exponent(by_size, known)} | {peak} |")
     return lines
 
 
-def _exponent(found: dict[int, dict[str, Any]], known: list[int]) -> str:
+def _exponent(by_size: dict[int, dict[str, Any]], known: list[int]) -> str:
     """Of the growth between the last two sizes; nothing where a time is too short to tell."""
-    if len(known) < 2 or found[known[-2]]["value"] < 0.05:
+    if len(known) < 2 or by_size[known[-2]]["value"] < 0.05:
         return ""
     small, big = known[-2:]
-    return f"{math.log(found[big]['value'] / found[small]['value']) / math.log(big / small):.2f}"
+    return f"{math.log(by_size[big]['value'] / by_size[small]['value']) / math.log(big / small):.2f}"
 
 
 def gives_way() -> list[str]:

@@ -23,8 +23,8 @@ def check_shape(name: str, x: Tensor, expected: Sequence[int | str]) -> None:
     check_float(name, x)
     wrong = len(x.shape) != len(expected)
     if not wrong:
-        for given, due in zip(x.shape, expected):
-            if not isinstance(due, str) and given != due:
+        for side, due in zip(x.shape, expected):
+            if not isinstance(due, str) and side != due:
                 wrong = True
     if wrong:
         due = ", ".join(str(n) for n in expected)

@@ -69,8 +69,8 @@ def _join_million() -> tuple[float, float, float, int, float]:
     start, processor = time.perf_counter(), time.process_time()
     pairs, _ = near_pairs(values, DISTANCE)
     seconds, processor = time.perf_counter() - start, time.process_time() - processor
-    found = np.isin(planted[:, 0] * MILLION + planted[:, 1], pairs[:, 0] * MILLION + pairs[:, 1])
-    return seconds, processor, _high_water() / 1024, len(pairs), float(found.mean())
+    hit = np.isin(planted[:, 0] * MILLION + planted[:, 1], pairs[:, 0] * MILLION + pairs[:, 1])
+    return seconds, processor, _high_water() / 1024, len(pairs), float(hit.mean())
 
 
 def _join_crowded() -> float:
@@ -84,12 +84,12 @@ def brute_recall() -> float:
     """Share of the pairs of an all-against-all comparison that the join finds."""
     values, _ = hashes(20_000, 2000, 10_000)
     pairs, _ = near_pairs(values, DISTANCE)
-    found = set(map(tuple, pairs.tolist()))
+    joined = set(map(tuple, pairs.tolist()))
     every = hit = 0
     for i, value in enumerate(values):
         for j in (np.flatnonzero(np.bitwise_count(values[i + 1 :] ^ value) <= DISTANCE) + i + 1).tolist():
             every += 1
-            hit += (i, j) in found
+            hit += (i, j) in joined
     return hit / every
 
 

@@ -112,6 +112,6 @@ def nearest(points: np.ndarray, others: list[np.ndarray]) -> np.ndarray | None:
     return others[i] if distance < eye_distance(points) else None
 
 
-def error(found: np.ndarray, truth: np.ndarray) -> float:
+def error(points: np.ndarray, truth: np.ndarray) -> float:
     """Mean distance of the 68 points as a share of the eye distance."""
-    return float(np.hypot(*(found - truth).T).mean()) / eye_distance(truth)
+    return float(np.hypot(*(points - truth).T).mean()) / eye_distance(truth)

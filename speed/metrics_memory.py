@@ -96,13 +96,13 @@ class _Real(RealSet):
 def peak(faces: int) -> float:
     """Peak anonymous memory, in MB, of measuring a cell of `faces` x 10 pictures in this process."""
     draws = EvalPairs("0", tuple(range(faces)), tuple((0,) * STYLES for _ in range(faces)))
-    extractors, found, done = Extractors(fd=(_Means(),)), [0.0], threading.Event()
+    extractors, most, done = Extractors(fd=(_Means(),)), [0.0], threading.Event()
 
     def watch() -> None:
         status = Path("/proc/self/status")
         while not done.is_set():
             line = next(line for line in status.read_text().splitlines() if line.startswith("RssAnon"))
-            found[0] = max(found[0], int(line.split()[1]) / 1024)
+            most[0] = max(most[0], int(line.split()[1]) / 1024)
             time.sleep(0.005)
 
     watcher = threading.Thread(target=watch)
@@ -112,7 +112,7 @@ def peak(faces: int) -> float:
         measure(extract(made, extractors, _Real(), Path(scratch), 8, lambda _: None))
     done.set()
     watcher.join()
-    return found[0]
+    return most[0]
 
 
 if __name__ == "__main__":

@@ -193,7 +193,7 @@ def rows() -> list[Row]:
             note="from the command to its address: reading the ledger and making the first sheet's tiles from pictures of "
             f"{SIDE} px included",
         ),
-        *(row for speed, found in scrolled.items() for row in _frames(speed, *found, best)),
+        *(row for speed, frames in scrolled.items() for row in _frames(speed, *frames, best)),
     ]
 
 

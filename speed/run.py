@@ -100,24 +100,24 @@ def main(arguments: list[str]) -> None:
         "names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(names())}; all by default"
     )
     parser.add_argument("--peers", type=Path, metavar="DIR", help="a folder of published code (docs/measuring.md)")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     known = names()
-    for name in given.names:
+    for name in options.names:
         if name not in known:
             raise SuiteError(f"bench: no {name!r}{did_you_mean(name, known)}")
     peers = None
-    if given.peers:
+    if options.peers:
         from speed.published.loading import Peers
 
-        peers = Peers(given.peers)
-    for name in given.names or known:
+        peers = Peers(options.peers)
+    for name in options.names or known:
         print(f"== {name}", flush=True)
         measure = importlib.import_module(f"speed.{name}").rows
         if "peers" not in inspect.signature(measure).parameters:
             rows = measure()
         elif peers is not None:
             rows = measure(peers)
-        elif given.names:
+        elif options.names:
             raise SuiteError(f"{name}: measures beside published code; give --peers DIR (docs/measuring.md)")
         else:
             print("left out, and its kept rows stay: it needs --peers DIR (docs/measuring.md)")

@@ -187,8 +187,8 @@ def _cluster(folder: Path) -> Iterator[str]:
             command = [sys.executable, "-m", f"distributed.cli.{words[0]}", *words[1:], "--no-dashboard"]
             started.append(subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **WORKER}))
         for _ in range(1200):
-            if found := re.search(what, log.read_text()):
-                return found.group(0)
+            if match := re.search(what, log.read_text()):
+                return match.group(0)
             time.sleep(0.1)
         raise RuntimeError(log.read_text())
 
@@ -235,8 +235,8 @@ def _join(size: int) -> tuple[float, float, float, int, int]:
     pairs, _ = near_pairs(hashes, DISTANCE)
     took = time.perf_counter() - clock, time.process_time() - processor
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    found = set((pairs[:, 0] * size + pairs[:, 1]).tolist())
-    missed = sum(n * size + size // 2 + n not in found for n in range(planted))
+    joined = set((pairs[:, 0] * size + pairs[:, 1]).tolist())
+    missed = sum(n * size + size // 2 + n not in joined for n in range(planted))
     return *took, peak, len(pairs), missed
 
 

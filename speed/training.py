@@ -108,9 +108,9 @@ def rows() -> list[Row]:
     )
     note += f"ours {mine / PERIOD:.2f} s"
     out = [Row(work, faster, "x faster", "at least 1.3", note, faster >= 1.3)]
-    said, real = _peaks()
-    note = f"traced {said / 1e6:.0f} MB without data, {real / 1e6:.0f} MB in a real step"
-    off = abs(said / real - 1)
+    traced, real = _peaks()
+    note = f"traced {traced / 1e6:.0f} MB without data, {real / 1e6:.0f} MB in a real step"
+    off = abs(traced / real - 1)
     out.append(Row("peak of tensors, dry run against a real step", 100 * off, "% off", "within 15", note, off <= 0.15))
     return out
 
@@ -129,7 +129,7 @@ def _plainly(plain: Plain, batch: Batch) -> None:
 
 
 def _peaks() -> tuple[int, int]:
-    said = estimate.trace(
+    traced = estimate.trace(
         lambda device: BlendGANTraining(settings(), device, StyleEncoder(128, widths=(16,) * 5).to(device)), SIZE
     ).peak
     with estimate.LiveBytes() as counter:
@@ -138,4 +138,4 @@ def _peaks() -> tuple[int, int]:
         images = {name: torch.rand(BATCH, 3, SIZE, SIZE, generator=generator) for name in ("photo", "art")}
         for step in (0, 1):
             module.step(Batch(images), StepRNG(0, step))
-    return said, counter.peak
+    return traced, counter.peak

@@ -72,11 +72,11 @@ class SuiteGroup(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
         stop_with_starter()
-        asked = args[0] if args else kwargs.pop("args", None)
-        words = list(sys.argv[1:] if asked is None else asked)
-        given = [word for word in words if word != _TRACEBACK]
+        arguments = args[0] if args else kwargs.pop("args", None)
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        without_traceback = [word for word in words if word != _TRACEBACK]
         try:
-            result = super().main(given, *args[1:], **kwargs)
+            result = super().main(without_traceback, *args[1:], **kwargs)
         except click.exceptions.Exit as stop:
             sys.exit(stop.exit_code)
         except SuiteError as error:
@@ -91,9 +91,9 @@ class SuiteGroup(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
         except Exception as error:
-            if given != words:
+            if without_traceback != words:
                 raise
-            known = explain(error, given)
+            known = explain(error, without_traceback)
             _fail(known or report(error), 2 if known else BUG)
         sys.exit(result if isinstance(result, int) else 0)
 

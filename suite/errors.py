@@ -19,8 +19,8 @@ class SuiteError(Exception):
         self.exit_code = exit_code
 
 
-def did_you_mean(given: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"` for the nearest of `known`, else the list of what is known."""
     names = list(known)
-    near = difflib.get_close_matches(given, names, n=1)
+    near = difflib.get_close_matches(word, names, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"

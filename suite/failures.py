@@ -77,9 +77,9 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str | None:
         kind = next((words for text, words in _TEXTS.items() if text in str(error)), None)
     if kind is None:
         return None
-    given = ", ".join(_files(arguments))
-    told = _short(str(error))
-    return f"{kind}{f': {told}' if told else ''}{f' (given: {given})' if given else ''}"
+    files = ", ".join(_files(arguments))
+    message = _short(str(error))
+    return f"{kind}{f': {message}' if message else ''}{f' (given: {files})' if files else ''}"
 
 
 def report(error: BaseException) -> str:
@@ -111,17 +111,17 @@ def _of_system(error: OSError, arguments: Sequence[str]) -> str:
         errno.EDQUOT: "; make room in your quota and run the command again",
         errno.EMFILE: "; raise `ulimit -n`",
     }.get(error.errno or 0, "")
-    given = "" if path else ", ".join(_files(arguments))
+    files = "" if path else ", ".join(_files(arguments))
     subject = " ".join(filter(None, (flag, path)))
     return (
         f"{subject}{': ' if subject else ''}{_short(error.strerror or str(error))}"
-        f"{fix}{f' (given: {given})' if given else ''}"
+        f"{fix}{f' (given: {files})' if files else ''}"
     )
 
 
 def _holds(value: str, path: str) -> bool:
-    given, found = Path(value), Path(path)
-    return given == found or given in found.parents or found in given.parents
+    folder, inside = Path(value), Path(path)
+    return folder == inside or folder in inside.parents or inside in folder.parents
 
 
 def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:

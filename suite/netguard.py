@@ -92,8 +92,8 @@ def is_public(address: str) -> bool:
 
 def system_resolve(host: str, port: int) -> list[str]:
     """The host's addresses by the system's resolver, in its order."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 def patient(resolve: Resolve, seconds: float, ended: threading.Event) -> Resolve:
@@ -113,10 +113,10 @@ def patient(resolve: Resolve, seconds: float, ended: threading.Event) -> Resolve
         last = time.monotonic() + seconds
         while not ended.is_set() and time.monotonic() < last:
             with suppress(Empty):
-                found = answer.get(timeout=_POLL)
-                if isinstance(found, BaseException):
-                    raise found
-                return found
+                result = answer.get(timeout=_POLL)
+                if isinstance(result, BaseException):
+                    raise result
+                return result
         raise OSError("the run has ended" if ended.is_set() else f"no answer within {seconds:g} s")
 
     return ask
@@ -147,16 +147,16 @@ class NetGuard:
                 not public: a name that answers with both kinds is an attack or a mistake.
         """
         try:
-            found = self.resolve(host, port)
+            addresses = self.resolve(host, port)
         except (OSError, UnicodeError) as error:
             raise self.refuse("network", f"{host}: cannot be resolved ({error})") from None
-        if not found:
+        if not addresses:
             raise self.refuse("network", f"{host}: no address")
         if f"{host}:{port}" not in self.allow:
-            for address in found:
+            for address in addresses:
                 if not is_public(address):
                     raise self.refuse("address_refused", f"{host} is {address}")
-        return found
+        return addresses
 
     def connect(
         self,

@@ -154,5 +154,5 @@ def is_png_of(by: str) -> Callable[[Path], bool]:
 
 def part_of(name: str) -> str | None:
     """Of a half-written file's name the name that it was to get; None of every other name."""
-    found = _PART.fullmatch(name)
-    return None if found is None else found["name"]
+    match = _PART.fullmatch(name)
+    return None if match is None else match["name"]

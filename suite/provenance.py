@@ -23,10 +23,10 @@ def commit() -> str:
 
 def versions() -> dict[str, str]:
     """Name -> version of Python and of every package that numbers depend on, where it is installed."""
-    found = {"python": platform.python_version()}
+    out = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            out[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return out

@@ -118,10 +118,10 @@ def verify(path: Path, signers: Path, flag: str = "--signers") -> Signer:
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "allowed_signers"
         listed.write_text(allowed, encoding="utf-8")
-        found = _run("-Y", "find-principals", "-f", str(listed), "-s", str(signature))
-        names = found.stdout.decode("utf-8", "replace").splitlines()
-        if found.returncode or not names:
-            raise SuiteError(f"{signature}: not by a key that {flag} {signers} lists ({_said(found)})", 1)
+        principals = _run("-Y", "find-principals", "-f", str(listed), "-s", str(signature))
+        names = principals.stdout.decode("utf-8", "replace").splitlines()
+        if principals.returncode or not names:
+            raise SuiteError(f"{signature}: not by a key that {flag} {signers} lists ({_said(principals)})", 1)
         for name in names:
             with path.open("rb") as data:
                 done = _run(

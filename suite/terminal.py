@@ -17,7 +17,7 @@ _UNSAFE = re.compile(
 
 def clean(text: str) -> str:
     r"""`text` with every character that a terminal would obey, or could not be sent, as its escape (`\x1b`)."""
-    return _UNSAFE.sub(lambda found: _escape(ord(found.group())), text)
+    return _UNSAFE.sub(lambda match: _escape(ord(match.group())), text)
 
 
 def say(text: str, err: bool = False) -> None:

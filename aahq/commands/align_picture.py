@@ -51,8 +51,8 @@ def align_picture(
     for picture, target in targets.items():
         answer = aligner.answer({"picture": picture, "out": str(target)})
         failed += "error" in answer
-        said = answer.get("error") or f"{picture}: {'already aligned' if answer['aligned'] else 'aligned'}: {target}"
-        say_json(answer) if as_json else say(said, err="error" in answer)
+        line = answer.get("error") or f"{picture}: {'already aligned' if answer['aligned'] else 'aligned'}: {target}"
+        say_json(answer) if as_json else say(line, err="error" in answer)
     if failed:
         raise SuiteError(f"align-picture: {failed} of {len(pictures)} pictures were not aligned")
 
@@ -67,13 +67,13 @@ def _targets(pictures: tuple[str, ...], out: Path) -> dict[str, Path]:
 
     own = {os.path.realpath(picture) for picture in pictures}
     targets: dict[str, Path] = {}
-    taken: set[str] = set()
+    claimed: set[str] = set()
     for picture in dict.fromkeys(pictures):
         stem = Path(picture).stem
         names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
         # Some disks hold FACE.png and face.png for one.
-        name = next(name for name in names if name.casefold() not in taken)
-        taken.add(name.casefold())
+        name = next(name for name in names if name.casefold() not in claimed)
+        claimed.add(name.casefold())
         targets[picture] = out / f"{name}.png"
         if os.path.realpath(targets[picture]) in own:
             raise SuiteError(f"-o {out}: {targets[picture].name} there is one of PICTURES; give another folder")

@@ -24,18 +24,18 @@ def command(folder: Path, as_json: bool) -> None:
     """
     from aahq.doctor import LICENCES, checks
 
-    found = list(checks(folder))
+    parts = list(checks(folder))
     lines = [
         f"{'ok ' if check.ok else 'NO '} {check.what:16} {check.found}{'' if check.ok else '  fix: ' + check.fix}"
-        for check in found
+        for check in parts
     ]
     lines += ["", "licences"]
     lines += [f"    {what:40} {terms}{'; ' + note if note else ''}" for what, terms, note in LICENCES]
-    well = all(check.ok for check in found)
+    well = all(check.ok for check in parts)
     emit(
         {
             "ok": well,
-            "checks": [vars(check) for check in found],
+            "checks": [vars(check) for check in parts],
             "licences": [{"what": what, "terms": terms, "note": note} for what, terms, note in LICENCES],
         },
         "\n".join(lines),

@@ -48,8 +48,8 @@ def command(
     for digest in digests:
         if not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
             raise SuiteError(f"--sha256 {digest!r}: expected 64 hex digits")
-    asked = picture_question(image) if image is not None else Question()
-    answer = lookup(where, Question(artists, urls, (*digests, *asked.digests), asked.phashes))
+    pictured = picture_question(image) if image is not None else Question()
+    answer = lookup(where, Question(artists, urls, (*digests, *pictured.digests), pictured.phashes))
     lines = [
         f"{match.id}  {match.state}  {match.how}  {match.artist}  {match.title}  {match.page_url}  {match.license}"
         for match in answer.matches

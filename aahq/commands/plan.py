@@ -49,9 +49,9 @@ def command(
     made = plan.make(
         faces, sources or [name for name in plan.table()["sources"] if name != "artstation"], pilot, per_second
     )
-    told = made.as_dict()
+    sums = made.as_dict()
     if kept is not None:
-        told["quotas"] = kept
+        sums["quotas"] = kept
     lines = [f"{'source':12} {'faces':>7} {'works':>8} {'requests':>9} {'days':>7} {'disk':>9}  licences; basis"]
     lines += [
         f"{one.source:12} {one.faces:7} {one.works:8} {one.requests:9} {one.days:7.2f} {one.disk_gb:6.1f} GB  "
@@ -59,10 +59,10 @@ def command(
         for one in made.lines
     ]
     lines.append(
-        f"together {told['faces']} of {faces} faces, {told['requests']} requests, {told['disk_gb']} GB; at {per_second:g} a "
-        f"second to a host {told['days_one_after_another']} days, {told['days_side_by_side']} with the sources side by side"
+        f"together {sums['faces']} of {faces} faces, {sums['requests']} requests, {sums['disk_gb']} GB; at {per_second:g} a "
+        f"second to a host {sums['days_one_after_another']} days, {sums['days_side_by_side']} with the sources side by side"
     )
     lines += [f"note: {note}" for note in made.notes]
     if kept is not None:
         lines.append(f"quotas: {kept['kept']} of {kept['faces']} faces stay ({', '.join(quotas)})")
-    emit(told, "\n".join(lines), as_json)
+    emit(sums, "\n".join(lines), as_json)

@@ -100,8 +100,8 @@ def command(
             form=form,
             removed=Tombstones.read(manifest.parent / REMOVALS),
         )
-    told = survival.as_dict()
-    lines = [f"{state:8} {told[state]:7}" for state in ("alive", "changed", "gone", "refused")]
-    lines += [f"  {reason}: {count}" for reason, count in told["reasons"].items()]
-    lines.append(f"{out}: effective N = {told['alive']} of {told['rows']}, manifest {told['manifest_sha256']}")
-    emit(told, "\n".join(lines), as_json)
+    summary = survival.as_dict()
+    lines = [f"{state:8} {summary[state]:7}" for state in ("alive", "changed", "gone", "refused")]
+    lines += [f"  {reason}: {count}" for reason, count in summary["reasons"].items()]
+    lines.append(f"{out}: effective N = {summary['alive']} of {summary['rows']}, manifest {summary['manifest_sha256']}")
+    emit(summary, "\n".join(lines), as_json)

@@ -65,8 +65,8 @@ def command(
             return
         if dry_run:
             named, copies = find(ledger, wanted)
-            told = {"named": named, "copies": copies, "pictures": len(named) + len(copies), "dry_run": True}
-            emit(told, f"would remove {len(named)} pictures and {len(copies)} copies of them", as_json)
+            summary = {"named": named, "copies": copies, "pictures": len(named) + len(copies), "dry_run": True}
+            emit(summary, f"would remove {len(named)} pictures and {len(copies)} copies of them", as_json)
             return
         done = remove(ledger, wanted)
     lines = [

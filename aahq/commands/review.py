@@ -51,16 +51,16 @@ def _agreement(out: Path) -> tuple[dict[str, object], str]:
     from aahq.review.agreement import disagreements, pairs, rulings
     from aahq.review.log import read_log
 
-    said = read_log(out)
-    found, open_ = pairs(said), [id for id, ruling in rulings(said).items() if ruling.verdict == "open"]
+    log = read_log(out)
+    agreements, open_ = pairs(log), [id for id, ruling in rulings(log).items() if ruling.verdict == "open"]
     lines = [
         f"{pair.first} and {pair.second}: kappa {'not defined' if pair.kappa is None else f'{pair.kappa:.3f}'}, "
         f"agree on {pair.observed:.1%} of {pair.both} (both keep {pair.both_keep}, only {pair.first} {pair.first_only}, "
         f"only {pair.second} {pair.second_only}, both drop {pair.both_drop})"
-        for pair in found
+        for pair in agreements
     ] or ["no face was decided by two reviewers yet"]
-    lines.append(f"disagreements: {len(disagreements(said))}, of them open: {len(open_)}")
-    value = {"pairs": [pair.as_dict() for pair in found], "disagreements": disagreements(said), "open": open_}
+    lines.append(f"disagreements: {len(disagreements(log))}, of them open: {len(open_)}")
+    value = {"pairs": [pair.as_dict() for pair in agreements], "disagreements": disagreements(log), "open": open_}
     return value, "\n".join(lines)
 
 

@@ -41,7 +41,7 @@ def _group(name: str, *options: Decorator, absolute: tuple[str, ...] = ()) -> De
     def packed(**values: Any) -> dict[str, Any]:
         # Of an option that may be repeated, none at all is "not given".
         group = {key: list(value) or None if isinstance(value, tuple) else value for key, value in values.items()}
-        paths = {key: str(Path(group[key]).absolute()) for key in absolute if group[key] is not None}
+        paths = {key: str(Path(str(group[key])).absolute()) for key in absolute if group[key] is not None}
         return group | paths
 
     return option_group(name, packed, *options)
@@ -103,10 +103,10 @@ release_config_options = _group(
 )
 
 
-def _quotas(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, int] | None:
+def _quotas(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, int] | None:
     from aahq.release.quotas import read_quotas
 
-    return read_quotas(given) if given else None
+    return read_quotas(pairs) if pairs else None
 
 
 release_options = _group(

@@ -61,11 +61,11 @@ def command(
     writer.writerow(HEADER)
     with Http(contact, allow=allow, limits=Limits(per_second=per_second)) as http:
         entries = islice((candidate for page in pages for candidate in page.candidates), limit)
-        for found in progress(survival(entries, http), "survival", unit="entries"):
-            counts[found.state] += 1
-            writer.writerow((found.key, found.state, found.detail))
+        for entry in progress(survival(entries, http), "survival", unit="entries"):
+            counts[entry.state] += 1
+            writer.writerow((entry.key, entry.state, entry.detail))
     if table is not None:
         write_whole(table, lines.getvalue())
-    told = {state: counts[state] for state in STATES}
-    text = ", ".join(f"{state} {count}" for state, count in told.items())
-    emit({"asked": counts.total(), **told}, f"{counts.total()} entries: {text}", as_json)
+    totals = {state: counts[state] for state in STATES}
+    text = ", ".join(f"{state} {count}" for state, count in totals.items())
+    emit({"asked": counts.total(), **totals}, f"{counts.total()} entries: {text}", as_json)

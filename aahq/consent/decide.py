@@ -278,8 +278,8 @@ class Case:
         if is_open(licence):
             stated = self.candidate.extra.get("license_record", "the source")
             words = self.candidate.extra.get("license_stated")
-            said = f"{licence} ({open_licence(licence)}), stated by {stated}" + (f" as {words!r}" if words else "")
-            self._note("licence", url, f"{said}; {why}")
+            statement = f"{licence} ({open_licence(licence)}), stated by {stated}" + (f" as {words!r}" if words else "")
+            self._note("licence", url, f"{statement}; {why}")
         elif self.permission is not None:
             self._needs_permission = True
             self._note("page", url, f"{why} (the permission stands for it)")

@@ -75,14 +75,14 @@ class Rights:
 def read_rights(source: Path | bytes) -> Rights:
     """Read a picture file's embedded rights; any bytes are read, however broken, in memory of the file's own order."""
     data = source if isinstance(source, bytes) else source.read_bytes()
-    found = _Found()
+    rights = _Found()
     try:
         for part in _parts(data, _Budget()):
-            found.look(part)
+            rights.look(part)
     except _TooMuchError:
         # Nobody packs a page of words like that; in doubt the answer is no.
-        found.prohibit(0, "embedded metadata", f"metadata that unpack to more than {_UNPACKED_TOTAL >> 20} MiB")
-    return found.rights()
+        rights.prohibit(0, "embedded metadata", f"metadata that unpack to more than {_UNPACKED_TOTAL >> 20} MiB")
+    return rights.rights()
 
 
 class _TooMuchError(Exception):
@@ -141,11 +141,11 @@ class _Found:
                 self.prohibit(0, "XMP", f"plus:DataMining {term}")
             elif term == "DMI-ALLOWED":
                 self._allows = f"plus:DataMining {term}"
-        if found := _TDM.search(text):
-            self.prohibit(1, "XMP", found.group().decode("latin-1"))
+        if reserved := _TDM.search(text):
+            self.prohibit(1, "XMP", reserved.group().decode("latin-1"))
         for packet in _packets(text):
-            if found := _NO_AI.search(packet):
-                self.prohibit(3, "XMP", found.group().decode("latin-1"))
+            if reserved := _NO_AI.search(packet):
+                self.prohibit(3, "XMP", reserved.group().decode("latin-1"))
         if self._made is None and (made := _AI_SOURCE.search(text)):
             self._made = made.group().decode()
 
@@ -167,8 +167,8 @@ def _iptc_words(blob: bytes) -> str | None:
     for record in _IIM.finditer(blob):
         length = int.from_bytes(record[1], "big")
         left -= length
-        if found := _NO_AI.search(blob, record.end() + 2, record.end() + 2 + length):
-            return found.group().decode("latin-1")
+        if match := _NO_AI.search(blob, record.end() + 2, record.end() + 2 + length):
+            return match.group().decode("latin-1")
         if left < 0:
             # Pixels that look like records; real ones are few.
             return None
@@ -219,10 +219,10 @@ def _jpeg_segments(data: bytes) -> Iterator[bytes]:
         yield b"".join(piece for _, _, piece in pieces)
     yield bytes(jumbf)
     # XMP that stands elsewhere: after the scan, or where a broken segment hid it.
-    found = data.find(_XMP_SEGMENT)
-    while found >= 0:
-        yield data[found : found + _SEGMENT_MAX]
-        found = data.find(_XMP_SEGMENT, found + _SEGMENT_MAX)
+    start = data.find(_XMP_SEGMENT)
+    while start >= 0:
+        yield data[start : start + _SEGMENT_MAX]
+        start = data.find(_XMP_SEGMENT, start + _SEGMENT_MAX)
     # Anything appended after the picture, up to a bound: MPO and "XMP at the end" files.
     end = data.rfind(b"\xff\xd9")
     yield data[end : end + _UNPACKED_MAX] if end > 0 else b""
@@ -314,7 +314,7 @@ def _entries(box: bytes) -> dict[Any, Any] | None:
                 value = cbor2.loads(body) if kind == b"cbor" else json.loads(body)
             except (ValueError, EOFError, RecursionError, cbor2.CBORError):
                 return None
-            found = value.get("entries", value) if isinstance(value, dict) else None
-            return found if isinstance(found, dict) else None
+            entries = value.get("entries", value) if isinstance(value, dict) else None
+            return entries if isinstance(entries, dict) else None
         at += max(size, 8)
     return None

@@ -44,10 +44,10 @@ def open_licence(stated: str | None) -> str | None:
     if _MARK.match(text):
         return "PDM-1.0"
     for pattern in (_SHORT, _PAGE):
-        if found := pattern.match(text):
-            return "-".join(filter(None, ("CC", _TERMS[found[1]], found[2])))
-    if found := _LONG.match(text):
-        return "-".join(filter(None, ("CC-BY", "NC" if found[1] else "", "SA" if found[2] else "", found[3])))
+        if match := pattern.match(text):
+            return "-".join(filter(None, ("CC", _TERMS[match[1]], match[2])))
+    if match := _LONG.match(text):
+        return "-".join(filter(None, ("CC-BY", "NC" if match[1] else "", "SA" if match[2] else "", match[3])))
     return None
 
 

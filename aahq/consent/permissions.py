@@ -45,8 +45,8 @@ class Permission(Settings):
 
     @model_validator(mode="after")
     def _covers_one_thing(self) -> Permission:
-        given = [self.artist, self.work, self.url_prefix]
-        if sum(value is not None for value in given) != 1:
+        subjects = [self.artist, self.work, self.url_prefix]
+        if sum(value is not None for value in subjects) != 1:
             raise ValueError("give exactly one of artist, work, url_prefix")
         if self.url_prefix is not None:
             parts = urlsplit(self.url_prefix)

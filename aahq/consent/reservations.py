@@ -78,21 +78,21 @@ def tdm_reserved(value: str) -> bool:
 
 def header_findings(headers: Mapping[str, str]) -> list[Finding]:
     """What the reserving headers say. `headers` finds names in any case, or is a plain mapping."""
-    given = {name.lower(): value for name, value in headers.items()}
-    found: list[Finding] = []
-    robots = given.get("x-robots-tag")
+    values = {name.lower(): value for name, value in headers.items()}
+    findings: list[Finding] = []
+    robots = values.get("x-robots-tag")
     if robots is not None:
-        found.append(Finding("X-Robots-Tag", None, f"X-Robots-Tag: {robots[:200]}", reserves(robots)))
-    tdm = given.get("tdm-reservation")
+        findings.append(Finding("X-Robots-Tag", None, f"X-Robots-Tag: {robots[:200]}", reserves(robots)))
+    tdm = values.get("tdm-reservation")
     if tdm is not None:
-        found.append(Finding("TDM header", None, f"tdm-reservation: {tdm[:200]}", tdm_reserved(tdm)))
+        findings.append(Finding("TDM header", None, f"tdm-reservation: {tdm[:200]}", tdm_reserved(tdm)))
     for name, carrier in (("content-usage", "Content-Usage header"), ("content-signal", "Content-Signal header")):
-        if name in given:
-            said = reading([statement(given[name])], "/")
-            found.append(Finding(carrier, None, f"{name.title()}: {given[name][:200]}", said.no is not None))
-    if RSL_TYPE in given.get("link", "").lower():
-        found.append(Finding("RSL", None, f"Link: {given['link'][:200]}", True))
-    return found
+        if name in values:
+            said = reading([statement(values[name])], "/")
+            findings.append(Finding(carrier, None, f"{name.title()}: {values[name][:200]}", said.no is not None))
+    if RSL_TYPE in values.get("link", "").lower():
+        findings.append(Finding("RSL", None, f"Link: {values['link'][:200]}", True))
+    return findings
 
 
 def header_reservation(headers: Mapping[str, str]) -> str | None:
@@ -106,7 +106,7 @@ def page_findings(html: bytes, token: str = "aahq") -> tuple[Finding, ...]:
     `noai`, `noimageai` and `noml` count under every robot's name, the index words under `robots`, `token` and the names of AI
     crawlers only: a page that keeps one search engine out says nothing of AI.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     text = decoded(html)
     if _META.search(text) is None:
         return ()
@@ -117,12 +117,12 @@ def page_findings(html: bytes, token: str = "aahq") -> tuple[Finding, ...]:
         return tuple(_tag_findings(text, token))
     for number, tag in enumerate(_reserving_tags(text)):
         if number == TAGS_MAX:
-            found.append(
+            findings.append(
                 Finding("page meta", None, f"more than {TAGS_MAX} tags that may reserve, which counts as a no", True)
             )
             break
-        found += _tag_findings(tag, token)
-    return tuple(found)
+        findings += _tag_findings(tag, token)
+    return tuple(findings)
 
 
 def _tag_findings(html: str, token: str) -> Iterator[Finding]:
@@ -147,7 +147,7 @@ def _reserving_tags(text: str) -> Iterator[str]:
     """The meta and link tags of a long page that hold a reserving word, outside of comments; one that is written in an unusual
     way goes as far as the next."""
     text = without(text, "<!--", "-->")
-    at = next((found.start() for found in _META.finditer(text)), None)
+    at = next((match.start() for match in _META.finditer(text)), None)
     while at is not None:
         plain = _PLAIN_META.match(text, at, at + TAG_MAX)
         following = _META.search(text, at + 1)
@@ -173,7 +173,7 @@ def _to_last_meta(text: str) -> str:
 
     Where that tag is written in any unusual way, or stands in a comment, the whole page.
     """
-    at = max((found.start() for found in _META.finditer(text)), default=0)
+    at = max((match.start() for match in _META.finditer(text)), default=0)
     last = _PLAIN_META.match(text, at, at + TAG_MAX)
     if last is None or text.rfind("<!--", 0, at) > text.rfind("-->", 0, at):
         return text

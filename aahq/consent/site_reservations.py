@@ -143,9 +143,9 @@ class SiteReservations:
         text = decoded(body)
         if text.lstrip()[:1] == "<":
             return _always(Finding("ai.txt", where, "HTML in its place", False))
-        said = [found[1].lower() for found in _TRAINING_LINE.finditer(text)]
-        if any(value not in ("allow", "allowed", "yes") for value in said):
-            return _always(Finding("ai.txt", where, f"Training: {', '.join(said)[:100]}", True))
+        rules = [match[1].lower() for match in _TRAINING_LINE.finditer(text)]
+        if any(value not in ("allow", "allowed", "yes") for value in rules):
+            return _always(Finding("ai.txt", where, f"Training: {', '.join(rules)[:100]}", True))
         file = read(text, {self._token, *AI_TOKENS})
         judges = [
             (name, lines.rule_set())
@@ -220,15 +220,15 @@ def rsl_findings(body: bytes, where: str, origin: str, path: str) -> list[Findin
         root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         return [Finding("RSL", where, f"unreadable, which counts as a no: {error}"[:300], True)]
-    found: list[Finding] = []
+    reserved: list[Finding] = []
     for content in (node for node in root.iter() if _name(node) == "content"):
         pattern = (content.get("url") or "/").strip().removeprefix(origin) or "/"
         if pattern.startswith(("http://", "https://")) or not covers(pattern, path):
             continue
         for license in (node for node in content.iter() if _name(node) == "license"):
             no = _license_no(license)
-            found.append(Finding("RSL", where, f"{pattern[:100]}: {no or 'training permitted'}", no is not None))
-    return found
+            reserved.append(Finding("RSL", where, f"{pattern[:100]}: {no or 'training permitted'}", no is not None))
+    return reserved
 
 
 def _license_no(license: ElementTree.Element) -> str | None:
@@ -274,11 +274,11 @@ def read_terms(path: Path | None) -> tuple[SiteTerm, ...]:
 
 
 def _terms(text: str, name: str) -> tuple[SiteTerm, ...]:
-    found: list[SiteTerm] = []
+    terms: list[SiteTerm] = []
     for number, entry in enumerate(tomllib.loads(text).get("site", []), 1):
-        given = [entry.get(key) if isinstance(entry, dict) else None for key in ("host", "says", "source")]
-        if not all(isinstance(value, str) and value.strip() for value in given):
+        fields = [entry.get(key) if isinstance(entry, dict) else None for key in ("host", "says", "source")]
+        if not all(isinstance(value, str) and value.strip() for value in fields):
             raise SuiteError(f"--site-terms {name}: site {number}: expected host, says and source as text")
-        host = wire_url(f"https://{str(given[0]).strip().lower().removeprefix('https://').strip('/')}/")
-        found.append(SiteTerm((urlsplit(host).hostname or "").removeprefix("www."), str(given[1]), str(given[2])))
-    return tuple(found)
+        host = wire_url(f"https://{str(fields[0]).strip().lower().removeprefix('https://').strip('/')}/")
+        terms.append(SiteTerm((urlsplit(host).hostname or "").removeprefix("www."), str(fields[1]), str(fields[2])))
+    return tuple(terms)

@@ -86,8 +86,8 @@ class FetchPool:
             self.came_back = []
 
     def _send(self) -> None:
-        while len(self._running) < THREADS and (found := self._queues.take()) is not None:
-            host, ids = found
+        while len(self._running) < THREADS and (job := self._queues.take()) is not None:
+            host, ids = job
             tasks = [(id, self._candidate(id)) for id in ids]
             self._running[self._threads.submit(self._worker.process, tasks)] = host
 

@@ -103,9 +103,9 @@ def _inspect(case: Case, file: Path, sha256: str) -> None:
     """
     if case.optouts.forgotten(case.candidate, (sha256,)):
         raise _Removed
-    said = case.decide_file(file, (sha256,))
-    if not said.allowed:
-        refusal = _no(said)
+    decision = case.decide_file(file, (sha256,))
+    if not decision.allowed:
+        refusal = _no(decision)
         raise Rejected(refusal.reason, refusal.detail)
 
 

@@ -132,13 +132,13 @@ class FaceFinder:
         # Smaller than any face that it knows; from some size on its filters no longer fit and dlib fails.
         if min(copy.shape[:2]) < 64:
             return []
-        for found in self._mmod(copy, 0):
-            left, top, right, bottom = _shifted(_box(found.rect), scale, area)
+        for box in self._mmod(copy, 0):
+            left, top, right, bottom = _shifted(_box(box.rect), scale, area)
             side, x, y = right - left, (left + right) / 2, (top + bottom) / 2
             # Median of both detectors' boxes over painted portraits: 1.06 times the side, 0.05 of it lower.
             half, y = side * 0.53, y + side * 0.05
-            if found.confidence >= SURE:
-                out.append(_Hit((x - half, y - half, x + half, y + half), float(found.confidence), "mmod"))
+            if box.confidence >= SURE:
+                out.append(_Hit((x - half, y - half, x + half, y + half), float(box.confidence), "mmod"))
         return out
 
     def _turned(self, picture: Image.Image) -> list[FoundFace]:

@@ -125,8 +125,8 @@ class PictureAligner:
             raise NotOneFace(f"{picture}: no face found; give a picture of a face, or an aligned one with --aligned", 0)
         sure = [face for face in faces if face.score >= SURE] or [max(faces, key=lambda face: face.score)]
         if len(sure) > 1 and not largest:
-            said = f"{picture}: {len(sure)} faces found; crop it to one, or choose the largest (--largest)"
-            raise NotOneFace(said, len(sure))
+            why = f"{picture}: {len(sure)} faces found; crop it to one, or choose the largest (--largest)"
+            raise NotOneFace(why, len(sure))
         return sure[0]
 
 
@@ -140,9 +140,9 @@ def _read(path: Path) -> np.ndarray:
         raise SuiteError(f"{path}: {error.sentence()}") from None
 
 
-def _points(given: Any) -> np.ndarray:
+def _points(values: Any) -> np.ndarray:
     try:
-        points = np.array(given, dtype=np.float64)
+        points = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
         points = np.empty(0)
     if points.shape != (68, 2) or not np.isfinite(points).all() or np.abs(points).max() > FARTHEST:

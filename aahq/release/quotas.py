@@ -42,7 +42,7 @@ def values(candidate: Candidate) -> dict[str, str]:
     extra = candidate.extra
     date = _YEAR.search(str(extra.get("objectDate") or candidate.published or ""))
     medium = re.split(r"[,;(]", str(extra.get("medium") or ""))[0].strip().casefold()
-    found = {
+    by_field = {
         "source": candidate.source,
         "decade": str(extra.get("decade") or (f"{int(date[1]) // 10 * 10}s" if date else "")),
         "medium": medium,
@@ -50,7 +50,7 @@ def values(candidate: Candidate) -> dict[str, str]:
         "artist": (candidate.artist or "").strip().casefold(),
         "license": candidate.license or "",
     }
-    return {name: value or UNKNOWN for name, value in found.items()}
+    return {name: value or UNKNOWN for name, value in by_field.items()}
 
 
 def over_quota(faces: Iterable[tuple[str, Mapping[str, str]]], quotas: Mapping[str, int]) -> dict[str, str]:
@@ -60,12 +60,12 @@ def over_quota(faces: Iterable[tuple[str, Mapping[str, str]]], quotas: Mapping[s
         faces: (id, its `values`).
         quotas: field -> faces of one value, at most.
     """
-    taken: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     out: dict[str, str] = {}
-    for id, given in sorted(faces, key=lambda face: sha256_bytes(face[0].encode())):
-        full = [name for name, most in quotas.items() if taken[name, given[name]] >= most]
+    for id, fields in sorted(faces, key=lambda face: sha256_bytes(face[0].encode())):
+        full = [name for name, most in quotas.items() if counts[name, fields[name]] >= most]
         if full:
-            out[id] = ", ".join(f"{name} {given[name]!r} has its {quotas[name]}" for name in full)
+            out[id] = ", ".join(f"{name} {fields[name]!r} has its {quotas[name]}" for name in full)
             continue
-        taken.update((name, given[name]) for name in quotas)
+        counts.update((name, fields[name]) for name in quotas)
     return out

@@ -160,12 +160,12 @@ class ShardStore(AbstractContextManager["ShardStore"]):
                 f"release row {id!r}: in shards an id has no '.', where readers cut a name; use --form folder"
             )
         # Readers infer a column's type from the first rows, where nothing is no type.
-        told = canonical_json({name: "" if value is None else value for name, value in _loaded(row).items()}).encode()
+        text = canonical_json({name: "" if value is None else value for name, value in _loaded(row).items()}).encode()
         shard = self._open.get(split)
-        if shard is None or shard.tar.offset + len(png) + len(told) > self.shard_bytes:
+        if shard is None or shard.tar.offset + len(png) + len(text) > self.shard_bytes:
             shard = self._next(split)
         offset = shard.add(f"{id}.png", png)
-        shard.add(f"{id}.json", told)
+        shard.add(f"{id}.json", text)
         return Place(f"{self._file(split)}#{id}.png", offset)
 
     def _file(self, split: str) -> str:

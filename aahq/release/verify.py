@@ -170,16 +170,16 @@ def _check_sums(root: Path, wanted: set[str], verdict: Verdict) -> None:
     if not (root / SUMS).is_file():
         verdict.add("missing", SUMS)
         return
-    seen = {SUMS}
+    listed = {SUMS}
     for digest, path in sums_of(root):
         if path not in wanted:
             continue
-        seen.add(path)
+        listed.add(path)
         if not (root / path).is_file():
             verdict.add("missing", path)
         elif path not in verdict.changed and sha256_file(root / path) != digest:
             verdict.add("changed", path)
-    for path in sorted(wanted - seen):
+    for path in sorted(wanted - listed):
         verdict.add("changed" if (root / path).is_file() else "missing", path)
 
 

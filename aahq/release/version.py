@@ -67,9 +67,9 @@ class EarlierRelease:
         """The version of a release with this manifest (and its digest) in this form."""
         if not self.card:
             return Version(FIRST, None)
-        found = _VERSION.fullmatch(str(self.card.get("version", FIRST)))
+        match = _VERSION.fullmatch(str(self.card.get("version", FIRST)))
         # One of before stated the first version, whatever was in it.
-        major, minor, patch = map(int, found.groups() if found else FIRST.split("."))
+        major, minor, patch = map(int, match.groups() if match else FIRST.split("."))
         before = self.card["manifest_sha256"]
         if before == digest and self.card.get("form") == form:
             return Version(f"{major}.{minor}.{patch}", self.card.get("follows"))

@@ -113,7 +113,7 @@ def write(
         rejected = _write_rejects(root / REJECTS, rejects)
         digest = sha256_file(manifest_part)
         version = before.next_version(manifest_part, digest, form)
-        told = {
+        metadata = {
             "version": version.text,
             **({"follows": version.follows} if version.follows else {}),
             **(card or {}),
@@ -131,7 +131,7 @@ def write(
             **({"shard_bytes": shard_bytes} if form == "shards" else {}),
         }
         shards = store.sums if form == "shards" else {}
-        beside = _write_beside(root, manifest_part, told, shards, extras or {})
+        beside = _write_beside(root, manifest_part, metadata, shards, extras or {})
         for path, sha in sorted(store.sums.items()):
             sums.write(f"{sha}  {path}\n")
         for file in beside:
@@ -225,7 +225,7 @@ def _write_rejects(path: Path, rejects: Iterable[Mapping[str, Any]]) -> int:
 
 
 def _write_beside(
-    root: Path, manifest: Path, told: dict[str, Any], shards: dict[str, str], extras: Mapping[str, bytes]
+    root: Path, manifest: Path, metadata: dict[str, Any], shards: dict[str, str], extras: Mapping[str, bytes]
 ) -> list[str]:
     """`release.json`, the cards and the extras; those of an earlier release that this one lacks are removed.
 
@@ -235,8 +235,8 @@ def _write_beside(
     # The cards read releases, and so stand above this file.
     from aahq.release.cards import make_cards
 
-    write_json(root / METADATA, told)
-    beside = {**extras, **make_cards(root, manifest, told, shards)}
+    write_json(root / METADATA, metadata)
+    beside = {**extras, **make_cards(root, manifest, metadata, shards)}
     for file in (*EXTRAS, *CARD_FILES):
         if file in beside:
             write_whole(root / file, beside[file])

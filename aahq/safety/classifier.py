@@ -35,8 +35,8 @@ def read_checked(where: str, path: str, sha256: str) -> bytes:
         raise SuiteError(
             f"{where} {path}: {error.strerror}; say where it is now with --screens FILE, or --no-screens"
         ) from None
-    if (found := sha256_bytes(data)) != sha256.lower():
-        raise SuiteError(f"{where} {path}: its SHA-256 is {found}, not {sha256}; give the file that you mean")
+    if (digest := sha256_bytes(data)) != sha256.lower():
+        raise SuiteError(f"{where} {path}: its SHA-256 is {digest}, not {sha256}; give the file that you mean")
     return data
 
 

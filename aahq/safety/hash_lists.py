@@ -30,7 +30,7 @@ class HashList:
         self.where = f"screen {name}: hashes {screen.path}"
         self.digits = DIGITS[screen.algorithm]
         text = read_checked(f"screen {name}: hashes", screen.path, screen.sha256).decode("utf-8-sig", "replace")
-        rows = [found for number, line in enumerate(text.splitlines(), 1) if (found := self._row(number, line))]
+        rows = [row for number, line in enumerate(text.splitlines(), 1) if (row := self._row(number, line))]
         if not rows:
             raise SuiteError(f"{self.where}: lists no hash; expected {self.digits} hex digits a line")
         # (L, 64-bit words), big end first.

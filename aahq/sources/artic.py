@@ -29,18 +29,18 @@ class Artic(Museum):
         terms = {"query[term][is_public_domain]": "true", "fields": FIELDS, "limit": PAGE, "page": position or "1"}
         return query_url(f"{self.base}/api/v1/artworks/search", q=self.query, **terms)
 
-    def listed(self, found: Any, url: str) -> tuple[list[Listed], str | None]:
+    def listed(self, answer: Any, url: str) -> tuple[list[Listed], str | None]:
         works = []
-        for item in need(found, "data", list, url):
+        for item in need(answer, "data", list, url):
             licence = "CC0" if need(item, "is_public_domain", bool, url) else "closed"
             works.append(Listed(str(need(item, "id", int, url)), licence))
-        paging = need(found, "pagination", dict, url)
+        paging = need(answer, "pagination", dict, url)
         page, pages = need(paging, "current_page", int, url), need(paging, "total_pages", int, url)
         more = works and page < pages and (page + 1) * PAGE <= DEPTH
         return works, str(page + 1) if more else None
 
-    def listed_total(self, found: Any) -> Any:
-        return path(found, "pagination", "total")
+    def listed_total(self, answer: Any) -> Any:
+        return path(answer, "pagination", "total")
 
     def record_url(self, id: str) -> str:
         return f"{self.base}/api/v1/artworks/{id}"

@@ -57,14 +57,14 @@ class ArtStation:
             SuiteError: no such channel.
         """
         assert http is not None, "artstation is read over HTTP"
-        page, seen = _position(cursor)
+        page, count = _position(cursor)
         records = Records(http)
         channel = self._channel_id(http)
         while True:
             url = self._listing_url(channel, page)
-            found = listing(http, url)
+            answer = listing(http, url)
             try:
-                works = need(found, "data", list, url)
+                works = need(answer, "data", list, url)
             except Rejected as refused:
                 raise FormatChanged(url, refused.detail) from None
             if not works:
@@ -76,9 +76,9 @@ class ArtStation:
             records.settle()
             if len(unusable) == len(works) and all(row.reason == "bad_record" for row in unusable):
                 raise FormatChanged(url, f"none of {len(works)} works could be read ({unusable[0].detail})")
-            seen, page = seen + len(works), page + 1
-            yield SourcePage(candidates, f"page={page} works={seen}", unusable)
-            total = found.get("total_count")
+            count, page = count + len(works), page + 1
+            yield SourcePage(candidates, f"page={page} works={count}", unusable)
+            total = answer.get("total_count")
             if isinstance(total, int) and total < CAPPED_TOTAL and (page - 1) * PER_PAGE >= total:
                 return
 
@@ -140,17 +140,17 @@ class ArtStation:
         if adult and "assets" not in work:
             # One row that keeps the reason; no picture of it is looked for.
             return [Candidate(self.name, hash_id, page_url, (), extra=facts, **about)]
-        found = []
+        candidates = []
         for asset in need(work, "assets", list, page_url):
             if not isinstance(asset, dict) or asset.get("asset_type") != "image" or asset.get("has_image") is False:
                 continue
             key = f"{hash_id}/{need(asset, 'id', int, page_url)}"
             urls = sizes(need(asset, "image_url", str, page_url))
             size = {name: asset[name] for name in ("width", "height") if isinstance(asset.get(name), int)}
-            found.append(Candidate(self.name, key, page_url, urls, extra={**facts, **size}, **about))
-        if not found:
+            candidates.append(Candidate(self.name, key, page_url, urls, extra={**facts, **size}, **about))
+        if not candidates:
             raise Rejected("no_picture", "the work has no image asset")
-        return found
+        return candidates
 
 
 def sizes(url: str) -> tuple[str, ...]:

@@ -24,18 +24,18 @@ class Cleveland(Museum):
             f"{self.base}/api/artworks/", q=self.query, has_image=1, cc0=1, limit=PAGE, skip=position or "0"
         )
 
-    def listed(self, found: Any, url: str) -> tuple[list[Listed], str | None]:
+    def listed(self, answer: Any, url: str) -> tuple[list[Listed], str | None]:
         works = [
             Listed(str(need(item, "id", int, url)), need(item, "share_license_status", str, url))
-            for item in need(found, "data", list, url)
+            for item in need(answer, "data", list, url)
         ]
-        info = need(found, "info", dict, url)
+        info = need(answer, "info", dict, url)
         total, skipped = need(info, "total", int, url), int(url.rpartition("skip=")[2])
         done = skipped + len(works)
         return works, str(done) if works and done < total else None
 
-    def listed_total(self, found: Any) -> Any:
-        return path(found, "info", "total")
+    def listed_total(self, answer: Any) -> Any:
+        return path(answer, "info", "total")
 
     def record_url(self, id: str) -> str:
         return f"{self.base}/api/artworks/{id}"
@@ -46,7 +46,7 @@ class Cleveland(Museum):
         if rights := text(data.get("copyright")):
             raise Rejected("not_open", f"{url}: copyright {rights!r:.80}")
         images = need(data, "images", dict, url)
-        given = [images.get(size) for size in SIZES]
+        pictures = [images.get(size) for size in SIZES]
         date = text(data.get("creation_date"))
         makers = data.get("creators")
         first = makers[0] if isinstance(makers, list) and makers and isinstance(makers[0], dict) else {}
@@ -54,7 +54,7 @@ class Cleveland(Museum):
         culture = data.get("culture")
         return Work(
             {"share_license_status": need(data, "share_license_status", str, url)},
-            tuple(need(image, "url", str, url) for image in given if isinstance(image, dict)),
+            tuple(need(image, "url", str, url) for image in pictures if isinstance(image, dict)),
             page if isinstance(page, str) and page else None,
             text(first.get("description")),
             text(data.get("title")),

@@ -40,11 +40,11 @@ class Commons(Museum):
             list="search", srsearch=f"{self.query} filetype:bitmap", srnamespace=6, srlimit=PAGE, sroffset=position
         )
 
-    def listed(self, found: Any, url: str) -> tuple[list[Listed], str | None]:
-        query = need(found, "query", dict, url)
+    def listed(self, answer: Any, url: str) -> tuple[list[Listed], str | None]:
+        query = need(answer, "query", dict, url)
         name = "categorymembers" if "list=categorymembers" in url else "search"
         works = [Listed(str(need(item, "pageid", int, url))) for item in need(query, name, list, url)]
-        following = found.get("continue")
+        following = answer.get("continue")
         if not works or not isinstance(following, dict):
             return works, None
         position = following.get("cmcontinue" if name == "categorymembers" else "sroffset")
@@ -52,8 +52,8 @@ class Commons(Museum):
             raise Rejected("bad_record", f"{url}: continue is {following!r:.80}")
         return works, str(position)
 
-    def listed_total(self, found: Any) -> Any:
-        return path(found, "query", "searchinfo", "totalhits")
+    def listed_total(self, answer: Any) -> Any:
+        return path(answer, "query", "searchinfo", "totalhits")
 
     def record_url(self, id: str) -> str:
         return self._api(

@@ -57,20 +57,20 @@ class Folder:
 
     def _files(self, inside: str = "") -> Iterator[Entry]:
         """Relative paths in order. One folder's names are held at a time, and those of the folders around it."""
-        found: list[Entry] = []
+        rows: list[Entry] = []
         try:
             with os.scandir(self.root / inside) as entries:
                 # In order, because of links to the same folder the first one counts.
-                seen = sorted(
+                visible = sorted(
                     (entry for entry in entries if not entry.name.startswith(".")), key=lambda e: _shown(e.name)
                 )
-                found = [self._look(entry) for entry in seen]
+                rows = [self._look(entry) for entry in visible]
         except OSError as error:
             if not inside:
                 raise SuiteError(f"--source folder: {self.root}: {error.strerror or error}; make it readable") from None
             yield inside, f"the folder cannot be read: {error.strerror or error}"
             return
-        for name, why in sorted(found, key=lambda entry: _shown(entry[0])):
+        for name, why in sorted(rows, key=lambda entry: _shown(entry[0])):
             if not name:
                 continue
             if name.endswith("/") and not why:
@@ -115,9 +115,9 @@ class Folder:
         return True
 
     def _candidate(self, name: str) -> Candidate:
-        path, shown = self.root / name, _shown(name)
-        facts = {"path": shown, "folder": _shown(str(self.root))}
-        return Candidate(self.name, shown, None, (path.as_uri(),), title=Path(shown).stem, extra=facts)
+        path, text = self.root / name, _shown(name)
+        facts = {"path": text, "folder": _shown(str(self.root))}
+        return Candidate(self.name, text, None, (path.as_uri(),), title=Path(text).stem, extra=facts)
 
 
 def _shown(name: str) -> str:

@@ -44,9 +44,9 @@ class Met(Museum):
 
     def _ids(self, http: Http) -> list[int]:
         url = query_url(f"{self.base}/search", hasImages="true", medium=self.medium, q=self.query)
-        found = listing(http, url)
-        ids = found.get("objectIDs") if isinstance(found, dict) else None
-        if ids is None and isinstance(found, dict) and found.get("total") == 0:
+        answer = listing(http, url)
+        ids = answer.get("objectIDs") if isinstance(answer, dict) else None
+        if ids is None and isinstance(answer, dict) and answer.get("total") == 0:
             return []
         if not isinstance(ids, list) or not all(type(number) is int and number >= 0 for number in ids):
             raise FormatChanged(url, f"objectIDs is {ids!r:.80}, expected a list of numbers")

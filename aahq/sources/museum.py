@@ -79,11 +79,11 @@ class Museum:
         """The listing's page at a position, the first one for None."""
         raise NotImplementedError
 
-    def listed(self, found: Any, url: str) -> tuple[list[Listed], str | None]:
+    def listed(self, answer: Any, url: str) -> tuple[list[Listed], str | None]:
         """The works of a listing's page, and the position of the next one. Raises `Rejected("bad_record")`."""
         raise NotImplementedError
 
-    def listed_total(self, found: Any) -> Any:
+    def listed_total(self, answer: Any) -> Any:
         """The listing's own count of its works; anything else counts as none."""
         return None
 
@@ -120,18 +120,18 @@ class Museum:
 
     def _batches(self, http: Http, cursor: str | None) -> Iterator[tuple[list[Listed], str]]:
         """Pages of the listing, each with the cursor behind it."""
-        position, seen = cursor, {cursor}
+        position, positions = cursor, {cursor}
         while position != END:
             url = self.listing_url(position)
-            found = listing(http, url, self.headers)
+            answer = listing(http, url, self.headers)
             try:
-                works, following = self.listed(found, url)
+                works, following = self.listed(answer, url)
             except Rejected as refused:
                 raise FormatChanged(url, refused.detail) from None
-            if following is not None and following in seen:
+            if following is not None and following in positions:
                 raise FormatChanged(url, f"its next page is {following!r} again")
-            seen.add(following)
-            total = self.listed_total(found)
+            positions.add(following)
+            total = self.listed_total(answer)
             self.total = total if type(total) is int and total >= 0 else None
             position = following if following is not None else END
             # The same work twice on a page is one.
@@ -186,25 +186,25 @@ def path(value: Any, *names: str) -> Any:
     return value
 
 
-def same_id(found: object, id: str, url: str) -> None:
+def same_id(other: object, id: str, url: str) -> None:
     """Raises `Rejected("bad_record")` where a record is another work's than the one asked for."""
-    if str(found) != id:
-        raise Rejected("bad_record", f"{url}: the record of {found!r:.60}, not of {id!r:.60}")
+    if str(other) != id:
+        raise Rejected("bad_record", f"{url}: the record of {other!r:.60}, not of {id!r:.60}")
 
 
 def iiif_sizes(url: str) -> tuple[str, ...]:
     """An IIIF picture's addresses, largest first: within the sides of `IIIF_SIDES`, then as it was given; others alone."""
-    found = _IIIF.match(url)
-    if found is None:
+    match = _IIIF.match(url)
+    if match is None:
         return (url,)
-    sizes = [f"{found[1]}full/!{side},{side}/{found[4]}/{found[5]}" for side in IIIF_SIDES]
+    sizes = [f"{match[1]}full/!{side},{side}/{match[4]}/{match[5]}" for side in IIIF_SIDES]
     return tuple(dict.fromkeys((*sizes, url)))
 
 
 def decade(date: str) -> str:
     """The decade of the first year in a date ("ca. 1642" -> "1640s"), or nothing."""
-    found = _YEAR.search(date)
-    return f"{int(found[1]) // 10 * 10}s" if found else ""
+    match = _YEAR.search(date)
+    return f"{int(match[1]) // 10 * 10}s" if match else ""
 
 
 def query_url(base: str, **terms: object) -> str:

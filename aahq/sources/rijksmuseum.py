@@ -41,9 +41,9 @@ class Rijksmuseum(Museum):
             pageToken=position,
         )
 
-    def listed(self, found: Any, url: str) -> tuple[list[Listed], str | None]:
-        works = [Listed(_number(need(item, "id", str, url), url)) for item in need(found, "orderedItems", list, url)]
-        following = found.get("next")
+    def listed(self, answer: Any, url: str) -> tuple[list[Listed], str | None]:
+        works = [Listed(_number(need(item, "id", str, url), url)) for item in need(answer, "orderedItems", list, url)]
+        following = answer.get("next")
         if not works or not isinstance(following, dict):
             return works, None
         token = parse_qs(urlsplit(need(following, "id", str, url)).query).get("pageToken", [])
@@ -51,8 +51,8 @@ class Rijksmuseum(Museum):
             raise Rejected("bad_record", f"{url}: the next page {following!r:.80} has no pageToken")
         return works, token[0]
 
-    def listed_total(self, found: Any) -> Any:
-        return path(found, "partOf", "totalItems")
+    def listed_total(self, answer: Any) -> Any:
+        return path(answer, "partOf", "totalItems")
 
     def record_url(self, id: str) -> str:
         return f"{self.entities}/{id}"
@@ -82,8 +82,8 @@ class Rijksmuseum(Museum):
 
     def _digital(self, record: Any, url: str, records: Records) -> tuple[str, Any]:
         """The address and record of the first digital picture of what the work shows."""
-        for shown in _each(record, "shows"):
-            visual = records.json(self._here(need(shown, "id", str, url)))
+        for item in _each(record, "shows"):
+            visual = records.json(self._here(need(item, "id", str, url)))
             for carrier in _each(visual, "digitally_shown_by"):
                 where = self._here(need(carrier, "id", str, url))
                 return where, records.json(where)

@@ -45,8 +45,8 @@ class Smithsonian(Museum):
         words = f'{self.query} AND online_media_type:"Images" AND media_usage:"CC0"'
         return query_url(f"{self.base}/openaccess/api/v1.0/search", q=words, rows=PAGE, start=position or "0")
 
-    def listed(self, found: Any, url: str) -> tuple[list[Listed], str | None]:
-        answer = need(found, "response", dict, url)
+    def listed(self, listing: Any, url: str) -> tuple[list[Listed], str | None]:
+        answer = need(listing, "response", dict, url)
         works = []
         for row in need(answer, "rows", list, url):
             usage = path(row, "content", "descriptiveNonRepeating", "metadata_usage", "access")
@@ -54,8 +54,8 @@ class Smithsonian(Museum):
         done = int(url.rpartition("start=")[2]) + len(works)
         return works, str(done) if works and done < need(answer, "rowCount", int, url) else None
 
-    def listed_total(self, found: Any) -> Any:
-        return path(found, "response", "rowCount")
+    def listed_total(self, answer: Any) -> Any:
+        return path(answer, "response", "rowCount")
 
     def record_url(self, id: str) -> str:
         return f"{self.base}/openaccess/api/v1.0/content/{quote(id, safe=':')}"

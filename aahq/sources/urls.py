@@ -164,16 +164,16 @@ def _table(path: Path, names: list[str], delimiter: str, lines: Iterable[str], b
             ) from None
         if cells is None:
             return
-        given = dict(zip(names, (cell.strip() for cell in cells)))
-        given.pop("", None)
-        if _is_entry(given.get("url", "")):
-            url = given.pop("url")
-            yield _row(url, before + reader.line_num, **given)
+        row = dict(zip(names, (cell.strip() for cell in cells)))
+        row.pop("", None)
+        if _is_entry(row.get("url", "")):
+            url = row.pop("url")
+            yield _row(url, before + reader.line_num, **row)
 
 
 def _is_entry(line: str) -> bool:
     return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
-def _row(url: str, number: int, **given: str) -> dict[str, str]:
-    return {**dict.fromkeys(COLUMNS, ""), **given, "url": url, "line": str(number)}
+def _row(url: str, number: int, **fields: str) -> dict[str, str]:
+    return {**dict.fromkeys(COLUMNS, ""), **fields, "url": url, "line": str(number)}

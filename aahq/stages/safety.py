@@ -232,10 +232,10 @@ def coverage(ledger: Ledger, faces: list[str]) -> dict[str, dict[str, Any]]:
     )
     out: dict[str, dict[str, Any]] = {}
     for name, screen in screens.items():
-        told: dict[str, Any] = {"sha256": screen.sha256.lower(), "on": screen.on, "not_run": missing[name]}
+        facts: dict[str, Any] = {"sha256": screen.sha256.lower(), "on": screen.on, "not_run": missing[name]}
         if isinstance(screen, ModelScreen):
-            told |= {"form": "classifier", "reject": screen.reject, "refused": refused[name]}
+            facts |= {"form": "classifier", "reject": screen.reject, "refused": refused[name]}
         else:
-            told |= {"form": screen.algorithm, "distance": screen.distance}
-        out[name] = told
+            facts |= {"form": screen.algorithm, "distance": screen.distance}
+        out[name] = facts
     return out

@@ -129,9 +129,9 @@ def name_key(name: str) -> str:
     """
     form = name_form(name)
     if spoken := _YEARS.sub("", form).strip(" ,"):
-        family, comma, given = spoken.partition(", ")
+        family, comma, first = spoken.partition(", ")
         # More than one comma is a list of people, or a title after the name.
-        form = f"{given} {family}" if comma and "," not in given else spoken
+        form = f"{first} {family}" if comma and "," not in first else spoken
     return form
 
 
@@ -139,8 +139,8 @@ def name_key(name: str) -> str:
 def name_form(name: str) -> str:
     """A name as it is written: NFKC, no case, single blanks, no invisible characters, no `@` before it."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    shown = "".join(" " if letter.isspace() else letter for letter in folded if letter.isspace() or _visible(letter))
-    return " ".join(shown.split()).lstrip("@ ")
+    visible = "".join(" " if letter.isspace() else letter for letter in folded if letter.isspace() or _visible(letter))
+    return " ".join(visible.split()).lstrip("@ ")
 
 
 def _visible(letter: str) -> bool:
@@ -185,8 +185,8 @@ def _host(host: str) -> str:
 
 def _escaped(text: str, safe: str) -> str:
     stray = _NO_ESCAPE.sub("%25", text)
-    capitals = _ESCAPE.sub(lambda found: found[0].upper(), stray)
-    return quote(_UNRESERVED.sub(lambda found: chr(int(found[1], 16)), capitals), safe=safe)
+    capitals = _ESCAPE.sub(lambda match: match[0].upper(), stray)
+    return quote(_UNRESERVED.sub(lambda match: chr(int(match[1], 16)), capitals), safe=safe)
 
 
 def _without_dots(path: str) -> str:

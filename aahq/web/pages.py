@@ -61,15 +61,15 @@ def challenge_header(headers: Mapping[str, str]) -> str | None:
 
 def challenge_body(text: str) -> str | None:
     """The words by which a page shows itself to be a challenge; None where it is none."""
-    found = _CHALLENGE_BODY.search(text) or _CHALLENGE_TITLE.match(_title(text))
-    return found[0][:80] if found else None
+    match = _CHALLENGE_BODY.search(text) or _CHALLENGE_TITLE.match(_title(text))
+    return match[0][:80] if match else None
 
 
-def why_no_page(asked: str, url: str, status: int, headers: Mapping[str, str], body: bytes) -> str | None:
+def why_no_page(wanted: str, url: str, status: int, headers: Mapping[str, str], body: bytes) -> str | None:
     """Why an answer is not the page that was asked for, or None.
 
     Args:
-        asked: the work's page as the source names it.
+        wanted: the work's page as the source names it.
         url: the address that answered, after redirects.
         status, headers, body: the answer's.
     """
@@ -83,7 +83,7 @@ def why_no_page(asked: str, url: str, status: int, headers: Mapping[str, str], b
         return "an empty answer"
     if "<" not in text[:2000]:
         return "no HTML"
-    if address_key(url) != address_key(asked):
+    if address_key(url) != address_key(wanted):
         path = urlsplit(url).path
         if path in ("", "/"):
             return f"redirected to the start page {url}"
@@ -98,5 +98,5 @@ def why_no_page(asked: str, url: str, status: int, headers: Mapping[str, str], b
 
 
 def _title(text: str) -> str:
-    found = _TITLE.search(text)
-    return " ".join(markup.unescape(found[1]).split()) if found else ""
+    match = _TITLE.search(text)
+    return " ".join(markup.unescape(match[1]).split()) if match else ""

@@ -45,7 +45,7 @@ def statement(value: str) -> Statement:
     """Read a line's or header's value; any text is read."""
     value = value.strip()
     path = value.split(None, 1)[0] if value.startswith(("/", "*")) else ""
-    terms = tuple((name.lower(), said.lower()) for name, said in _ITEM.findall(value[len(path) :]))
+    terms = tuple((name.lower(), answer.lower()) for name, answer in _ITEM.findall(value[len(path) :]))
     return Statement(path, terms)
 
 
@@ -55,18 +55,18 @@ def reading(statements: Iterable[Statement], path: str) -> Reading:
     for stated in statements:
         if stated.path and not covers(stated.path, path):
             continue
-        for name, said in stated.terms:
+        for name, value in stated.terms:
             length, before = ruling.get(name, (-1, ""))
             if len(stated.path) > length or (len(stated.path) == length and before in YES):
-                ruling[name] = len(stated.path), said
-    noes = [f"{name}={said}" for name, (_, said) in ruling.items() if _forbids(name, said)]
-    return Reading(", ".join(noes) or None, ", ".join(f"{name}={said}" for name, (_, said) in ruling.items())[:300])
+                ruling[name] = len(stated.path), value
+    noes = [f"{name}={value}" for name, (_, value) in ruling.items() if _forbids(name, value)]
+    return Reading(", ".join(noes) or None, ", ".join(f"{name}={value}" for name, (_, value) in ruling.items())[:300])
 
 
-def _forbids(name: str, said: str) -> bool:
+def _forbids(name: str, value: str) -> bool:
     if name in TRAINING:
-        return said not in YES
-    return name not in OTHER and said in NO and _SPEAKS_OF_AI.search(name) is not None
+        return value not in YES
+    return name not in OTHER and value in NO and _SPEAKS_OF_AI.search(name) is not None
 
 
 def covers(pattern: str, path: str) -> bool:

@@ -109,7 +109,7 @@ class Robots:
     def findings(self, url: str) -> list[Finding]:
         """What the file says of training with what stands at `url`, a no or not. Raises as `check`."""
         sent, where, rules = self._rules(url)
-        found = [
+        out = [
             Finding("robots.txt for AI crawlers", where, f"disallowed for {names}", True)
             for names, judge in rules.others
             if not all(judge.can_fetch(spelling, names) for spelling in _spellings(sent))
@@ -117,12 +117,12 @@ class Robots:
         parts = urlsplit(sent)
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         for carrier, statements in (("Content-Signal", rules.signals), ("Content-Usage in robots.txt", rules.usage)):
-            said = reading(statements, path)
-            if said.noted:
-                found.append(Finding(carrier, where, said.no or said.noted, said.no is not None))
+            terms = reading(statements, path)
+            if terms.noted:
+                out.append(Finding(carrier, where, terms.no or terms.noted, terms.no is not None))
         if rules.unknown:
-            found.append(Finding("unknown robots.txt lines", where, f"unknown: {rules.unknown}", False))
-        return found
+            out.append(Finding("unknown robots.txt lines", where, f"unknown: {rules.unknown}", False))
+        return out
 
     def licenses(self, url: str) -> tuple[str, ...]:
         """The addresses of RSL documents that the host's file names. Raises as `check`."""

@@ -93,8 +93,8 @@ def read(text: str, tokens: Iterable[str]) -> RobotsFile:
     current: list[Lines] = []
     naming = began = False
     # One line at a time: as a list, a file of short lines would take fifty times its size.
-    for found in re.finditer(r"[^\r\n]+", text):
-        line = found[0][:LINE_MAX].partition("#")[0].strip()
+    for match in re.finditer(r"[^\r\n]+", text):
+        line = match[0][:LINE_MAX].partition("#")[0].strip()
         if not line:
             continue
         if agent := _AGENT.match(line):
@@ -140,8 +140,8 @@ def _tokens(value: str) -> set[str]:
         if part.startswith(EVERYBODY) and part[1:2] in ("", " ", "\t"):
             tokens.add(EVERYBODY)
         for pattern in (_TOKEN, _LONG_TOKEN):
-            if found := pattern.match(part):
-                tokens.add(found[0])
+            if match := pattern.match(part):
+                tokens.add(match[0])
     return tokens
 
 

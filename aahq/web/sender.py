@@ -206,5 +206,5 @@ class TooMany(Exception):
         self.url, self.status, self.seconds = url, status, seconds
 
     def stop(self) -> SiteBusy:
-        asked = f", asking to wait {self.seconds:.0f} s" if self.seconds else ""
-        return SiteBusy(self.url, f"the server answers {self.status}{asked}")
+        wait = f", asking to wait {self.seconds:.0f} s" if self.seconds else ""
+        return SiteBusy(self.url, f"the server answers {self.status}{wait}")

@@ -53,9 +53,9 @@ def _standardise(layers: nn.Sequential, x: Tensor, mean: float = 0.0, deviation:
         if isinstance(layer, nn.Conv2d) and layer.bias is not None:
             nn.init.orthogonal_(layer.weight)
             nn.init.zeros_(layer.bias)
-            found, centre = torch.std_mean(layer(x), (0, 2, 3))
+            spread, centre = torch.std_mean(layer(x), (0, 2, 3))
             last = layer is convolutions[-1]
-            gain = (deviation if last else 1.0) / found
+            gain = (deviation if last else 1.0) / spread
             layer.weight *= gain[:, None, None, None]
             layer.bias.copy_((mean if last else 0.0) - centre * gain)
         x = layer(x)

@@ -66,8 +66,8 @@ class AdaInTraining(BaselineTraining):
         s = self.settings
 
         def loss(part: Tensors) -> tuple[Tensor, Scalars]:
-            found = losses(encoder, dec, part["photo"], part["art"])
-            return s.content_weight * found["content"] + s.style_weight * found["style"], found  # Eq. 11
+            terms = losses(encoder, dec, part["photo"], part["art"])
+            return s.content_weight * terms["content"] + s.style_weight * terms["style"], terms  # Eq. 11
 
         unit = {name: images / 2 + 0.5 for name, images in batch.images.items()}
         return self.update(("decoder",), unit, loss)

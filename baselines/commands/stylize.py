@@ -98,21 +98,21 @@ def command(
     looks = [*(glob.escape(style.stem) for style in art), *(f"seed{seed}" for seed in seeds), f"{len(art)}-shots"]
     claim_pictures(out, ["sheet-[0-9]*.png", *(f"*--{look}*.png" for look in looks)])
     extra = {key: _value(key, text) for key, text in (_pair(option) for option in options)}
-    found = open_method(method, weights, device, profile, overrides, **extra)
+    adapter = open_method(method, weights, device, profile, overrides, **extra)
     if names_shipped(weights):
-        say(f"{found.name}: {SHIPPED_NOTE}", err=True)
-    for mode, given, flag in (("reference", styles, "--style"), ("latent", seeds, "--latent")):
-        if given and mode not in found.modes:
+        say(f"{adapter.name}: {SHIPPED_NOTE}", err=True)
+    for mode, values, flag in (("reference", styles, "--style"), ("latent", seeds, "--latent")):
+        if values and mode not in adapter.modes:
             raise SuiteError(
-                f"{flag}: {found.name} has no {mode}-guided mode; it has {' and '.join(sorted(found.modes))}"
+                f"{flag}: {adapter.name} has no {mode}-guided mode; it has {' and '.join(sorted(adapter.modes))}"
             )
-    look = _Looks(art, seeds, shots, size or found.resolution)
-    note = f"{found.name}, weights {weights}"
+    look = _Looks(art, seeds, shots, size or adapter.resolution)
+    note = f"{adapter.name}, weights {weights}"
     sheets = SheetFiles(out, look.head())
     face_names, result_names = UniqueNames(), UniqueNames()
     written: list[str] = []
     failures: list[str] = []
-    with progress(None, found.name, len(files) * len(look), "picture") as bar:
+    with progress(None, adapter.name, len(files) * len(look), "picture") as bar:
         for start in range(0, len(files), batch):
             part = _readable(files[start : start + batch], look.side, failures)
             stems = [face_names(file.stem) for file, _ in part]
@@ -121,7 +121,7 @@ def command(
                 row.add(_tile(picture, stem))
             for name, style, seed in look if part else ():
                 images = torch.stack([picture for _, picture in part]).to(device)
-                made = _made(found, images, [file for file, _ in part], style, seed, device).cpu()
+                made = _made(adapter, images, [file for file, _ in part], style, seed, device).cpu()
                 for stem, picture, row in zip(stems, made, rows):
                     path = out / f"{result_names(f'{stem}--{name}')}.png"
                     save_png(path, picture, {"method": note})
@@ -133,22 +133,27 @@ def command(
     if failures:
         raise SuiteError(f"stylize: {len(failures)} of {len(files)} faces could not be used")
     emit(
-        {"method": found.name, "weights": weights, "pictures": written, "sheets": [str(file) for file in sheets.files]},
-        f"{found.name}: {len(written)} pictures in {out}; look at {sheets.files[0]}",
+        {
+            "method": adapter.name,
+            "weights": weights,
+            "pictures": written,
+            "sheets": [str(file) for file in sheets.files],
+        },
+        f"{adapter.name}: {len(written)} pictures in {out}; look at {sheets.files[0]}",
         as_json,
     )
 
 
 def _readable(files: Sequence[Path], side: int, failures: list[str]) -> list[tuple[Path, Tensor]]:
     """The faces that can be read; the others are named and added to `failures`."""
-    found = []
+    pictures = []
     for file in files:
         try:
-            found.append((file, read_picture(file, side)))
+            pictures.append((file, read_picture(file, side)))
         except SuiteError as error:
             failures.append(str(error))
             say(f"error: {error}", err=True)
-    return found
+    return pictures
 
 
 class _Looks:

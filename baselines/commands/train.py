@@ -67,9 +67,9 @@ def _find_clusters(module: BaselineTraining, options: TrainOptions) -> None:
     rows = torch.linspace(0, len(pixels) - 1, min(len(pixels), CLUSTERED)).long().numpy()
     if len(rows) < module.settings.art_domains:
         raise SuiteError(f"--set art_domains={module.settings.art_domains}: only {len(rows)} art pictures")
-    found = []
+    pictures = []
     for start in range(0, len(rows), CHUNK):
         part = torch.from_numpy(pixels[rows[start : start + CHUNK]].copy())
-        found.append(style_statistics(part.permute(0, 3, 1, 2).float() / 127.5 - 1))
+        pictures.append(style_statistics(part.permute(0, 3, 1, 2).float() / 127.5 - 1))
     clusters: Any = module.networks["clusters"]
-    clusters.fit(torch.cat(found).to(clusters.mean.device), module.settings.seed)
+    clusters.fit(torch.cat(pictures).to(clusters.mean.device), module.settings.seed)

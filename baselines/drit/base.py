@@ -137,8 +137,8 @@ class DritBaseTraining(BaselineTraining):
             with self.precision(part):
                 first_terms, second_terms = self.encoded_terms(part, made), self.drawn_terms(part, made)
             (share * total(first_terms)).backward(retain_graph=True)
-            found = torch.autograd.grad(share * total(second_terms), own)
-            second = list(found) if not second else torch._foreach_add(second, found)  # type: ignore[assignment]
+            gradients = torch.autograd.grad(share * total(second_terms), own)
+            second = list(gradients) if not second else torch._foreach_add(second, gradients)  # type: ignore[assignment]
             _note(stats, first_terms | second_terms, share)
         for name in ("enc_c", "enc_a", "gen"):
             self.apply(name)

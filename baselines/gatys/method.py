@@ -34,13 +34,13 @@ def gram(features: Tensor) -> Tensor:
     return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
-def style_loss(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+def style_loss(features: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
     """Squared differences of Gram matrices, each layer in units of its target's size, summed a sample: (N,) (Eq. 4, 5).
 
     Dividing by the target's energy makes one weight serve any trunk, trained or random.
     """
-    total = found[0].new_zeros(len(found[0]))
-    for ours, target in zip(found, wanted):
+    total = features[0].new_zeros(len(features[0]))
+    for ours, target in zip(features, wanted):
         energy = target.square().sum((1, 2)).clamp_min(1e-12)
         total = total + (gram(ours) - target).square().sum((1, 2)) / energy
     return total / len(wanted)

@@ -96,14 +96,14 @@ class MultiScaleDis(nn.Module):
 def settings_in(parts: Parts) -> dict[str, Any]:
     """The settings that a published file follows, from its keys and shapes; a learnt slope says PReLU."""
     downs = count(parts, "gen_b", "enc_content.model.{}.conv.weight", 1)
-    found = {
+    sizes = {
         "dim": axis(parts, "gen_b", "enc_content.model.0.conv.weight", 0),
         "mlp_dim": axis(parts, "gen_b", "mlp.model.0.fc.weight", 0),
         "style_dim": axis(parts, "gen_b", "mlp.model.0.fc.weight", 1),
         "downs": downs,
         "blocks": count(parts, "gen_b", f"enc_content.model.{downs + 1}.model.{{}}.model.0.conv.weight"),
     }
-    return found | ({"activation": "prelu"} if "enc_style.model.0.activation.weight" in parts["gen_b"] else {})
+    return sizes | ({"activation": "prelu"} if "enc_style.model.0.activation.weight" in parts["gen_b"] else {})
 
 
 def networks(settings: MunitSettings) -> Networks:

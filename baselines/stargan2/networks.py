@@ -239,7 +239,7 @@ def settings_in(parts: Parts) -> dict[str, Any]:
     size = 4 << halvings
     first = axis(parts, "generator", "from_rgb.weight", 0)
     wide = [axis(parts, "style_encoder", f"shared.{i + 1}.conv2.weight", 0) for i in range(halvings)]
-    found = {
+    sizes = {
         "size": size,
         "base": 0 if first == first_width(size) else first,
         "widest": max(wide, default=first),
@@ -253,8 +253,8 @@ def settings_in(parts: Parts) -> dict[str, Any]:
         middle = float(parts["generator"]["hpf.filter"].flatten()[4])
         if not middle > 0:
             raise SuiteError(f"--weights: generator: hpf.filter has {middle} in its middle; 8 / w_hpf is expected")
-        found["w_hpf"] = 8 / middle
-    return found
+        sizes["w_hpf"] = 8 / middle
+    return sizes
 
 
 def networks(settings: StarGan2Settings) -> Networks:

@@ -56,8 +56,8 @@ def generator_losses(nets: Networks, part: Tensors, masks: Masks | None = None) 
     fake = generator(x, style, masks)
     with torch.no_grad():
         other = generator(x, style_of(nets, part, "2"), masks)
-    found = nets["style_encoder"](torch.cat((fake, x)), torch.cat((part["y_trg"], part["y_org"])))
-    style_fake, style_real = found.chunk(2)
+    codes = nets["style_encoder"](torch.cat((fake, x)), torch.cat((part["y_trg"], part["y_org"])))
+    style_fake, style_real = codes.chunk(2)
     rebuilt = generator(fake, style_real, masks_of(nets, fake))
     return {
         "adv": adversarial(nets["discriminator"](fake, part["y_trg"]), 1),  # Eq. 1

@@ -142,10 +142,10 @@ def open_method(
         raise SuiteError("--option art: toonify needs two models; --weights faces.pt --option art=painted.pt")
     states = []
     for path in (weights, art):
-        found = read_checkpoint(path)
-        state_dict = found.part(STYLEGAN2)
+        checkpoint = read_checkpoint(path)
+        state_dict = checkpoint.part(STYLEGAN2)
         if state_dict is None:
-            raise SuiteError(f"{found}: a StyleGAN2 generator is expected")
+            raise SuiteError(f"{checkpoint}: a StyleGAN2 generator is expected")
         states.append(state_dict)
     shape = settled_configuration(states[0], str(weights))
     table = {int(side): channels for side, channels in shape["widths"].items()}

@@ -31,7 +31,7 @@ def networks(settings: ToonifySettings) -> dict[str, nn.Module]:
     return dict(zip(("face", "art"), made))
 
 
-def settings_in(found: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Any]:
+def settings_in(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Any]:
     """Published models come as two files; see `method.open_method`."""
     return {}
 
@@ -42,12 +42,12 @@ def face_model(start: str) -> tuple[Checkpoint, dict[str, Tensor]]:
     Raises:
         SuiteError: no such file or name, or no generator in it.
     """
-    found = read_checkpoint(obtain(start) if start in published() else start)
-    state = found.part(STYLEGAN2, BLENDGAN)
+    checkpoint = read_checkpoint(obtain(start) if start in published() else start)
+    state = checkpoint.part(STYLEGAN2, BLENDGAN)
     if state is None:
-        raise SuiteError(f"--set start={start}: {found}: a StyleGAN2 or BlendGAN generator is expected")
+        raise SuiteError(f"--set start={start}: {checkpoint}: a StyleGAN2 or BlendGAN generator is expected")
     state = {key: value for key, value in state.items() if not key.startswith(ONLY_BLENDGAN)}
-    return found, state
+    return checkpoint, state
 
 
 def shaped(settings: ToonifySettings, state: Mapping[str, Tensor], path: Path) -> ToonifySettings:

@@ -29,16 +29,16 @@ class ToonifyTraining(BaselineTraining):
     settings: ToonifySettings
 
     def __init__(self, settings: ToonifySettings, device: torch.device) -> None:
-        found, state = face_model(settings.start)
-        settings, judge = shaped(settings, state, found.path), found.part(DISCRIMINATOR)
+        face, state = face_model(settings.start)
+        settings, judge = shaped(settings, state, face.path), face.part(DISCRIMINATOR)
         nets: dict[str, Any] = networks(settings)
         nets["dis"] = Discriminator(settings.size, table(settings))
         if device.type != "meta":
             for name in ("face", "art"):
-                load_state(nets[name], state, found.path.name)
-                nets[name].load_metadata(found.facts)
+                load_state(nets[name], state, face.path.name)
+                nets[name].load_metadata(face.facts)
             if judge is not None:
-                load_state(nets["dis"], judge, found.path.name)
+                load_state(nets["dis"], judge, face.path.name)
         nets["dis"].shared = True
         nets["art_ema"] = copy.deepcopy(nets["art"])
         super().__init__(settings, nets, device, frozen=("face",))

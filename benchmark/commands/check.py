@@ -20,7 +20,7 @@ from suite.terminal import say
 @click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu, cuda or mps.")
 @limit_options
 @json_option
-def command(name: str, weights: Path | None, device: str, as_json: bool, **given: Any) -> None:
+def command(name: str, weights: Path | None, device: str, as_json: bool, **options: Any) -> None:
     """Try every clause of the contract on four made-up pictures: modes, shape, range, NaN, one seed a sample, batch size
     never changes sample i, the same question has the same answer, not the input unchanged, not one picture always.
 
@@ -35,7 +35,7 @@ def command(name: str, weights: Path | None, device: str, as_json: bool, **given
     from benchmark.run.methods import load
 
     findings = []
-    for finding in examine(load(name, weights, device, limits_of(given))):
+    for finding in examine(load(name, weights, device, limits_of(options))):
         findings.append(finding)
         if not as_json:
             say(f"{'ok    ' if finding.holds else 'BROKEN'} {finding.clause}")

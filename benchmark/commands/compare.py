@@ -32,5 +32,5 @@ def command(records: tuple[Path, ...], metrics: tuple[str, ...], planned: tuple[
     from benchmark.run.record_file import read
 
     wanted = numbers_of(planned, "--plan", above=0)
-    found = compare(named(records, [read(path) for path in records]), metrics, wanted)
-    emit(found.as_dict(), as_text(found), as_json)
+    comparison = compare(named(records, [read(path) for path in records]), metrics, wanted)
+    emit(comparison.as_dict(), as_text(comparison), as_json)

@@ -55,9 +55,9 @@ def command(
     extractor = Lite0()
     side = size or int(read_pictures(fakes, [0]).shape[-1])
     known = set_features(reals, chosen_rows(reals, count, seed), extractor, side)
-    found = set_distance(known, set_features(fakes, chosen_rows(fakes, count, seed), extractor, side))
-    value: dict[str, object] = {**found.named(extractor), "size": side, "extractor": extractor.describe()}
-    lines = [f"{pictures}: FD-lite0 {found.fd:.1f}, KD-lite0 {found.kd:.4f} ({count} pictures a side, {side} px)"]
+    distance = set_distance(known, set_features(fakes, chosen_rows(fakes, count, seed), extractor, side))
+    value: dict[str, object] = {**distance.named(extractor), "size": side, "extractor": extractor.describe()}
+    lines = [f"{pictures}: FD-lite0 {distance.fd:.1f}, KD-lite0 {distance.kd:.4f} ({count} pictures a side, {side} px)"]
     if scale:
         marks = scale_of(reals, count, extractor, side, seed)
         value["scale"] = as_numbers(marks)

@@ -24,5 +24,5 @@ def command(folder: Path, weights_folder: Path | None, as_json: bool) -> None:
     """
     from benchmark.run.doctor import as_text, findings
 
-    found = findings(folder, weights_folder)
-    emit(found, as_text(found), as_json)
+    parts = findings(folder, weights_folder)
+    emit(parts, as_text(parts), as_json)

@@ -29,7 +29,7 @@ def command(
     gram_codes: Path | None,
     finetuned: tuple[str, ...],
     as_json: bool,
-    **given: Any,
+    **options: Any,
 ) -> None:
     """Draw the paper's figures from the methods of a reproduction into OUT/figures.
 
@@ -48,7 +48,7 @@ def command(
     for number in numbers:
         if number not in FIGURES:
             raise SuiteError(f"--figure: no {number}; known: {', '.join(map(str, FIGURES))}")
-    work = work_of(**given)
+    work = work_of(**options)
     folder: Path = work.folder / "figures"
     claim_figures(numbers or tuple(FIGURES), folder)
     work = with_device(work)

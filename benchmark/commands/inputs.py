@@ -56,5 +56,11 @@ def command(
     text = (
         f"{folder}: {card.faces} faces x {card.styles} styles, seed {card.seed}, draw {card.draws[:12]}; see README.txt"
     )
-    shown = {"folder": str(folder), "faces": card.faces, "styles": card.styles, "seed": card.seed, "draws": card.draws}
-    emit(shown, text, as_json)
+    summary = {
+        "folder": str(folder),
+        "faces": card.faces,
+        "styles": card.styles,
+        "seed": card.seed,
+        "draws": card.draws,
+    }
+    emit(summary, text, as_json)

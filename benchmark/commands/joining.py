@@ -81,20 +81,20 @@ def opened_pack(reference: Path, signers: Path | None, places: Places) -> tuple[
     return pack, f"{reference}: {here}; --signers FILE checks whose it is"
 
 
-def limits_of(given: dict[str, Any], work: Reproduction | None = None) -> Limits:
+def limits_of(options: dict[str, Any], work: Reproduction | None = None) -> Limits:
     """The bounds that the options describe; what `work` measures from and the hidden seed are no method's to read.
 
     Raises:
         SuiteError: something to read that is not there, or that is what is measured from.
     """
-    secret = [given["hidden_seed"]] if given.get("hidden_seed") else []
+    secret = [options["hidden_seed"]] if options.get("hidden_seed") else []
     secret += [*work.places, work.folder] if work is not None else []
-    for path in given["may_read"]:
+    for path in options["may_read"]:
         if not path.exists():
             raise SuiteError(f"--may-read {path}: not there")
         if any(one.resolve().is_relative_to(path.resolve()) for one in secret):
             raise SuiteError(f"--may-read {path}: holds what is measured from; a method must not see it")
-    return Limits(given["answer_seconds"], given["answer_gigabytes"], tuple(given["may_read"]), tuple(secret))
+    return Limits(options["answer_seconds"], options["answer_gigabytes"], tuple(options["may_read"]), tuple(secret))
 
 
 def settings_of(profile: str, overrides: tuple[str, ...]) -> Reproduce:
@@ -135,16 +135,16 @@ class Places:
         return self
 
 
-def bench_work(settings: Reproduce, profile: str, places: Places, given: dict[str, Any]) -> Reproduction:
+def bench_work(settings: Reproduce, profile: str, places: Places, options: dict[str, Any]) -> Reproduction:
     """A work folder for measuring one method outside of a reproduction."""
     return Reproduction(
         settings=settings,
         profile=Path(profile).stem,
-        folder=given["work"],
+        folder=options["work"],
         data=places.data,
         faces=places.faces,
         art=places.art,
-        weights_folder=given["weights_folder"],
-        device=given["device"],
-        offline=given["offline"],
+        weights_folder=options["weights_folder"],
+        device=options["device"],
+        offline=options["offline"],
     )

@@ -67,11 +67,13 @@ def command(
     who = name if name is not None else _user()
     if not re.fullmatch(r"[\w][\w .@+-]{0,39}", who):
         raise SuiteError(f"--judge {who!r}: expected 1 to 40 letters, digits, spaces and . @ + - _")
-    told = design_of.told(design_of.read(study))
+    summary = design_of.told(design_of.read(study))
 
     def opened(address: str) -> None:
-        words = f"{told['trials']} comparisons of {len(told['methods'])} methods, {told['catch_trials']} catch trials"
-        emit({"url": address, "judge": who, **told}, f"judge    {address}\n         {words}; Ctrl-C ends it", as_json)
+        words = f"{summary['trials']} comparisons of {len(summary['methods'])} methods, {summary['catch_trials']} catch trials"
+        emit(
+            {"url": address, "judge": who, **summary}, f"judge    {address}\n         {words}; Ctrl-C ends it", as_json
+        )
 
     from benchmark.people.server import serve
 

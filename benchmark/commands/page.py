@@ -15,7 +15,7 @@ from suite.cli import emit, json_option
 @work_options
 @click.option("--dataset", type=PathOption, help="Folder of an aahq build; the page leads to its report.")
 @json_option
-def command(dataset: Path | None, as_json: bool, **given: Any) -> None:
+def command(dataset: Path | None, as_json: bool, **options: Any) -> None:
     """Write OUT/page/index.html over a reproduction that has records.
 
     The wall shows the same faces and styles through every method and control; below it the strength of the style, Tables
@@ -27,7 +27,7 @@ def command(dataset: Path | None, as_json: bool, **given: Any) -> None:
     """
     from benchmark.report.page import write_page
 
-    work = with_device(work_of(**given))
+    work = with_device(work_of(**options))
     page, missing = write_page(work, dataset)
     address = page.resolve().as_uri()
     lines = [f"page: {address}", *(f"missing: {name}: {why}" for name, why in missing.items())]

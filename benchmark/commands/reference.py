@@ -40,7 +40,7 @@ def command(
     all_modes: bool,
     key: Path | None,
     as_json: bool,
-    **given: Any,
+    **options: Any,
 ) -> None:
     """Write FILE, with which 'score-images --reference FILE' measures without any real picture.
 
@@ -70,7 +70,7 @@ def command(
     drawn = seeds_of(settings, seeds, None)
     # The painter's answers are no part of a pack: who scores paints them from the factors.
     cheap = settings.model_copy(update={"fid_modes": modes, "answers": False})
-    bench = open_bench(bench_work(cheap, profile, Places(data, faces, art).needed(), given), drawn)
+    bench = open_bench(bench_work(cheap, profile, Places(data, faces, art).needed(), options), drawn)
     card = make_pack(bench, measured_settings(settings), file, left_out, neighbours, old)
     signature = sign(file, key) if key is not None else None
     value = {"file": str(file), "bytes": file.stat().st_size, "signature": str(signature) if signature else None}

@@ -27,7 +27,9 @@ from suite.terminal import say
 )
 @click.option("--rehearse", is_flag=True, help="First take a few steps of every training, to see that it runs here.")
 @json_option
-def command(only: tuple[str, ...], plan_only: bool, retrain: bool, rehearse: bool, as_json: bool, **given: Any) -> None:
+def command(
+    only: tuple[str, ...], plan_only: bool, retrain: bool, rehearse: bool, as_json: bool, **options: Any
+) -> None:
     """Regenerate Tables 1, 2 and 3 with the published value, ours, the difference and a 95% interval.
 
     Builds or checks the data, trains or loads every method, generates, measures, writes one record a cell, and prints
@@ -44,7 +46,7 @@ def command(only: tuple[str, ...], plan_only: bool, retrain: bool, rehearse: boo
       aahq-bench reproduce --profile paper --plan
       aahq-bench reproduce --profile paper --faces ffhq.zip --art aahq/release --only t1
     """
-    work = work_of(**given)
+    work = work_of(**options)
     work.retrain = retrain
     wanted = wanted_cells(only, [entry.name for entry in work.settings.methods])
     if plan_only:

@@ -51,7 +51,7 @@ def command(
     invents_faces: bool,
     out: Path,
     as_json: bool,
-    **given: Any,
+    **options: Any,
 ) -> None:
     """Measure the pictures in DIR as answers to the inputs that 'aahq-bench inputs' handed out.
 
@@ -76,16 +76,16 @@ def command(
     cards = [read_card(folder) for folder in inputs]
     chosen = seeds_of(settings, seeds or (() if hidden_seed else tuple(card.seed for card in cards)), hidden_seed)
     places = Places(data, faces, art)
-    made_by, said = named_method(method), []
+    made_by, remarks = named_method(method), []
     if (about := read_answered(folders[0])) is not None:
         made_by = about.method.model_copy(update={"name": made_by.name})
     if reference is not None:
         from benchmark.reference.scoring import score_from_pack
 
         pack, signed = opened_pack(reference, signers, places)
-        said = [signed, *(f"not measured: {metric}: {why}" for metric, why in pack.card.without.items())]
+        remarks = [signed, *(f"not measured: {metric}: {why}" for metric, why in pack.card.without.items())]
         record = score_from_pack(
-            bench_work(settings, profile, places, given),
+            bench_work(settings, profile, places, options),
             pack,
             folders,
             list(zip(inputs, cards, strict=True)),
@@ -96,7 +96,7 @@ def command(
         )
     else:
         record, _ = score_folders(
-            bench_work(settings, profile, places.needed(), given),
+            bench_work(settings, profile, places.needed(), options),
             folders,
             cards,
             chosen,
@@ -106,6 +106,6 @@ def command(
         )
     write(out, record)
     words = "\n".join(
-        [values_text(record), *said, f"{out}: written", *(f"to hand in, add {word}" for word in lacking(record))]
+        [values_text(record), *remarks, f"{out}: written", *(f"to hand in, add {word}" for word in lacking(record))]
     )
     emit({"record": str(out), "missing": lacking(record), **record.content()}, words, as_json)

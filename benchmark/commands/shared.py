@@ -56,25 +56,25 @@ def work_of(
         SuiteError: an option that does not fit.
     """
     settings = load_profile(Reproduce, "benchmark", profile, overrides)
-    given = {}
+    checkpoints = {}
     for pair in weights:
         name, eq, path = pair.partition("=")
         if not eq or not path:
             raise SuiteError(f"--weights {pair}: expected NAME=PATH")
-        given[name] = Path(path)
+        checkpoints[name] = Path(path)
     work = Reproduction(
         settings=settings,
         profile=Path(profile).stem,
         folder=out or Path(f"reproduce-{Path(profile).stem}"),
         data=data,
-        weights=given,
+        weights=checkpoints,
         weights_folder=weights_folder,
         device=device,
         offline=offline,
         faces=faces,
         art=art,
     )
-    for name in given:
+    for name in checkpoints:
         work.method(name)
     for flag, place in (("--data", data), ("--faces", faces), ("--art", art)):
         # What is read may lie in OUT, as the painted release does; OUT in it would add to what is read.

@@ -65,7 +65,7 @@ def command(
     samples: bool,
     out: Path,
     as_json: bool,
-    **given: Any,
+    **options: Any,
 ) -> None:
     """One JSON record with provenance and a trust level:
 
@@ -95,7 +95,7 @@ def command(
             f"submit: {' and '.join(ways) or 'nothing'} given; give METHOD --data, --record, --from, or METHOD --value"
         )
     if reproduced is not None:
-        _adopted(reproduced, out, version, code, samples, places, as_json, given)
+        _adopted(reproduced, out, version, code, samples, places, as_json, options)
         return
     if samples and not places.given:
         raise SuiteError("--samples: pictures are made with METHOD --data, or --from WORK")
@@ -108,8 +108,8 @@ def command(
     elif numbers:
         made = _claimed(method, numbers, like)
     else:
-        _complete(stated, given)
-        made, generations = _measured(method, places, given)
+        _complete(stated, options)
+        made, generations = _measured(method, places, options)
     made = with_method(made, **stated)  # type: ignore[arg-type]
     path = save(out, made)
     if samples:
@@ -128,14 +128,14 @@ def _adopted(
     samples: bool,
     places: Places,
     as_json: bool,
-    given: dict[str, Any],
+    options: dict[str, Any],
 ) -> None:
     from benchmark.leaderboard.publish_records import adopt
 
     if not version:
         raise SuiteError("--version: say which version of the code was reproduced", exit_code=1)
-    given = {**given, "work": folder}
-    work = bench_work(settings_of(given["profile"], given["overrides"]), given["profile"], places, given)
+    options = {**options, "work": folder}
+    work = bench_work(settings_of(options["profile"], options["overrides"]), options["profile"], places, options)
     done = adopt(work, out, version, code, samples, lambda text: say(text, err=True))
     lines = [f"{len(done.written)} records in {out}", *(f"left out: {name}: {why}" for name, why in done.left.items())]
     emit({"records": [str(path) for path in done.written], "left": done.left}, "\n".join(lines), as_json)
@@ -152,12 +152,12 @@ def _claimed(method: str, numbers: tuple[str, ...], like: Path | None) -> Record
     return claim(numbers_of(numbers), read(like), named_method(method))
 
 
-def _complete(stated: dict[str, Any], given: dict[str, Any]) -> None:
+def _complete(stated: dict[str, Any], chosen: dict[str, Any]) -> None:
     """Fail before the work where what is said of the method is not enough."""
     from suite.provenance import commit
 
     options = [f"--{key.replace('_', '-')}" for key in ("version", "code", "train_data") if not stated[key]]
-    if given["weights"] is None and not given["no_weights"]:
+    if chosen["weights"] is None and not chosen["no_weights"]:
         options.append("--weights (or --no-weights)")
     if options:
         raise SuiteError(f"missing: {', '.join(options)}; a reader wants to know", exit_code=1)
@@ -168,11 +168,13 @@ def _complete(stated: dict[str, Any], given: dict[str, Any]) -> None:
     named_method("checked", stated["version"], stated["code"], stated["train_data"])
 
 
-def _measured(method: str, places: Places, given: dict[str, Any]) -> tuple[Record, list[Any]]:
+def _measured(method: str, places: Places, options: dict[str, Any]) -> tuple[Record, list[Any]]:
     from benchmark.leaderboard.rerun import score_method
 
-    settings = settings_of(given["profile"], given["overrides"])
-    seeds = seeds_of(settings, given["seeds"], given["hidden_seed"])
-    work = bench_work(settings, given["profile"], places, given)
-    limits = limits_of(given, work)
-    return score_method(work, method, given["weights"], seeds, given["guidance"], named_method(method), limits=limits)
+    settings = settings_of(options["profile"], options["overrides"])
+    seeds = seeds_of(settings, options["seeds"], options["hidden_seed"])
+    work = bench_work(settings, options["profile"], places, options)
+    limits = limits_of(options, work)
+    return score_method(
+        work, method, options["weights"], seeds, options["guidance"], named_method(method), limits=limits
+    )

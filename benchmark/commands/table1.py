@@ -28,11 +28,11 @@ from suite.params import device_or_auto, output_folder
 @click.option("--plan", "plan_only", is_flag=True, help="Say what is needed, there and missing; do nothing.")
 @json_option
 @click.pass_context
-def command(context: click.Context, blendgan: Path, **given: Any) -> None:
+def command(context: click.Context, blendgan: Path, **options: Any) -> None:
     """Regenerate Table 1, ten indicators latent- and reference-guided, from a checkpoint; nothing is trained.
 
     \b
     Example:
       aahq-bench table1 --blendgan blendgan.pt --faces ffhq.zip --art aahq/release --plan
     """
-    context.invoke(whole.command, weights=(f"BlendGAN={blendgan}",), only=("t1",), **given)
+    context.invoke(whole.command, weights=(f"BlendGAN={blendgan}",), only=("t1",), **options)

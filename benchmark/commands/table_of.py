@@ -27,9 +27,9 @@ def named_method(
     Raises:
         SuiteError: the option that does not fit.
     """
-    given = {"name": name, "version": version, "code": code, "train_data": train_data, "uses_test_pictures": tested}
+    fields = {"name": name, "version": version, "code": code, "train_data": train_data, "uses_test_pictures": tested}
     try:
-        return MethodInfo.model_validate(given)
+        return MethodInfo.model_validate(fields)
     except ValidationError as error:
         field, why = first_fault(error)
         flag = "--method" if field == "name" else f"--{field.replace('_', '-')}"

@@ -41,9 +41,9 @@ def command(steps: int, seed: int, work: Path, workers: int | None, out: Path, a
     trunk = Trunk()
     lessons = lessons_of(learnt, trunk, seed)
     heads = train(lessons, steps, seed)
-    found = judge(Reader(heads, trunk, {}, ""), judged)
-    card = {"world": WORLD, "portraits": len(lessons.family), "steps": steps, "judged": found}
+    accuracies = judge(Reader(heads, trunk, {}, ""), judged)
+    card = {"world": WORLD, "portraits": len(lessons.family), "steps": steps, "judged": accuracies}
     save(out, heads, card)
     lines = [f"{out}: trained on {len(lessons.family)} portraits, judged on others"]
-    lines += [f"  {size} px: " + ", ".join(f"{k} {v:.3f}" for k, v in row.items()) for size, row in found.items()]
+    lines += [f"  {size} px: " + ", ".join(f"{k} {v:.3f}" for k, v in row.items()) for size, row in accuracies.items()]
     emit({"out": str(out), **card}, "\n".join(lines), as_json)

@@ -59,7 +59,7 @@ def command(
     faces: Path | None,
     art: Path | None,
     as_json: bool,
-    **given: Any,
+    **options: Any,
 ) -> None:
     """Refuse what is missing, impossible, hostile or under another protocol, one line a reason with the field's name.
 
@@ -74,9 +74,9 @@ def command(
     from benchmark.leaderboard.validate import disputes, objections, protocols_of, read_checked, trust_note
     from benchmark.site.board import read_records
 
-    again = given["rerun"] is not None or given["pictures"] is not None
+    again = options["rerun"] is not None or options["pictures"] is not None
     places = Places(data, faces, art)
-    packed = given["reference"] is not None and given["rerun"] is None
+    packed = options["reference"] is not None and options["rerun"] is None
     if again and (not (places.given or packed) or len(records) != 1):
         raise SuiteError(
             "--rerun, --pictures: take one RECORD and --data (or --faces and --art; --pictures: or --reference)"
@@ -91,7 +91,7 @@ def command(
             record = read_checked(path)
             reasons = objections(record, known, new_protocol) + disputes(record, rest)
             if not reasons and again:
-                reasons = _again(record, places, given)
+                reasons = _again(record, places, options)
         except SuiteError as error:
             refused[str(path)] = [str(error)]
             lines.append(str(error))
@@ -106,7 +106,7 @@ def command(
         raise SystemExit(1)
 
 
-def _again(record: Record, places: Places, given: dict[str, Any]) -> list[str]:
+def _again(record: Record, places: Places, options: dict[str, Any]) -> list[str]:
     from benchmark.leaderboard.external_images import score_folders
     from benchmark.leaderboard.inputs import read_card
     from benchmark.leaderboard.rerun import score_method
@@ -114,24 +114,24 @@ def _again(record: Record, places: Places, given: dict[str, Any]) -> list[str]:
     from benchmark.run.training import weight_digests
 
     made = record.provenance
-    settings = settings_of(made.profile, given["overrides"])
-    seeds = seeds_of(settings, () if given["hidden_seed"] else tuple(made.sampling_seeds), given["hidden_seed"])
-    work = bench_work(settings, made.profile, places, given)
+    settings = settings_of(made.profile, options["overrides"])
+    seeds = seeds_of(settings, () if options["hidden_seed"] else tuple(made.sampling_seeds), options["hidden_seed"])
+    work = bench_work(settings, made.profile, places, options)
     guidance = record.cell.guidance
-    if given["pictures"] is not None:
-        if given["inputs"] is None:
+    if options["pictures"] is not None:
+        if options["inputs"] is None:
             raise SuiteError("--inputs: name the inputs that the pictures answer")
-        card = read_card(given["inputs"])
-        if given["reference"] is not None:
-            return _from_pack(record, work, card, seeds, places, given)
-        kind: Any = "seed" if given["invents_faces"] else "image"
-        second, _ = score_folders(work, [given["pictures"]], [card], seeds, guidance, record.method, kind)
+        card = read_card(options["inputs"])
+        if options["reference"] is not None:
+            return _from_pack(record, work, card, seeds, places, options)
+        kind: Any = "seed" if options["invents_faces"] else "image"
+        second, _ = score_folders(work, [options["pictures"]], [card], seeds, guidance, record.method, kind)
         return _same_pictures(record, second)
-    weights: Path | None = given["weights"]
+    weights: Path | None = options["weights"]
     if weights is not None and weight_digests(weights) != made.weights:
         return ["provenance.weights: the digests are not those of --weights"]
-    name: str = given["rerun"]
-    indicator, limits = record.cell.indicator, limits_of(given, work)
+    name: str = options["rerun"]
+    indicator, limits = record.cell.indicator, limits_of(options, work)
     second, _ = score_method(work, name, weights, seeds, guidance, record.method, indicator, limits=limits)
     return differences(record, second)
 
@@ -146,12 +146,12 @@ def _same_pictures(record: Record, second: Record) -> list[str]:
 
 
 def _from_pack(
-    record: Record, work: Reproduction, card: InputsCard, seeds: list[Seed], places: Places, given: dict[str, Any]
+    record: Record, work: Reproduction, card: InputsCard, seeds: list[Seed], places: Places, options: dict[str, Any]
 ) -> list[str]:
     from benchmark.reference.scoring import score_from_pack
 
-    pack, _ = opened_pack(given["reference"], given["signers"], places)
-    inputs = [(given["inputs"], card)]
-    guidance, invents = record.cell.guidance, given["invents_faces"]
-    second = score_from_pack(work, pack, [given["pictures"]], inputs, seeds, guidance, record.method, invents)
+    pack, _ = opened_pack(options["reference"], options["signers"], places)
+    inputs = [(options["inputs"], card)]
+    guidance, invents = record.cell.guidance, options["invents_faces"]
+    second = score_from_pack(work, pack, [options["pictures"]], inputs, seeds, guidance, record.method, invents)
     return _same_pictures(record, second)

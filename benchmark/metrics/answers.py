@@ -145,8 +145,8 @@ def _nearest_of_data(pictures: Tensor, data: Tensor | Sketches) -> Tensor:
     """(M,) the largest correlation of each picture, rolled, mirrored or as it is, with one of the data."""
     if isinstance(data, Tensor):
         return _nearest(unmoved(pictures), unmoved(torch.cat([data, mirrored(data)])))
-    found = [nearest_gap(sketched(one), data.vectors) for one in (pictures, mirrored(pictures))]
-    return 1 - torch.minimum(*found).square() / 2
+    gaps = [nearest_gap(sketched(one), data.vectors) for one in (pictures, mirrored(pictures))]
+    return 1 - torch.minimum(*gaps).square() / 2
 
 
 def _nearest(queries: Tensor, among: Tensor) -> Tensor:
@@ -166,8 +166,8 @@ def _nearest_of_others(pictures: Tensor, faces: Tensor) -> Tensor:
 
 def _blended(pictures: Tensor, faces: Tensor, references: Tensor) -> Tensor:
     """Which pictures are a face and b reference, least squares, with hardly anything left and something of both."""
-    given = torch.stack([faces, references], 2).double()
-    gram = given.transpose(1, 2) @ given + 1e-6 * torch.eye(2, dtype=torch.double)
-    parts = torch.linalg.solve(gram, given.transpose(1, 2) @ pictures[:, :, None].double())[..., 0]
-    left = (pictures.double() - (given @ parts[:, :, None])[..., 0]).square().sum(1)
+    sources = torch.stack([faces, references], 2).double()
+    gram = sources.transpose(1, 2) @ sources + 1e-6 * torch.eye(2, dtype=torch.double)
+    parts = torch.linalg.solve(gram, sources.transpose(1, 2) @ pictures[:, :, None].double())[..., 0]
+    left = (pictures.double() - (sources @ parts[:, :, None])[..., 0]).square().sum(1)
     return (left < BLEND_LEFT) & (parts.amin(1) > BLEND_PART)

@@ -74,8 +74,8 @@ def structural_distance(stylised: Tensor, content: Tensor) -> Tensor:
     total = torch.zeros((), dtype=torch.float64, device=ours.device)
     for start in range(0, len(ours), ROWS):
         run = slice(start, start + ROWS)
-        found, wanted = (F.log_softmax(m[run] @ m.T, dim=1) for m in (ours, theirs))
-        total += F.kl_div(found, wanted, reduction="sum", log_target=True).double()
+        own, wanted = (F.log_softmax(m[run] @ m.T, dim=1) for m in (ours, theirs))
+        total += F.kl_div(own, wanted, reduction="sum", log_target=True).double()
     return total
 
 

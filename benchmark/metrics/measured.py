@@ -52,9 +52,9 @@ class FeatureSets:
     @property
     def kernel_real(self) -> np.ndarray:
         """The real features that kernel distances look at."""
-        found = self.real if self.sample is None else self.sample
-        assert found is not None
-        return found
+        features = self.real if self.sample is None else self.sample
+        assert features is not None
+        return features
 
     def pulls(self, influence: np.ndarray) -> Pulls:
         """What faces, references and pictures contribute to a number with this influence (M,)."""
@@ -64,8 +64,8 @@ class FeatureSets:
         """`compute()` of the real side, by a name that says all that it depends on; computed for the first cell alone."""
         if name not in self.kept:
             self.kept[name] = compute()
-        found: T = self.kept[name]
-        return found
+        value: T = self.kept[name]
+        return value
 
 
 @dataclass(frozen=True)

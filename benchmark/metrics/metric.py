@@ -63,8 +63,8 @@ class Metric:
     def function(self) -> Callable[[FeatureSets], list[Measured]]:
         """What computes it, imported when it is first asked for."""
         module, _, name = self.compute.partition(":")
-        found: Callable[[FeatureSets], list[Measured]] = getattr(importlib.import_module(module), name)
-        return found
+        function: Callable[[FeatureSets], list[Measured]] = getattr(importlib.import_module(module), name)
+        return function
 
     @property
     def code(self) -> str:

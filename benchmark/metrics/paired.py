@@ -94,7 +94,7 @@ def apart(numbers: Sequence[Ranked]) -> np.ndarray:
     By the paired test where both say what their faces pull, corrected for all pairs; else where the intervals do not overlap.
     """
     count = len(numbers)
-    found = np.zeros((count, count), dtype=bool)
+    differ = np.zeros((count, count), dtype=bool)
     places, chances = [], []
     for i in range(count):
         for j in range(i):
@@ -106,10 +106,10 @@ def apart(numbers: Sequence[Ranked]) -> np.ndarray:
                 chances.append(difference(one.value, two.value, one.pulls, two.pulls).p)
             else:
                 separate = one.interval.low > two.interval.high or one.interval.high < two.interval.low
-                found[i, j] = found[j, i] = separate
+                differ[i, j] = differ[j, i] = separate
     for (i, j), chance in zip(places, holm(chances)):
-        found[i, j] = found[j, i] = chance < ALPHA
-    return found
+        differ[i, j] = differ[j, i] = chance < ALPHA
+    return differ
 
 
 def ranks(numbers: Sequence[Ranked], higher_is_better: bool) -> list[str]:

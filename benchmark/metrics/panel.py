@@ -126,13 +126,13 @@ def open_row(name: str, folder: Path | None = None, offline: bool = False, devic
     row = row_of(name)
     module, _, function = row.opens.partition(":")
     try:
-        found = getattr(importlib.import_module(module), function)(folder, offline, device)
+        instrument = getattr(importlib.import_module(module), function)(folder, offline, device)
     except SuiteError as error:
         raise SuiteError(f"{error}; or leave {name} out of --set panel", error.exit_code) from None
     if row.of == "sets":
-        art_fid: ArtFid = found
+        art_fid: ArtFid = instrument
         return art_fid
-    return structure(found) if row.of == "structure" else similarity(found, row.of)
+    return structure(instrument) if row.of == "structure" else similarity(instrument, row.of)
 
 
 def similarity(extractor: Extractor, of: Literal["identity", "style"]) -> Instrument:

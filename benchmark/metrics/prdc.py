@@ -144,9 +144,11 @@ def count(
         real_radius: `kth_radius(real, k)`, where it is at hand.
     """
     single = np.arange(len(fake))
-    given = {"faces": single if faces is None else faces, "references": references, "pictures": single}
+    groups = {"faces": single if faces is None else faces, "references": references, "pictures": single}
     labels = {
-        kind: torch.from_numpy(np.unique(one, return_inverse=True)[1]) for kind, one in given.items() if one is not None
+        kind: torch.from_numpy(np.unique(one, return_inverse=True)[1])
+        for kind, one in groups.items()
+        if one is not None
     }
     real_radius = kth_radius(real, k, batch) if real_radius is None else real_radius
     fake_radius = kth_radius(fake, k, batch)
@@ -170,10 +172,10 @@ def _unreached(count: int, faces: int) -> Tensor:
     return torch.tensor([faces, -1]).repeat(count, 1)
 
 
-def _reach(found: Tensor, hits: Tensor, faces: Tensor) -> None:
+def _reach(reached: Tensor, hits: Tensor, faces: Tensor) -> None:
     """Widen the (lowest, highest) face of each row in place by the faces of its hits."""
-    found[:, 0] = torch.minimum(found[:, 0], torch.where(hits, faces, torch.iinfo(torch.int64).max).amin(1))
-    found[:, 1] = torch.maximum(found[:, 1], torch.where(hits, faces, -1).amax(1))
+    reached[:, 0] = torch.minimum(reached[:, 0], torch.where(hits, faces, torch.iinfo(torch.int64).max).amin(1))
+    reached[:, 1] = torch.maximum(reached[:, 1], torch.where(hits, faces, -1).amax(1))
 
 
 def fidelity(real: Features, fake: Features, k: int = 5, batch: int = 1024) -> Fidelity:
@@ -235,9 +237,9 @@ def measure(sets: FeatureSets) -> list[Measured]:
     k = min(sets.k, real - 1, fake - 1)
     radius = sets.once(f"radius {k}", lambda: kth_radius(features, k))
     counted = count(features, sets.fake, k, sets.faces, real_radius=radius, references=sets.references)
-    found, depends = vars(counted.fidelity()), sets.depends | {"k": sets.k}
+    numbers, depends = vars(counted.fidelity()), sets.depends | {"k": sets.k}
     return [
-        Measured(f"{name} ({sets.extractor})", found[name], None, real, fake, depends=depends, pulls=pulls)
+        Measured(f"{name} ({sets.extractor})", numbers[name], None, real, fake, depends=depends, pulls=pulls)
         for name, pulls in counted.pulls().items()
     ]
 

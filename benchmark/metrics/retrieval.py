@@ -26,8 +26,8 @@ def share_right(queries: Tensor, keys: Tensor, names: Sequence[object], wanted: 
     Args:
         names: of the keys. wanted: of the queries.
     """
-    found = nearest(queries, keys).tolist()
-    return torch.tensor([float(names[n] == name) for n, name in zip(found, wanted, strict=True)]).double()
+    places = nearest(queries, keys).tolist()
+    return torch.tensor([float(names[n] == name) for n, name in zip(places, wanted, strict=True)]).double()
 
 
 @dataclass

@@ -126,7 +126,7 @@ def agreement(answers: Sequence[Answer], question: Question) -> Agreement:
     by_trial: dict[int, list[str]] = defaultdict(list)
     for one in answers:
         by_trial[one.trial].append(getattr(one, question))
-    same = [a == b for said in by_trial.values() for a, b in combinations(said, 2)]
+    same = [a == b for sides in by_trial.values() for a, b in combinations(sides, 2)]
     if not same:
         return Agreement(0, None, None)
     observed = float(np.mean(same))
@@ -215,11 +215,11 @@ def as_text(design: Design, outcome: Outcome) -> str:
             f"left in {one.left:.0%}{fate}"
         )
     for question, words in QUESTIONS.items():
-        found = outcome.agreement[question]  # type: ignore[index]
+        agreement = outcome.agreement[question]  # type: ignore[index]
         alike = (
             "nobody answered what another did"
-            if found.observed is None
-            else (f"two judges agree in {found.observed:.0%} of {found.pairs} (kappa {found.kappa:.2f})")
+            if agreement.observed is None
+            else (f"two judges agree in {agreement.observed:.0%} of {agreement.pairs} (kappa {agreement.kappa:.2f})")
         )
         lines += ["", f"{words}  [{alike}]"]
         ranked = sorted(outcome.strengths[question], key=lambda one: -one.share)  # type: ignore[index]

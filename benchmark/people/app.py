@@ -63,25 +63,25 @@ class Session:
         return [self._sides(judge, showing) for showing in self.order(judge)]
 
     def _sides(self, judge: str, showing: Showing) -> dict[str, str] | None:
-        said = self._said.get((judge, showing.trial))
-        if said is None:
+        answer = self._said.get((judge, showing.trial))
+        if answer is None:
             return None
         left = "b" if showing.swapped else "a"
-        return {q: "left" if getattr(said, q) == left else "right" for q in QUESTIONS}
+        return {q: "left" if getattr(answer, q) == left else "right" for q in QUESTIONS}
 
-    def take(self, given: Given) -> None:
+    def take(self, sent: Given) -> None:
         """Keep an answer; it is on the disk when this returns."""
-        showing = self.showing(given.judge, given.place)
+        showing = self.showing(sent.judge, sent.place)
         left, right = ("b", "a") if showing.swapped else ("a", "b")
         names = {"left": left, "right": right}
         answer = Answer.model_validate(
             {
-                "judge": given.judge,
+                "judge": sent.judge,
                 "trial": showing.trial,
-                "better": names[given.better],
-                "person": names[given.person],
+                "better": names[sent.better],
+                "person": names[sent.person],
                 "left": left,
-                "seconds": given.seconds,
+                "seconds": sent.seconds,
             }
         )
         self.log.append(answer)
@@ -122,12 +122,12 @@ def make_app(session: Session, token: str) -> FastAPI:
         return Response(session.drawn(showing.trial, sides.get(which, which)), media_type="image/png", headers=NEVER)
 
     @app.post("/api/answer")
-    def answer(given: Given) -> Response:
+    def answer(sent: Given) -> Response:
         try:
-            session.take(given)
+            session.take(sent)
         except OSError as error:
             raise HTTPException(507, f"not saved: {error.strerror or error}") from None
-        return _never({"saved": given.place})
+        return _never({"saved": sent.place})
 
     return app
 

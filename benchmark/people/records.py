@@ -32,17 +32,17 @@ def records(design: Design, outcome: Outcome, answers: list[Answer]) -> list[Rec
         raise SuiteError(
             f"--records: {len(heard)} judges count, a record needs {JUDGES}; 'aahq-bench judge STUDY --judge NAME'"
         )
-    said = digest([one.model_dump() for one in sorted(answers, key=lambda one: (one.judge, one.trial))])
-    return [_record(design, outcome, number, heard, said) for number in range(len(design.methods))]
+    answers_digest = digest([one.model_dump() for one in sorted(answers, key=lambda one: (one.judge, one.trial))])
+    return [_record(design, outcome, number, heard, answers_digest) for number in range(len(design.methods))]
 
 
-def _record(design: Design, outcome: Outcome, number: int, heard: list[str], said: str) -> Record:
+def _record(design: Design, outcome: Outcome, number: int, heard: list[str], answers_digest: str) -> Record:
     values, protocols = [], {}
     for question, metric in METRICS.items():
-        found = outcome.strengths[question][number]
-        if not found.met or found.low is None:
+        strength = outcome.strengths[question][number]
+        if not strength.met or strength.low is None:
             raise SuiteError(
-                f"--records: {found.method} met no other method yet on two faces; let judges answer more trials"
+                f"--records: {strength.method} met no other method yet on two faces; let judges answer more trials"
             )
         agreed = outcome.agreement[question]
         protocol = Protocol(
@@ -51,7 +51,7 @@ def _record(design: Design, outcome: Outcome, number: int, heard: list[str], sai
                 "study": design.digest,
                 "question": QUESTIONS[question],
                 "methods": design.methods,
-                "answers": said,
+                "answers": answers_digest,
                 "guidance": "reference",
                 "real_set": "none: results are compared with each other",
                 "manifest": design.manifest,
@@ -70,12 +70,12 @@ def _record(design: Design, outcome: Outcome, number: int, heard: list[str], sai
             Value(
                 metric=metric,
                 protocol=protocol.id,
-                value=found.share,
-                low=found.low,
-                high=found.high,
+                value=strength.share,
+                low=strength.low,
+                high=strength.high,
                 interval=f"{LEVEL:.0%}, bootstrap over {len(heard)} judges and the faces",
                 n_real=0,
-                n_fake=found.met,
+                n_fake=strength.met,
             )
         )
     made_by = design.made_by[number] if design.made_by else Answered(method=MethodInfo(name=design.methods[number]))
@@ -96,7 +96,7 @@ def _record(design: Design, outcome: Outcome, number: int, heard: list[str], sai
             hardware=f"{len(heard)} people",
             seconds={},
             profile=design.profile,
-            inputs=digest([design.digest, said]),
+            inputs=digest([design.digest, answers_digest]),
             pictures=design.pictures[number],
             size=design.size,
         ),
@@ -104,9 +104,9 @@ def _record(design: Design, outcome: Outcome, number: int, heard: list[str], sai
     )
 
 
-def write_records(folder: Path, found: list[Record]) -> list[Path]:
+def write_records(folder: Path, records: list[Record]) -> list[Path]:
     """Write `judged-METHOD.json` files; returns their paths."""
-    paths = [folder / f"judged-{slug(one.method.name)}.json" for one in found]
-    for path, one in zip(paths, found, strict=True):
+    paths = [folder / f"judged-{slug(one.method.name)}.json" for one in records]
+    for path, one in zip(paths, records, strict=True):
         write(path, one)
     return paths

@@ -248,14 +248,14 @@ def told(design: Design) -> dict[str, Any]:
     }
 
 
-def parse_results(given: Sequence[str]) -> dict[str, Path]:
+def parse_results(pairs: Sequence[str]) -> dict[str, Path]:
     """`NAME=DIR` pairs.
 
     Raises:
         SuiteError: another form, or a name twice.
     """
     out: dict[str, Path] = {}
-    for pair in given:
+    for pair in pairs:
         name, equals, place = pair.partition("=")
         if not equals or not place or not re.match(NAME, name):
             raise SuiteError(f"--results {pair}: expected NAME=DIR, the name without quotes or markup")

@@ -93,21 +93,21 @@ def main() -> None:
     source, target = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     os.close(0)
-    given = json.loads(receive(source) or b"{}")
-    sys.path[:] = given["path"]
-    held = limit(given["gigabytes"]) if given["device"] == "cpu" else []
+    setup = json.loads(receive(source) or b"{}")
+    sys.path[:] = setup["path"]
+    held = limit(setup["gigabytes"]) if setup["device"] == "cpu" else []
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, here)
     import landlock
 
     sys.path.remove(here)
-    held += landlock.restrict(given["readable"], given["writable"])
-    touched = Touched([*given["readable"], *given["writable"]])
+    held += landlock.restrict(setup["readable"], setup["writable"])
+    touched = Touched([*setup["readable"], *setup["writable"]])
     sys.addaudithook(touched)
-    serve(source, target, given, held, touched)
+    serve(source, target, setup, held, touched)
 
 
-def serve(source: BinaryIO, target: BinaryIO, given: dict[str, Any], held: list[str], touched: Touched) -> None:
+def serve(source: BinaryIO, target: BinaryIO, setup: dict[str, Any], held: list[str], touched: Touched) -> None:
     """Load the method, say what it is, then answer until there are no more questions."""
     import torch
     from safetensors.torch import load, save
@@ -128,10 +128,10 @@ def serve(source: BinaryIO, target: BinaryIO, given: dict[str, Any], held: list[
         import importlib
         from pathlib import Path
 
-        module, _, name = given["load"].partition(":")
+        module, _, name = setup["load"].partition(":")
         factory = getattr(importlib.import_module(module), name)
-        weights = None if given["weights"] is None else Path(given["weights"])
-        method = factory(weights=weights, device=given["device"], **given["options"])
+        weights = None if setup["weights"] is None else Path(setup["weights"])
+        method = factory(weights=weights, device=setup["device"], **setup["options"])
         about = {key: getattr(method, key) for key in ("name", "face", "resolution") if hasattr(method, key)}
         lacking = [
             key
@@ -149,12 +149,12 @@ def serve(source: BinaryIO, target: BinaryIO, given: dict[str, Any], held: list[
             with torch.inference_mode():
                 images = asked.get("images")
                 face = Face(
-                    None if images is None else images.to(given["device"]), told["faces"] and tuple(told["faces"])
+                    None if images is None else images.to(setup["device"]), told["faces"] and tuple(told["faces"])
                 )
                 if told["mode"] == "latent":
                     answer = method.from_latent(face, told["seeds"])
                 else:
-                    answer = method.from_reference(face, asked["style"].to(given["device"]), told["seeds"])
+                    answer = method.from_reference(face, asked["style"].to(setup["device"]), told["seeds"])
                 reply({}, pictures(answer))
         except BaseException as error:
             reply({"error": words(error)})

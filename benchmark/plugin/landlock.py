@@ -34,11 +34,11 @@ class _Beneath(ctypes.Structure):
 
 
 def _call(number: int, *arguments: object) -> int:
-    found = ctypes.CDLL(None, use_errno=True).syscall(number, *arguments)
-    if found < 0:
+    answer = ctypes.CDLL(None, use_errno=True).syscall(number, *arguments)
+    if answer < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
-    return int(found)
+    return int(answer)
 
 
 def version() -> int:

@@ -45,13 +45,13 @@ MOST_BYTES = 1 << 33
 def package_folder(load: str) -> Path | None:
     """Where the top-level package of `module:factory` lies, found without importing it."""
     try:
-        found = util.find_spec(load.partition(":")[0].partition(".")[0])
+        spec = util.find_spec(load.partition(":")[0].partition(".")[0])
     except (ImportError, ValueError):
         return None
-    if found is None:
+    if spec is None:
         return None
-    places = list(found.submodule_search_locations or ())
-    return Path(places[0]) if places else Path(found.origin) if found.origin else None
+    places = list(spec.submodule_search_locations or ())
+    return Path(places[0]) if places else Path(spec.origin) if spec.origin else None
 
 
 class PluginMethod:
@@ -210,8 +210,8 @@ class PluginMethod:
         code = self.process.wait()
         words = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        said = f"; its last words: {words[-1][:200]}" if words else ""
-        self._refuse(f"its process ended with {how}{said}")
+        last_words = f"; its last words: {words[-1][:200]}" if words else ""
+        self._refuse(f"its process ended with {how}{last_words}")
 
     def _refuse(self, why: str) -> NoReturn:
         self.close()

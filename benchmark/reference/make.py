@@ -46,8 +46,8 @@ WHY = "its features of real pictures are not in the pack, which has at most 60 M
 
 def measured_settings(settings: Reproduce) -> dict[str, Any]:
     """The settings that a pack depends on, as plain JSON."""
-    found: dict[str, Any] = json.loads(canonical_json(settings.model_dump(include=MEASURED)))
-    return found
+    content: dict[str, Any] = json.loads(canonical_json(settings.model_dump(include=MEASURED)))
+    return content
 
 
 def make_pack(
@@ -75,9 +75,9 @@ def make_pack(
     arrays, factors = _draws(release, bench.draws)
     parts = []
     for extractor in bench.extractors.fd:
-        part, found = _features(bench, extractor)
+        part, features = _features(bench, extractor)
         parts.append(part)
-        arrays |= found
+        arrays |= features
     works = bench.real.works()
     assert isinstance(works, Tensor)
     arrays["works"] = sketched(works).numpy().astype(np.float16)
@@ -142,9 +142,9 @@ def _bytes(arrays: Arrays) -> int:
 
 
 def _features(bench: Bench, extractor: Extractor) -> tuple[ExtractorCard, Arrays]:
-    found = bench.real.features(extractor)
+    features = bench.real.features(extractor)
     chosen = bench.real.sample(extractor)
-    arrays = {f"{extractor.name}.sample": np.asarray(found if chosen is None else chosen)}
+    arrays = {f"{extractor.name}.sample": np.asarray(features if chosen is None else chosen)}
     if extractor.kernel == "polynomial":
         arrays |= packed_moments(extractor.name, bench.real.gaussian(extractor))
     part = ExtractorCard(
@@ -152,7 +152,7 @@ def _features(bench: Bench, extractor: Extractor) -> tuple[ExtractorCard, Arrays
         describe=dict(extractor.describe()),
         kernel=extractor.kernel,
         dim=extractor.dim,
-        count=len(found),
+        count=len(features),
         neighbours=False,
     )
     return part, arrays
@@ -160,10 +160,10 @@ def _features(bench: Bench, extractor: Extractor) -> tuple[ExtractorCard, Arrays
 
 def _neighbours(bench: Bench, extractor: Extractor) -> Arrays:
     """The features that metrics of neighbours want, without those that the sample holds already."""
-    found = {} if bench.real.sample(extractor) is None else {"real": bench.real.features(extractor)}
+    features = {} if bench.real.sample(extractor) is None else {"real": bench.real.features(extractor)}
     if (split := bench.real.split(extractor)) is not None:
-        found |= {"train": split[0], "held": split[1]}
-    return {f"{extractor.name}.{name}": array for name, array in found.items()}
+        features |= {"train": split[0], "held": split[1]}
+    return {f"{extractor.name}.{name}": array for name, array in features.items()}
 
 
 def _draws(release: Release, draws: Sequence[EvalPairs]) -> tuple[Arrays, dict[str, str]]:
@@ -201,14 +201,14 @@ def _superseded(bench: Bench, old: Pack) -> Superseded:
         real = bench.real.sample(extractor)
         now, before = bench.real.features(extractor) if real is None else real, old.features(part, "sample")
         if extractor.kernel == "polynomial":
-            given, answer = old.gaussian(part), fit(fake)
+            former, answer = old.gaussian(part), fit(fake)
             new = bench.real.gaussian(extractor)
             moved.append(
                 Moved(
                     metric=extractor.fd_name,
-                    before=frechet_distance(given, answer),
+                    before=frechet_distance(former, answer),
                     after=frechet_distance(new, answer),
-                    between=frechet_distance(given, new),
+                    between=frechet_distance(former, new),
                 )
             )
             distances = [kernel_influence(one, fake)[0] for one in (before, now)]

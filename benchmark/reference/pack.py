@@ -129,17 +129,17 @@ class Pack:
         """
         try:
             with safe_open(self.path, "np") as file:
-                found: np.ndarray = file.get_tensor(name)
+                array: np.ndarray = file.get_tensor(name)
         except (SafetensorError, OSError) as error:
             raise SuiteError(f"--reference {self.path}: {name} cannot be read ({error}); get the pack again") from None
-        fits = found.ndim == len(shape) and all(
-            wanted in (None, side) for wanted, side in zip(shape, found.shape, strict=True)
+        fits = array.ndim == len(shape) and all(
+            wanted in (None, side) for wanted, side in zip(shape, array.shape, strict=True)
         )
-        if not fits or found.dtype != kind or not np.isfinite(found).all():
+        if not fits or array.dtype != kind or not np.isfinite(array).all():
             raise SuiteError(
-                f"--reference {self.path}: {name} is {found.dtype} {found.shape}, or not finite; get the pack again"
+                f"--reference {self.path}: {name} is {array.dtype} {array.shape}, or not finite; get the pack again"
             )
-        return found
+        return array
 
     def has(self, name: str) -> bool:
         """Whether the file holds an array."""

@@ -79,10 +79,10 @@ class PackedRelease(Release):
         if index not in self._drawn:
             raise SuiteError(f"{self.root}: row {index} is in no draw of these inputs")
         drawn = self._drawn[index]
-        _, found = read_png(drawn.path)
-        if pixel_sha256(found) != drawn.sha256:
+        _, pixels = read_png(drawn.path)
+        if pixel_sha256(pixels) != drawn.sha256:
             raise SuiteError(f"--inputs: {drawn.path} is not the picture that was drawn; get the inputs again")
-        return found
+        return pixels
 
 
 class PackedReal(RealSet):
@@ -140,10 +140,10 @@ def check_pack(pack: Pack, settings: Reproduce) -> None:
     Raises:
         SuiteError: naming the setting.
     """
-    given = measured_settings(settings)
-    if name := differing(pack.card.settings, given):
+    wanted = measured_settings(settings)
+    if name := differing(pack.card.settings, wanted):
         raise SuiteError(
-            f"--reference {pack.path}: made with {name} = {pack.card.settings.get(name)}, here it is {given.get(name)}; "
+            f"--reference {pack.path}: made with {name} = {pack.card.settings.get(name)}, here it is {wanted.get(name)}; "
             "give the --profile and --set that it was made with"
         )
 
@@ -230,11 +230,11 @@ def score_from_pack(
             f"DIR, --inputs: {len(folders)} and {len(inputs)} for {len(seeds)} seeds; give one of each a seed"
         )
     check_pack(pack, work.settings)
-    found = [drawn_inputs(pack, card, place, seed) for (place, card), seed in zip(inputs, seeds)]
-    release = PackedRelease(pack, {row: one for _, drawn in found for row, one in drawn.items()})
+    draws_and_pictures = [drawn_inputs(pack, card, place, seed) for (place, card), seed in zip(inputs, seeds)]
+    release = PackedRelease(pack, {row: one for _, drawn in draws_and_pictures for row, one in drawn.items()})
     answers = [
         PictureFolder(folder, method.name, guidance, draws, release, "seed" if invents_faces else "image")
-        for folder, (draws, _) in zip(folders, found)
+        for folder, (draws, _) in zip(folders, draws_and_pictures)
     ]
     bench = open_packed_bench(work, pack, seeds, release)
     record = score(bench, answers, {}, "re-scored from pictures", guidance, method)
@@ -243,7 +243,7 @@ def score_from_pack(
 
 def notes_of(pack: Pack) -> list[str]:
     """What a record says of the pack that it was measured from."""
-    said = [f"measured from reference pack version {pack.card.version}, SHA-256 {pack.sha256[:12]}"]
+    notes = [f"measured from reference pack version {pack.card.version}, SHA-256 {pack.sha256[:12]}"]
     if pack.card.without:
-        said.append("not in the pack: " + ", ".join(sorted(pack.card.without)))
-    return said
+        notes.append("not in the pack: " + ", ".join(sorted(pack.card.without)))
+    return notes

@@ -127,10 +127,10 @@ def _why_not(one: Value | None, two: Value | None) -> str:
 
 def _compared(metric: str, names: tuple[str, str], both: tuple[Value, Value], gap: float | None) -> Compared:
     pulls = [value.influence.pulls() for value in both if value.influence is not None]
-    found = difference(both[0].value, both[1].value, *pulls)
+    paired = difference(both[0].value, both[1].value, *pulls)
     faces = None if gap is None else faces_needed(gap, *pulls)
     return Compared(
-        metric, *names, both[0].value, both[1].value, found.value, found.low, found.high, found.p, faces=faces
+        metric, *names, both[0].value, both[1].value, paired.value, paired.low, paired.high, paired.p, faces=faces
     )
 
 
@@ -146,7 +146,7 @@ def _corrected(rows: Sequence[Compared]) -> list[Compared]:
 
 def separation(records: Sequence[Record]) -> dict[str, float]:
     """Metric -> the difference that the records' own faces show with a chance of 80 %, the median over pairs of methods."""
-    found: dict[str, list[float]] = {}
+    differences: dict[str, list[float]] = {}
     for one, two in combinations(records, 2):
         for value in one.values:
             other = two.get(value.metric)
@@ -154,8 +154,8 @@ def separation(records: Sequence[Record]) -> dict[str, float]:
                 continue
             assert value.influence is not None
             assert other.influence is not None
-            found.setdefault(value.metric, []).append(shown_gap(value.influence.pulls(), other.influence.pulls()))
-    return {metric: float(np.median(gaps)) for metric, gaps in found.items()}
+            differences.setdefault(value.metric, []).append(shown_gap(value.influence.pulls(), other.influence.pulls()))
+    return {metric: float(np.median(gaps)) for metric, gaps in differences.items()}
 
 
 def named(paths: Sequence[Path], records: Sequence[Record]) -> dict[str, Record]:
@@ -174,12 +174,12 @@ def named(paths: Sequence[Path], records: Sequence[Record]) -> dict[str, Record]
     return dict(zip(names, records))
 
 
-def as_text(found: Comparison) -> str:
+def as_text(comparison: Comparison) -> str:
     """Aligned plain text, notes below."""
-    planned = any(row.faces for row in found.rows)
+    planned = any(row.faces for row in comparison.rows)
     heads = ["metric", "first", "second", "first less second", "95% interval", "p", "p of all", "better"]
     lines = [heads + ["faces needed"] * planned]
-    for row in found.rows:
+    for row in comparison.rows:
         line = [
             row.metric,
             f"{row.first}: {number(row.of_first)}",
@@ -194,9 +194,9 @@ def as_text(found: Comparison) -> str:
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     body = ["  ".join(part.ljust(width) for part, width in zip(line, widths)).rstrip() for line in lines]
     notes = [
-        f"paired over the same faces and styles; 'p of all' is corrected for {len(found.rows)} comparisons (Holm)."
+        f"paired over the same faces and styles; 'p of all' is corrected for {len(comparison.rows)} comparisons (Holm)."
     ]
-    notes += [f"{name}: not compared: {why}." for name, why in found.left.items()]
+    notes += [f"{name}: not compared: {why}." for name, why in comparison.left.items()]
     if planned:
         notes.append(
             f"faces needed: to show the planned difference with a chance of {POWER:.0%}, references growing alike."

@@ -44,12 +44,12 @@ class FigureContext:
     finetuned: tuple[tuple[Path, Path], ...] = ()
 
     @classmethod
-    def open(cls, work: Reproduction, size: int = 128, faces: int = 4, **given: Any) -> FigureContext:
+    def open(cls, work: Reproduction, size: int = 128, faces: int = 4, **weights: Any) -> FigureContext:
         """The release and a draw of its own; the same faces and styles in every figure."""
         release = work.open()
         settings = work.settings
         draws = sample_pairs(release, faces, 6, "figures", settings.face_split, settings.style_split)
-        return cls(work, release, draws, size, faces, **given)
+        return cls(work, release, draws, size, faces, **weights)
 
     def weights(self, method: str) -> Path | None:
         """The weights of a method, None where it needs none; SuiteError says why it has none."""

@@ -37,8 +37,8 @@ def dataset(context: FigureContext) -> Image.Image:
     """Figure 4: pictures of the dataset."""
     rows = pool(context.release, "all", "art")
     picked = [rows[k] for k in np.linspace(0, len(rows) - 1, min(32, len(rows))).astype(int)]
-    found = read_rows(context.release, picked, context.size)
-    parts = list(found.split(8))
+    pictures = read_rows(context.release, picked, context.size)
+    parts = list(pictures.split(8))
     return grid(
         parts, [f"artistic faces of {context.release.card.get('name', 'the release')}", *[""] * (len(parts) - 1)]
     )
@@ -66,11 +66,11 @@ def comparison(guidance: Guidance) -> Callable[[FigureContext], Image.Image]:
             if guidance == "latent" and name == "AdaIN":
                 continue
             try:
-                found = context.pictures(name, guidance, 6 if name == "BlendGAN" else None)
+                pictures = context.pictures(name, guidance, 6 if name == "BlendGAN" else None)
             except SuiteError as error:
                 absent.append(str(error))
                 continue
-            rows.append(found[:, 0])
+            rows.append(pictures[:, 0])
             labels.append(name)
         if not set(labels) & set(ORDER):
             raise SuiteError(absent[0])
@@ -100,9 +100,9 @@ def samples(guidance: Guidance) -> Callable[[FigureContext], Image.Image]:
     """Figures 13 and 14: more samples, a face a row, its styles along it."""
 
     def draw_it(context: FigureContext) -> Image.Image:
-        found = context.pictures("BlendGAN", guidance, 6)
+        pictures = context.pictures("BlendGAN", guidance, 6)
         natural = context.pictures("BlendGAN", "latent", 18)[:, :1]
-        rows = list(torch.cat([natural, found], 1))
+        rows = list(torch.cat([natural, pictures], 1))
         return grid(rows, ["natural face (i = 18), then six styles (i = 6)", *[""] * (len(rows) - 1)])
 
     return draw_it

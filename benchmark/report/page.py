@@ -77,8 +77,8 @@ def write_page(work: Reproduction, dataset: Path | None = None) -> tuple[Path, d
 def shipped_logs() -> dict[str, dict[str, Any]]:
     """Name of the shipped weights -> the record of their training."""
     folder = Path(str(files("models") / "shipped"))
-    found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
-    return {name: record for name, record in found.items() if record.get("log")}
+    logs = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    return {name: record for name, record in logs.items() if record.get("log")}
 
 
 def draw_logs(logs: Mapping[str, Mapping[str, Any]], path: Path) -> None:
@@ -108,9 +108,9 @@ def draw_logs(logs: Mapping[str, Mapping[str, Any]], path: Path) -> None:
 
 def losses_of(log: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[float, float]]]:
     """Loss -> its (step, value) points, the most often logged first; at most six, so that a panel can be read."""
-    found: dict[str, list[tuple[float, float]]] = {}
+    curves: dict[str, list[tuple[float, float]]] = {}
     for row in log:
         for name, value in row.items():
             if name not in NO_LOSS and not name.endswith("_sign") and isinstance(value, (int, float)):
-                found.setdefault(name, []).append((row["step"], value))
-    return dict(sorted(found.items(), key=lambda item: -len(item[1]))[:6])
+                curves.setdefault(name, []).append((row["step"], value))
+    return dict(sorted(curves.items(), key=lambda item: -len(item[1]))[:6])

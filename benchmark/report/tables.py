@@ -115,9 +115,9 @@ def build(
         for cell in record.same_cells:
             if cell.table == number:
                 by_cell.setdefault(cell, record)
-    shown = list(metrics) or _default_metrics(list(by_cell.values()))
+    names = list(metrics) or _default_metrics(list(by_cell.values()))
     beside = [record for record in records if record.method.control] if number in WITH_CONTROLS else []
-    columns = tuple(_column(metric, [*by_cell.values(), *beside]) for metric in shown)
+    columns = tuple(_column(metric, [*by_cell.values(), *beside]) for metric in names)
     why = dict(missing or {})
     # A method that the paper lacks has a row where it was measured, or was to be.
     wanted = [cell for cell in every_cell((number,)) if cell not in BESIDE or cell in by_cell or cell.key in why]
@@ -127,9 +127,9 @@ def build(
     entries: dict[Cell, list[Entry]] = {cell: [] for cell in wanted}
     for column in columns:
         for group in groups.values():
-            found = [(cell, by_cell[cell].get(column.metric) if cell in by_cell else None) for cell in group]
-            fit = [None if cell in by_cell and by_cell[cell].doubt else value for cell, value in found]
-            for (cell, value), rank in zip(found, _ranks(column, fit)):
+            values = [(cell, by_cell[cell].get(column.metric) if cell in by_cell else None) for cell in group]
+            fit = [None if cell in by_cell and by_cell[cell].doubt else value for cell, value in values]
+            for (cell, value), rank in zip(values, _ranks(column, fit)):
                 print_value = _published(cell, column)
                 # A method that invents its faces keeps nobody's identity: a dash, not a hole.
                 dash = cell in by_cell and column.metric in ANSWERED
@@ -191,8 +191,8 @@ def _column(metric: str, records: Sequence[Record]) -> Column:
 def _published(cell: Cell, column: Column) -> float | None:
     if not column.paper or cell in BESIDE:
         return None
-    found = published(cell)
-    return found.fid if column.paper == "FID" else found.lpips
+    figures = published(cell)
+    return figures.fid if column.paper == "FID" else figures.lpips
 
 
 def _ranks(column: Column, values: Sequence[Value | None]) -> list[str]:
@@ -213,7 +213,7 @@ def ranked(value: Value | None) -> Ranked:
 def _notes(columns: Sequence[Column], records: Sequence[Record]) -> tuple[str, ...]:
     notes = [f"published: {CITATION}."]
     for column in columns:
-        notes += [f"{column.metric}, {guidance}: protocol {given}." for guidance, given in column.protocols.items()]
+        notes += [f"{column.metric}, {guidance}: protocol {id}." for guidance, id in column.protocols.items()]
         if column.paper and column.metric != column.paper:
             notes.append(f"{column.metric} is not {column.paper}: the two do not compare and no difference is shown.")
         notes += [f"{name}: {value:.4g}." for name, value in column.controls.items()]

@@ -49,7 +49,7 @@ def _controls(context: FigureContext, absent: dict[str, str]) -> dict[str, Tenso
     world = context.release.world
     answers = paint_answers(context.release, context.draws, world, context.work.folder / "wall") if world else None
     stage = Stage(context.draws, context.release, context.release.size, answers)
-    found = {}
+    rows = {}
     for control in CONTROLS:
         if control.name in UNSHOWN:
             continue
@@ -57,5 +57,5 @@ def _controls(context: FigureContext, absent: dict[str, str]) -> dict[str, Tenso
             absent[control.name] = why
             continue
         made = resize(control.make(stage, range(context.faces)), context.size)
-        found[control.name] = made.unflatten(0, (context.faces, context.draws.styles))
-    return found
+        rows[control.name] = made.unflatten(0, (context.faces, context.draws.styles))
+    return rows

@@ -223,12 +223,12 @@ def picture_cost(generations: Sequence[Generation | ControlGeneration]) -> Pictu
     """What a picture cost the method; None where nothing was generated here."""
     import torch
 
-    asked = [one for one in generations if isinstance(one, Generation) and one.watch.pictures]
-    if not asked:
+    timed = [one for one in generations if isinstance(one, Generation) and one.watch.pictures]
+    if not timed:
         return None
-    seconds, pictures = sum(one.watch.seconds for one in asked), sum(one.watch.pictures for one in asked)
+    seconds, pictures = sum(one.watch.seconds for one in timed), sum(one.watch.pictures for one in timed)
     return PictureCost(
-        seconds=round(seconds / pictures, 6), bytes=asked[0].one_picture_bytes(), threads=torch.get_num_threads()
+        seconds=round(seconds / pictures, 6), bytes=timed[0].one_picture_bytes(), threads=torch.get_num_threads()
     )
 
 

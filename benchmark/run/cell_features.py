@@ -92,8 +92,8 @@ def extract(
     references = np.array(draws.style_rows).ravel() if generation.guidance == "reference" else None
     sets = []
     for place, (extractor, store, moment) in enumerate(zip(extractors.fd, stores, moments)):
-        found = real.beside(extractor, store, faces, moment, copies=place == 0)
-        sets.append((extractor, replace(found, k=extractors.neighbours, references=references)))
+        feature_sets = real.beside(extractor, store, faces, moment, copies=place == 0)
+        sets.append((extractor, replace(feature_sets, k=extractors.neighbours, references=references)))
     averaged = {m.name: (m.depends, torch.cat(values).numpy()) for m, values in zip(metrics, per_face)}
     suspicion = None
     if isinstance(generation, Generation):

@@ -111,8 +111,8 @@ def _is_first() -> bool:
 def _published(cell: Cell) -> PublishedInfo | None:
     if cell in BESIDE:
         return None
-    found = published(cell)
-    return PublishedInfo(fid=found.fid, lpips=found.lpips, citation=found.citation)
+    figures = published(cell)
+    return PublishedInfo(fid=figures.fid, lpips=figures.lpips, citation=figures.citation)
 
 
 def feature_files(work: Reproduction) -> dict[str, str]:

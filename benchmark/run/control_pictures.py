@@ -218,6 +218,6 @@ def paint_answers(release: Release, draws: EvalPairs, world: str, folder: Path) 
 
 
 def _factors(release: Release, row: int) -> dict[str, Any]:
-    found = release.factors(row)
-    assert found is not None, "a world is known where a picture has no factors"
-    return found
+    factors = release.factors(row)
+    assert factors is not None, "a world is known where a picture has no factors"
+    return factors

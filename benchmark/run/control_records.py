@@ -30,7 +30,7 @@ def control_records(
     work: Reproduction, bench: Callable[[], Bench], size: int, say: Callable[[str], None]
 ) -> tuple[dict[str, Record], dict[str, str]]:
     """Records of every control that can be made here, by `key_of`, and why the others are missing."""
-    found: dict[str, Record] = {}
+    records: dict[str, Record] = {}
     absent: dict[str, str] = {}
     for control in CONTROLS:
         keys = {guidance: key_of(control.name, guidance) for guidance in GUIDANCES}
@@ -38,7 +38,7 @@ def control_records(
         kept = {key: readable(work.records / f"{key}.json") for key in keys.values()}
         whole = {key: one for key, one in kept.items() if one is not None and one.provenance.inputs == inputs}
         if len(whole) == len(keys):
-            found |= whole
+            records |= whole
             continue
         opened = bench()
         stages = [
@@ -51,10 +51,10 @@ def control_records(
             continue
         say(f"measuring the control {control.name!r}")
         for guidance, record in _measured(opened, control, stages, inputs).items():
-            found[keys[guidance]] = record
+            records[keys[guidance]] = record
             if parallel.rank() == 0:
                 write(work.records / f"{keys[guidance]}.json", record, own_place=True)
-    return found, absent
+    return records, absent
 
 
 def _inputs(work: Reproduction, control: Control, size: int) -> str:
@@ -68,16 +68,16 @@ def _measured(bench: Bench, control: Control, stages: Iterable[Stage], inputs: s
     generations = [ControlGeneration(control, stage) for stage in stages]
     by_seed = [bench.measure(one, control.name) for one in generations]
     info = MethodInfo(name=control.name, train_data="nothing", control=True)
-    found: dict[Guidance, Record] = {}
+    records: dict[Guidance, Record] = {}
     for guidance in GUIDANCES:
         fitting = [
             [one for one in seed if guidance == "reference" or not _of_references(one.metric)] for seed in by_seed
         ]
         cell = Cell(0, guidance, control.name, None)
-        found[guidance] = bench.record(
+        records[guidance] = bench.record(
             cell, generations, info, {}, "re-run from weights", inputs=inputs, measured=fitting
         )
-    return found
+    return records
 
 
 def _of_references(metric: str) -> bool:

@@ -80,23 +80,23 @@ def _folders(folder: Path) -> dict[str, dict[str, str | bool]]:
     }
 
 
-def as_text(found: dict[str, Any]) -> str:
+def as_text(parts: dict[str, Any]) -> str:
     """The findings for people."""
-    versions = found["versions"]
+    versions = parts["versions"]
     lines = [f"torch {versions['torch']}, CUDA {versions['cuda'] or 'none'}, triton {versions['triton'] or 'none'}"]
     lines += [f"devices: {', '.join(versions['devices']) or 'no GPU'}", "", "operators"]
-    for device, operators in found["operators"].items():
+    for device, operators in parts["operators"].items():
         lines += [f"    {device:5} {op:18} {c['implementation']:10} {c['reason']}" for op, c in operators.items()]
     lines += ["", "weights"]
-    for name, known in found["weights"].items():
+    for name, known in parts["weights"].items():
         place = known["found"] or f"not here; {known['file']} from {known['from']}"
         lines += [f"    {name:18} {place}", f"    {'':18} {known['license']}"]
     lines += ["", "folders"]
-    for what, place in found["folders"].items():
+    for what, place in parts["folders"].items():
         lines.append(f"    {what:24} {place['path']}{'' if place['there'] else ' (not made yet)'}")
     lines += ["", "extras"]
     fix = "not installed; pip install 'aahq-blendgan[{}]'"
     lines += [
-        f"    {extra:18} {'installed' if there else fix.format(extra)}" for extra, there in found["extras"].items()
+        f"    {extra:18} {'installed' if there else fix.format(extra)}" for extra, there in parts["extras"].items()
     ]
     return "\n".join(lines)

@@ -150,6 +150,6 @@ def rivals(draws: EvalPairs, face: int) -> list[int]:
 
 def known_factor(release: Release, row: int, what: str) -> int:
     """Who is painted in a row, or in which style."""
-    found = release.factors(row)
-    assert found is not None, "a world is known, so all pictures have factors"
-    return int(found[what])
+    factors = release.factors(row)
+    assert factors is not None, "a world is known, so all pictures have factors"
+    return int(factors[what])

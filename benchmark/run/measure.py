@@ -48,11 +48,11 @@ def measure(cell: CellFeatures) -> list[Measured]:
     return out
 
 
-def _no_answers(cell: CellFeatures, found: Sequence[Measured]) -> str:
+def _no_answers(cell: CellFeatures, numbers: Sequence[Measured]) -> str:
     """Why nothing of this cell may be ranked: its pictures are somebody else's. "" where it may; of a control nobody asks."""
     if cell.suspicion is None:
         return ""
-    return cell.suspicion.why or next((why for one in found if (why := copied(one.metric, one.value))), "")
+    return cell.suspicion.why or next((why for one in numbers if (why := copied(one.metric, one.value))), "")
 
 
 def combine(

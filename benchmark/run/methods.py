@@ -32,12 +32,14 @@ Factory = Callable[..., Method]
 
 def known() -> dict[str, str]:
     """Name -> `module:factory`; built-in ones first. A plug-in cannot take the name of a built-in one."""
-    found = dict.fromkeys(BUILT_IN, "benchmark.run.adapters:baseline") | {"BlendGAN": "benchmark.run.adapters:blendgan"}
+    methods = dict.fromkeys(BUILT_IN, "benchmark.run.adapters:baseline") | {
+        "BlendGAN": "benchmark.run.adapters:blendgan"
+    }
     for point in metadata.entry_points(group=GROUP):
         if point.name in BUILT_IN:
             raise SuiteError(f"entry point {point.name!r} of {point.dist and point.dist.name}: the name is taken")
-        found[point.name] = point.value
-    return found
+        methods[point.name] = point.value
+    return methods
 
 
 def load(

@@ -51,13 +51,11 @@ def _plan_separation(work: Reproduction, wanted: Sequence[Cell]) -> list[PlanSte
     from benchmark.report.compare import separation
 
     kept = [readable(work.records / f"{cell.key}.json") for cell in wanted]
-    found = separation([record for record in kept if record is not None])
-    if not found:
+    differences = separation([record for record in kept if record is not None])
+    if not differences:
         return []
-    shown = "; ".join(f"{metric} {gap:.2g}" for metric, gap in found.items())
-    words = (
-        f"differences that {work.settings.faces} faces show with a chance of 80 %: {shown} (half: four times the faces)"
-    )
+    listing = "; ".join(f"{metric} {gap:.2g}" for metric, gap in differences.items())
+    words = f"differences that {work.settings.faces} faces show with a chance of 80 %: {listing} (half: four times the faces)"
     return [PlanStep("differences", "have", words)]
 
 
@@ -154,9 +152,9 @@ def _plan_file(work: Reproduction, what: str, name: str) -> PlanStep:
 
 
 def _plan_method(work: Reproduction, entry: MethodSettings) -> list[PlanStep]:
-    found, why = find_weights(work, entry)
-    if found is not None or not why:
-        return [PlanStep(f"{entry.name}: weights", "have", str(found or "it needs none"))]
+    weights, why = find_weights(work, entry)
+    if weights is not None or not why:
+        return [PlanStep(f"{entry.name}: weights", "have", str(weights or "it needs none"))]
     out = []
     if entry.published and not work.retrain:
         from models.weights.registry import entry as known

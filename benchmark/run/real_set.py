@@ -50,9 +50,9 @@ class RealSet:
         ids = release.manifest["id"].tolist()
         if most and len(rows) > most:
             rows = sorted(sorted(rows, key=lambda row: (seed_of("real set", ids[row]), ids[row]))[:most])
-        taken = set(rows)
+        compared = set(rows)
         held = pool(release, "test", "art")
-        spare = tuple(row for row in everything if row not in taken)
+        spare = tuple(row for row in everything if row not in compared)
         return cls(release, rows, pool(release, "train", "art"), held, cache, spare)
 
     @property

@@ -266,7 +266,7 @@ class Record(_Strict):
         for key, info in self.protocols.items():
             if not PROTOCOL.match(key) or Protocol(info.metric, info.parameters, version_of(key)).id != key:
                 raise ValueError(f"protocols.{key[:80]}: its parameters give another id; they were changed")
-        seen = set()
+        metrics = set()
         for value in self.values:
             if value.protocol not in self.protocols:
                 raise ValueError(f"values.{value.metric}: protocol {value.protocol} is not under protocols")
@@ -274,9 +274,9 @@ class Record(_Strict):
                 raise ValueError(
                     f"values.{value.metric}: its protocol is one of {self.protocols[value.protocol].metric}"
                 )
-            if value.metric in seen:
+            if value.metric in metrics:
                 raise ValueError(f"values.{value.metric}: given twice")
-            seen.add(value.metric)
+            metrics.add(value.metric)
         return self
 
     def get(self, metric: str) -> Value | None:

@@ -83,8 +83,8 @@ def _controls(
     """Add the controls' records; returns why some are missing."""
     from benchmark.run.control_records import control_records, methods_size
 
-    found, absent = control_records(work, cell_records.bench, methods_size(records.values()), say)
-    records |= found
+    records_of_controls, absent = control_records(work, cell_records.bench, methods_size(records.values()), say)
+    records |= records_of_controls
     return absent
 
 

@@ -81,8 +81,8 @@ class Reproduction:
     def options(self, name: str, indicator: int | None = None) -> dict[str, Any]:
         """Keywords of a method's factory: the profile's, and the indicator where a cell has one."""
         entries = (entry for entry in self.settings.methods if slug(entry.name) == slug(name))
-        given = next((entry.options for entry in entries), {})
-        return given | ({} if indicator is None else {"indicator": indicator})
+        chosen = next((entry.options for entry in entries), {})
+        return chosen | ({} if indicator is None else {"indicator": indicator})
 
 
 def wanted_cells(only: Sequence[str], offered: Sequence[str] = ()) -> list[Cell]:
@@ -100,8 +100,8 @@ def wanted_cells(only: Sequence[str], offered: Sequence[str] = ()) -> list[Cell]
         return everything
     chosen: list[Cell] = []
     for word in only:
-        found = [c for c in everything if c.key.startswith(word.lower()) or slug(c.method) == slug(word)]
-        if not found:
+        matching = [c for c in everything if c.key.startswith(word.lower()) or slug(c.method) == slug(word)]
+        if not matching:
             raise SuiteError(f"--only {word}: no such cell{did_you_mean(word, [c.key for c in everything])}")
-        chosen += found
+        chosen += matching
     return [cell for cell in everything if cell in chosen]

@@ -119,9 +119,9 @@ def score_checkpoint(run: Run, checkpoint: Path, held: HeldOut) -> dict[str, Any
             if view.mode not in method.modes:
                 continue  # trained without a style encoder
             size = method.resolution
-            found: SetDistance = set_distance(held.real(view.domain, size), made_features(method, view, held))
-            views[view.name] = found.named(held.extractor)
-            total += found.fd
+            distance: SetDistance = set_distance(held.real(view.domain, size), made_features(method, view, held))
+            views[view.name] = distance.named(held.extractor)
+            total += distance.fd
         score = {"step": step_of(checkpoint), "size": size, "score": total, "views": views}
         if all(total < other["score"] for other in run.scored()):
             _keep_best(run, folder, score)

@@ -61,7 +61,7 @@ def lessons_of(releases: Sequence[Release], trunk: Trunk, seed: int) -> FactorDa
         SuiteError: pictures without factors.
     """
     rng = np.random.default_rng(seed)
-    said: dict[str, tuple[list[Tensor], list[Tensor]]] = {"style": ([], []), "identity": ([], [])}
+    embeddings: dict[str, tuple[list[Tensor], list[Tensor]]] = {"style": ([], []), "identity": ([], [])}
     labels: dict[str, list[int]] = {"style": [], "identity": []}
     names: list[str] = []
     for release in releases:
@@ -78,12 +78,12 @@ def lessons_of(releases: Sequence[Release], trunk: Trunk, seed: int) -> FactorDa
             pictures = read_rows(release, rows, min(release.size, LARGEST))
             for place, x in enumerate((pictures.float(), torch.cat([worn(one, rng) for one in pictures]))):
                 style, identity = _seen(x, trunk)
-                said["style"][place].append(style.half())
-                said["identity"][place].append(identity.half())
+                embeddings["style"][place].append(style.half())
+                embeddings["identity"][place].append(identity.half())
     kinds = {name: number for number, name in enumerate(["natural", *sorted(set(names) - {"natural"})])}
     return FactorDataset(
-        style=(torch.cat(said["style"][0]), torch.cat(said["style"][1])),
-        identity=(torch.cat(said["identity"][0]), torch.cat(said["identity"][1])),
+        style=(torch.cat(embeddings["style"][0]), torch.cat(embeddings["style"][1])),
+        identity=(torch.cat(embeddings["identity"][0]), torch.cat(embeddings["identity"][1])),
         labels={what: np.array(values) for what, values in labels.items()},
         family=np.array([kinds[name] for name in names]),
     )
@@ -191,11 +191,11 @@ def _standardise(head: Any, inputs: tuple[Tensor, Tensor]) -> None:
 
 def _groups(lessons: FactorDataset, what: What) -> dict[int, np.ndarray]:
     """Label -> rows, of labels with at least two; a natural style is no style."""
-    found: dict[int, list[int]] = {}
+    groups: dict[int, list[int]] = {}
     for row, label in enumerate(lessons.labels[what]):
         if what == "identity" or lessons.family[row]:
-            found.setdefault(int(label), []).append(row)
-    return {label: np.array(rows) for label, rows in found.items() if len(rows) > 1}
+            groups.setdefault(int(label), []).append(row)
+    return {label: np.array(rows) for label, rows in groups.items() if len(rows) > 1}
 
 
 def judge(reader: Reader, releases: Sequence[Release]) -> dict[str, dict[str, float]]:
@@ -244,15 +244,15 @@ def _accuracies(reader: Reader, exam: _Exam) -> dict[str, float]:
     # The unchanged input: the face itself in the place of every answer.
     own = np.array([exam.faces[exam.identity[exam.faces] == exam.identity[row]][0] for row in exam.answers])
     family = exam.family
-    found = {}
+    accuracies = {}
     for among in (10, 100):
-        found[f"style of {among}"] = _retrieved(style, exam.style, exam.answers, exam.references, among)
-        found[f"identity of {among}"] = _retrieved(identity, exam.identity, exam.answers, exam.faces, among)
-        found[f"style of {among}, unchanged input"] = _retrieved(
+        accuracies[f"style of {among}"] = _retrieved(style, exam.style, exam.answers, exam.references, among)
+        accuracies[f"identity of {among}"] = _retrieved(identity, exam.identity, exam.answers, exam.faces, among)
+        accuracies[f"style of {among}, unchanged input"] = _retrieved(
             style, exam.style, exam.answers, exam.references, among, instead=own
         )
-    found["style of 10 of its family"] = _retrieved(style, exam.style, exam.answers, exam.references, 10, family)
-    return found
+    accuracies["style of 10 of its family"] = _retrieved(style, exam.style, exam.answers, exam.references, 10, family)
+    return accuracies
 
 
 def _retrieved(
@@ -302,11 +302,11 @@ def paint(folder: Path, workers: int | None = None) -> tuple[list[Release], list
         "judge-64": ["--list", str(JUDGE), "--size", "64"],
         "judge-128": ["--list", str(JUDGE), "--size", "128"],
     }
-    found = {}
-    for name, given in wanted.items():
+    releases = {}
+    for name, words in wanted.items():
         if not (folder / name / "release.json").is_file():
-            command = [sys.executable, "-m", "aahq", "portraits", str(folder / name), *given, *options]
+            command = [sys.executable, "-m", "aahq", "portraits", str(folder / name), *words, *options]
             if run_command(command).returncode:
                 raise SuiteError("train-reader: 'aahq portraits' failed; its message stands above")
-        found[name] = open_release(folder / name)
-    return [found["styles"], found["people"]], [found["judge-64"], found["judge-128"]]
+        releases[name] = open_release(folder / name)
+    return [releases["styles"], releases["people"]], [releases["judge-64"], releases["judge-128"]]

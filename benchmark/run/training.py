@@ -66,9 +66,9 @@ def _data_key(place: Path) -> str:
 
 def find_weights(work: Reproduction, entry: MethodSettings) -> tuple[Path | None, str]:
     """(weights, "") of a method, (None, "") of one that needs none, or (None, why there are none)."""
-    for name, given in work.weights.items():
+    for name, path in work.weights.items():
         if slug(name) == slug(entry.name):
-            return (given, "") if given.exists() else (None, f"--weights {name}={given}: not there")
+            return (path, "") if path.exists() else (None, f"--weights {name}={path}: not there")
     if entry.published and not work.retrain:
         from models.weights.download import find
 
@@ -185,11 +185,11 @@ def _fetch_published(work: Reproduction, entry: MethodSettings, say: Callable[[s
 
 
 def _found_or_fetched(work: Reproduction, entry: MethodSettings, say: Callable[[str], None]) -> tuple[Path | None, str]:
-    found, why = find_weights(work, entry)
-    if found is None and not any(slug(name) == slug(entry.name) for name in work.weights):
+    weights, why = find_weights(work, entry)
+    if weights is None and not any(slug(name) == slug(entry.name) for name in work.weights):
         _fetch_published(work, entry, say)
-        found, why = find_weights(work, entry)
-    return found, why
+        weights, why = find_weights(work, entry)
+    return weights, why
 
 
 def ensure_starts(work: Reproduction, entry: MethodSettings, say: Callable[[str], None]) -> None:
@@ -222,16 +222,16 @@ def ensure_weights(work: Reproduction, entry: MethodSettings, say: Callable[[str
     Raises:
         SuiteError: there are none, with the reason.
     """
-    found, why = _found_or_fetched(work, entry, say)
-    if found is None and why:
+    weights, why = _found_or_fetched(work, entry, say)
+    if weights is None and why:
         for step in entry.steps:
             if not trained(work, step):
                 say(f"training {step.name}")
                 train_step(work, step)
-        found, why = find_weights(work, entry)
-    if found is None and why:
+        weights, why = find_weights(work, entry)
+    if weights is None and why:
         raise SuiteError(f"{entry.name}: {why}")
-    return found
+    return weights
 
 
 def weight_digests(path: Path | None) -> dict[str, str]:
@@ -241,7 +241,7 @@ def weight_digests(path: Path | None) -> dict[str, str]:
     if path.is_file():
         return {path.name: sha256_file(path)}
     kinds = (".safetensors", ".pt", ".pth", ".pkl")
-    found = sorted(file for file in path.iterdir() if file.suffix in kinds)
-    if not found:
+    files = sorted(file for file in path.iterdir() if file.suffix in kinds)
+    if not files:
         raise SuiteError(f"{path}: no weights in this folder")
-    return {file.name: sha256_file(file) for file in found}
+    return {file.name: sha256_file(file) for file in files}

@@ -79,7 +79,7 @@ def watch(
 
 def line_of(score: dict[str, Any], metric: str) -> str:
     """A score as one line."""
-    parts = ", ".join(f"{name} {found[metric]:.1f}" for name, found in score["views"].items())
+    parts = ", ".join(f"{name} {distances[metric]:.1f}" for name, distances in score["views"].items())
     return f"step {score['step']}: {metric} {parts}"
 
 

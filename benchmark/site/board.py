@@ -196,15 +196,15 @@ def _printed() -> Iterable[Group]:
     for guidance in ("latent", "reference"):
         facts = [("source", CITATION), ("faces", "1000"), ("styles", "10"), ("intervals", "none printed")]
         group = Group(guidance, PAPER, facts, [Column("FID", PAPER), Column("LPIPS", PAPER)])
-        seen = set()
+        measured = set()
         for cell in cells():
-            if cell.guidance == guidance and cell.measured_as not in seen:
-                seen.add(cell.measured_as)
-                found = published(cell)
+            if cell.guidance == guidance and cell.measured_as not in measured:
+                measured.add(cell.measured_as)
+                figures = published(cell)
                 why = "the paper prints no interval"
                 numbers = {
                     column.key: Number(value, rankable=False, why=why)
-                    for column, value in zip(group.columns, (found.fid, found.lpips))
+                    for column, value in zip(group.columns, (figures.fid, figures.lpips))
                 }
                 group.rows.append(Row(cell.method, cell.indicator, "published", numbers))
         yield group
@@ -213,14 +213,16 @@ def _printed() -> Iterable[Group]:
 def _measured(committed: Sequence[Committed]) -> list[Group]:
     groups: dict[tuple[str, str], Group] = {}
     # One cell may stand in two tables: the same pictures are one row. Where they differ, both are shown and neither is ranked.
-    shown: dict[tuple[str, ...], list[Committed]] = {}
+    by_measurement: dict[tuple[str, ...], list[Committed]] = {}
     for entry in committed:
-        if not any(agree(entry.record, other.record) for other in shown.setdefault(measurement(entry.record), [])):
-            shown[measurement(entry.record)].append(entry)
-    for entry in (one for same in shown.values() for one in same):
+        if not any(
+            agree(entry.record, other.record) for other in by_measurement.setdefault(measurement(entry.record), [])
+        ):
+            by_measurement[measurement(entry.record)].append(entry)
+    for entry in (one for same in by_measurement.values() for one in same):
         record = entry.record
         cell = record.cell
-        same = [one.path.name for one in shown[measurement(record)]]
+        same = [one.path.name for one in by_measurement[measurement(record)]]
         dispute = f"a conflict: {' and '.join(same)} are of one measurement and differ" if len(same) > 1 else ""
         first = sorted(record.values, key=_place)[0]
         key = (cell.guidance, first.protocol)
@@ -254,8 +256,8 @@ def _place(value: Value) -> tuple[int, str]:
 
 
 def _metric_place(metric: str) -> int:
-    found = next((k for k, start in enumerate(ORDER) if metric.startswith(start)), len(ORDER))
-    return found if "infinity" not in metric and "legacy" not in metric else len(ORDER) + found
+    place = next((k for k, start in enumerate(ORDER) if metric.startswith(start)), len(ORDER))
+    return place if "infinity" not in metric and "legacy" not in metric else len(ORDER) + place
 
 
 def _facts(record: Record, value: Value) -> list[tuple[str, str]]:
@@ -277,10 +279,10 @@ def _rank(group: Group) -> None:
     for column in group.columns:
         if column.higher is None:
             continue
-        found = [_ranked(row.numbers.get(column.key)) for row in group.rows]
-        if sum(one.interval is not None for one in found) < 2:
+        values = [_ranked(row.numbers.get(column.key)) for row in group.rows]
+        if sum(one.interval is not None for one in values) < 2:
             continue
-        for row, rank in zip(group.rows, ranks(found, column.higher)):
+        for row, rank in zip(group.rows, ranks(values, column.higher)):
             if rank:
                 row.numbers[column.key] = Number(**{**vars(row.numbers[column.key]), "rank": rank})
 

@@ -97,9 +97,9 @@ def render(records: Path) -> dict[str, bytes]:
         "policy": policy(css, script),
     }
 
-    def page(template: str, path: str, **given: Any) -> None:
+    def page(template: str, path: str, **context: Any) -> None:
         root = "../" * path.count("/")
-        text = environment.get_template(template).render(**shared, root=root, page=path, **given)
+        text = environment.get_template(template).render(**shared, root=root, page=path, **context)
         files[path] = text.encode()
 
     page("index.html.jinja", "index.html")
@@ -122,8 +122,8 @@ def render(records: Path) -> dict[str, bytes]:
 
 
 def _protocols(board: Board) -> list[tuple[str, Any]]:
-    found = {key: info for entry in board.committed for key, info in entry.record.protocols.items()}
-    return sorted(found.items())
+    protocols = {key: info for entry in board.committed for key, info in entry.record.protocols.items()}
+    return sorted(protocols.items())
 
 
 def build(records: Path, out: Path) -> dict[str, str]:
@@ -150,12 +150,12 @@ def _listing(out: Path) -> dict[str, str]:
     listing = out / LISTING
     if listing.is_file():
         try:
-            found = json.loads(listing.read_text(encoding="utf-8"))
+            listed = json.loads(listing.read_text(encoding="utf-8"))
         except ValueError:
-            found = None
-        if not isinstance(found, dict) or any(".." in Path(p).parts or Path(p).is_absolute() for p in found):
+            listed = None
+        if not isinstance(listed, dict) or any(".." in Path(p).parts or Path(p).is_absolute() for p in listed):
             raise SuiteError(f"--out {out}: its {LISTING} is not that of a site; name another folder")
-        return found
+        return listed
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SuiteError(f"--out {out}: holds files that no build wrote; name a new folder")
     return {}

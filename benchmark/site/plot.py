@@ -92,19 +92,19 @@ def scatter(group: Group, rows: Sequence[Row], x_column: Column, y_column: Colum
     parts.append(_axis_title(y_column, 0, 12, "start"))
     points = [(across(a.value), up(b.value)) for a, b in zip(xs, ys)]
     parts += _sweeps(rows, points)
-    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    boxes = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
     for a, b, (x, y) in zip(xs, ys, points):
         if (span := _span(across, a)) is not None:
-            taken.append((span[0], y - 4, span[1], y + 4))
+            boxes.append((span[0], y - 4, span[1], y + 4))
         if (span := _span(up, b)) is not None:
-            taken.append((x - 4, span[1], x + 4, span[0]))
+            boxes.append((x - 4, span[1], x + 4, span[0]))
     for row, a, b, (x, y) in zip(rows, xs, ys, points):
         title = _said(row, [(x_column, a), (y_column, b)])
         parts.append(_mark(row, x, y, _span(across, a), _span(up, b), title))
     labels: list[Box] = []
     for row, a, b, point in zip(rows, xs, ys, points):
         text = row.method if row.indicator is None else f"i = {row.indicator}"
-        parts.append(_place_label(text, point, _span(across, a), _span(up, b), taken, labels))
+        parts.append(_place_label(text, point, _span(across, a), _span(up, b), boxes, labels))
     title = f"{x_column.metric} against {y_column.metric}, {group.guidance}-guided"
     return _svg(title, WIDTH, SCATTER_HEIGHT, parts)
 
@@ -134,8 +134,8 @@ def _place_label(
     x, y = point
     left_end, right_end = across or point[:1] * 2
     low_end, high_end = up or point[1:] * 2
-    shown = _short(text, 18)
-    wide = 6.4 * len(shown)
+    label = _short(text, 18)
+    wide = 6.4 * len(label)
     beside = ((x + 9, y + 4, "start"), (x - 9, y + 4, "end"), (x, y - 10, "middle"), (x, y + 19, "middle"))
     corners = ((x + 9, y - 7, "start"), (x - 9, y - 7, "end"), (x + 9, y + 16, "start"), (x - 9, y + 16, "end"))
     ends = (
@@ -151,7 +151,7 @@ def _place_label(
         free = not any(_meet(box, mark, 0) for mark in marks) and not any(_meet(box, one, CLEAR) for one in labels)
         if free and box[0] > 46 and box[2] < WIDTH and box[1] > 18 and box[3] < SCATTER_HEIGHT - 44:
             labels.append(box)
-            return _t(at_x, at_y, shown, anchor, "label small")
+            return _t(at_x, at_y, label, anchor, "label small")
     return Markup()
 
 

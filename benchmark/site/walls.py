@@ -108,12 +108,12 @@ def collect(records: Path, board: Board) -> tuple[dict[str, Samples], dict[str, 
         made = folder_pictures(folder)
         draw = row.record.provenance.draws[0][:12]
         inputs = records / FOLDER / f"inputs-{draw}"
-        given = folder_pictures(inputs) if inputs.is_dir() else {}
+        input_pictures = folder_pictures(inputs) if inputs.is_dir() else {}
         if not made:
             continue
         files |= {f"samples/{row.stem}/{name}.webp": data for name, (data, _) in made.items()}
-        files |= {f"samples/inputs-{draw}/{name}.webp": data for name, (data, _) in given.items()}
-        samples[row.stem] = _samples(row, made, given, draw)
+        files |= {f"samples/inputs-{draw}/{name}.webp": data for name, (data, _) in input_pictures.items()}
+        samples[row.stem] = _samples(row, made, input_pictures, draw)
     return samples, files
 
 
@@ -121,7 +121,7 @@ def _rows(board: Board) -> Iterable[Row]:
     return (row for group in board.groups for row in group.rows)
 
 
-def _samples(row: Row, made: dict[str, tuple[bytes, int]], given: dict[str, tuple[bytes, int]], draw: str) -> Samples:
+def _samples(row: Row, made: dict[str, tuple[bytes, int]], inputs: dict[str, tuple[bytes, int]], draw: str) -> Samples:
     assert row.record is not None
     guidance = row.record.cell.guidance
     pairs = sorted(name for name in made if "-" in name)
@@ -139,8 +139,8 @@ def _samples(row: Row, made: dict[str, tuple[bytes, int]], given: dict[str, tupl
         draw=draw,
         side=next(iter(made.values()))[1],
         faces=tuple(strips),
-        face_inputs=restyles and all(strip.name in given for strip in strips),
-        style_inputs=guidance == "reference" and all(pair in given for pair in pairs),
+        face_inputs=restyles and all(strip.name in inputs for strip in strips),
+        style_inputs=guidance == "reference" and all(pair in inputs for pair in pairs),
     )
 
 
@@ -150,8 +150,8 @@ def by_draw(samples: Iterable[Samples]) -> list[DrawSamples]:
     for sample in samples:
         groups.setdefault((sample.guidance, sample.draw, sample.faces), []).append(sample)
     out = []
-    for number, ((guidance, draw, _), found) in enumerate(sorted(groups.items(), key=lambda item: item[0][:2])):
-        found.sort(key=lambda s: (not s.face_inputs, s.label, s.stem))
+    for number, ((guidance, draw, _), members) in enumerate(sorted(groups.items(), key=lambda item: item[0][:2])):
+        members.sort(key=lambda s: (not s.face_inputs, s.label, s.stem))
         kind: Guidance = "latent" if guidance == "latent" else "reference"
-        out.append(DrawSamples(f"draw-{number}", draw, kind, found))
+        out.append(DrawSamples(f"draw-{number}", draw, kind, members))
     return out

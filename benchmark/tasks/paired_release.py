@@ -70,15 +70,15 @@ class PairedRelease(Release):
             return self._art.image(int(self._styles[index]))
         name = self._photos.names[int(self._members[index - len(self._styles)])]
         try:
-            found = decoded(self.png(index))
+            pixels = decoded(self.png(index))
         except (OSError, ValueError) as error:
             raise SuiteError(f"--faces: {name}: not a whole picture ({error})") from None
-        if isinstance(self._photos, PlainPictures) and pixel_sha256(found) != self.manifest["pixel_sha256"].iat[index]:
+        if isinstance(self._photos, PlainPictures) and pixel_sha256(pixels) != self.manifest["pixel_sha256"].iat[index]:
             forget(self._photos.place)
             raise SuiteError(
                 f"--faces: {name}: changed while it was in use; run the command again, on a set that stays"
             )
-        return found
+        return pixels
 
 
 @dataclass(frozen=True)
@@ -127,18 +127,18 @@ def join(art: Path, faces: Path) -> PairedRelease:
         photos = open_whole(faces, "photo")
         if isinstance(photos, PlainPictures):
             return _join_plain(release, photos, art)
-        found = decoded(photos.read(0)).shape[:2]
+        shape = decoded(photos.read(0)).shape[:2]
     except SuiteError as error:
         raise SuiteError(str(error).replace("--data", "--faces", 1)) from None
     except (OSError, ValueError) as error:
         raise SuiteError(f"--faces {faces}: {photos.names[0]}: not a whole picture ({error})") from None
-    if found != (release.size, release.size):
-        raise SuiteError(_sizes(faces, f"{found[1]} x {found[0]} pixels", art, release.size))
+    if shape != (release.size, release.size):
+        raise SuiteError(_sizes(faces, f"{shape[1]} x {shape[0]} pixels", art, release.size))
     return PairedRelease(release, photos, _release_rows(faces))
 
 
-def _sizes(faces: Path, found: str, art: Path, size: int) -> str:
-    return f"--faces {faces}: {found}, --art {art}: {size} x {size}; give both at one size ('aahq build --size')"
+def _sizes(faces: Path, sides: str, art: Path, size: int) -> str:
+    return f"--faces {faces}: {sides}, --art {art}: {size} x {size}; give both at one size ('aahq build --size')"
 
 
 def _release_rows(faces: Path) -> pd.DataFrame:

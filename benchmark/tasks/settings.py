@@ -160,8 +160,8 @@ class Reproduce(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_baselines(cls, given: dict[str, Any]) -> dict[str, Any]:
-        rest = dict(given)
+    def _with_baselines(cls, values: dict[str, Any]) -> dict[str, Any]:
+        rest = dict(values)
         wanted = dict(rest.pop("baselines", {}))
         profile = wanted.pop("profile", "")
         entries = [baseline_entry(name, profile, dict(costs)) for name, costs in wanted.items()]

@@ -131,8 +131,8 @@ def parse_seeds(ctx: click.Context, param: click.Parameter, text: str | None) ->
         return None
     seeds: list[int] = []
     for part in text.split(","):
-        found = re.fullmatch(r"\s*([0-9]{1,30})(?:-([0-9]{1,30}))?\s*", part)
-        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        match = re.fullmatch(r"\s*([0-9]{1,30})(?:-([0-9]{1,30}))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first:
             raise click.BadParameter(f"{text!r}; expected numbers and ranges such as 0-15 or 1,5,9-12")
         if last > LARGEST_SEED:

@@ -52,7 +52,7 @@ def page(
     if model_options.weights is None and model_options.random_weights is None:
         model_options = replace(model_options, weights=find("blendgan") or Path(PAINTED))
     model = model_options.load()
-    found = inversion("auto", psp_path, model, model_options)
+    inverter = inversion("auto", psp_path, model, model_options)
     if steps is None:
         steps = FEW_STEPS if model.generator.size <= SMALL_SIDE else STEPS
 
@@ -60,4 +60,4 @@ def page(
         summary = {"url": address, **model.origin}
         emit(summary, f"page     {address}\nweights  {model.origin['weights']}\n         Ctrl-C ends it", as_json)
 
-    serve(model, found, steps, model_options.half(), out, port, opened, browser=not no_open)
+    serve(model, inverter, steps, model_options.half(), out, port, opened, browser=not no_open)

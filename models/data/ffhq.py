@@ -51,8 +51,8 @@ def numbers_by_name(members: pd.DataFrame) -> np.ndarray | None:
     """
     if len(members) != COUNT:
         return None
-    found = [_NUMBER.search(name) for name in members["name"]]
-    numbers = np.array([int(match[1]) if match else -1 for match in found], np.int64)
+    matches = [_NUMBER.search(name) for name in members["name"]]
+    numbers = np.array([int(match[1]) if match else -1 for match in matches], np.int64)
     if not np.array_equal(np.sort(numbers), np.arange(COUNT)):
         return None
     first = members.iloc[int(np.flatnonzero(numbers == 0)[0])]

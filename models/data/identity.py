@@ -69,8 +69,8 @@ def identify(members: Members, place: Path, workers: int | None = None) -> pd.Da
     rows: list[tuple[object, ...] | None] = [kept.get(key) for key in zip(members.names, stamps)]
     wanted = [index for index, row in enumerate(rows) if row is None]
     if wanted:
-        for index, found in zip(wanted, _read(members, wanted, workers)):
-            rows[index] = (members.names[index], stamps[index], *found)
+        for index, facts in zip(wanted, _read(members, wanted, workers)):
+            rows[index] = (members.names[index], stamps[index], *facts)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     if wanted:
         with whole_file(path) as part:

@@ -38,13 +38,13 @@ class ParquetPictures(PlainPictures):
             except (pa.ArrowException, OSError) as error:
                 raise SuiteError(f"--data {path}: not a whole Parquet file ({error})") from None
             self._columns.append(_picture_column(source.schema_arrow, path))
-            given = _given_names(source, self._columns[-1])
+            names = _given_names(source, self._columns[-1])
             for group in range(source.num_row_groups):
                 size = source.metadata.row_group(group).total_byte_size
                 self.group_bytes, self.total_bytes = max(self.group_bytes, size), self.total_bytes + size
                 for row in range(source.metadata.row_group(group).num_rows):
                     self._where.append((number, group, row))
-                    own = next(given, None)
+                    own = next(names, None)
                     self.names.append(f"{path.name}#{own or f'{group}.{row}'}")
 
     def stamp(self, index: int) -> str:

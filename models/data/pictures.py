@@ -107,16 +107,16 @@ def is_own_png(path: Path) -> bool:
     return head.startswith(b"\x89PNG") and any(b"tEXt" + key in head for key in (b"weights\x00", b"method\x00"))
 
 
-def refuse_results_among(out: Path, **given: Iterable[Path]) -> None:
+def refuse_results_among(out: Path, **inputs: Iterable[Path]) -> None:
     """Refuse to write results into a folder of pictures that is read: the next run would take them for pictures.
 
     Args:
-        given: name of an option (`FACE`, `style`) -> the files and folders that it gives.
+        inputs: name of an option (`FACE`, `style`) -> the files and folders that it gives.
 
     Raises:
         SuiteError: naming both.
     """
-    for name, places in given.items():
+    for name, places in inputs.items():
         for place in places:
             if place.is_dir() and real(place) == real(out):
                 refuse_overlap("--out", out, name if name.isupper() else f"--{name}", place)

@@ -161,9 +161,9 @@ def _plan(
 
 
 def _parquet(pictures: Pictures) -> ParquetPictures:
-    found = pictures.pictures if isinstance(pictures, Chosen) else pictures
-    assert isinstance(found, ParquetPictures)
-    return found
+    source = pictures.pictures if isinstance(pictures, Chosen) else pictures
+    assert isinstance(source, ParquetPictures)
+    return source
 
 
 def prepare(
@@ -199,13 +199,13 @@ def prepare(
     return _opened(plan.place, plan.pictures, plan.key)
 
 
-def _fill(place: Path, pictures: Pictures, size: int, workers: int, shown: str) -> None:
+def _fill(place: Path, pictures: Pictures, size: int, workers: int, label: str) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     count = len(pictures.names)
     needed, free = count * size * size * 3, shutil.disk_usage(place.parent).free
     if needed > free:
         raise SuiteError(
-            f"--data {shown}: {needed / 1e9:.1f} GB needed for {count} pictures at {size} px in {place.parent}, "
+            f"--data {label}: {needed / 1e9:.1f} GB needed for {count} pictures at {size} px in {place.parent}, "
             f"{free / 1e9:.1f} GB free; set AAHQ_CACHE to a larger disk"
         )
     part = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
@@ -227,7 +227,7 @@ def _fill(place: Path, pictures: Pictures, size: int, workers: int, shown: str) 
         if not kept or len(broken) > max(3, MOST_BROKEN * count):
             first, reason = next(iter(broken.items()))
             raise SuiteError(
-                f"--data {shown}: {len(broken)} of {count} pictures are broken, e.g. {pictures.names[first]}: {reason}"
+                f"--data {label}: {len(broken)} of {count} pictures are broken, e.g. {pictures.names[first]}: {reason}"
             )
         pixels.flush()
         # By number: a copy of the set may call them otherwise.
@@ -267,8 +267,8 @@ def _opened(place: Path, pictures: Pictures, key: str) -> ImageArray:
     kept = np.array(index["kept"], np.int64)
     pixels = np.load(place / "pixels.npy", mmap_mode="r")[: len(kept)]
     labels = {name: column[kept] for name, column in pictures.labels.items()}
-    found = index["broken"]
-    broken = found if isinstance(found, dict) else {pictures.names[number]: reason for number, reason in found}
+    damaged = index["broken"]
+    broken = damaged if isinstance(damaged, dict) else {pictures.names[number]: reason for number, reason in damaged}
     notes = [f"left out: {name} ({reason})" for name, reason in broken.items()]
     if index["cropped"]:
         notes.append(f"{index['cropped']} pictures were not square and were cropped about their centre")

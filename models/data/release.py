@@ -52,8 +52,8 @@ class Release:
         """The painter's world that all pictures are of; "" where they are not all painted, or of several."""
         if not self.manifest["factors"].map(lambda text: isinstance(text, str)).all():
             return ""
-        found = {str((self.factors(row) or {}).get("world", "gallery")) for row in range(len(self))}
-        return found.pop() if len(found) == 1 else ""
+        worlds = {str((self.factors(row) or {}).get("world", "gallery")) for row in range(len(self))}
+        return worlds.pop() if len(worlds) == 1 else ""
 
     @property
     def photographs(self) -> dict[str, str]:

@@ -50,10 +50,10 @@ def open_pictures(path: str | os.PathLike[str], domain: str | None = None, split
     Raises:
         SuiteError: nothing there, or nothing that is a picture.
     """
-    found = open_whole(path, domain, split)
-    if isinstance(found, PlainPictures) and domain == "photo" and split is not None:
-        return _filled(Chosen(found, found.split_rows(split)), path, domain, split)
-    return found
+    pictures = open_whole(path, domain, split)
+    if isinstance(pictures, PlainPictures) and domain == "photo" and split is not None:
+        return _filled(Chosen(pictures, pictures.split_rows(split)), path, domain, split)
+    return pictures
 
 
 def open_whole(path: str | os.PathLike[str], domain: str | None = None, split: str | None = None) -> Pictures:
@@ -62,25 +62,25 @@ def open_whole(path: str | os.PathLike[str], domain: str | None = None, split: s
     if not place.exists():
         raise SuiteError(f"--data {place}: no such file or folder")
     if any((folder / "release.json").is_file() for folder in (place, place / "release")):
-        found: Pictures = ReleasePictures(place, domain, split)
+        pictures: Pictures = ReleasePictures(place, domain, split)
     elif place.suffix == ".zip":
-        found = ZipPictures(place)
+        pictures = ZipPictures(place)
     elif place.suffix == ".tar" or (place.is_dir() and any(place.glob("*.tar"))):
-        found = TarPictures(place)
+        pictures = TarPictures(place)
     elif place.suffix == ".parquet" or (place.is_dir() and any(place.glob("*.parquet"))):
-        found = ParquetPictures(place)
+        pictures = ParquetPictures(place)
     elif place.is_dir():
-        found = FolderPictures(place)
+        pictures = FolderPictures(place)
     else:
         raise SuiteError(f"--data {place}: expected a release, a folder of pictures, a .zip, .tar shards or .parquet")
-    return _filled(found, place, domain, split)
+    return _filled(pictures, place, domain, split)
 
 
-def _filled(found: Pictures, place: str | os.PathLike[str], domain: str | None, split: str | None) -> Pictures:
-    if not found.names:
+def _filled(pictures: Pictures, place: str | os.PathLike[str], domain: str | None, split: str | None) -> Pictures:
+    if not pictures.names:
         kept = "".join(f", {key} {value}" for key, value in (("domain", domain), ("split", split)) if value)
         raise SuiteError(f"--data {place}: holds no pictures{kept}; known types: {' '.join(SUFFIXES)}")
-    return found
+    return pictures
 
 
 class Chosen:

@@ -44,8 +44,8 @@ def of(members: pd.DataFrame, place: Path) -> Split:
 
     FFHQ is known by the published list where a person has it, else by 70,000 files that are numbered without a gap.
     """
-    found = ffhq.find_list(place)
-    listed = ffhq.look_up(members, found) if found is not None else None
+    listing = ffhq.find_list(place)
+    listed = ffhq.look_up(members, listing) if listing is not None else None
     if listed is not None and len(members) and (listed.numbers >= 0).all():
         numbers: np.ndarray | None = listed.numbers
     else:

@@ -21,14 +21,14 @@ from suite.progress import progress
 MOST_GROUP_BYTES = 16e6
 
 
-def out_of_order(pictures: ParquetPictures, place: Path, shown: str) -> UnpackedPictures:
+def out_of_order(pictures: ParquetPictures, place: Path, label: str) -> UnpackedPictures:
     """The copy of `pictures` in the folder `place`, made now unless it is there.
 
     Raises:
         SuiteError: the disk has no room for the copy.
     """
     if not (place / "index.json").is_file():
-        _copy(pictures, place, shown)
+        _copy(pictures, place, label)
     return UnpackedPictures(place, pictures)
 
 
@@ -49,12 +49,12 @@ class UnpackedPictures:
         os.close(self._file)
 
 
-def _copy(pictures: ParquetPictures, place: Path, shown: str) -> None:
+def _copy(pictures: ParquetPictures, place: Path, label: str) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     needed, free = pictures.total_bytes, shutil.disk_usage(place.parent).free
     if needed > free:
         raise SuiteError(
-            f"--data {shown}: row groups of {pictures.group_bytes / 1e6:.0f} MB cannot be read in random order, and a copy "
+            f"--data {label}: row groups of {pictures.group_bytes / 1e6:.0f} MB cannot be read in random order, and a copy "
             f"in {place.parent} needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB free; set AAHQ_CACHE to a larger disk, or "
             f"write the Parquet files with row groups of at most {MOST_GROUP_BYTES / 1e6:.0f} MB"
         )

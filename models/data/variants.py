@@ -73,8 +73,8 @@ def variant_of(pictures: PlainPictures, split: Split) -> Variant:
     if sides == [(128, 128)] and split.numbers is not None:
         return Variant(THUMBNAILS, "by the numbers and the published MD5 sum of picture 0")
     if sides not in ([(256, 256)], [(1024, 1024)]):
-        shown = ", ".join(f"{width} x {height}" for width, height in sides[:3])
-        return Variant(UNKNOWN, f"no form of FFHQ that statistics tell has {shown} pixels")
+        listing = ", ".join(f"{width} x {height}" for width, height in sides[:3])
+        return Variant(UNKNOWN, f"no form of FFHQ that statistics tell has {listing} pixels")
     if len(members) < LEAST:
         return Variant(UNKNOWN, f"{len(members)} pictures are too few for statistics; {LEAST} are needed")
     order = members["pixel_sha256"].argsort().to_numpy()[:LOOKED_AT]

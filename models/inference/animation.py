@@ -74,8 +74,8 @@ def _video(path: Path, frames: Iterator[Image.Image], fps: int) -> None:
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{first.width}x{first.height}", "-r", str(fps), "-i", "-"]
     form = {".mp4": "mp4", ".mov": "mov", ".webm": "webm"}[path.suffix.lower()]
     with whole_file(path) as part:
-        said = ["-metadata", f"comment={MARK}", "-metadata", f"digital_source_type={MADE}"]
-        command = ["ffmpeg", "-y", "-loglevel", "error", *raw, "-pix_fmt", "yuv420p", *said, "-f", form, str(part)]
+        tags = ["-metadata", f"comment={MARK}", "-metadata", f"digital_source_type={MADE}"]
+        command = ["ffmpeg", "-y", "-loglevel", "error", *raw, "-pix_fmt", "yuv420p", *tags, "-f", form, str(part)]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
             assert process.stdin is not None
             process.stdin.write(first.tobytes())

@@ -154,7 +154,7 @@ def load_psp(path: Path | None, generator: BlendGAN, *, folder: Path | None = No
     Raises:
         SuiteError: a file that is not pSp, or, given by `path`, writes another number of latents than the generator takes.
     """
-    given, path = path, path or find("psp", folder)
+    chosen, path = path, path or find("psp", folder)
     if path is None:
         return None
     checkpoint = read_checkpoint(path)
@@ -164,7 +164,7 @@ def load_psp(path: Path | None, generator: BlendGAN, *, folder: Path | None = No
     known = settled_configuration(state, path.name)
     styles, style_dim = known["n_styles"], known["style_dim"]
     if styles != generator.n_latent:
-        if given is None:
+        if chosen is None:
             return None
         raise SuiteError(
             f"--psp {path.name}: writes {styles} latents; {generator.n_latent} are expected for {generator.size} px"

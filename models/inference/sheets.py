@@ -72,9 +72,9 @@ class SheetFiles:
     def _write(self, rows: list[SheetRow]) -> None:
         columns = max(len(row) for row in rows)
         for first in range(self.repeated, max(columns, self.repeated + 1), COLUMNS):
-            shown = [*range(self.repeated), *range(first, min(first + COLUMNS, columns))]
+            indices = [*range(self.repeated), *range(first, min(first + COLUMNS, columns))]
             path = self.out / f"sheet-{len(self.files) + 1:04d}.png"
-            shown_rows = [[row[column] for column in shown] for row in (self._head, *rows)]
+            shown_rows = [[row[column] for column in indices] for row in (self._head, *rows)]
             save_png(path, draw_sheet(shown_rows, rows[0].note), source="composite")
             self.files.append(path)
         for row in rows:

@@ -231,10 +231,10 @@ class Stylist:
                 latents, how = self.psp(face[None].to(self.model.device)), "pSp"
         else:
             space: Literal["w", "w+"] = "w" if settings.inverter == "w" else "w+"
-            found = invert(
+            inversion = invert(
                 generator, face[None], distance=self.distance, space=space, steps=settings.steps, watch=self.watch
             )
-            latents, how = found.latents, f"{settings.steps} steps in {space.upper()} on {found.measured}"
+            latents, how = inversion.latents, f"{settings.steps} steps in {space.upper()} on {inversion.measured}"
         if kept:
             with whole_file(kept) as part:
                 write_tensors(part, {"latents": latents.cpu()})

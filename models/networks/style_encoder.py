@@ -63,10 +63,10 @@ class GramLinear(nn.Module):
         destination[prefix + "weight"] = unfold_weight(destination[prefix + "weight"], self.widths)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        given = state_dict.get(prefix + "weight")
+        weight = state_dict.get(prefix + "weight")
         full = (self.weight.shape[0], sum(width**2 for width in self.widths))
-        if given is not None and tuple(given.shape) == full:
-            state_dict = dict(state_dict) | {prefix + "weight": fold_weight(given, self.widths)}
+        if weight is not None and tuple(weight.shape) == full:
+            state_dict = dict(state_dict) | {prefix + "weight": fold_weight(weight, self.widths)}
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 

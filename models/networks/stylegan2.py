@@ -127,12 +127,12 @@ class Generator(nn.Module):
                 like = self.input.input
                 return [like.new_empty(batch, *shape).normal_() for shape in self.noise_shapes()]
             raise ValueError(f"noise: given {noise!r}; expected 'fixed', 'random' or {self.n_noise} tensors")
-        given = list(noise)
-        if len(given) != self.n_noise:
-            raise ValueError(f"noise: given {len(given)} tensors; expected {self.n_noise} for {self.size} px")
-        for index, (tensor, shape) in enumerate(zip(given, self.noise_shapes())):
+        maps = list(noise)
+        if len(maps) != self.n_noise:
+            raise ValueError(f"noise: given {len(maps)} tensors; expected {self.n_noise} for {self.size} px")
+        for index, (tensor, shape) in enumerate(zip(maps, self.noise_shapes())):
             check_shape(f"noise[{index}]", tensor, (1 if tensor.shape[:1] == (1,) else batch, *shape))
-        return given
+        return maps
 
     def map_face(self, z: Tensor) -> Tensor:
         """z (N, style_dim) ~ N(0, 1) -> w of the same shape."""

@@ -60,7 +60,7 @@ def _add_session(app: FastAPI, session: Session, token: str, kept: str) -> None:
     def opened() -> Response:
         """Everything that a page needs to begin, or to catch up with another tab."""
         results = list(session.results.values())[-MOST_TOLD:]
-        told = {
+        state = {
             "token": token,
             "kept": kept,
             "model": session.facts(),
@@ -75,7 +75,7 @@ def _add_session(app: FastAPI, session: Session, token: str, kept: str) -> None:
             ],
             "results": [_told_result(one) for one in results],
         }
-        return JSONResponse(told, headers=NEVER)
+        return JSONResponse(state, headers=NEVER)
 
     @app.get("/api/doing")
     async def doing() -> Response:

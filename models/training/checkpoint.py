@@ -157,11 +157,11 @@ MAY_CHANGE = {"steps", "save_every", "keep", "sample_every", "log_every"}
 
 def differences(old: dict[str, Any], new: dict[str, Any], at: str = "") -> list[str]:
     """`key: old -> new` for every setting that differs and would change the result."""
-    found = []
+    lines = []
     for key in sorted(old.keys() | new.keys()):
         a, b, name = old.get(key), new.get(key), f"{at}{key}"
         if isinstance(a, dict) and isinstance(b, dict):
-            found += differences(a, b, f"{name}.")
+            lines += differences(a, b, f"{name}.")
         elif a != b and name.rpartition(".")[2] not in MAY_CHANGE:
-            found.append(f"{name}: {a!r} -> {b!r}")
-    return found
+            lines.append(f"{name}: {a!r} -> {b!r}")
+    return lines

@@ -122,19 +122,19 @@ def resolve(
 
 
 def _pictures(
-    options: TrainOptions, settings: LoopSettings, module: TrainingModule, given: dict[str, ImageArray]
+    options: TrainOptions, settings: LoopSettings, module: TrainingModule, brought: dict[str, ImageArray]
 ) -> dict[str, ImageArray]:
     flags = {"photo": ("--faces", options.faces), "art": ("--art", options.art)}
-    found = dict(given)
-    for domain in sorted(set(module.batch_sizes) - set(given)):
+    pictures = dict(brought)
+    for domain in sorted(set(module.batch_sizes) - set(brought)):
         flag, path = flags.get(domain, ("--data", None))
         place = path or options.data
         if place is None:
             raise SuiteError(f"{flag}: give the {domain} pictures, or --data with a release that holds them")
         # By whichever option a release came: its splits hold.
         split = None if settings.split == "all" else settings.split
-        found[domain] = prepare(place, settings.load_size, domain, split, workers=options.workers)
-    return found
+        pictures[domain] = prepare(place, settings.load_size, domain, split, workers=options.workers)
+    return pictures
 
 
 def _dry_run(

@@ -92,7 +92,7 @@ class Loop:
         """
         out = RunFolder(self.folder, writes=parallel.rank() == 0)
         config = self.settings.model_dump()
-        data = {name: found.fingerprint() for name, found in sorted(self.pictures.items())}
+        data = {name: pictures.fingerprint() for name, pictures in sorted(self.pictures.items())}
         if resume:
             out.check_data(data)
         done = self._resume(config) if resume else 0

@@ -37,7 +37,7 @@ class TrainingMonitor:
                 self._average(name, value)
         if self.steps < WARM_UP:
             return []
-        found = [
+        sentences = [
             (
                 name,
                 f"{name} has fallen to {value:.2g}: this discriminator has collapsed (try more data or augmentation)",
@@ -47,10 +47,10 @@ class TrainingMonitor:
         ]
         share = self.smooth["waiting"]
         if share > MOST_WAITING:
-            found.append(
+            sentences.append(
                 ("waiting", f"{share:.0%} of the time is spent waiting for pictures: a faster disk or more workers")
             )
-        fresh = [(key, text) for key, text in found if key not in self.reported]
+        fresh = [(key, text) for key, text in sentences if key not in self.reported]
         self.reported |= {key for key, _ in fresh}
         return [text for _, text in fresh]
 

@@ -110,9 +110,9 @@ def any_rank(flag: bool, device: torch.device) -> bool:
     """Whether any rank says yes: a signal reaches one process first, and all must stop at the same step."""
     if world() == 1:
         return flag
-    said = torch.tensor(float(flag), device=device)
-    dist.all_reduce(said, op=dist.ReduceOp.MAX)
-    return bool(said.item())
+    raised = torch.tensor(float(flag), device=device)
+    dist.all_reduce(raised, op=dist.ReduceOp.MAX)
+    return bool(raised.item())
 
 
 def sync_gradients(parameters: Iterable[nn.Parameter]) -> None:
@@ -193,7 +193,7 @@ def means(scalars: Mapping[str, Tensor | float]) -> dict[str, float]:
     if not names:
         return {}
     values = [torch.as_tensor(scalars[name], dtype=torch.float32) for name in names]
-    device = max((value.device for value in values), key=lambda found: found.type != "cpu")
+    device = max((value.device for value in values), key=lambda one: one.type != "cpu")
     return dict(zip(names, mean(torch.stack([value.detach().to(device) for value in values])).tolist()))
 
 

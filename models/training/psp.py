@@ -100,7 +100,7 @@ class PSPTraining:
         """One update of the encoder; the generator's noise is new in each, as in the published training."""
         settings, images = self.settings, batch.images["photo"]
         noise = draws.noise(self.generator.noise_shapes(), len(images), self.device)
-        said: dict[str, Tensor] = {}
+        scalars: dict[str, Tensor] = {}
 
         def loss(part: slice) -> Tensor:
             real = images[part]
@@ -116,13 +116,13 @@ class PSPTraining:
             if settings.pyramid_weight:
                 terms["pyramid"] = settings.pyramid_weight * self.pyramid(made, real).mean()
             for name, value in terms.items():
-                told = said.get(f"{name}_loss", torch.zeros((), device=self.device))
-                said[f"{name}_loss"] = told + value.detach() * len(real) / len(images)
+                before = scalars.get(f"{name}_loss", torch.zeros((), device=self.device))
+                scalars[f"{name}_loss"] = before + value.detach() * len(real) / len(images)
             return torch.stack(list(terms.values())).sum()
 
-        said["loss"] = updates.accumulate(len(images), settings.micro_batch, loss)
+        scalars["loss"] = updates.accumulate(len(images), settings.micro_batch, loss)
         updates.optimizer_step(self.optimizers["adam"])
-        return said
+        return scalars
 
     @torch.no_grad()
     def sample(self, batch: Batch, draws: StepRNG) -> Tensor:

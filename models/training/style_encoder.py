@@ -204,10 +204,10 @@ def retrieval(encoder: StyleEncoder, pictures: ImageArray, device: torch.device,
         for crop in (pixels[..., :side, :side], pixels[..., -side:, -side:])
     ]
     similarity = halves[1] @ halves[0].T
-    found = similarity.argmax(1)
+    nearest = similarity.argmax(1)
     result = {
         "pictures": float(count),
-        "same_work": (found == torch.arange(count, device=device)).float().mean().item(),
+        "same_work": (nearest == torch.arange(count, device=device)).float().mean().item(),
         "same_work_chance": 1 / count,
     }
     if "family" in pictures.labels:

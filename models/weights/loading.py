@@ -170,8 +170,8 @@ def _choose(checkpoint: Checkpoint, into: nn.Module, keep: tuple[str, ...]) -> S
     ours, theirs = layouts.configuration(wanted), layouts.configuration(state)
     differing = [key for key in ours if key in theirs and ours[key] != theirs[key]]
     if differing:
-        told = "; ".join(f"{key} {theirs[key]} in the file, {ours[key]} in the network" for key in differing)
-        raise SuiteError(f"{checkpoint.path.name}: a {network} of another configuration: {told}")
+        listing = "; ".join(f"{key} {theirs[key]} in the file, {ours[key]} in the network" for key in differing)
+        raise SuiteError(f"{checkpoint.path.name}: a {network} of another configuration: {listing}")
     return state
 
 

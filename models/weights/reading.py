@@ -88,8 +88,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if not path.is_file():
         raise SuiteError(f"{path}: no such weights file; give a path, or see `blendgan weights` for where to get it")
     want = expected_digest(path.name)
-    if want and not (found := sha256_file(path)).startswith(want):
-        raise SuiteError(f"{path}: SHA-256 is {found[:16]}..., {want[:16]}... is published; fetch it again")
+    if want and not (digest := sha256_file(path)).startswith(want):
+        raise SuiteError(f"{path}: SHA-256 is {digest[:16]}..., {want[:16]}... is published; fetch it again")
     with path.open("rb") as source:
         head = source.read(64)
     if head.lstrip()[:1] == b"<":
@@ -109,15 +109,15 @@ def _torch_load(path: Path, zipped: bool) -> Any:
         with torch.serialization.safe_globals(_PLAIN):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
-        asked = re.search(r"(?:GLOBAL|Unsupported class|type) ([\w.]+)", str(error))
-        if asked and "nsupported" in str(error):
+        match = re.search(r"(?:GLOBAL|Unsupported class|type) ([\w.]+)", str(error))
+        if match and "nsupported" in str(error):
             raise SuiteError(
-                f"{path}: refused, it asks for {asked[1]}; only tensors and plain values are read and no code was run"
+                f"{path}: refused, it asks for {match[1]}; only tensors and plain values are read and no code was run"
             ) from None
         raise SuiteError(f"{path}: a damaged or unreadable torch file; fetch it again") from None
     except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError, OSError) as error:
-        told = str(error).split("\n")[0][:120]
-        raise SuiteError(f"{path}: a truncated or damaged torch file ({told}); fetch it again") from None
+        message = str(error).split("\n")[0][:120]
+        raise SuiteError(f"{path}: a truncated or damaged torch file ({message}); fetch it again") from None
 
 
 def _from_safetensors(path: Path) -> Checkpoint:
@@ -235,13 +235,13 @@ def _from_nvidia(path: Path, value: Mapping[str, Any]) -> Checkpoint:
             continue
         try:
             if ours == "d":
-                parts[ours], told = nvidia.discriminator_state(network, str(path))
+                parts[ours], attributes = nvidia.discriminator_state(network, str(path))
             else:
-                parts[ours], mean, told = nvidia.generator_state(network, str(path))
+                parts[ours], mean, attributes = nvidia.generator_state(network, str(path))
                 average = mean if average is None else average
         except (KeyError, IndexError, RuntimeError, pickle.UnpicklingError) as error:
             raise SuiteError(f"{path}: its {theirs} is no StyleGAN2 network as NVIDIA writes it ({error})") from None
-        facts |= told
+        facts |= attributes
     if not parts:
         raise SuiteError(f"{path}: holds none of G_ema, G and D; NVIDIA's StyleGAN2 files have them")
     return Checkpoint(path, parts, average, None, facts)

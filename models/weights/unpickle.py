@@ -51,17 +51,17 @@ class Record:
         Raises:
             UnpicklingError: modules that hold each other, or attributes that are no module's.
         """
-        found: dict[str, Tensor] = {}
+        out: dict[str, Tensor] = {}
         for group in ("_parameters", "_buffers"):
             for name, value in self.children(group).items():
                 if isinstance(value, Tensor):
-                    found[prefix + str(name)] = value.detach()
+                    out[prefix + str(name)] = value.detach()
         if prefix.count(".") > DEEPEST:
             raise pickle.UnpicklingError("modules that hold each other")
         for name, below in self.children("_modules").items():
             if isinstance(below, Record):
-                found |= below.tensors(f"{prefix}{name}.")
-        return found
+                out |= below.tensors(f"{prefix}{name}.")
+        return out
 
     def children(self, group: str) -> Mapping[str, Any]:
         """The entries of `_parameters`, `_buffers` or `_modules`."""

@@ -38,27 +38,27 @@ NEEDED = {
 
 def main(arguments: list[str]) -> None:
     """Run what is left of the parts, print the table, keep the record."""
-    given = _parser().parse_args(arguments)
-    for name in given.parts:
+    options = _parser().parse_args(arguments)
+    for name in options.parts:
         if name not in PARTS:
             raise SuiteError(f"PART: no {name!r}{did_you_mean(name, PARTS)}")
-    if given.child:
-        child(given)
+    if options.child:
+        child(options)
         return
-    _check(given)
-    given.out.mkdir(parents=True, exist_ok=True)
+    _check(options)
+    options.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     behind: list[tuple[str, subprocess.Popen[bytes], float]] = []
-    for name in given.parts or PARTS:
+    for name in options.parts or PARTS:
         part = PARTS[name]
-        left = given.seconds - (time.monotonic() - began)
+        left = options.seconds - (time.monotonic() - began)
         if left < GRACE:
             print(f"== {name}: no time left in this call; the same command goes on here", flush=True)
             continue
-        seconds = min(part.seconds * (10 if given.rehearse else 1), left - GRACE / 2)
+        seconds = min(part.seconds * (10 if options.rehearse else 1), left - GRACE / 2)
         print(f"== {name}, at most {seconds:.0f} s", flush=True)
-        process = _started(given, name, seconds)
-        if part.behind and not given.rehearse:
+        process = _started(options, name, seconds)
+        if part.behind and not options.rehearse:
             behind.append((name, process, time.monotonic() + seconds + GRACE))
             continue
         _ended(name, process, time.monotonic() + seconds + GRACE)
@@ -69,10 +69,10 @@ def main(arguments: list[str]) -> None:
         _ended(*behind.pop())
     from speed.gpu import report
 
-    report.write(given.out, keep=not given.rehearse)
-    if given.bring:
-        report.bring(given.out, given.bring)
-    print(f"{(time.monotonic() - began) / 60:.1f} minutes; everything is in {given.out}")
+    report.write(options.out, keep=not options.rehearse)
+    if options.bring:
+        report.bring(options.out, options.bring)
+    print(f"{(time.monotonic() - began) / 60:.1f} minutes; everything is in {options.out}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check(given: argparse.Namespace) -> None:
+def _check(options: argparse.Namespace) -> None:
     """Fail before the minutes are spent.
 
     Raises:
@@ -101,15 +101,15 @@ def _check(given: argparse.Namespace) -> None:
         raise SuiteError(f"missing packages: pip install {' '.join(missing)}  (without a network: docs/measuring.md)")
     import torch
 
-    if not given.rehearse and not torch.cuda.is_available():
+    if not options.rehearse and not torch.cuda.is_available():
         raise SuiteError("no CUDA device is to be seen; --rehearse runs everything tiny on the CPU")
-    if given.peers:
+    if options.peers:
         from speed.published.loading import Peers
 
-        Peers(given.peers)
+        Peers(options.peers)
 
 
-def _started(given: argparse.Namespace, name: str, seconds: float) -> subprocess.Popen[bytes]:
+def _started(options: argparse.Namespace, name: str, seconds: float) -> subprocess.Popen[bytes]:
     words = [
         sys.executable,
         "-u",
@@ -118,14 +118,14 @@ def _started(given: argparse.Namespace, name: str, seconds: float) -> subprocess
         name,
         "--child",
         "-o",
-        str(given.out),
+        str(options.out),
         "--seconds",
         f"{seconds:.0f}",
     ]
-    words += ["--peers", str(given.peers)] if given.peers else []
-    words += ["--rehearse"] if given.rehearse else []
+    words += ["--peers", str(options.peers)] if options.peers else []
+    words += ["--rehearse"] if options.rehearse else []
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    if given.rehearse and importlib.util.find_spec("triton"):
+    if options.rehearse and importlib.util.find_spec("triton"):
         environment["TRITON_INTERPRET"] = "1"  # must stand before a kernel is defined
     return subprocess.Popen(words, env=environment)
 
@@ -142,19 +142,19 @@ def _ended(name: str, process: subprocess.Popen[bytes], deadline: float) -> None
         print(f"== {name} did not end in its time and was ended; what it measured before is kept", flush=True)
 
 
-def child(given: argparse.Namespace) -> None:
+def child(options: argparse.Namespace) -> None:
     """One part, in this process."""
     import torch
 
     from speed.gpu.record import Run
     from speed.published.loading import Peers
 
-    (name,) = given.parts
+    (name,) = options.parts
     part: Part = PARTS[name]
     module, _, function = part.where.partition(":")
-    device = torch.device("cpu" if given.rehearse else "cuda")
-    peers = Peers(given.peers) if given.peers else None
-    run = Run(given.out, name, given.seconds, device, given.rehearse, peers)
+    device = torch.device("cpu" if options.rehearse else "cuda")
+    peers = Peers(options.peers) if options.peers else None
+    run = Run(options.out, name, options.seconds, device, options.rehearse, peers)
     getattr(importlib.import_module(f"speed.gpu.{module}"), function)(run)
 
 

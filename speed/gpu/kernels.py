@@ -123,10 +123,8 @@ def _operators(run: Run, dtype: torch.dtype, memory_format: torch.memory_format,
         ("gram", gram, few),
     ]
     out = []
-    for what, call, given in works:
-        times = [
-            seconds(partial(_both_ways, call, given, plain), run.device, run.spend(0.3)) for plain in (True, False)
-        ]
+    for what, call, maps in works:
+        times = [seconds(partial(_both_ways, call, maps, plain), run.device, run.spend(0.3)) for plain in (True, False)]
         faster = times[0] / times[1]
         note = f"plain PyTorch, {times[0] * 1e3:.2f} ms against {times[1] * 1e3:.2f} ms"
         if faster < 1:

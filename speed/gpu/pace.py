@@ -71,7 +71,7 @@ def generator(run: Run, name: int, size: int, batch: int) -> list[Row]:
     for how, half in HALVES.items():
         row(how, partial(draw, half))
         row(f"{how}, captured graph", _captured(partial(draw, half), run.device))
-    best = max(rows, key=lambda found: found.value)
+    best = max(rows, key=lambda one: one.value)
     rows.append(Row(f"generator {name} px, the best", best.value, "x faster", "at least 2", best.note, best.value >= 2))
     if run.peers is not None and "BlendGAN" in run.peers.here and not run.rehearse:
         pair = published.forward(run.peers, run.device, size, batch)
@@ -207,8 +207,8 @@ def extraction(run: Run) -> list[Row]:
     from benchmark.metrics.lpips import alex, embed
 
     count, side = run.size(64, 2), 256
-    shown = pictures(count, side, 1, run.device)
-    bytes_ = ((shown + 1) * 127.5).byte()
+    images = pictures(count, side, 1, run.device)
+    bytes_ = ((images + 1) * 127.5).byte()
     trunk = Trunk(device=str(run.device))
     lpips = alex(alexnet(weights=None).state_dict(), "0" * 64, verified=False, device=str(run.device))
     widths = (4, 4, 8, 8, 8) if run.rehearse else (64, 128, 256, 512, 512)
@@ -216,8 +216,8 @@ def extraction(run: Run) -> list[Row]:
     works = {
         # A fresh tensor each time: the trunk remembers what it saw.
         "EfficientNet-Lite0 (FD-lite0), 112 px": lambda: trunk.maps(bytes_.clone()),
-        "AlexNet (LPIPS), 256 px": torch.inference_mode()(lambda: embed(lpips.maps, lpips.weights, shown)),
-        "VGG-19 (style codes), 256 px": torch.inference_mode()(lambda: encoder(shown)),
+        "AlexNet (LPIPS), 256 px": torch.inference_mode()(lambda: embed(lpips.maps, lpips.weights, images)),
+        "VGG-19 (style codes), 256 px": torch.inference_mode()(lambda: encoder(images)),
     }
     rates = {name: count / seconds(work, run.device, run.spend(1.0)) for name, work in works.items()}
     return [Row(f"extraction, {name}", rate, "pictures/s", note=f"batches of {count}") for name, rate in rates.items()]

@@ -81,11 +81,11 @@ def _first_line(error: Exception) -> str:
 
 def read(lines: Path) -> list[dict[str, object]]:
     """The lines of a part, the last of each work; a half-written last line is left out."""
-    found: dict[str, dict[str, object]] = {}
+    by_work: dict[str, dict[str, object]] = {}
     for text in lines.read_text().splitlines() if lines.is_file() else ():
         try:
             line = json.loads(text)
         except ValueError:
             continue
-        found[line["work"]] = line
-    return list(found.values())
+        by_work[line["work"]] = line
+    return list(by_work.values())

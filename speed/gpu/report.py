@@ -65,8 +65,10 @@ def table(out: Path, card: str) -> str:
         for row in rows:
             guess = predicted(row.what, card)
             mark = {True: "met", False: "NOT MET", None: ""}[row.met]
-            shown = "-" if guess is None else f"{guess:.3g}"
-            lines.append(f"{row.what[:62]:62} {row.value:10.3g} {shown:>10}  {row.unit} {row.target} {mark}".rstrip())
+            expected = "-" if guess is None else f"{guess:.3g}"
+            lines.append(
+                f"{row.what[:62]:62} {row.value:10.3g} {expected:>10}  {row.unit} {row.target} {mark}".rstrip()
+            )
     return "\n".join([*lines, *failures])
 
 
@@ -76,8 +78,8 @@ def write(out: Path, keep: bool) -> None:
     text = table(out, card)
     write_whole(out / "table.txt", text + "\n")
     rows, failed = [], {}
-    for work, found, why in measured(out):
-        rows += [asdict(row) | {"predicted": predicted(row.what, card)} for row in found]
+    for work, part, why in measured(out):
+        rows += [asdict(row) | {"predicted": predicted(row.what, card)} for row in part]
         if why:
             failed[work] = why
     record = {"machine": machine(), "rows": rows, "failed": failed}
@@ -95,7 +97,7 @@ def bring(out: Path, to: Path) -> None:
         shutil.copy(out / name, to / name)
     _zip(to / "logs.zip", [*out.glob("*.txt"), *out.glob("*.jsonl")], out)
     folders = sorted(path.parent for path in out.glob("*/run.json"))
-    pictures = [found for folder in folders for found in sorted((folder / "sheets").glob("*.png"))[-2:]]
+    pictures = [sheet for folder in folders for sheet in sorted((folder / "sheets").glob("*.png"))[-2:]]
     pictures += [folder / name for folder in folders for name in CURVES if (folder / name).is_file()]
     _zip(to / "pictures.zip", pictures, out)
     _zip(to / "cells.zip", [*out.glob("cells/tables/*"), *out.glob("cells/records/*.json")], out)

@@ -100,11 +100,11 @@ def networks(run: Run) -> dict[str, Callable[[], tuple[nn.Module, Tensor]]]:
 @torch.no_grad()
 def _network(run: Run, name: str, make: Callable[[], tuple[nn.Module, Tensor]]) -> list[Row]:
     torch.manual_seed(0)
-    network, given = make()
+    network, inputs = make()
     network.eval()
-    expected = network(given)
-    found = network.to(run.device)(given.to(run.device)).cpu()
-    apart = gaps({name: found}, {name: expected})[name]
+    expected = network(inputs)
+    outputs = network.to(run.device)(inputs.to(run.device)).cpu()
+    apart = gaps({name: outputs}, {name: expected})[name]
     return [_row(f"network {name}", apart, NETWORK)]
 
 
@@ -116,18 +116,18 @@ def _method(run: Run, name: str) -> list[Row]:
         method = open_method(name, "random", str(device), "demo")
         side = method.resolution
         face = Face(images=pictures(2, side, 1, CPU).to(device)) if method.face == "image" else Face(seeds=(1, 2))
-        told = {}
+        figures = {}
         if "latent" in method.modes:
-            told["latent"] = method.from_latent(face, [1, 2])
+            figures["latent"] = method.from_latent(face, [1, 2])
         if "reference" in method.modes:
-            told["reference"] = method.from_reference(face, pictures(2, side, 2, CPU).to(device), [1, 2])
-        both.append(told)
+            figures["reference"] = method.from_reference(face, pictures(2, side, 2, CPU).to(device), [1, 2])
+        both.append(figures)
     return [_row(f"method {name}", max(gaps(both[1], both[0]).values()), NETWORK)]
 
 
 def _step(run: Run, name: str) -> list[Row]:
-    expected, found = (one_step(name, device) for device in (CPU, run.device))
-    apart = gaps(found, expected)
+    expected, measured = (one_step(name, device) for device in (CPU, run.device))
+    apart = gaps(measured, expected)
     worst = max(apart, key=lambda key: apart[key])
     return [_row(f"step {name}", apart[worst], STEP, f"GPU against CPU, float32; {len(apart)} losses, worst {worst}")]
 

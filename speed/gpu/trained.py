@@ -160,9 +160,9 @@ def train(run: Run, training: Training) -> list[Row]:
     done = int(json.loads((all_checkpoints(folder / "checkpoints")[-1] / "state.json").read_text())["step"])
     if ended and training.name == "encoder":
         command([*words, "--set", f"steps={done}", "--resume"], log, 60.0)
-    shown = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    log_lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     pace, waiting = (
-        sum(line[key] for line in shown) / max(1, len(shown)) for key in ("seconds_per_step", "waiting_share")
+        sum(line[key] for line in log_lines) / max(1, len(log_lines)) for key in ("seconds_per_step", "waiting_share")
     )
     return [
         Row(f"{training.name}, profile small: steps", done, "steps", note=f"in {took:.0f} s with its start"),
@@ -185,8 +185,8 @@ def score(run: Run) -> list[Row]:
     command(words, run.out / "score.txt", max(30.0, run.remaining()))
     last = json.loads((folder / "scores.jsonl").read_text().splitlines()[-1])
     return [
-        Row(f"blendgan, FD-lite0, {view}", found["FD-lite0"], "", note=f"step {last['step']}, held-out portraits")
-        for view, found in last["views"].items()
+        Row(f"blendgan, FD-lite0, {view}", distances["FD-lite0"], "", note=f"step {last['step']}, held-out portraits")
+        for view, distances in last["views"].items()
     ]
 
 

@@ -50,6 +50,6 @@ def one_step(name: str, device: torch.device) -> dict[str, Tensor]:
         domain: pictures(count * world, side, len(domain), torch.device("cpu"))[rank::world].to(device)
         for domain, count in module.batch_sizes.items()
     }
-    told = module.step(Batch(images), StepRNG(3, 0, rank, world))
-    means = parallel.means(told)
+    losses = module.step(Batch(images), StepRNG(3, 0, rank, world))
+    means = parallel.means(losses)
     return {key: torch.tensor(value) for key, value in means.items() if not key.endswith(("_sign", "acc"))}

@@ -57,8 +57,8 @@ def adain(peers: Peers, device: torch.device, size: int = 64, batch: int = 2) ->
         return {"content": content, "style": style}
 
     def own() -> Figures:
-        told = ours.step(Batch({"photo": photo, "art": art}), RNG)
-        return {name: told[name] for name in ("content", "style")}
+        figures = ours.step(Batch({"photo": photo, "art": art}), RNG)
+        return {name: figures[name] for name in ("content", "style")}
 
     return Pair(f"AdaIN step, {size} px, batch {batch}", own, step)
 
@@ -83,12 +83,12 @@ def munit(peers: Peers, device: torch.device, size: int = 64, dim: int = 16) -> 
         with placed(device), mock.patch("torch.randn", given(*codes)):
             theirs.dis_update(a, b, settings)
             theirs.gen_update(a, b, settings)
-        told = {name: getattr(theirs, f"loss_gen_{name}") for name in names}
-        return told | {"dis_a": theirs.loss_dis_a, "dis_b": theirs.loss_dis_b}
+        figures = {name: getattr(theirs, f"loss_gen_{name}") for name in names}
+        return figures | {"dis_a": theirs.loss_dis_a, "dis_b": theirs.loss_dis_b}
 
     def own() -> Figures:
-        told = ours.step(Batch({"photo": a, "art": b}), RNG)
-        return {name: told[name] for name in (*names, "dis_a", "dis_b")}
+        figures = ours.step(Batch({"photo": a, "art": b}), RNG)
+        return {name: figures[name] for name in (*names, "dis_a", "dis_b")}
 
     return Pair(f"MUNIT step, {size} px, batch 1, width {dim}", own, step)
 
@@ -119,8 +119,8 @@ def funit(peers: Peers, device: torch.device, size: int = 64, dim: int = 16, bat
     ours.update = watched
 
     def own() -> Figures:
-        told = ours.step(rows, RNG)
-        return {name: told[name] for name in ("d_fake", "d_real", "d_reg", "g_adv", "g_x_rec", "g_c_rec", "g_m_rec")}
+        figures = ours.step(rows, RNG)
+        return {name: figures[name] for name in ("d_fake", "d_real", "d_reg", "g_adv", "g_x_rec", "g_c_rec", "g_m_rec")}
 
     own()  # what our loader cropped is what theirs is given
 
@@ -168,18 +168,20 @@ def stargan2(peers: Peers, device: torch.device, size: int = 64, batch: int = 2)
             optimizers[name].step()
 
     def step() -> Figures:
-        told = {}
+        figures = {}
         x = latent["x"].clone()
         z, z2, ref, ref2 = latent["z"], latent["z2"], reference["ref"], reference["ref2"]
-        loss, told["d_latent"] = solver.compute_d_loss(nets, arguments, x, *real, z_trg=z)
+        loss, figures["d_latent"] = solver.compute_d_loss(nets, arguments, x, *real, z_trg=z)
         update(loss, "discriminator")
-        loss, told["d_ref"] = solver.compute_d_loss(nets, arguments, x, *real, x_ref=ref)
+        loss, figures["d_ref"] = solver.compute_d_loss(nets, arguments, x, *real, x_ref=ref)
         update(loss, "discriminator")
-        loss, told["g_latent"] = solver.compute_g_loss(nets, arguments, x, *real, z_trgs=[z, z2])
+        loss, figures["g_latent"] = solver.compute_g_loss(nets, arguments, x, *real, z_trgs=[z, z2])
         update(loss, "generator", "mapping_network", "style_encoder")
-        loss, told["g_ref"] = solver.compute_g_loss(nets, arguments, x, *real, x_refs=[ref, ref2])
+        loss, figures["g_ref"] = solver.compute_g_loss(nets, arguments, x, *real, x_refs=[ref, ref2])
         update(loss, "generator")
-        return {f"{side}/{name}": torch.tensor(value) for side, terms in told.items() for name, value in terms.items()}
+        return {
+            f"{side}/{name}": torch.tensor(value) for side, terms in figures.items() for name, value in terms.items()
+        }
 
     def own() -> Figures:
         return {name: value for name, value in ours.step(rows, RNG).items() if "/" in name}
@@ -194,10 +196,10 @@ def _two_gradients(theirs: Any) -> None:
     both = [*theirs.enc_c.parameters(), *theirs.gen.parameters()]
 
     def taken() -> list[Tensor | None]:
-        found = [None if p.grad is None else p.grad.clone() for p in both]
+        gradients = [None if p.grad is None else p.grad.clone() for p in both]
         for p in both:
             p.grad = None
-        return found
+        return gradients
 
     for optimizer in (theirs.enc_c_opt, theirs.enc_a_opt, theirs.gen_opt):
         optimizer.zero_grad()
@@ -277,16 +279,17 @@ def drit(peers: Peers, device: torch.device, concat: bool = False, size: int = 2
             theirs.update_D_content(photo[:1], art[:1])
             theirs.update_D(photo[1:], art[1:])
             _two_gradients(theirs)
-        told = {name: getattr(theirs, name) for name in _DRIT_G}
-        told |= {f"dis{x}{k}": getattr(theirs, f"dis{x}{k}_loss") for x in "AB" for k in ("", "2")}
+        figures = {name: getattr(theirs, name) for name in _DRIT_G}
+        figures |= {f"dis{x}{k}": getattr(theirs, f"dis{x}{k}_loss") for x in "AB" for k in ("", "2")}
         return {
-            name: torch.tensor(float(value)) for name, value in (told | {"disContent": theirs.disContent_loss}).items()
+            name: torch.tensor(float(value))
+            for name, value in (figures | {"disContent": theirs.disContent_loss}).items()
         }
 
     def own() -> Figures:
-        told = ours.step(Batch({"photo": photo, "art": art}), RNG)
-        told |= {f"dis{x}2": told[f"dis{x}2"] + told[f"dis{x}2_random2"] for x in "AB"}
-        return {name: told[name] for name in (*_DRIT_G, "disA", "disB", "disA2", "disB2", "disContent")}
+        figures = ours.step(Batch({"photo": photo, "art": art}), RNG)
+        figures |= {f"dis{x}2": figures[f"dis{x}2"] + figures[f"dis{x}2_random2"] for x in "AB"}
+        return {name: figures[name] for name in (*_DRIT_G, "disA", "disB", "disA2", "disB2", "disContent")}
 
     return Pair(f"DRIT++ step, {size} px, batch 2, concat {int(concat)}", own, step)
 
@@ -344,8 +347,8 @@ def mdmm(peers: Peers, device: torch.device, concat: bool = False, size: int = 2
         return {name: torch.tensor(float(getattr(theirs, theirs_))) for name, theirs_ in _MDMM.items()}
 
     def own() -> Figures:
-        told = ours.step(batch, RNG)
-        return {name: told[name] for name in _MDMM}
+        figures = ours.step(batch, RNG)
+        return {name: figures[name] for name in _MDMM}
 
     return Pair(f"MDMM step, {size} px, batch 2, concat {int(concat)}", own, step)
 

@@ -89,8 +89,8 @@ class FaceGame:
         self.ours.state["path_mean"] = torch.zeros((), device=self.device)
         s = self.settings
         form = torch.channels_last if s.channels_last else torch.contiguous_format
-        told = self.ours.step(Batch({"photo": self.real.contiguous(memory_format=form)}), StepRNG(7, step))
-        return {name: told[name] for name in ("d_face_loss", "r1", "g_loss", "path_penalty") if name in told}
+        figures = self.ours.step(Batch({"photo": self.real.contiguous(memory_format=form)}), StepRNG(7, step))
+        return {name: figures[name] for name in ("d_face_loss", "r1", "g_loss", "path_penalty") if name in figures}
 
     def published(self, step: int = 0) -> Figures:
         """Their step: D's pictures and G's are made apart, as their script makes them."""
@@ -105,26 +105,26 @@ class FaceGame:
 
         script.requires_grad(self.g, False)
         script.requires_grad(self.d, True)
-        told = {"d_face_loss": script.d_logistic_loss(self.d(self.real), self.d(fakes(self.batch)[0]))}
-        _update(self.d, self.for_d, told["d_face_loss"])
+        figures = {"d_face_loss": script.d_logistic_loss(self.d(self.real), self.d(fakes(self.batch)[0]))}
+        _update(self.d, self.for_d, figures["d_face_loss"])
         if step % s.r1_every == 0:
             real = self.real.clone().requires_grad_()
             on_real = self.d(real)
-            told["r1"] = script.d_r1_loss(on_real, real)
-            _update(self.d, self.for_d, s.r1_gamma / 2 * told["r1"] * s.r1_every + 0 * on_real[0])
+            figures["r1"] = script.d_r1_loss(on_real, real)
+            _update(self.d, self.for_d, s.r1_gamma / 2 * figures["r1"] * s.r1_every + 0 * on_real[0])
         script.requires_grad(self.g, True)
         script.requires_grad(self.d, False)
-        told["g_loss"] = script.g_nonsaturating_loss(self.d(fakes(self.batch)[0]))
-        _update(self.g, self.for_g, told["g_loss"])
+        figures["g_loss"] = script.g_nonsaturating_loss(self.d(fakes(self.batch)[0]))
+        _update(self.g, self.for_g, figures["g_loss"])
         if step % s.path_every == 0:
             count = max(1, self.batch // s.path_shrink)
             made, latents = fakes(count)
             y = rng.normal("path", count, (3, self.size, self.size), self.device)
             with mock.patch("torch.randn_like", given(y)):
-                told["path_penalty"], _, _ = script.g_path_regularize(made, latents, 0)
-            _update(self.g, self.for_g, s.path_weight * s.path_every * told["path_penalty"] + 0 * made[0, 0, 0, 0])
+                figures["path_penalty"], _, _ = script.g_path_regularize(made, latents, 0)
+            _update(self.g, self.for_g, s.path_weight * s.path_every * figures["path_penalty"] + 0 * made[0, 0, 0, 0])
         script.accumulate(self.g_ema, self.g, s.ema_decay)
-        return told
+        return figures
 
     def pair(self, step: int = 0, what: str = "all regularisers") -> Pair:
         """One step; 0 has all regularisers, 1 none."""

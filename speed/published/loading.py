@@ -122,8 +122,8 @@ def _importing(folder: Path, without: tuple[str, ...]) -> Iterator[None]:
     finally:
         sys.path.remove(str(folder))
         for name in set(sys.modules) - before:
-            found = getattr(sys.modules[name], "__file__", None) or ""
-            if name.split(".")[0] in own or name in without or found.startswith(str(folder)):
+            file = getattr(sys.modules[name], "__file__", None) or ""
+            if name.split(".")[0] in own or name in without or file.startswith(str(folder)):
                 del sys.modules[name]
         sys.modules.update(hidden)
 

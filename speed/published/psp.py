@@ -85,14 +85,14 @@ def step(peers: Peers, device: torch.device, size: int = 64, batch: int = 1) -> 
         made, _ = decoder([codes], input_is_latent=True, noise=noise)
         made = pool(made)
         same_person, _, _ = face(made, images, images)
-        told = {"identity_loss": 0.1 * same_person, "l2_loss": nn.functional.mse_loss(made, images)}
-        told["lpips_loss"] = 0.8 * perceptual(made, images).squeeze()
-        told["loss"] = sum(told.values(), torch.zeros((), device=device))
+        figures = {"identity_loss": 0.1 * same_person, "l2_loss": nn.functional.mse_loss(made, images)}
+        figures["lpips_loss"] = 0.8 * perceptual(made, images).squeeze()
+        figures["loss"] = sum(figures.values(), torch.zeros((), device=device))
         optimizer.zero_grad()
-        told["loss"].backward()
+        figures["loss"].backward()
         optimizer.step()
         # Encoders that agree in every gradient took the same step.
-        return told | {"gradient": _norm(encoder)}
+        return figures | {"gradient": _norm(encoder)}
 
     def own() -> Figures:
         kept: dict[str, torch.Tensor] = {}
@@ -104,8 +104,8 @@ def step(peers: Peers, device: torch.device, size: int = 64, batch: int = 1) -> 
             real()
 
         with mock.patch.object(adam, "step", side_effect=seen):
-            told = ours.step(Batch({"photo": images}), RNG)
-        return told | kept
+            figures = ours.step(Batch({"photo": images}), RNG)
+        return figures | kept
 
     return Pair(f"pSp step, {SIDE} px with a generator of {size} px, batch {batch}", own, published)
 
@@ -127,11 +127,11 @@ def _alexnet(path: str) -> Any:
 
 def _lpips(kind: Any, networks: Any, trunk: nn.Module, ours: PSPTraining) -> nn.Module:
     """Their LPIPS, whose maker wants CUDA and downloads, with the linear weights that the package `lpips` brings."""
-    found: Any = kind.__new__(kind)
-    nn.Module.__init__(found)
-    found.net = trunk
-    found.lin = networks.LinLayers(trunk.n_channels_list)
+    metric: Any = kind.__new__(kind)
+    nn.Module.__init__(metric)
+    metric.net = trunk
+    metric.lin = networks.LinLayers(trunk.n_channels_list)
     measured: Any = ours.perceptual
-    for theirs, layer in zip(found.lin, measured.net.lins):
+    for theirs, layer in zip(metric.lin, measured.net.lins):
         theirs[1].weight.data.copy_(layer.model[-1].weight.data)
-    return found.eval().requires_grad_(False)
+    return metric.eval().requires_grad_(False)

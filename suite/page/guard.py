@@ -62,12 +62,12 @@ class Guard:
                 await _say(send, 400, "a header stands twice")
                 return
             headers[name.decode("latin-1")] = value.decode("latin-1")
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if refusal := self._refusal(scope, headers, bool(given)):
+        token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        if refusal := self._refusal(scope, headers, bool(token)):
             await _say(send, *refusal)
             return
-        if given and scope["path"] == "/":
-            if not _same(given, self.secret):
+        if token and scope["path"] == "/":
+            if not _same(token, self.secret):
                 await _say(send, 403, f"this address is of an earlier run; take the one that '{self.command}' printed")
                 return
             cookie = f"{self.cookie}={self.secret}; HttpOnly; SameSite=Strict; Path=/"
@@ -106,8 +106,8 @@ class Guard:
         return None
 
 
-def _same(given: str, secret: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode())
+def _same(text: str, secret: str) -> bool:
+    return hmac.compare_digest(text.encode("utf-8", "replace"), secret.encode())
 
 
 def _cookie(header: str, name: str) -> str:

@@ -13,17 +13,17 @@ from aahq.release.schema import CROISSANT, DATASHEET
 from suite.files import canonical_json
 
 
-def make_cards(root: Path, manifest: Path, told: Mapping[str, Any], shards: Mapping[str, str]) -> dict[str, bytes]:
+def make_cards(root: Path, manifest: Path, metadata: Mapping[str, Any], shards: Mapping[str, str]) -> dict[str, bytes]:
     """The cards' bytes; the same release always has the same cards.
 
     Args:
         root: the release's folder, with its pictures in place.
         manifest: the manifest's file, which may not have its name yet.
-        told: the content of `release.json`.
+        metadata: the content of `release.json`.
         shards: path -> SHA-256 of the shards, where there are any.
     """
-    seen = release_stats(root, manifest)
+    stats = release_stats(root, manifest)
     return {
-        DATASHEET: datasheet(told, seen).encode(),
-        CROISSANT: (canonical_json(croissant(told, seen, shards), indent=2) + "\n").encode(),
+        DATASHEET: datasheet(metadata, stats).encode(),
+        CROISSANT: (canonical_json(croissant(metadata, stats, shards), indent=2) + "\n").encode(),
     }

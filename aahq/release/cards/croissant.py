@@ -66,45 +66,45 @@ CONTEXT: dict[str, Any] = {
 }
 
 
-def croissant(told: Mapping[str, Any], seen: ReleaseStats, shards: Mapping[str, str]) -> dict[str, Any]:
+def croissant(metadata: Mapping[str, Any], stats: ReleaseStats, shards: Mapping[str, str]) -> dict[str, Any]:
     """JSON-LD as a dict.
 
     Args:
-        told: the content of `release.json`.
-        seen: what the manifest holds.
+        metadata: the content of `release.json`.
+        stats: what the manifest holds.
         shards: path -> SHA-256 of the shards.
     """
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
-        "name": told["name"],
+        "name": metadata["name"],
         "description": (
-            f"{seen.rows} aligned faces of {seen.works} works ({' and '.join(told['domains'])}), {told['size']} x "
-            f"{told['size']} pixels, with source, terms, evidence of consent, landmarks and hashes in each row. "
+            f"{stats.rows} aligned faces of {stats.works} works ({' and '.join(metadata['domains'])}), {metadata['size']} x "
+            f"{metadata['size']} pixels, with source, terms, evidence of consent, landmarks and hashes in each row. "
             "Rights are stated row by row in the column license."
         ),
         "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
         # By aahq/release/version.py; the digest says which set it is. A release of before had no version.
-        "version": told.get("version", FIRST),
-        "identifier": f"sha256:{told['manifest_sha256']}",
-        "license": [LICENCE_PAGES.get(name, name) for name in sorted(seen.licences)],
+        "version": metadata.get("version", FIRST),
+        "identifier": f"sha256:{metadata['manifest_sha256']}",
+        "license": [LICENCE_PAGES.get(name, name) for name in sorted(stats.licences)],
         "isLiveDataset": False,
-        "distribution": _files(told, shards),
+        "distribution": _files(metadata, shards),
         "recordSet": [_splits(), _records()],
-        **provenance(told, seen),
-        "usageInfo": use_conditions(seen),
+        **provenance(metadata, stats),
+        "usageInfo": use_conditions(stats),
         **{f"rai:{name}": text for name, text in WORDS.items()},
         "rai:dataPreprocessingProtocol": [
             WORDS["dataPreprocessingProtocol"],
-            *(f"screen {name}: {sentence}" for name, sentence in screen_sentences(told).items()),
+            *(f"screen {name}: {sentence}" for name, sentence in screen_sentences(metadata).items()),
         ],
-        "rai:dataCollectionType": [f"source: {name}" for name in seen.tables["source"]],
-        "rai:dataBiases": _leanings(seen),
-        "rai:hasSyntheticData": seen.synthetic > 0,
+        "rai:dataCollectionType": [f"source: {name}" for name in stats.tables["source"]],
+        "rai:dataBiases": _leanings(stats),
+        "rai:hasSyntheticData": stats.synthetic > 0,
     }
 
 
-def _files(told: Mapping[str, Any], shards: Mapping[str, str]) -> list[dict[str, Any]]:
+def _files(metadata: Mapping[str, Any], shards: Mapping[str, str]) -> list[dict[str, Any]]:
     def file(name: str, kind: str, sha256: str) -> dict[str, Any]:
         return {
             "@type": "cr:FileObject",
@@ -115,10 +115,10 @@ def _files(told: Mapping[str, Any], shards: Mapping[str, str]) -> list[dict[str,
             "sha256": sha256,
         }
 
-    out = [file("manifest.parquet", "application/x-parquet", told["manifest_sha256"])]
-    if told["form"] == "shards":
+    out = [file("manifest.parquet", "application/x-parquet", metadata["manifest_sha256"])]
+    if metadata["form"] == "shards":
         out += [file(name, "application/x-tar", digest) for name, digest in sorted(shards.items())]
-    elif told["form"] == "folder":
+    elif metadata["form"] == "folder":
         out.append(
             {
                 "@type": "cr:FileSet",
@@ -171,16 +171,16 @@ def _records() -> dict[str, Any]:
     }
 
 
-def _leanings(seen: ReleaseStats) -> list[str]:
+def _leanings(stats: ReleaseStats) -> list[str]:
     """A sentence a table; the datasheet has them whole."""
     out = []
     for name in ("source", "decade", "medium"):
-        table = list(seen.tables[name].items())[:10]
+        table = list(stats.tables[name].items())[:10]
         out.append(
-            f"{name}: " + ", ".join(f"{value} {100 * count / max(1, seen.rows):.1f} %" for value, count in table)
+            f"{name}: " + ", ".join(f"{value} {100 * count / max(1, stats.rows):.1f} %" for value, count in table)
         )
-    out.append(f"the ten artists with most faces: {100 * seen.top_artists:.1f} %")
-    for name, values in seen.percentiles.items():
+    out.append(f"the ten artists with most faces: {100 * stats.top_artists:.1f} %")
+    for name, values in stats.percentiles.items():
         if values:
             out.append(f"{name}, 5th, 25th, 50th, 75th, 95th percentile: " + ", ".join(f"{value}" for value in values))
     out.append("Tone is measured on pixels of paint where cheeks lie; it is no statement about people or their origin.")

@@ -17,24 +17,24 @@ from aahq.safety.screens import KNOWN
 SHOWN = 20
 
 
-def datasheet(told: Mapping[str, Any], seen: ReleaseStats) -> str:
+def datasheet(metadata: Mapping[str, Any], stats: ReleaseStats) -> str:
     """Markdown.
 
     Args:
-        told: the content of `release.json`.
-        seen: what the manifest holds.
+        metadata: the content of `release.json`.
+        stats: what the manifest holds.
     """
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters["cell"] = cell
-    environment.filters["share"] = lambda count: f"{100 * count / max(1, seen.rows):.1f} %"
+    environment.filters["share"] = lambda count: f"{100 * count / max(1, stats.rows):.1f} %"
     template = environment.from_string((resources.files("aahq") / "templates" / "datasheet.md.jinja").read_text())
     return template.render(
-        told=told,
-        seen=seen,
+        metadata=metadata,
+        stats=stats,
         words=WORDS,
-        screens=screen_sentences(told),
+        screens=screen_sentences(metadata),
         known=KNOWN,
         columns=COLUMNS,
         shown=SHOWN,

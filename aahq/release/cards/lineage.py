@@ -25,19 +25,19 @@ _ACTIVITIES = {
 _AGENT = {"@type": "prov:SoftwareAgent", "prov:label": "aahq"}
 
 
-def provenance(told: Mapping[str, Any], seen: ReleaseStats) -> dict[str, Any]:
+def provenance(metadata: Mapping[str, Any], stats: ReleaseStats) -> dict[str, Any]:
     """What the release was derived from, and by what it was made.
 
     Args:
-        told: the content of `release.json`.
-        seen: what the manifest holds.
+        metadata: the content of `release.json`.
+        stats: what the manifest holds.
     """
-    derived = [_source(name, count) for name, count in seen.tables["source"].items()]
-    if "rebuilt_from" in told:
-        derived.append(_release(told["rebuilt_from"], "the release that this one was rebuilt from"))
+    derived = [_source(name, count) for name, count in stats.tables["source"].items()]
+    if "rebuilt_from" in metadata:
+        derived.append(_release(metadata["rebuilt_from"], "the release that this one was rebuilt from"))
     revised = {}
-    if "follows" in told:
-        revised["prov:wasRevisionOf"] = _release(told["follows"], "the version before")
+    if "follows" in metadata:
+        revised["prov:wasRevisionOf"] = _release(metadata["follows"], "the version before")
     made = [
         {"@type": "prov:Activity", "prov:label": label, "sc:description": WORDS[name], "prov:wasAssociatedWith": _AGENT}
         for label, name in _ACTIVITIES.items()
@@ -55,13 +55,13 @@ def _release(manifest_sha256: str, what: str) -> dict[str, Any]:
     return {"@type": "prov:Entity", "prov:label": what, "sc:identifier": f"sha256:{manifest_sha256}"}
 
 
-def use_conditions(seen: ReleaseStats) -> dict[str, Any]:
+def use_conditions(stats: ReleaseStats) -> dict[str, Any]:
     """An offer: one permission a stated licence, for the uses that the set is made for; what no licence lets anyone do."""
     return {
         "@type": ["CreativeWork", "odrl:Offer"],
         "name": "Uses",
         "description": WORDS["dataUseCases"],
-        "odrl:permission": [_permission(name, count, adapt) for name, (count, adapt) in sorted(seen.licences.items())],
+        "odrl:permission": [_permission(name, count, adapt) for name, (count, adapt) in sorted(stats.licences.items())],
         "odrl:prohibition": [
             {"@type": "odrl:Prohibition", "odrl:action": {"@id": "odrl:use"}, "odrl:constraint": _purpose(use)}
             for use in FORBIDDEN_USES

@@ -8,15 +8,15 @@ from typing import Any
 from aahq.safety.screens import KNOWN
 
 
-def screen_sentences(told: Mapping[str, Any]) -> dict[str, str]:
+def screen_sentences(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Screen -> a sentence; the known ones first, the person's own after them.
 
     Args:
-        told: the content of `release.json`; one without `screens` (of before, or rebuilt from a manifest) says nothing of them.
+        metadata: the content of `release.json`; one without `screens` (of before, or of a rebuild) says nothing of them.
     """
-    if "screens" not in told:
+    if "screens" not in metadata:
         return dict.fromkeys(KNOWN, "not known: this release keeps no record of it")
-    screens: Mapping[str, Mapping[str, Any]] = told["screens"]
+    screens: Mapping[str, Mapping[str, Any]] = metadata["screens"]
     names = (*KNOWN, *(name for name in sorted(screens) if name not in KNOWN))
     return {name: _sentence(screens.get(name)) for name in names}
 

@@ -71,10 +71,10 @@ def release_stats(root: Path, manifest: Path) -> ReleaseStats:
     artists: Counter[str] = Counter()
     works: set[int] = set()
     sides: list[int] = []
-    seen = ReleaseStats()
+    stats = ReleaseStats()
     for row in read_rows(manifest, _COUNTED):
-        seen.rows += 1
-        seen.synthetic += row["factors"] is not None
+        stats.rows += 1
+        stats.synthetic += row["factors"] is not None
         works.add(hash((row["source"], row["key"])))
         licences[row["license"] or "unknown"] += 1
         artists[row["artist"]] += 1
@@ -84,19 +84,21 @@ def release_stats(root: Path, manifest: Path) -> ReleaseStats:
         counts["decade"][decade(row)] += 1
         counts["medium"][medium(row)] += 1
     artists.pop("", None)
-    seen.works, seen.artists = len(works), len(artists)
-    seen.top_artists = sum(count for _, count in artists.most_common(10)) / max(1, seen.rows)
-    seen.licences = {name: (count, is_open(name)) for name, count in _ranked(licences).items()}
-    seen.tables = {name: _ranked(counter) for name, counter in counts.items()}
-    seen.percentiles["shorter side of the source picture, pixels"] = _spread(np.array([side for side in sides if side]))
-    _measure_tone(root, manifest, seen)
-    return seen
+    stats.works, stats.artists = len(works), len(artists)
+    stats.top_artists = sum(count for _, count in artists.most_common(10)) / max(1, stats.rows)
+    stats.licences = {name: (count, is_open(name)) for name, count in _ranked(licences).items()}
+    stats.tables = {name: _ranked(counter) for name, counter in counts.items()}
+    stats.percentiles["shorter side of the source picture, pixels"] = _spread(
+        np.array([side for side in sides if side])
+    )
+    _measure_tone(root, manifest, stats)
+    return stats
 
 
 def decade(row: Mapping[str, Any]) -> str:
     """The decade that the source states for the work ("1650s"); a museum's word goes before the date of a post."""
-    found = _YEAR.search(row["made"] or row["published"])
-    return f"{found[1][:3]}0s" if found else "unknown"
+    match = _YEAR.search(row["made"] or row["published"])
+    return f"{match[1][:3]}0s" if match else "unknown"
 
 
 def medium(row: Mapping[str, Any]) -> str:
@@ -135,17 +137,17 @@ def _lab(rgb: np.ndarray) -> tuple[float, float, float]:
     return float(116 * y - 16), float(500 * (x - y)), float(200 * (y - z))
 
 
-def _measure_tone(root: Path, manifest: Path, seen: ReleaseStats) -> None:
-    measured = [tone(rgb) for rgb in _sampled(root, manifest, max(1, -(-seen.rows // TONE_SAMPLE)))]
-    seen.toned = len(measured)
+def _measure_tone(root: Path, manifest: Path, stats: ReleaseStats) -> None:
+    measured = [tone(rgb) for rgb in _sampled(root, manifest, max(1, -(-stats.rows // TONE_SAMPLE)))]
+    stats.toned = len(measured)
     if not measured:
         return
     light, angle = np.array(measured).T
-    seen.percentiles["lightness L* of the cheek patches, 0 to 100"] = _spread(light)
-    seen.percentiles["typology angle of the cheek patches, degrees"] = _spread(angle)
+    stats.percentiles["lightness L* of the cheek patches, 0 to 100"] = _spread(light)
+    stats.percentiles["typology angle of the cheek patches, degrees"] = _spread(angle)
     names = [name for _, name in ITA_BANDS] + ["below -30"]
     bands = Counter(next((name for low, name in ITA_BANDS if value > low), names[-1]) for value in angle)
-    seen.bands = {name: bands[name] for name in names}
+    stats.bands = {name: bands[name] for name in names}
 
 
 def _sampled(root: Path, manifest: Path, step: int) -> Iterator[np.ndarray]:

@@ -77,5 +77,5 @@ def open_extractor(name: str, folder: Path | None = None, offline: bool = False,
     """
     check_installed(name)
     module, _, function = row_of(name).opens.partition(":")
-    found: Extractor = getattr(importlib.import_module(module), function)(folder, offline, device)
-    return found
+    extractor: Extractor = getattr(importlib.import_module(module), function)(folder, offline, device)
+    return extractor

@@ -196,10 +196,10 @@ def published_state(
     """
     file, sha256 = checked_weights(name, folder, offline)
     parts = read_checkpoint(file).parts.values()
-    found = next((state for state in parts if key in state), None)
-    if found is None:
+    state_dict = next((state for state in parts if key in state), None)
+    if state_dict is None:
         raise SuiteError(f"{file}: no {key!r} in it; expected {entry(name).what} from {entry(name).page}")
-    return found, sha256
+    return state_dict, sha256
 
 
 @dataclass(frozen=True)
