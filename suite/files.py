@@ -7,6 +7,8 @@ import json
 import os
 import re
 import secrets
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +45,24 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(place: Path, sign: str) -> Iterator[Path]:
+    """Yield a temporary folder beside `place` that becomes `place` in one rename; `sign` is the file that shows it whole.
+
+    Where another process was faster, its folder stays: both were to hold the same.
+    """
+    part = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    try:
+        yield part
+        try:
+            part.rename(place)
+        except OSError:
+            if not (place / sign).is_file():
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:

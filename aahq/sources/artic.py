@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, decade, path, query_url, same_id, strings
+from aahq.sources.museum import Listed, Museum, Work, path, query_url, same_id, strings
 from aahq.sources.reading import Records, need, text
 
 PAGE = 100
@@ -58,20 +58,17 @@ class Artic(Museum):
         config = record.get("config")
         iiif = config.get("iiif_url") if isinstance(config, dict) else None
         server = iiif if isinstance(iiif, str) else "https://www.artic.edu/iiif/2"
-        date = text(data.get("date_display"))
-        terms = data.get("term_titles")
         return Work(
             {"is_public_domain": "CC0"},
             tuple(f"{server.rstrip('/')}/{quote(image, safe='')}/full/{width},/0/default.jpg" for width in WIDTHS),
             f"https://www.artic.edu/artworks/{id}",
             text(data.get("artist_title")) or text(data.get("artist_display")),
             text(data.get("title")),
-            strings(terms) if isinstance(terms, list) else (),
+            strings(data.get("term_titles")),
             {
                 "medium": text(data.get("medium_display")) or text(data.get("classification_title")),
                 "department": text(data.get("department_title")),
-                "objectDate": date,
-                "decade": decade(date),
+                "objectDate": text(data.get("date_display")),
                 "style": text(data.get("style_title")),
             },
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, decade, path, query_url, same_id
+from aahq.sources.museum import Listed, Museum, Work, address, path, query_url, same_id
 from aahq.sources.reading import Records, need, text
 
 PAGE = 100
@@ -47,23 +47,20 @@ class Cleveland(Museum):
             raise Rejected("not_open", f"{url}: copyright {rights!r:.80}")
         images = need(data, "images", dict, url)
         pictures = [images.get(size) for size in SIZES]
-        date = text(data.get("creation_date"))
         makers = data.get("creators")
         first = makers[0] if isinstance(makers, list) and makers and isinstance(makers[0], dict) else {}
-        page = data.get("url")
         culture = data.get("culture")
         return Work(
             {"share_license_status": need(data, "share_license_status", str, url)},
             tuple(need(image, "url", str, url) for image in pictures if isinstance(image, dict)),
-            page if isinstance(page, str) and page else None,
+            address(data.get("url")),
             text(first.get("description")),
             text(data.get("title")),
             (),
             {
                 "medium": text(data.get("technique")) or text(data.get("type")),
                 "department": text(data.get("department")),
-                "objectDate": date,
-                "decade": decade(date),
+                "objectDate": text(data.get("creation_date")),
                 "style": text(culture[0]) if isinstance(culture, list) and culture else "",
             },
         )

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, decade, path, query_url, same_id
+from aahq.sources.museum import Listed, Museum, Work, path, query_url, same_id
 from aahq.sources.reading import Records, need, text
 
 PAGE = 50
@@ -79,7 +79,6 @@ class Commons(Museum):
             raise Rejected("not_open", f"{url}: marked as not free, or for deletion")
         original = need(file, "url", str, url)
         smaller = file.get("thumburl")
-        date = _value(about, "DateTimeOriginal")
         return Work(
             _licence(about),
             tuple(dict.fromkeys(filter(None, (smaller if isinstance(smaller, str) else None, original)))),
@@ -89,8 +88,7 @@ class Commons(Museum):
             tuple(filter(None, (text(name) for name in _value(about, "Categories").split("|")))),
             {
                 "medium": _value(about, "Medium"),
-                "objectDate": date,
-                "decade": decade(date),
+                "objectDate": _value(about, "DateTimeOriginal"),
                 "credit": _value(about, "Credit"),
                 "restrictions": _value(about, "Restrictions"),
             },

@@ -11,7 +11,7 @@ from typing import Any
 
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions
-from aahq.sources.museum import Listed, Museum, Work, decade, query_url, same_id, strings
+from aahq.sources.museum import Listed, Museum, Work, address, query_url, same_id, strings
 from aahq.sources.reading import Records, listing, need, text
 from aahq.web.client import Http
 from aahq.web.interrupts import FormatChanged
@@ -66,24 +66,19 @@ class Met(Museum):
         largest = need(record, "primaryImage", str, url)
         if not largest:
             raise Rejected("no_picture", f"{url}: primaryImage is empty")
-        smaller, page = record.get("primaryImageSmall"), record.get("objectURL")
-        tags = record.get("tags")
-        date = text(record.get("objectDate"))
+        tags = record.get("tags") if isinstance(record.get("tags"), list) else []
         return Work(
             # The Met gives what is in the public domain under CC0.
             {"isPublicDomain": "CC0"},
-            strings(filter(None, (largest, smaller))),
-            page if isinstance(page, str) and page else None,
+            strings([largest, record.get("primaryImageSmall")]),
+            address(record.get("objectURL")),
             text(record.get("artistDisplayName")),
             text(record.get("title")),
-            strings(tag.get("term") if isinstance(tag, dict) else tag for tag in tags)
-            if isinstance(tags, list)
-            else (),
+            strings([tag.get("term") if isinstance(tag, dict) else tag for tag in tags]),
             {
                 "medium": text(record.get("medium")),
                 "department": text(record.get("department")),
-                "objectDate": date,
-                "decade": decade(date),
+                "objectDate": text(record.get("objectDate")),
                 "style": text(record.get("period")) or text(record.get("culture")),
             },
         )

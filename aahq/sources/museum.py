@@ -8,7 +8,7 @@ and record differ, or the record contradicts itself, the work is set aside as no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -44,7 +44,7 @@ class Work:
     Attributes:
         licence: every statement of the record about the terms, field -> value; all of them have to be open and to agree.
         image_urls: largest first.
-        facts: what goes into the candidate's `extra`.
+        facts: what goes into the candidate's `extra`, the decade of `objectDate` besides.
     """
 
     licence: dict[str, str]
@@ -144,6 +144,7 @@ class Museum:
         if not work.image_urls:
             raise Rejected("no_picture", f"{url}: no address of a picture")
         stated = ", ".join(f"{name}: {value}" for name, value in work.licence.items())
+        facts = {**work.facts, "decade": decade(str(work.facts.get("objectDate") or ""))}
         return Candidate(
             source=self.name,
             key=item.id,
@@ -154,7 +155,7 @@ class Museum:
             tags=work.tags,
             license=licence,
             extra={
-                **{name: value for name, value in work.facts.items() if value},
+                **{name: value for name, value in facts.items() if value},
                 "license_record": url,
                 "license_stated": text(stated),
             },
@@ -212,6 +213,12 @@ def query_url(base: str, **terms: object) -> str:
     return f"{base}?{urlencode({name: value for name, value in terms.items() if value is not None})}"
 
 
-def strings(values: Iterable[Any]) -> tuple[str, ...]:
-    """Those of the values that are text, cleaned."""
-    return tuple(cleaned for value in values if isinstance(value, str) and (cleaned := text(value)))
+def strings(values: Any) -> tuple[str, ...]:
+    """Those of the values that are text, cleaned; none where it is no list."""
+    listed = values if isinstance(values, list) else []
+    return tuple(cleaned for value in listed if isinstance(value, str) and (cleaned := text(value)))
+
+
+def address(value: Any) -> str | None:
+    """The value where it is text that is not empty."""
+    return value if isinstance(value, str) and value else None

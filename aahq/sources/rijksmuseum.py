@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, decade, iiif_sizes, path, query_url
+from aahq.sources.museum import Listed, Museum, Work, iiif_sizes, path, query_url
 from aahq.sources.reading import Records, need, text
 
 ENTITIES = "https://id.rijksmuseum.nl"
@@ -64,7 +64,6 @@ class Rijksmuseum(Museum):
         rights = dict(_rights(digital, picture))
         points = [need(point, "id", str, picture) for point in _each(digital, "access_point")]
         made = record.get("produced_by")
-        date = _date(made)
         return Work(
             rights,
             iiif_sizes(points[0]) if points else (),
@@ -75,8 +74,7 @@ class Rijksmuseum(Museum):
             {
                 "medium": _named(record, _MATERIAL, "referred_to_by"),
                 "department": "",
-                "objectDate": date,
-                "decade": decade(date),
+                "objectDate": _date(made),
             },
         )
 

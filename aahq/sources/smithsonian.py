@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, decade, path, query_url, same_id, strings
+from aahq.sources.museum import Listed, Museum, Work, path, query_url, same_id, strings
 from aahq.sources.reading import Records, need, text
 from suite.errors import SuiteError
 
@@ -71,20 +71,17 @@ class Smithsonian(Museum):
             if rights.casefold() not in ("cc0", "public domain", "no known copyright restrictions"):
                 raise Rejected("not_open", f"{url}: objectRights {rights[:80]!r}")
         picture, access = _picture(about, url)
-        date = next(iter(_labelled(free, "date")), "")
-        topics = path(content, "indexedStructured", "topic")
         return Work(
             {"metadata_usage": usage, "media usage": access},
             tuple(f"{self.pictures}/ids/deliveryService?{quote('id')}={quote(picture)}&max={side}" for side in SIDES),
             _link(about),
             next(iter(_labelled(free, "name")), ""),
             text(row.get("title")),
-            strings(topics) if isinstance(topics, list) else (),
+            strings(path(content, "indexedStructured", "topic")),
             {
                 "medium": next(iter(_labelled(free, "physicalDescription")), ""),
                 "department": text(about.get("data_source")),
-                "objectDate": date,
-                "decade": decade(date),
+                "objectDate": next(iter(_labelled(free, "date")), ""),
             },
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from models.data.parquet import ParquetPictures
 from models.data.pictures import PICTURE_ERRORS
 from models.data.sources import Chosen, Pictures, decoded, open_pictures
 from suite.errors import SuiteError
-from suite.files import digest, sha256_bytes, write_json
+from suite.files import digest, sha256_bytes, whole_folder, write_json
 from suite.progress import progress
 
 FILTER = "lanczos"
@@ -153,15 +152,20 @@ def _plan(
     pictures = open_pictures(path, domain, split)
     # The empty word stands where sets without a manifest were known by their place before they were by their pixels.
     key, home = digest(["", pictures.key, size, FILTER]), cache or cache_folder()
-    whole = pictures.pictures if isinstance(pictures, Chosen) else pictures
+    whole = _source(pictures)
     large = isinstance(whole, ParquetPictures) and whole.group_bytes > unpacked.MOST_GROUP_BYTES
     copied = home / "unpacked" / digest(["", whole.key])[:32] if large else None
     cached = len(pictures.names) * size * size * 3 <= most_cached
     return _Plan(pictures, key, cached, home / "prepared" / f"{size}-{key[:32]}", copied)
 
 
+def _source(pictures: Pictures) -> Pictures:
+    """The set that pictures were chosen from, or they themselves."""
+    return pictures.pictures if isinstance(pictures, Chosen) else pictures
+
+
 def _parquet(pictures: Pictures) -> ParquetPictures:
-    source = pictures.pictures if isinstance(pictures, Chosen) else pictures
+    source = _source(pictures)
     assert isinstance(source, ParquetPictures)
     return source
 
@@ -208,8 +212,7 @@ def _fill(place: Path, pictures: Pictures, size: int, workers: int, label: str) 
             f"--data {label}: {needed / 1e9:.1f} GB needed for {count} pictures at {size} px in {place.parent}, "
             f"{free / 1e9:.1f} GB free; set AAHQ_CACHE to a larger disk"
         )
-    part = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
-    try:
+    with whole_folder(place, "index.json") as part:
         pixels = np.lib.format.open_memmap(part / "pixels.npy", mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
         kept: list[int] = []
         broken: dict[int, str] = {}
@@ -233,14 +236,6 @@ def _fill(place: Path, pictures: Pictures, size: int, workers: int, label: str) 
         # By number: a copy of the set may call them otherwise.
         index = {"kept": kept, "broken": list(broken.items()), "cropped": cropped, "enlarged": enlarged}
         write_json(part / "index.json", index)
-        try:
-            part.rename(place)
-        except OSError:
-            # Another process was faster, and its pictures are the same.
-            if not (place / "index.json").is_file():
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _square(pictures: Pictures, index: int, size: int) -> tuple[np.ndarray | None, tuple[int, int], str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from models.data.parquet import ParquetPictures
 from suite.errors import SuiteError
-from suite.files import write_json
+from suite.files import whole_folder, write_json
 from suite.portable import BINARY, read_at
 from suite.progress import progress
 
@@ -58,8 +57,7 @@ def _copy(pictures: ParquetPictures, place: Path, label: str) -> None:
             f"in {place.parent} needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB free; set AAHQ_CACHE to a larger disk, or "
             f"write the Parquet files with row groups of at most {MOST_GROUP_BYTES / 1e6:.0f} MB"
         )
-    part = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
-    try:
+    with whole_folder(place, "index.json") as part:
         ends, end = [], 0
         with (part / "pictures.bin").open("wb") as out:
             for index in progress(range(len(pictures.names)), "unpack Parquet", len(pictures.names), "picture"):
@@ -71,11 +69,3 @@ def _copy(pictures: ParquetPictures, place: Path, label: str) -> None:
                 end += len(data)
                 ends.append(end)
         write_json(part / "index.json", {"ends": ends})
-        try:
-            part.rename(place)
-        except OSError:
-            # Another process was faster, and its copy is the same.
-            if not (place / "index.json").is_file():
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
