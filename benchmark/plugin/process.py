@@ -1,7 +1,8 @@
 """A stranger's method behind the one interface, answered by a process of its own.
 
 It is given pictures and seeds and nothing else, may read Python, its own package and its weights, and may write to one folder
-that goes with it. What of this the system enforces is known from `enforced`; `NOT_ENFORCED` says what no system here does.
+that goes with it. What of this the system enforces is known from `enforced`; no system here bounds
+processor time of other processes, UDP, or the graphics card's memory.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ ROOT = CHILD.parents[2]
 OWN = ("benchmark", "baselines", "models", "ops", "suite")
 SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc", "/proc", "/sys")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/dri")
-NOT_ENFORCED = "processor time of other processes, UDP, and the graphics card's memory"
 MOST_BYTES = 1 << 33
 
 

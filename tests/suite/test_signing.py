@@ -101,20 +101,19 @@ def test_a_signature_made_for_something_else_is_refused(data: Path, ssh_key: Key
 
 def test_what_is_no_key_is_refused_before_the_work(data: Path, ssh_key: Keys, tmp_path: Path) -> None:
     signing.check_key("--sign", ssh_key("ada"))
-    signing.check_signers("--signers", ssh_key("ada").with_suffix(".pub"))
     with pytest.raises(SuiteError, match=r"--sign .*no such file"):
         signing.check_key("--sign", tmp_path / "none")
     with pytest.raises(SuiteError, match=r"--sign .*not a key"):
         signing.check_key("--sign", data)
     with pytest.raises(SuiteError, match=r"--signers .*lists no public key"):
-        signing.check_signers("--signers", data)
+        signing.verify(data, data)
     with pytest.raises(SuiteError, match=r"--signers .*a private key; give its public half, ada\.pub"):
-        signing.check_signers("--signers", ssh_key("ada"))
+        signing.verify(data, ssh_key("ada"))
     data.write_bytes(b"\xff\xfe")
     with pytest.raises(SuiteError, match=r"--signers .*not text"):
-        signing.check_signers("--signers", data)
+        signing.verify(data, data)
     with pytest.raises(SuiteError, match=r"--signers .*No such file"):
-        signing.check_signers("--signers", tmp_path / "none")
+        signing.verify(data, tmp_path / "none")
 
 
 def test_a_machine_without_the_tool_is_told_what_to_install(

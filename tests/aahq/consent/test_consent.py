@@ -21,7 +21,7 @@ from aahq.consent.decide import decide, decide_file, is_open
 from aahq.consent.embedded_rights import read_rights
 from aahq.consent.optouts import OptOuts
 from aahq.consent.permissions import Permissions
-from aahq.consent.reservations import header_reservation, page_reservations, reserves
+from aahq.consent.reservations import header_reservation, page_findings, reserves
 from aahq.crawl.process import FetchContext, FetchResult, process_candidate
 from aahq.stages.engine import Rejection
 from aahq.web.client import Http
@@ -286,7 +286,7 @@ def test_open_licences(name: str | None, value: bool) -> None:
 def test_directives(content: str, reserved: bool) -> None:
     assert reserves(content) is reserved
     assert bool(header_reservation({"X-Robots-Tag": content})) is reserved
-    assert bool(page_reservations(f'<meta name="ROBOTS" content="{content}">'.encode())) is reserved
+    assert bool(page_findings(f'<meta name="ROBOTS" content="{content}">'.encode(), "aahq")) is reserved
 
 
 @pytest.mark.parametrize(
@@ -308,15 +308,15 @@ def test_directives(content: str, reserved: bool) -> None:
     ],
 )
 def test_pages(html: str, reserved: bool) -> None:
-    assert bool(page_reservations(html.encode())) is reserved
+    assert bool(page_findings(html.encode(), "aahq")) is reserved
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_page_is_read(html: bytes) -> None:
-    page_reservations(html)
+    page_findings(html, "aahq")
     # Whatever stands before it, a tag of its own is found.
-    assert page_reservations(b'<meta name="robots" content="noai">' + html)
+    assert page_findings(b'<meta name="robots" content="noai">' + html, "aahq")
 
 
 @settings(deadline=None)
