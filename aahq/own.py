@@ -92,12 +92,12 @@ def refuse_source(out: Path, source: Path, flag: str = "--source folder") -> Non
 def _foreign_names(out: Path) -> Iterator[str]:
     for kind in (PICTURES, FACES):
         own = set(content_files(out, kind))
-        yield from _shown(
+        yield from _relative(
             out, (path for path in _files(out / kind) if path not in own and not _is_content_part(kind, path))
         )
     # Also a release of this program: without the ledger that it was written from it is somebody's copy.
-    yield from _shown(out, _files(out / RELEASE))
-    yield from _shown(
+    yield from _relative(out, _files(out / RELEASE))
+    yield from _relative(
         out,
         (path for path in _files(out / REVIEW) if not _REVIEWED.fullmatch(path.relative_to(out / REVIEW).as_posix())),
     )
@@ -117,7 +117,7 @@ def _is_note(path: Path, keys: set[str]) -> bool:
     return isinstance(note, dict) and keys <= note.keys()
 
 
-def _shown(out: Path, paths: Iterator[Path]) -> Iterator[str]:
+def _relative(out: Path, paths: Iterator[Path]) -> Iterator[str]:
     return (path.relative_to(out).as_posix() for path in paths)
 
 

@@ -70,15 +70,15 @@ def open_build(
         wanted = Build(
             ledger,
             Engine(SerialExecutor(), 1),
-            _source_config(ledger, _given(source)),
-            CrawlPolicy.from_stored(_merged(ledger, POLICY_KEY, _given(policy))),
-            _release_config(ledger, _given(release)),
+            _source_config(ledger, _without_none(source)),
+            CrawlPolicy.from_stored(_merged(ledger, POLICY_KEY, _without_none(policy))),
+            _release_config(ledger, _without_none(release)),
         )
         with choose_engine(workers, scheduler) as engine:
             yield replace(wanted, engine=engine)
 
 
-def _given(values: Mapping[str, Any] | None) -> dict[str, Any]:
+def _without_none(values: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: value for key, value in (values or {}).items() if value is not None}
 
 
@@ -227,7 +227,7 @@ def release(build: Build, out: Path | None = None, **layout: Any) -> StageStats:
     with stage_run(build.ledger, "release", 0, "faces") as (stats, _):
         place = out or build.ledger.folder / RELEASE
         refuse_release_place(build.ledger, place)
-        chosen = choose_layout(build.ledger, place, _given(layout))
+        chosen = choose_layout(build.ledger, place, _without_none(layout))
         with remembered_release(build.ledger, place, chosen):
             written = stage.run(
                 build.ledger,

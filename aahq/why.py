@@ -118,8 +118,8 @@ def _question(key: str) -> Question:
 def _picture(ledger: Ledger, row: sqlite3.Row, face: str | None) -> PictureHistory:
     faces = ledger.db.execute("SELECT * FROM faces WHERE picture = ? ORDER BY number", (row["id"],)).fetchall()
     facts = {
-        "crawl": _given(row, "image_url", "fetched_at", "bytes", "response_sha256", "license"),
-        "screen": _given(row, "width", "height", "pixel_sha256", "phash", "notes"),
+        "crawl": _columns_of(row, "image_url", "fetched_at", "bytes", "response_sha256", "license"),
+        "screen": _columns_of(row, "width", "height", "pixel_sha256", "phash", "notes"),
         "faces": {"faces": len(faces)},
     }
     steps = list(_steps(ledger, row, PICTURE_STAGES, _PICTURES_PASSED, facts))
@@ -129,12 +129,12 @@ def _picture(ledger: Ledger, row: sqlite3.Row, face: str | None) -> PictureHisto
 
 
 def _face(ledger: Ledger, row: sqlite3.Row) -> FaceHistory:
-    detection = _given(row, "detector", "score", "box", "inter_ocular", "yaw", "pitch", "roll")
+    detection = _columns_of(row, "detector", "score", "box", "inter_ocular", "yaw", "pitch", "roll")
     others = ledger.db.execute("SELECT id, state FROM faces WHERE cluster = ? AND id != ?", (row["cluster"], row["id"]))
     facts = {
-        "align": _given(row, "recipe", "size", "file", "sha256"),
+        "align": _columns_of(row, "recipe", "size", "file", "sha256"),
         "safety": _screened(ledger, row),
-        "dedup": {**_given(row, "cluster", "split"), "others": {other["id"]: other["state"] for other in others}},
+        "dedup": {**_columns_of(row, "cluster", "split"), "others": {other["id"]: other["state"] for other in others}},
         "quality": {**column_json(row["quality"], {}), "limits": _limits(ledger)} if row["quality"] else {},
     }
     steps = [Step("faces", "passed", facts=detection), *_steps(ledger, row, FACE_STAGES, _FACES_PASSED, facts)]
@@ -209,7 +209,7 @@ def _releases(ledger: Ledger, id: str) -> Iterator[dict[str, Any]]:
                 yield {"release": str(root), "file": row["file"], "split": row["split"]}
 
 
-def _given(row: sqlite3.Row, *names: str) -> dict[str, Any]:
+def _columns_of(row: sqlite3.Row, *names: str) -> dict[str, Any]:
     return {name: row[name] for name in names if row[name] not in (None, "")}
 
 

@@ -64,7 +64,7 @@ def check_key(flag: str, key: Path) -> None:
         )
     done = _run("-l", "-f", str(key))
     if done.returncode:
-        raise SuiteError(f"{flag} {key}: not a key of OpenSSH's ({_said(done)})")
+        raise SuiteError(f"{flag} {key}: not a key of OpenSSH's ({_last_line(done)})")
 
 
 def sign(path: Path, key: Path, flag: str = "--key") -> Path:
@@ -81,7 +81,7 @@ def sign(path: Path, key: Path, flag: str = "--key") -> Path:
     with path.open("rb") as data:
         done = _run("-Y", "sign", "-n", NAMESPACE, "-f", str(key), stdin=data)
     if done.returncode or not done.stdout.startswith(_ARMOUR):
-        raise SuiteError(f"{flag} {key}: could not sign {path.name} ({_said(done)})")
+        raise SuiteError(f"{flag} {key}: could not sign {path.name} ({_last_line(done)})")
     write_whole(signature_of(path), done.stdout)
     return signature_of(path)
 
@@ -112,7 +112,7 @@ def verify(path: Path, signers: Path, flag: str = "--signers") -> Signer:
         principals = _run("-Y", "find-principals", "-f", str(listed), "-s", str(signature))
         names = principals.stdout.decode("utf-8", "replace").splitlines()
         if principals.returncode or not names:
-            raise SuiteError(f"{signature}: not by a key that {flag} {signers} lists ({_said(principals)})", 1)
+            raise SuiteError(f"{signature}: not by a key that {flag} {signers} lists ({_last_line(principals)})", 1)
         for name in names:
             with path.open("rb") as data:
                 done = _run(
@@ -122,7 +122,7 @@ def verify(path: Path, signers: Path, flag: str = "--signers") -> Signer:
                 prints = re.search(rb"SHA256:[A-Za-z0-9+/=]+", done.stdout)
                 return Signer(name, prints[0].decode() if prints else "")
     raise SuiteError(
-        f"{signature}: does not fit {path.name} ({_said(done)}); one of the two was changed, get both again", 1
+        f"{signature}: does not fit {path.name} ({_last_line(done)}); one of the two was changed, get both again", 1
     )
 
 
@@ -150,6 +150,6 @@ def _run(*arguments: str, stdin: object = subprocess.DEVNULL) -> subprocess.Comp
         ) from None
 
 
-def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+def _last_line(done: subprocess.CompletedProcess[bytes]) -> str:
     lines = (done.stderr or done.stdout).decode("utf-8", "replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "ssh-keygen said nothing")

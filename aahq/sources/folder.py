@@ -49,11 +49,11 @@ class Folder:
             raise SuiteError(f"--source folder: {str(self.root)!r} is no directory; expected --source folder DIR")
         self.root = self.root.resolve()
         self._listed: set[Path] = set()
-        files = (entry for entry in self._files() if cursor is None or _shown(entry[0]) > cursor)
+        files = (entry for entry in self._files() if cursor is None or _printable(entry[0]) > cursor)
         while batch := list(islice(files, PAGE)):
             candidates = [self._candidate(name) for name, why in batch if not why]
-            unusable = [Unusable(_shown(name), None, "unreadable", why) for name, why in batch if why]
-            yield SourcePage(candidates, _shown(batch[-1][0]), unusable)
+            unusable = [Unusable(_printable(name), None, "unreadable", why) for name, why in batch if why]
+            yield SourcePage(candidates, _printable(batch[-1][0]), unusable)
 
     def _files(self, inside: str = "") -> Iterator[Entry]:
         """Relative paths in order. One folder's names are held at a time, and those of the folders around it."""
@@ -62,7 +62,7 @@ class Folder:
             with os.scandir(self.root / inside) as entries:
                 # In order, because of links to the same folder the first one counts.
                 visible = sorted(
-                    (entry for entry in entries if not entry.name.startswith(".")), key=lambda e: _shown(e.name)
+                    (entry for entry in entries if not entry.name.startswith(".")), key=lambda e: _printable(e.name)
                 )
                 rows = [self._look(entry) for entry in visible]
         except OSError as error:
@@ -70,7 +70,7 @@ class Folder:
                 raise SuiteError(f"--source folder: {self.root}: {error.strerror or error}; make it readable") from None
             yield inside, f"the folder cannot be read: {error.strerror or error}"
             return
-        for name, why in sorted(rows, key=lambda entry: _shown(entry[0])):
+        for name, why in sorted(rows, key=lambda entry: _printable(entry[0])):
             if not name:
                 continue
             if name.endswith("/") and not why:
@@ -115,11 +115,11 @@ class Folder:
         return True
 
     def _candidate(self, name: str) -> Candidate:
-        path, text = self.root / name, _shown(name)
-        facts = {"path": text, "folder": _shown(str(self.root))}
+        path, text = self.root / name, _printable(name)
+        facts = {"path": text, "folder": _printable(str(self.root))}
         return Candidate(self.name, text, None, (path.as_uri(),), title=Path(text).stem, extra=facts)
 
 
-def _shown(name: str) -> str:
+def _printable(name: str) -> str:
     """A file's name as text: bytes that are no UTF-8 as `\\xNN`."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

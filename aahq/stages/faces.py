@@ -49,13 +49,13 @@ def _work(folder: Path, tasks: list[Task]) -> Answers[list[dict[str, Any]]]:
 def _faces_of(file: Path, candidate: str) -> list[dict[str, Any]]:
     rgb = decode.canonical(file).rgb
     points = Candidate.from_json(candidate).landmarks
-    faces = [_given(np.asarray(points, np.float32))] if points is not None else _found(rgb)
+    faces = [_listed_face(np.asarray(points, np.float32))] if points is not None else _detected(rgb)
     if not faces:
         raise Rejected("no_face", "no detector found a face; a person may place one")
     return faces
 
 
-def _found(rgb: np.ndarray) -> list[dict[str, Any]]:
+def _detected(rgb: np.ndarray) -> list[dict[str, Any]]:
     return [
         {
             "box": rounded(face.box),
@@ -71,7 +71,7 @@ def _found(rgb: np.ndarray) -> list[dict[str, Any]]:
     ]
 
 
-def _given(points: np.ndarray) -> dict[str, Any]:
+def _listed_face(points: np.ndarray) -> dict[str, Any]:
     """A face whose four points the source's list carries. Raises Rejected("bad_points") where they make no crop."""
     checked_quad(points)
     across = points[1] - points[0]

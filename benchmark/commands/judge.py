@@ -67,7 +67,7 @@ def command(
     who = name if name is not None else _user()
     if not re.fullmatch(r"[\w][\w .@+-]{0,39}", who):
         raise SuiteError(f"--judge {who!r}: expected 1 to 40 letters, digits, spaces and . @ + - _")
-    summary = design_of.told(design_of.read(study))
+    summary = design_of.summary(design_of.read(study))
 
     def opened(address: str) -> None:
         words = f"{summary['trials']} comparisons of {len(summary['methods'])} methods, {summary['catch_trials']} catch trials"

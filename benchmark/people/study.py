@@ -236,7 +236,7 @@ def check_pictures(design: Design) -> None:
             )
 
 
-def told(design: Design) -> dict[str, Any]:
+def summary(design: Design) -> dict[str, Any]:
     """The design in figures."""
     compared = [trial for trial in design.trials if not trial.catch]
     return {

@@ -112,11 +112,11 @@ def serve(source: BinaryIO, target: BinaryIO, setup: dict[str, Any], held: list[
     import torch
     from safetensors.torch import load, save
 
-    def reply(told: dict[str, Any], picture: Any = None) -> None:
+    def reply(fields: dict[str, Any], picture: Any = None) -> None:
         tensors = {} if picture is None else {"pictures": picture}
         # Each answer tells its own: what loading asked for takes no place from what a question does.
-        told |= touched.taken()
-        target.write(framed(save(tensors or {"none": torch.zeros(0)}, {"told": json.dumps(told)})))
+        fields |= touched.taken()
+        target.write(framed(save(tensors or {"none": torch.zeros(0)}, {"told": json.dumps(fields)})))
         target.flush()
 
     def pictures(answer: Any) -> Any:
@@ -143,18 +143,19 @@ def serve(source: BinaryIO, target: BinaryIO, setup: dict[str, Any], held: list[
         reply({"error": words(error)})
         return
     while (message := receive(source)) is not None:
-        asked = load(message)
-        told = json.loads(bytes(asked.pop("told").numpy().tobytes()).decode())
+        tensors = load(message)
+        question = json.loads(bytes(tensors.pop("told").numpy().tobytes()).decode())
         try:
             with torch.inference_mode():
-                images = asked.get("images")
+                images = tensors.get("images")
                 face = Face(
-                    None if images is None else images.to(setup["device"]), told["faces"] and tuple(told["faces"])
+                    None if images is None else images.to(setup["device"]),
+                    question["faces"] and tuple(question["faces"]),
                 )
-                if told["mode"] == "latent":
-                    answer = method.from_latent(face, told["seeds"])
+                if question["mode"] == "latent":
+                    answer = method.from_latent(face, question["seeds"])
                 else:
-                    answer = method.from_reference(face, asked["style"].to(setup["device"]), told["seeds"])
+                    answer = method.from_reference(face, tensors["style"].to(setup["device"]), question["seeds"])
                 reply({}, pictures(answer))
         except BaseException as error:
             reply({"error": words(error)})

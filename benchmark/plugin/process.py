@@ -96,7 +96,7 @@ class PluginMethod:
         package = package_folder(load)
         readable = [*SYSTEM, sys.prefix, sys.base_prefix, *_libraries(), *(str(ROOT / room) for room in OWN)]
         readable += [str(path.resolve()) for path in (package, weights, *limits.readable) if path is not None]
-        told = {
+        setup = {
             "path": [place for place in sys.path if place],
             "load": load,
             "weights": None if weights is None else str(weights.resolve()),
@@ -118,7 +118,7 @@ class PluginMethod:
             )
         self.pid = self.process.pid
         self._end = weakref.finalize(self, _ended, self.process, self.folder)
-        self._send(json.dumps(told).encode())
+        self._send(json.dumps(setup).encode())
         about = self._answer("loading")[0]["about"]
         if about["lacking"]:
             self._refuse(f"has no {about['lacking'][0]}; see models.method.Method")
@@ -140,8 +140,8 @@ class PluginMethod:
         return self._ask("reference", face, style, seeds)
 
     def _ask(self, mode: Mode, face: Face, style: Tensor | None, seeds: Sequence[int]) -> Tensor:
-        told = {"mode": mode, "seeds": list(seeds), "faces": None if face.seeds is None else list(face.seeds)}
-        text = torch.frombuffer(bytearray(json.dumps(told).encode()), dtype=torch.uint8)
+        question = {"mode": mode, "seeds": list(seeds), "faces": None if face.seeds is None else list(face.seeds)}
+        text = torch.frombuffer(bytearray(json.dumps(question).encode()), dtype=torch.uint8)
         tensors = {"told": text, "images": face.images, "style": style}
         # Copies: faces may be given as styles too, and a message holds each by itself.
         held = {name: one.detach().cpu().contiguous().clone() for name, one in tensors.items() if one is not None}
@@ -173,14 +173,14 @@ class PluginMethod:
             self._refuse(f"sends {length} bytes")
         message = self._read(length, until, what)
         try:
-            told = _told(message)
+            reply = _json_of(message)
             pictures = load_tensors(message).get("pictures")
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             self._refuse(f"sends no answer that can be read ({' '.join(str(error).split())[:120]})")
-        self._honest(told.get("touched", ()), bool(told.get("more")))
-        if "error" in told:
-            raise SuiteError(f"{self.label}: {told['error']}")
-        return told, pictures
+        self._honest(reply.get("touched", ()), bool(reply.get("more")))
+        if "error" in reply:
+            raise SuiteError(f"{self.label}: {reply['error']}")
+        return reply, pictures
 
     def _honest(self, touched: Iterable[str], more: bool) -> None:
         secret = [str(path.resolve()) for path in self.limits.secret]
@@ -218,11 +218,11 @@ class PluginMethod:
         raise SuiteError(f"{self.label}: {why}")
 
 
-def _told(message: bytes) -> dict[str, Any]:
+def _json_of(message: bytes) -> dict[str, Any]:
     """The JSON in the head of a safetensors message."""
     end = 8 + int.from_bytes(message[:8], "little")
-    found: dict[str, Any] = json.loads(json.loads(message[8:end])["__metadata__"]["told"])
-    return found
+    reply: dict[str, Any] = json.loads(json.loads(message[8:end])["__metadata__"]["told"])
+    return reply
 
 
 def _ended(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:

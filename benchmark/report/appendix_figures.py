@@ -38,11 +38,11 @@ def given_faces(guidance: Guidance) -> Callable[[FigureContext], Image.Image]:
         generator, rows = networks.generator, []
         i = scaled_indicator(SHOWN, generator.n_latent)
         with torch.inference_mode():
-            natural = _shown(generator.synthesis(latents), context.size)
+            natural = _resized(generator.synthesis(latents), context.size)
             for face, source in enumerate(context.sources()):
                 codes = _codes(context, networks, guidance, face)
                 pictures, _ = generator(w=latents[face : face + 1].expand(len(codes), -1, -1), z_style=codes, i=i)
-                rows.append(torch.cat([source[None], natural[face : face + 1], _shown(pictures, context.size)]))
+                rows.append(torch.cat([source[None], natural[face : face + 1], _resized(pictures, context.size)]))
         styles = "drawn styles" if guidance == "latent" else "the references' styles"
         labels = [f"given face, inverted ({how}), {styles} (i = {SHOWN} of 18)", *[""] * (len(rows) - 1)]
         if guidance == "reference":
@@ -118,8 +118,8 @@ def _first_styles(context: FigureContext, networks: Pretrained, indicator: int, 
     if "reference" not in method.modes:
         raise SuiteError(f"{networks.origin['weights']}: has no style encoder, so that no picture can give the style")
     made = method.from_reference(Face(seeds=tuple(seeds)), to_float(styles).to(networks.device), seeds)
-    return _shown(made, context.size)
+    return _resized(made, context.size)
 
 
-def _shown(pictures: Tensor, size: int) -> Tensor:
+def _resized(pictures: Tensor, size: int) -> Tensor:
     return resize(nearest_uint8(pictures).cpu(), size)

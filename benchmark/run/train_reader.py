@@ -77,7 +77,7 @@ def lessons_of(releases: Sequence[Release], trunk: Trunk, seed: int) -> FactorDa
                 names.append(str(f["style_name"]))
             pictures = read_rows(release, rows, min(release.size, LARGEST))
             for place, x in enumerate((pictures.float(), torch.cat([worn(one, rng) for one in pictures]))):
-                style, identity = _seen(x, trunk)
+                style, identity = _embedded(x, trunk)
                 embeddings["style"][place].append(style.half())
                 embeddings["identity"][place].append(identity.half())
     kinds = {name: number for number, name in enumerate(["natural", *sorted(set(names) - {"natural"})])}
@@ -90,7 +90,7 @@ def lessons_of(releases: Sequence[Release], trunk: Trunk, seed: int) -> FactorDa
 
 
 @torch.inference_mode()
-def _seen(x: Tensor, trunk: Trunk) -> tuple[Tensor, Tensor]:
+def _embedded(x: Tensor, trunk: Trunk) -> tuple[Tensor, Tensor]:
     maps = trunk.network.maps(trunk.prepare(x))
     return style_statistics(x.to(maps[0].device), maps).cpu(), identity_places(maps).cpu()
 

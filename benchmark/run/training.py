@@ -184,7 +184,7 @@ def _fetch_published(work: Reproduction, entry: MethodSettings, say: Callable[[s
         say(f"{entry.name}: {error}")
 
 
-def _found_or_fetched(work: Reproduction, entry: MethodSettings, say: Callable[[str], None]) -> tuple[Path | None, str]:
+def _have_or_fetch(work: Reproduction, entry: MethodSettings, say: Callable[[str], None]) -> tuple[Path | None, str]:
     weights, why = find_weights(work, entry)
     if weights is None and not any(slug(name) == slug(entry.name) for name in work.weights):
         _fetch_published(work, entry, say)
@@ -198,7 +198,7 @@ def ensure_starts(work: Reproduction, entry: MethodSettings, say: Callable[[str]
     Raises:
         SuiteError: they cannot be had, or a file is another network's.
     """
-    if _found_or_fetched(work, entry, say)[0] is None:
+    if _have_or_fetch(work, entry, say)[0] is None:
         for step in entry.steps:
             if not trained(work, step):
                 _obtain_starts(work, step)
@@ -222,7 +222,7 @@ def ensure_weights(work: Reproduction, entry: MethodSettings, say: Callable[[str
     Raises:
         SuiteError: there are none, with the reason.
     """
-    weights, why = _found_or_fetched(work, entry, say)
+    weights, why = _have_or_fetch(work, entry, say)
     if weights is None and why:
         for step in entry.steps:
             if not trained(work, step):

@@ -78,7 +78,7 @@ def dots(group: Group, rows: Sequence[Row], column: Column) -> Markup:
     for place, (row, number) in enumerate(zip(rows, numbers)):
         y = 24 + STEP * place + STEP // 2
         parts.append(_t(LABEL - 12, y + 4, _short(row.label, 21), "end", "label"))
-        parts.append(_mark(row, axis(number.value), y, _span(axis, number), None, _said(row, [(column, number)])))
+        parts.append(_mark(row, axis(number.value), y, _span(axis, number), None, _tooltip(row, [(column, number)])))
     return _svg(f"{column.metric} of each method, {group.guidance}-guided", WIDTH, height, parts)
 
 
@@ -99,7 +99,7 @@ def scatter(group: Group, rows: Sequence[Row], x_column: Column, y_column: Colum
         if (span := _span(up, b)) is not None:
             boxes.append((x - 4, span[1], x + 4, span[0]))
     for row, a, b, (x, y) in zip(rows, xs, ys, points):
-        title = _said(row, [(x_column, a), (y_column, b)])
+        title = _tooltip(row, [(x_column, a), (y_column, b)])
         parts.append(_mark(row, x, y, _span(across, a), _span(up, b), title))
     labels: list[Box] = []
     for row, a, b, point in zip(rows, xs, ys, points):
@@ -187,7 +187,7 @@ def _ends(numbers: Sequence[Number]) -> list[float]:
     return [v for n in numbers for v in (n.value, n.low, n.high) if v is not None]
 
 
-def _said(row: Row, numbers: Sequence[tuple[Column, Number]]) -> str:
+def _tooltip(row: Row, numbers: Sequence[tuple[Column, Number]]) -> str:
     words = []
     for column, n in numbers:
         span = f" ({figure(n.low)} to {figure(n.high)})" if n.low is not None and n.high is not None else ""

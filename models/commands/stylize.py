@@ -105,7 +105,7 @@ def stylize(
     for one in progress(stylist.run(photographs, known, out, failed), "faces", unit="face"):
         count += 1
         if as_json:
-            done.append(_told(one))
+            done.append(_result_json(one))
         line = sheets.row(_note(one, model, settings))
         for tile in _row(one):
             line.add(tile)
@@ -147,7 +147,7 @@ def inversion(
     return None, model.inversion_distance(), "w" if how == "w" else "w+"
 
 
-def _told(one: Stylised) -> dict[str, Any]:
+def _result_json(one: Stylised) -> dict[str, Any]:
     results = [
         {
             "style": str(result.style.path),

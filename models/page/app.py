@@ -67,13 +67,13 @@ def _add_session(app: FastAPI, session: Session, token: str, kept: str) -> None:
             "largest": BODIES[PICTURE],
             "faces": [
                 *_shipped(session, "face"),
-                *(_told_face(one) for one in _own(session, session.faces).values()),
+                *(_face_json(one) for one in _own(session, session.faces).values()),
             ],
             "styles": [
                 *_shipped(session, "style"),
-                *(_told_style(id, one.name) for id, one in _own(session, session.styles).items()),
+                *(_style_json(id, one.name) for id, one in _own(session, session.styles).items()),
             ],
-            "results": [_told_result(one) for one in results],
+            "results": [_result_json(one) for one in results],
         }
         return JSONResponse(state, headers=NEVER)
 
@@ -101,20 +101,20 @@ def _add_work(app: FastAPI, session: Session) -> None:
     async def new_face(request: Request, largest: bool = False, cut: bool = False) -> Response:
         data, name = await request.body(), _name(request)
         return JSONResponse(
-            _told_face(await asyncio.to_thread(session.add_face, data, name, largest, cut)), headers=NEVER
+            _face_json(await asyncio.to_thread(session.add_face, data, name, largest, cut)), headers=NEVER
         )
 
     @app.post("/api/style")
     async def new_style(request: Request) -> Response:
         data, name = await request.body(), _name(request)
         id = await asyncio.to_thread(session.add_style, data, name)
-        return JSONResponse(_told_style(id, session.style(id).name), headers=NEVER)
+        return JSONResponse(_style_json(id, session.style(id).name), headers=NEVER)
 
     @app.post("/api/stylise")
     def stylise(wanted: Wanted) -> Response:
         i, theta = _blend(wanted, session.model.generator.n_latent)
         made = session.stylise(wanted.face, wanted.style, i, theta, wanted.strength)
-        return JSONResponse(_told_result(made), headers=NEVER)
+        return JSONResponse(_result_json(made), headers=NEVER)
 
 
 def _blend(wanted: Wanted, layers: int) -> tuple[int, float]:
@@ -139,15 +139,15 @@ def _shipped(session: Session, kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def _told_face(face: FaceItem) -> dict[str, Any]:
+def _face_json(face: FaceItem) -> dict[str, Any]:
     return {"id": face.id, "name": face.name, "src": f"/face/{face.id}"}
 
 
-def _told_style(id: str, name: str) -> dict[str, Any]:
+def _style_json(id: str, name: str) -> dict[str, Any]:
     return {"id": id, "name": name, "src": f"/style/{id}"}
 
 
-def _told_result(result: ResultItem) -> dict[str, Any]:
+def _result_json(result: ResultItem) -> dict[str, Any]:
     places = {"id": result.id, "src": f"/result/{result.id}", "file": result.file.name}
     return {**places, "face_id": result.face_id, "style_id": result.style_id, **result.facts}
 

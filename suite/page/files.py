@@ -23,7 +23,7 @@ def page_app(package: str) -> FastAPI:
     To be served behind `suite.page.guard.Guard` only. A SuiteError anywhere becomes {"detail": its line}, status 422.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    app.add_exception_handler(SuiteError, _told)
+    app.add_exception_handler(SuiteError, _as_detail)
     folder = resources.files(package) / "static"
     files = {entry.name: entry.read_bytes() for entry in folder.iterdir() if Path(entry.name).suffix in KINDS}
 
@@ -40,5 +40,5 @@ def page_app(package: str) -> FastAPI:
     return app
 
 
-async def _told(request: Request, error: Exception) -> Response:
+async def _as_detail(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 422)

@@ -146,7 +146,7 @@ def broken_build(built: Path, out: Path) -> Ledger:
     ("stage", "place", "columns"),
     [
         ("screen", "aahq.stages.screen.pixel_sha256", "pictures"),
-        ("faces", "aahq.stages.faces._found", "pictures"),
+        ("faces", "aahq.stages.faces._detected", "pictures"),
         ("align", "aahq.stages.align.embed", "faces"),
     ],
 )
