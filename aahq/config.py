@@ -1,4 +1,4 @@
-"""What a build is asked for, kept in its ledger: where to crawl, how politely, and what the release is."""
+"""A build's settings, kept in its ledger: where to crawl, how politely, and what the release is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What in a build's folder is the build's own.
+"""Which files of a build's folder the build itself wrote.
 
 Own are the ledger, the lock and the files that only a build makes; in `pictures` and `faces`, files named by SHA-256. Whoever
 begins a build in a folder of their own keeps everything else: where something else has one of these names, nothing begins.

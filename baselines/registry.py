@@ -1,4 +1,4 @@
-"""One row a baseline. Its package `baselines/<name>/` holds everything else.
+"""One row per baseline. Its package `baselines/<name>/` holds everything else.
 
 `networks.py`: `networks(settings)`, what a checkpoint holds. `training.py`: `build(settings, device)`, losses and step.
 `method.py`: `method(networks, settings, **options)`, a `models.method.Method`. `settings.py` and `profiles/`: its budgets.

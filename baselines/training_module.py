@@ -1,4 +1,4 @@
-"""What the baselines bring alike to the shared training loop: updates with accumulation, rates, moving averages, sheets."""
+"""Base class of the baselines' training modules: updates with accumulation, learning rates, moving averages, sample sheets."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class BaselineTraining:
     def from_all_domains(
         self, batch: Batch, art_domain: Tensor, draws: StepRNG, role: int, photographs: float
     ) -> tuple[Tensor, Tensor]:
-        """A picture a sample from photographs and art, and its domain (0 is photo): ((B, 3, L, L), (B,) int64).
+        """One picture per sample from photographs and art, and its domain (0 is photo): ((B, 3, L, L), (B,) int64).
 
         As a loader over all domains gives them: each role has draws and pictures of its own.
 
@@ -118,7 +118,7 @@ class BaselineTraining:
 
         Args:
             names: of optimisers; optimiser `a+b` steps networks `a` and `b`.
-            tensors: everything that has a row a sample; split into parts of `micro_batch` rows.
+            tensors: everything that has one row per sample; split into parts of `micro_batch` rows.
             loss: a part -> (mean loss over the part, scalars to report).
 
         Returns:
@@ -180,7 +180,7 @@ class BaselineTraining:
         raise NotImplementedError
 
     def sample(self, batch: Batch, draws: StepRNG) -> Tensor:
-        """A row a sample: photograph, its latent-guided result, art picture, its reference-guided result."""
+        """One row per sample: photograph, its latent-guided result, art picture, its reference-guided result."""
         photo, art = (centre_crop(batch.images[name][:SHEET_ROWS], self.settings.size) for name in ("photo", "art"))
         seeds = list(range(len(photo)))
 
@@ -222,5 +222,5 @@ def adam(settings: Any, parameters: Any, lr: float | None = None, betas: tuple[f
 
 
 def sheet(columns: Sequence[Tensor]) -> Tensor:
-    """Pictures side by side, one row a sample: K x (N, 3, S, S) -> (N * K, 3, S, S)."""
+    """Pictures side by side, one row per sample: K x (N, 3, S, S) -> (N * K, 3, S, S)."""
     return torch.stack([column.float().clamp(-1, 1) for column in columns], 1).flatten(0, 1)

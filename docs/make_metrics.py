@@ -52,7 +52,7 @@ def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def metrics() -> list[tuple[str, ...]]:
-    """A row a metric."""
+    """One row per metric."""
     return [
         (f"`{name(m)}`", BETTER[m.higher], m.against, m.weights, chains(m.orders), chains(m.wrong), m.vouched)
         for m in METRICS
@@ -60,7 +60,7 @@ def metrics() -> list[tuple[str, ...]]:
 
 
 def panel() -> list[tuple[str, ...]]:
-    """A row an instrument."""
+    """One row per instrument."""
     out = []
     for one, row in PANEL.items():
         files = ", ".join(f"`{entry(file).file}`" for file in row.weights) or f"extra `{row.extra}`"

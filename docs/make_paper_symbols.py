@@ -32,13 +32,13 @@ _CITED = re.compile(
 
 # symbol, what it is, file, the text that its line holds.
 SYMBOLS = (
-    ("z_f", "face latent, N(0, I): one seed a sample", "models/rng.py", "def seeded_normal"),
+    ("z_f", "face latent, N(0, I): one seed per sample", "models/rng.py", "def seeded_normal"),
     ("z_s", "style latent: N(0, I) or E_style(x)", "models/training/blendgan.py", "def codes"),
     ("w_f", "the face's mapping network, StyleGAN2's", "models/networks/stylegan2.py", "def map_face"),
     ("w_s", "the style's mapping network", "models/networks/blendgan.py", "def map_style"),
     ("WBM", "weighted blending module: W+ of the stylised face", "models/networks/blendgan.py", "def blend("),
     ("w = w_s * a + w_f * (1 - a)", "the blend", "models/networks/blendgan.py", "# Eq. 3"),
-    ("alpha", "learnable share of the style, one scalar a layer in [0, 1]", "models/networks/blendgan.py", "def alpha"),
+    ("alpha", "learnable share of the style, one scalar per layer in [0, 1]", "models/networks/blendgan.py", "def alpha"),
     ("a = alpha * m(i, theta)", "the blend's weight", "models/networks/blendgan.py", "# Eq. 4"),
     ("m(i, theta)", "blending indicator and its soft step", "models/networks/blendgan.py", "# Eq. 5"),
     ("E_style", "style encoder: Gram matrices and a four-layer MLP", "models/networks/style_encoder.py", "class StyleEncoder"),

@@ -1,4 +1,4 @@
-"""`blendgan`: sample, stylise, train. One line a command; each command is a file of its own."""
+"""`blendgan`: sample, stylise, train. One line per command; each command is a file of its own."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ SMALL, LARGE = 1_000, 100_000
 # Fewer rows with faces: writing a release of so many shards takes minutes, and its memory shows at this size too.
 FACES = 30_000
 
-# One process a measurement: the peak of a process never falls again.
+# One process per measurement: the peak of a process never falls again.
 SCRIPT = """
 import json, resource, shutil, sys, time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The one way to be a command: click groups that turn mistakes into one line, suggest the nearest verb, speak JSON."""
+"""Base of all commands: click groups that turn mistakes into one line, suggest the nearest command, print JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a library's exception says to a person: one line for what files and machines cause, a report for what is a bug.
+"""Exceptions of libraries as messages: one line for what files and machines cause, a report for a bug.
 
 Readers and writers name the file themselves (`SuiteError`); this is the last net, under every command. Exceptions are
 known by name, so that no library is imported to look for its errors.

@@ -1,5 +1,5 @@
-"""Where a program that fetches may connect: public addresses only, checked at the moment of connecting, so that neither a
-redirect nor a changed DNS answer can lead it into the person's own network."""
+"""Protection against server-side request forgery: connections to public addresses only, checked at the moment of connecting, so
+that neither a redirect nor a changed DNS answer leads into the person's own network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose file is it? What this suite deletes, renames or overwrites is what it can prove to be its own; all else is foreign.
+"""Ownership of files: this suite deletes, renames or overwrites only what it can prove to be its own.
 
 A folder is the suite's own where it is new, empty, or holds the marker that the suite wrote into it; and in such a folder only
 the names that the suite gives are its own. A file is its own where it carries a mark. Both are asked before any work.

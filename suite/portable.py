@@ -1,4 +1,4 @@
-"""What Linux, macOS and Windows do each in their own way: locks, reads at a place, names on the disk, processors.
+"""Differences of Linux, macOS and Windows: locks, reads at a place, names on the disk, processors.
 
 On Linux and macOS these are flock, pread and fsync of folders. On Windows a lock is a byte far behind a file's end, and a
 name is on the disk when the file is. What POSIX alone has is asked for here and nowhere else (`tests/suite/test_portable.py`).

@@ -1,4 +1,4 @@
-"""Detached signatures of a file in OpenSSH's form, by `ssh-keygen`: with keys of the person's own.
+"""Detached OpenSSH signatures of a file, by `ssh-keygen` and with the person's own keys.
 
 Anyone with OpenSSH 8.2 or later checks `FILE.sig` without this program:
 

@@ -38,7 +38,7 @@ def command(
 ) -> None:
     """Ask of every picture of the AAHQ list whether it is alive, changed or gone. Nothing is fetched.
 
-    Each address is asked by HEAD, after its robots.txt. TABLE.csv gets a line an entry: name, state, finding. "refused" is
+    Each address is asked by HEAD, after its robots.txt. TABLE.csv gets one line per entry: name, state, finding. "refused" is
     what robots.txt, the server or a reservation keeps back, "unknown" what did not answer.
 
     \b

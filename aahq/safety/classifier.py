@@ -1,4 +1,4 @@
-"""One adapter for classifiers in ONNX and TorchScript: a file named by its digest in, a score a picture out.
+"""One adapter for classifiers in ONNX and TorchScript: a file named by its digest in, one score per picture out.
 
 Neither form runs code of the file's own (a pickle could): ONNX is a graph of known operators, TorchScript a program of
 PyTorch's. The bytes are read once, checked against the digest, and loaded from memory, so that what runs is what was checked;

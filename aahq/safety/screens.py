@@ -1,4 +1,4 @@
-"""Which screens look at the pictures: read from a TOML file, kept by the build's folder.
+"""Configuration of the safety screens: read from a TOML file, kept by the build's folder.
 
     [nsfw]
     model = "nsfw.onnx"          # ONNX, or TorchScript

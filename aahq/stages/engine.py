@@ -148,7 +148,7 @@ def open_pool(count: int) -> Iterator[Engine]:
 
 
 def _start_worker() -> None:
-    """One thread a worker, and no worker that outlives a killed build; Ctrl-C is for the process that commits."""
+    """One thread per worker, and no worker that outlives a killed build; Ctrl-C is for the process that commits."""
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_pool()

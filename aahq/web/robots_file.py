@@ -1,4 +1,4 @@
-"""A robots.txt taken apart: who is addressed (RFC 9309), and what the file says beside Allow and Disallow.
+"""Parse robots.txt: who is addressed (RFC 9309), and what the file says beside Allow and Disallow.
 
 Protego judges paths; which lines are meant for whom is decided here, because product tokens are compared whole and without what
 follows them ("aahq/0.1.0" is "aahq", "aa" is not), and because Content-Signal, Content-Usage and License lines belong to

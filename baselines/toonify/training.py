@@ -101,7 +101,7 @@ class ToonifyTraining(BaselineTraining):
         return Toonify(generator.eval().requires_grad_(False), self.settings.size)
 
     def sample(self, batch: Batch, draws: StepRNG) -> Tensor:
-        """A row a sample: a seed's face, its art, the two with layers swapped, a picture of the data."""
+        """One row per sample: a seed's face, its art, the two with layers swapped, a picture of the data."""
         real = batch.images["art"][: self.sheet_columns]
         z = draws.normal("sheet", len(real), (self.settings.style_dim,), self.device)
 

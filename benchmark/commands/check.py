@@ -21,7 +21,7 @@ from suite.terminal import say
 @limit_options
 @json_option
 def command(name: str, weights: Path | None, device: str, as_json: bool, **options: Any) -> None:
-    """Try every clause of the contract on four made-up pictures: modes, shape, range, NaN, one seed a sample, batch size
+    """Try every clause of the contract on four made-up pictures: modes, shape, range, NaN, one seed per sample, batch size
     never changes sample i, the same question has the same answer, not the input unchanged, not one picture always.
 
     NAME is built in or comes from an installed package, which then answers from a process of its own: it sees what it is

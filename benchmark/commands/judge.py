@@ -27,7 +27,7 @@ from suite.params import output_folder
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 is any that is free.")
 @click.option("--no-open", is_flag=True, help="Print the address only; do not open a browser.")
 @click.option("--report", is_flag=True, help="Print what the judges said and end.")
-@click.option("--records", type=output_folder, help="Write a record a method into this folder and end.")
+@click.option("--records", type=output_folder, help="Write one record per method into this folder and end.")
 @json_option
 def command(
     study: Path,

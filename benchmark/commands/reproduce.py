@@ -32,7 +32,7 @@ def command(
 ) -> None:
     """Regenerate Tables 1, 2 and 3 with the published value, ours, the difference and a 95% interval.
 
-    Builds or checks the data, trains or loads every method, generates, measures, writes one record a cell, and prints
+    Builds or checks the data, trains or loads every method, generates, measures, writes one record per cell, and prints
     the tables; text, CSV, LaTeX and HTML are in OUT/tables. Goes on where it stopped. What cannot be measured is shown
     as missing, with the reason. Under torchrun the work is shared out and the numbers stay the same (train first:
     training commands have torchrun forms of their own).

@@ -10,7 +10,7 @@ from suite.profiles import first_fault
 
 
 def values_text(record: Record) -> str:
-    """One line a value: metric, value, interval, protocol."""
+    """One line per value: metric, value, interval, protocol."""
     lines = []
     for value in record.values:
         interval = "" if value.low is None else f" [{value.low:.4g}, {value.high:.4g}]"

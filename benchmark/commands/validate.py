@@ -61,7 +61,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Refuse what is missing, impossible, hostile or under another protocol, one line a reason with the field's name.
+    """Refuse what is missing, impossible, hostile or under another protocol, one line per reason with the field's name.
 
     With --data and --rerun or --pictures the record is measured again and must agree within its stated interval.
     Exit code 1 when anything is refused.

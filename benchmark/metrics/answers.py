@@ -1,4 +1,4 @@
-"""Answers that are no answers: pictures of the data, the reference, the face, a blend of the two, one picture for many faces.
+"""Detect pictures that answer nothing: copies of the data, of reference or face, blends of the two, one picture for many faces.
 
 Judged on thumbnails, whatever the extractor: noise, compression and a little brightness are gone there, and what two pictures
 share is seen plainly. Two are taken for one where their correlation is above `NEAR`. Of 400 painted portraits of one world

@@ -1,4 +1,4 @@
-"""How sure a number is: 95 % intervals from what each face and each reference pulls."""
+"""95 % confidence intervals from the influence of each face and each reference."""
 
 from __future__ import annotations
 

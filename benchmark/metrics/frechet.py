@@ -66,7 +66,7 @@ def frechet_infinity(
     N/2 and N, `draws` random subsets each, and the line's intercept at 1/N = 0 is returned.
 
     Raises:
-        SuiteError: fewer than 4 pictures a feature dimension, where the line is known not to be straight.
+        SuiteError: fewer than 4 pictures per feature dimension, where the line is known not to be straight.
     """
     total, dim = features.shape
     if total < 4 * dim:

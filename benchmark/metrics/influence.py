@@ -1,4 +1,4 @@
-"""How much each face, each reference and each picture pulls a number: what intervals and paired tests are made from.
+"""Influence of each face, reference and picture on a number, from which intervals and paired tests are computed.
 
 A number over F x K pictures is crossed: a face's pictures share the face, a reference's pictures share the reference, and
 neither are independent. With `c` the pull of each picture on the number, summed over a face, over a reference, or taken
@@ -99,7 +99,7 @@ def of_pictures(influence: np.ndarray, faces: np.ndarray, references: np.ndarray
 
 
 def of_faces(values: np.ndarray, references: np.ndarray | None = None) -> Pulls:
-    """Pulls on the mean of one value a face (F,), or one a picture (F, K)."""
+    """Pulls on the mean of one value per face (F,), or one per picture (F, K)."""
     each = np.asarray(values, dtype=np.float64)
     if each.ndim == 1:
         styles = 1 if references is None else len(references) // len(each)

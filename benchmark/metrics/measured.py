@@ -1,4 +1,4 @@
-"""What a metric over sets is handed, and what it gives back."""
+"""Input and output of metrics over sets: features in, measured numbers out."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from benchmark.metrics.measured import FeatureSets, Measured
 
 # What a metric is computed from: the features of any extractor with a Gaussian fitted to them, those whose distance is
-# the Gaussian kernel's, those of the first extractor, or one value a face.
+# the Gaussian kernel's, those of the first extractor, or one value per face.
 Needs = Literal["features", "kernel features", "first features", "faces"]
 
 # With which weights a row's orders were measured.

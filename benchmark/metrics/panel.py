@@ -28,7 +28,7 @@ Against = Literal["face", "reference"]
 
 @dataclass(frozen=True)
 class Instrument:
-    """One number a picture.
+    """One number per picture.
 
     Attributes:
         metric: its name in records.

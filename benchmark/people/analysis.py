@@ -1,4 +1,4 @@
-"""What the answers say: who looked, how far judges agree, and how strong each method is, with intervals.
+"""Analysis of a study: who passed the catch trials, how far judges agree, and how strong each method is, with intervals.
 
 Bradley & Terry (1952): the odds that i is preferred to j are exp(t_i - t_j). Each pair of methods counts half a win either
 way besides its answers, so that a method that always won still has a finite strength. A method's number is the share of

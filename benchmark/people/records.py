@@ -1,4 +1,4 @@
-"""Records of what people said: one a method, trust "judged by people", comparable inside its study alone."""
+"""Records of what people said: one per method, trust "judged by people", comparable inside its study alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JUDGES = 3
 
 
 def records(design: Design, outcome: Outcome, answers: list[Answer]) -> list[Record]:
-    """One record a method.
+    """One record per method.
 
     Raises:
         SuiteError: fewer than three judges that count, or a method that nobody was shown.

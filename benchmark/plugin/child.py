@@ -1,4 +1,4 @@
-"""The process in which a stranger's method runs. It is started by its file's name and imports nothing of this suite, so that a
+"""The process in which a third-party method runs. It is started by its file's name and imports nothing of this suite, so that a
 package which brings a `models` or `ops` of its own gets its own.
 
 Messages both ways are eight bytes of length, little end first, and a safetensors file whose metadata holds one JSON text.

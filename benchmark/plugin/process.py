@@ -1,4 +1,4 @@
-"""A stranger's method behind the one interface, answered by a process of its own.
+"""A third-party method behind the `Method` interface, running in a process of its own.
 
 It is given pictures and seeds and nothing else, may read Python, its own package and its weights, and may write to one folder
 that goes with it. What of this the system enforces is known from `enforced`; no system here bounds

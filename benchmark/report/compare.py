@@ -1,4 +1,4 @@
-"""Records against each other, pair by pair: the difference of each number, its interval, and the chance of it by luck."""
+"""Paired comparison of records: the difference of each number, its interval and its p-value."""
 
 from __future__ import annotations
 

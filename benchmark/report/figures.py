@@ -45,7 +45,7 @@ def dataset(context: FigureContext) -> Image.Image:
 
 
 def indicators(context: FigureContext) -> Image.Image:
-    """Figure 5: one face a row, the indicator from 0 to 18 along it."""
+    """Figure 5: one face per row, the indicator from 0 to 18 along it."""
     sweep = torch.stack([context.pictures("BlendGAN", "reference", i)[:, 0] for i in INDICATORS], 1)
     references = torch.stack([context.references(face)[0] for face in range(context.faces)])
     rows = [torch.cat([references[f : f + 1], sweep[f]]) for f in range(context.faces)]
@@ -97,7 +97,7 @@ def style_map(context: FigureContext) -> Image.Image:
 
 
 def samples(guidance: Guidance) -> Callable[[FigureContext], Image.Image]:
-    """Figures 13 and 14: more samples, a face a row, its styles along it."""
+    """Figures 13 and 14: more samples, one face per row, its styles along it."""
 
     def draw_it(context: FigureContext) -> Image.Image:
         pictures = context.pictures("BlendGAN", guidance, 6)

@@ -75,7 +75,7 @@ def as_text(table: Table) -> str:
 
 
 def as_csv(table: Table) -> str:
-    """CSV, one line a row; cells that a spreadsheet would run as a formula are quoted with an apostrophe."""
+    """CSV, one line per row; cells that a spreadsheet would run as a formula are quoted with an apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header(table))

@@ -32,8 +32,8 @@ class CellFeatures:
 
     Attributes:
         pictures: how many were generated.
-        sets: real and generated features, one an extractor.
-        per_face: metric -> (what it depends on, one value a face (F,) or a picture (F, K)).
+        sets: real and generated features, one per extractor.
+        per_face: metric -> (what it depends on, one value per face (F,) or per picture (F, K)).
         references: (M,) the reference that each picture answers; None where styles come from seeds.
         suspicion: what speaks against the pictures being answers at all; None for controls.
         stylised: what ArtFID needs, where it is asked for and the method answers face and reference.

@@ -1,4 +1,4 @@
-"""Records of the controls, one a control and guidance: kept, or measured now in the methods' place."""
+"""Records of the controls, one per control and guidance: kept, or measured now in the methods' place."""
 
 from __future__ import annotations
 

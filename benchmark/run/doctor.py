@@ -1,4 +1,4 @@
-"""What networks and numbers find on this machine: operators, weights, folders, optional extras. Touches no network."""
+"""Diagnostics of this machine: operators, weights, folders, optional extras. Touches no network."""
 
 from __future__ import annotations
 

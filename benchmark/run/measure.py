@@ -58,10 +58,10 @@ def _no_answers(cell: CellFeatures, numbers: Sequence[Measured]) -> str:
 def combine(
     by_seed: Sequence[Sequence[Measured]], base: dict[str, Any], draws: Sequence[EvalPairs]
 ) -> tuple[list[Value], dict[str, Protocol]]:
-    """One value a metric from one measurement a sampling seed, and the protocols that name them.
+    """One value per metric from one measurement per sampling seed, and the protocols that name them.
 
     Args:
-        by_seed: the measurements, one list a seed, with the same metrics.
+        by_seed: the measurements, one list per seed, with the same metrics.
         base: what every number depends on: real set, draws, seeds.
         draws: one a seed: faces and references that two seeds share pull together.
     """

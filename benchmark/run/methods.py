@@ -1,4 +1,4 @@
-"""Which methods there are: the tables' own, and any that an installed package brings by entry point. No fork needed.
+"""Registry of methods: the tables' own, and any that an installed package brings by entry point. No fork needed.
 
 A package joins with
 

@@ -1,4 +1,4 @@
-"""What bringing pictures to the sizes that trainings read them at writes to disk, for the plan; no PyTorch without data."""
+"""Disk space that preparing pictures at the trainings' sizes takes, for the plan; no PyTorch without data."""
 
 from __future__ import annotations
 

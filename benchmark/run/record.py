@@ -1,4 +1,4 @@
-"""The record: one JSON a cell, with everything needed to trust a number or to measure it again.
+"""The record: one JSON file per cell, with everything needed to trust a number or to measure it again.
 
 Records come from strangers too, so reading one is strict: bounded size, no NaN, no unknown field, names of plain
 printable characters, values inside what their metric can take, digests that match. Every refusal names the field.

@@ -1,4 +1,4 @@
-"""What the leaderboard says, before it is drawn: records grouped so that no two protocols ever share a column."""
+"""The leaderboard's content before rendering: records grouped so that no two protocols ever share a column."""
 
 from __future__ import annotations
 

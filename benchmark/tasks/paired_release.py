@@ -167,7 +167,7 @@ def _join_plain(release: Release, photos: PlainPictures, art: Path) -> PairedRel
 
 
 def _plain_rows(members: pd.DataFrame, parts: np.ndarray, recipe: str) -> pd.DataFrame:
-    """One row a photograph in the order of its pixels' digest, a repeated one once. FFHQ is aligned by AAHQ's recipe."""
+    """One row per photograph in the order of its pixels' digest, a repeated one once. FFHQ is aligned by AAHQ's recipe."""
     rows = pd.DataFrame({"pixel_sha256": members["pixel_sha256"], "split": parts, "member": np.arange(len(members))})
     rows = rows.sort_values(["pixel_sha256", "split"], ignore_index=True).drop_duplicates(
         "pixel_sha256", ignore_index=True

@@ -1,4 +1,4 @@
-"""FFHQ known by what its publishers say of it: the numbers of its pictures and their MD5 sums.
+"""Recognise FFHQ by its publishers' list: the numbers of its pictures and their MD5 sums.
 
 Facts from the README of NVlabs/ffhq-dataset: 70,000 pictures; the first 60,000 are for training and the other 10,000 for
 validation; `ffhq-dataset-v2.json` gives each picture's `file_md5` and `pixel_md5` (of its (H, W, 3) uint8 bytes), for the

@@ -1,4 +1,4 @@
-"""What a plain set of pictures is: the digests of its members' pixels, found once and kept beside what their files looked like.
+"""Identity of a picture set without a manifest: digests of its pictures' pixels, computed once, cached with the files' stamps.
 
 A folder, zip, tar or Parquet of the same pictures, copied, packed anew or touched, holds the same pixels: it is the same set.
 Kept digests are used while a member's file has the same device, inode, size, time of change and time of status change. A
@@ -55,7 +55,7 @@ def pixel_sha256(rgb: np.ndarray) -> str:
 
 
 def identify(members: Members, place: Path, workers: int | None = None) -> pd.DataFrame:
-    """One row a member, in order: its digests and its size; kept ones where its file is as it was.
+    """One row per member, in order: its digests and its size; kept ones where its file is as it was.
 
     A member that is no whole picture has the digest of its bytes as `pixel_sha256`, no width, and a `fault`.
 

@@ -44,7 +44,7 @@ class PlainPictures:
 
     @cached_property
     def members(self) -> pd.DataFrame:
-        """One row a picture: its digests and its size (`models.data.identity`); found once and kept."""
+        """One row per picture: its digests and its size (`models.data.identity`); found once and kept."""
         return identify(self, self.place)
 
     @cached_property

@@ -30,7 +30,7 @@ class Release:
     Attributes:
         root: its folder.
         card: the content of `release.json`.
-        manifest: one row a face, sorted by id; see `aahq`'s documentation for the columns.
+        manifest: one row per face, sorted by id; see `aahq`'s documentation for the columns.
         digest: SHA-256 of the manifest's bytes: names exactly this set of pictures.
     """
 

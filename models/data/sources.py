@@ -22,7 +22,7 @@ class Pictures(Protocol):
     """Encoded pictures by position. Reading is safe from several threads.
 
     Attributes:
-        names: one a picture, in a fixed order; what messages call it.
+        names: one per picture, in a fixed order; what messages call it.
         labels: column name -> (N,) int64, where the source knows them (a painted release's identity, style and family).
         key: digest of the pictures that the source holds, in their order.
     """

@@ -1,4 +1,4 @@
-"""Which form of FFHQ photographs are: the published pictures, a resized form named by its filter, or unknown.
+"""Which variant of FFHQ a set is: the published pictures, a resized form named by its filter, or unknown.
 
 The filter matters: StyleGAN2-ADA's authors traced a gap of one FID point to box against Lanczos at 256 px
 (github.com/NVlabs/stylegan2-ada-pytorch/issues/283). Without the published list it is told by the mean spectrum:

@@ -148,7 +148,7 @@ def _kept_codes(path: Path, shape: tuple[int, ...]) -> Tensor | None:
 
 
 class Stylist:
-    """Turns photographs into stylised faces; memory grows by a code a style and not with the faces.
+    """Turns photographs into stylised faces; memory grows by one code per style and not with the faces.
 
     Args:
         model: generator and style encoder.

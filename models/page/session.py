@@ -1,4 +1,4 @@
-"""What one run of the page knows: faces, styles and results, all on this machine; one piece of work at a time."""
+"""State of one run of the page: faces, styles and results, all on this machine; one job at a time."""
 
 from __future__ import annotations
 

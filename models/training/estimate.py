@@ -1,4 +1,4 @@
-"""What a run will need, said before it starts: peak memory by tracing a step without data, speed by timing real steps."""
+"""Estimates before a run starts: peak memory by tracing a step without data, speed by timing real steps."""
 
 from __future__ import annotations
 

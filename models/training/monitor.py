@@ -1,4 +1,4 @@
-"""What can go wrong with a run while nobody looks: non-finite numbers, a collapsed discriminator, a starved loader."""
+"""Watch a training run for non-finite numbers, a collapsed discriminator and a starved data loader."""
 
 from __future__ import annotations
 

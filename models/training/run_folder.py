@@ -1,4 +1,4 @@
-"""A run's folder says all about itself: configuration, versions, log, TensorBoard scalars, sheets and checkpoints."""
+"""A training run's folder: configuration, versions, log, TensorBoard scalars, sample sheets and checkpoints."""
 
 from __future__ import annotations
 

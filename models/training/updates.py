@@ -1,4 +1,4 @@
-"""Small steps that every method's update is made of: accumulation, mixed precision, moving averages, freezing."""
+"""Parts of every method's update: gradient accumulation, mixed precision, moving averages, freezing."""
 
 from __future__ import annotations
 

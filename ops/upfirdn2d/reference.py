@@ -1,4 +1,4 @@
-"""`upfirdn2d` one step a line."""
+"""`upfirdn2d` one step per line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ops.upfirdn2d.geometry import Geometry
 
 
 def upfirdn2d_ref(x: Tensor, kernel: Tensor, shape: Geometry) -> Tensor:
-    """The plain form of `upfirdn2d`, one step a line."""
+    """The plain form of `upfirdn2d`, one step per line."""
     batch, channels, height, width = x.shape
     spread = F.pad(x[:, :, :, None, :, None], (0, shape.up_x - 1, 0, 0, 0, shape.up_y - 1))
     spread = spread.reshape(batch, channels, height * shape.up_y, width * shape.up_x)

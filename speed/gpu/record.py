@@ -1,4 +1,4 @@
-"""What a run has measured so far: one line a piece of work, written at once, so that a cut run keeps what it has."""
+"""What a run has measured so far: one line per piece of work, written at once, so that a cut run keeps what it has."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def measured(out: Path) -> Iterator[tuple[str, list[Row], str]]:
 
 
 def table(out: Path, card: str) -> str:
-    """A line a figure: measured, predicted, aim; failures last."""
+    """One line per figure: measured, predicted, aim; failures last."""
     lines = [f"{'figure':62} {'measured':>10} {'predicted':>10}  unit, aim"]
     failures = []
     for work, rows, failed in measured(out):

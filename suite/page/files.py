@@ -1,4 +1,4 @@
-"""A page's own files, read once, and its mistakes in words: a request never names a path."""
+"""Static files of a local page, read once, and its errors as JSON: a request never names a path."""
 
 from __future__ import annotations
 

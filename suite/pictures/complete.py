@@ -1,4 +1,4 @@
-"""Whether a picture file is all there: decoders fill what is missing with grey or black, in silence."""
+"""Detect truncated picture files: decoders fill what is missing with grey or black, in silence."""
 
 from __future__ import annotations
 
