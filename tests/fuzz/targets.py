@@ -112,7 +112,7 @@ def url_list(data: bytes) -> None:
 
 
 def page(data: bytes) -> None:
-    reservations.page_reservations(data)
+    reservations.page_findings(data)
 
 
 def header(data: bytes) -> None:
