@@ -179,9 +179,10 @@ def large(rows: Rows) -> list[str]:
         "",
         "## What grows faster than the set",
         "",
-        "Over a ledger made for it (`speed/synthetic.py`: rows and descriptors with one planted copy in twenty, no files), in "
-        "seconds of one core; the exponent is that of the last two sizes, and 1 is linear. `python -m speed.scale million` "
-        "measures a million.",
+        "Over builds made for it (`speed/synthetic.py`: rows, descriptors with one planted copy in twenty, faces of 16 pixels; "
+        "the release in shards), each step in a process of its own beside other work, in seconds of one core; the exponent is "
+        "that of the last two sizes, and 1 is linear. `python -m speed.scale million` measures all of it at a million, "
+        "`million-rows` what needs neither descriptors nor a release.",
         "",
         f"| step | {' | '.join(f'{size:,} faces' for size in sizes)} | exponent | memory at the largest |",
         f"|---|{'---:|' * len(sizes)}---:|---:|",
@@ -211,9 +212,11 @@ def gives_way() -> list[str]:
         "| from | part | why | what carries it then |",
         "|---|---|---|---|",
         "| 60,000 faces | comparing all descriptors with all | the square of the count | lists (above) |",
-        "| some 300,000 | the review page | the browser is sent every row's id and reason | pages asked from the ledger |",
-        "| some millions | removal, and the ledger's VACUUM | every candidate is read, the database is written anew | "
-        "columns and indexes for names and addresses |",
+        "| some 100,000 | removal from a release | the release is written anew (above) | writing those shards anew that held the "
+        "work |",
+        "| 10 million | removal | the ledger's file is read once, to overwrite what SQLite left of deleted rows | noting which "
+        "pages changed |",
+        "| 10 million | the review page | the names of all faces are in memory | a list a state, read when it is shown |",
         "| 20,000 faces | all of dedup in one process | its seconds | tasks of local workers or of the cluster (above) |",
         f"| 100 million | the process that asks for dedup | {1e8 * FACE_BYTES / 1e9:,.0f} GB of columns | a machine of that "
         "memory; nothing here parts them |",

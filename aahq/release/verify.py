@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,7 +187,9 @@ def _check_sums(root: Path, wanted: set[str], verdict: Verdict) -> None:
 def _find_extra(root: Path, known: set[str], verdict: Verdict) -> None:
     """Files that no row and no checksum names; half-written parts of a writer at work are none."""
     named = {UNFINISHED, *(path for _, path in sums_of(root))} if (root / SUMS).is_file() else {UNFINISHED}
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root).as_posix()
-        if path.is_file() and relative not in known and relative not in named and path.suffix != PART_SUFFIX:
-            verdict.add("extra", relative)
+    for place, folders, files in os.walk(root):
+        folders.sort()
+        for path in (Path(place, name) for name in sorted(files)):
+            relative = path.relative_to(root).as_posix()
+            if relative not in known and relative not in named and path.suffix != PART_SUFFIX and path.is_file():
+                verdict.add("extra", relative)
