@@ -212,8 +212,8 @@ def gives_way() -> list[str]:
         "| from | part | why | what carries it then |",
         "|---|---|---|---|",
         "| 60,000 faces | comparing all descriptors with all | the square of the count | lists (above) |",
-        "| some 100,000 | removal from a release | the release is written anew (above) | writing those shards anew that held the "
-        "work |",
+        "| some 100,000 | removal from a release | the release is written anew (above) | writing anew the shards alone that "
+        "held the work |",
         "| 10 million | removal | the ledger's file is read once, to overwrite what SQLite left of deleted rows | noting which "
         "pages changed |",
         "| 10 million | the review page | the names of all faces are in memory | a list a state, read when it is shown |",

@@ -118,14 +118,16 @@ class Catalog:
             }
             judged |= {row["id"]: _judged(row)[:2] for row in ledger.rows(f"{_FACES} f.stage = 'review'")}
             fileless = {row["id"] for row in ledger.rows("SELECT id FROM faces WHERE file IS NULL OR sha256 IS NULL")}
+            elsewhere = judged.keys() | fileless
+            # A million plain tuples take half the time of named rows.
+            plain = ledger.db.cursor()
+            plain.row_factory = None
             buckets: dict[str, list[str]] = {bucket: [] for bucket in BUCKETS}
             for state in ("kept", "rejected", "duplicate", *UNFINISHED):
                 # By the index alone.
-                names = (
-                    id for (id,) in ledger.db.execute("SELECT id FROM faces WHERE state = ? ORDER BY id", (state,))
-                )
-                bucket = "unfinished" if state in UNFINISHED else state
-                buckets[bucket] += [id for id in names if id not in judged and id not in fileless]
+                found = plain.execute("SELECT id FROM faces WHERE state = ? ORDER BY id", (state,))
+                listed = buckets["unfinished" if state in UNFINISHED else state]
+                listed += [id for (id,) in found if id not in elsewhere] if elsewhere else [id for (id,) in found]
             for id, (bucket, _) in judged.items():
                 buckets[bucket].append(id)
             faceless = ledger.rows(f"SELECT id FROM pictures WHERE {_NO_FACE} ORDER BY id")
