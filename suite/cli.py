@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pkgutil import resolve_name
 from typing import Any, TypeVar
 
 import click
@@ -49,8 +49,7 @@ class SuiteGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.lazy:
             return super().get_command(ctx, cmd_name)
-        module, _, attribute = self.lazy[cmd_name].partition(":")
-        command = getattr(importlib.import_module(module), attribute)
+        command: click.Command = resolve_name(self.lazy[cmd_name])
         command.name = cmd_name
         return command
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from aahq.candidates import Candidate
@@ -33,8 +33,7 @@ def page_about(name: str) -> str:
     """The address at which a source describes itself; "" where only the rows can say more, and for names of strangers."""
     if name not in SOURCES:
         return ""
-    module, _, kind = SOURCES[name].partition(":")
-    return str(getattr(getattr(importlib.import_module(module), kind), "about", ""))
+    return str(getattr(resolve_name(SOURCES[name]), "about", ""))
 
 
 def _option(help: str, metavar: str, default: str | None = None, file: bool = False) -> Any:
@@ -121,5 +120,4 @@ def source_class(name: str) -> Any:
     """The class of that source. Raises `SuiteError` for an unknown name."""
     if name not in SOURCES:
         raise SuiteError(f"--source: no {name!r}{did_you_mean(name, SOURCES)}")
-    module, _, attribute = SOURCES[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    return resolve_name(SOURCES[name])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Metric:
 
     Attributes:
         names: regular expression that its names match from their beginning; the first row that fits counts.
-        low, high: what it can be.
+        span: the lowest and the highest that it can be.
         higher: whether higher is better; None where neither is.
         needs, compute: what it is computed from, and `module:function` that does it.
         column: the paper's column that it stands beside, `FID`, `LPIPS` or "".
@@ -43,8 +43,7 @@ class Metric:
     """
 
     names: str
-    low: float
-    high: float
+    span: tuple[float, float]
     higher: bool | None
     needs: Needs
     compute: str
@@ -59,11 +58,18 @@ class Metric:
     unpaired: str = ""
     vouched: Vouched = ""
 
+    @property
+    def low(self) -> float:
+        return self.span[0]
+
+    @property
+    def high(self) -> float:
+        return self.span[1]
+
     @cached_property
     def function(self) -> Callable[[FeatureSets], list[Measured]]:
         """What computes it, imported when it is first asked for."""
-        module, _, name = self.compute.partition(":")
-        function: Callable[[FeatureSets], list[Measured]] = getattr(importlib.import_module(module), name)
+        function: Callable[[FeatureSets], list[Measured]] = resolve_name(self.compute)
         return function
 
     @property

@@ -7,11 +7,11 @@ these rows, so nothing heavy is imported before an instrument opens.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal
 
 from suite.errors import SuiteError, did_you_mean
@@ -124,9 +124,8 @@ def open_row(name: str, folder: Path | None = None, offline: bool = False, devic
     if why := lacking(name):
         raise SuiteError(f"{name}: {why}")
     row = row_of(name)
-    module, _, function = row.opens.partition(":")
     try:
-        instrument = getattr(importlib.import_module(module), function)(folder, offline, device)
+        instrument = resolve_name(row.opens)(folder, offline, device)
     except SuiteError as error:
         raise SuiteError(f"{error}; or leave {name} out of --set panel", error.exit_code) from None
     if row.of == "sets":

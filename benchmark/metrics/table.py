@@ -34,8 +34,7 @@ HELD_OUT = "it is measured by few held-out pictures, whose own chance no face te
 METRICS = (
     Metric(
         r"(FID|FD).*-infinity",
-        -1e9,
-        1e9,
+        (-1e9, 1e9),
         False,
         "features",
         FRECHET,
@@ -49,8 +48,7 @@ METRICS = (
     ),
     Metric(
         "FID",
-        -1e-3,
-        1e6,
+        (-1e-3, 1e6),
         False,
         "features",
         FRECHET,
@@ -68,8 +66,7 @@ METRICS = (
     ),
     Metric(
         "FD",
-        -1e-3,
-        1e9,
+        (-1e-3, 1e9),
         False,
         "features",
         FRECHET,
@@ -80,8 +77,7 @@ METRICS = (
     ),
     Metric(
         "KID",
-        -10.0,
-        1e6,
+        (-10.0, 1e6),
         False,
         "features",
         KERNEL,
@@ -92,11 +88,12 @@ METRICS = (
         orders=SETS,
         vouched=RANDOM,
     ),
-    Metric("KD", -1e6, 1e9, False, "features", KERNEL, weights="`lite0`, `dinov2`", orders=KERNEL_ORDERS, vouched=OWN),
+    Metric(
+        "KD", (-1e6, 1e9), False, "features", KERNEL, weights="`lite0`, `dinov2`", orders=KERNEL_ORDERS, vouched=OWN
+    ),
     Metric(
         "LPIPS",
-        0.0,
-        2.0,
+        (0.0, 2.0),
         True,
         "faces",
         "benchmark.metrics.lpips:Diversity",
@@ -114,8 +111,7 @@ METRICS = (
     ),
     Metric(
         "diversity",
-        0.0,
-        10.0,
+        (0.0, 10.0),
         True,
         "faces",
         "benchmark.metrics.lpips:Diversity",
@@ -127,8 +123,7 @@ METRICS = (
     ),
     Metric(
         "identity retrieval",
-        0.0,
-        1.0,
+        (0.0, 1.0),
         True,
         "faces",
         RETRIEVAL,
@@ -144,8 +139,7 @@ METRICS = (
     ),
     Metric(
         "style retrieval",
-        0.0,
-        1.0,
+        (0.0, 1.0),
         True,
         "faces",
         RETRIEVAL,
@@ -156,8 +150,7 @@ METRICS = (
     ),
     Metric(
         "distance to the painted answer",
-        0.0,
-        10.0,
+        (0.0, 10.0),
         False,
         "faces",
         ANSWER,
@@ -173,8 +166,7 @@ METRICS = (
     ),
     Metric(
         "identity similarity",
-        -1.0,
-        1.0,
+        (-1.0, 1.0),
         True,
         "faces",
         COSINE,
@@ -190,8 +182,7 @@ METRICS = (
     ),
     Metric(
         "style similarity",
-        -1.0,
-        1.0,
+        (-1.0, 1.0),
         True,
         "faces",
         COSINE,
@@ -208,8 +199,7 @@ METRICS = (
     ),
     Metric(
         "CFSD",
-        -1e-6,
-        1e9,
+        (-1e-6, 1e9),
         False,
         "faces",
         "benchmark.metrics.cfsd:structural_distance",
@@ -224,8 +214,7 @@ METRICS = (
     ),
     Metric(
         "ArtFID",
-        1.0,
-        1e10,
+        (1.0, 1e10),
         False,
         "faces",
         "benchmark.metrics.art_fid:measure",
@@ -241,8 +230,7 @@ METRICS = (
     ),
     Metric(
         "preferred by people|person kept, say people",
-        0.0,
-        1.0,
+        (0.0, 1.0),
         True,
         "faces",
         "benchmark.people.analysis:judged",
@@ -257,8 +245,7 @@ METRICS = (
     ),
     Metric(
         "precision|recall|coverage",
-        0.0,
-        1.0,
+        (0.0, 1.0),
         True,
         "first features",
         NEIGHBOURS,
@@ -269,11 +256,10 @@ METRICS = (
         orders=NEAR,
         vouched=OWN,
     ),
-    Metric("density", 0.0, 1e4, True, "first features", NEIGHBOURS, weights=FIRST, orders=NEAR, vouched=OWN),
+    Metric("density", (0.0, 1e4), True, "first features", NEIGHBOURS, weights=FIRST, orders=NEAR, vouched=OWN),
     Metric(
         "copies",
-        0.0,
-        1.0,
+        (0.0, 1.0),
         False,
         "first features",
         MEMORY,
@@ -288,8 +274,7 @@ METRICS = (
     ),
     Metric(
         "nearest-neighbour ratio",
-        0.0,
-        1e4,
+        (0.0, 1e4),
         None,
         "first features",
         MEMORY,
@@ -299,8 +284,7 @@ METRICS = (
     ),
     Metric(
         "CMMD",
-        -1e-3,
-        1e4,
+        (-1e-3, 1e4),
         False,
         "kernel features",
         "benchmark.metrics.mmd:measure_gaussian",

@@ -10,10 +10,10 @@ where `load(weights: Path | None, device: str) -> Method`.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from baselines.registry import METHODS as BASELINES
@@ -69,9 +69,8 @@ def load(
         )
         check(method, name)
         return method
-    module, _, attribute = table[exact[name]].partition(":")
     try:
-        factory: Factory = getattr(importlib.import_module(module), attribute)
+        factory: Factory = resolve_name(table[exact[name]])
     except (ImportError, AttributeError) as error:
         raise SuiteError(f"--method {name}: {table[exact[name]]} does not load: {error}") from None
     inside = next(({"name": key} for key, row in BASELINES.items() if row.title == exact[name]), {})

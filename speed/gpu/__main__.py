@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import importlib.util
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from pkgutil import resolve_name
 
 from speed.gpu.parts import GRACE, PARTS, Part
 from suite.cli import run_script
@@ -151,11 +151,10 @@ def child(options: argparse.Namespace) -> None:
 
     (name,) = options.parts
     part: Part = PARTS[name]
-    module, _, function = part.where.partition(":")
     device = torch.device("cpu" if options.rehearse else "cuda")
     peers = Peers(options.peers) if options.peers else None
     run = Run(options.out, name, options.seconds, device, options.rehearse, peers)
-    getattr(importlib.import_module(f"speed.gpu.{module}"), function)(run)
+    resolve_name(f"speed.gpu.{part.where}")(run)
 
 
 if __name__ == "__main__":

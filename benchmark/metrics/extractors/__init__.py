@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from suite.errors import SuiteError, did_you_mean
@@ -76,6 +76,5 @@ def open_extractor(name: str, folder: Path | None = None, offline: bool = False,
         SuiteError: the library or the weights are missing; says which, from where, and where to put them.
     """
     check_installed(name)
-    module, _, function = row_of(name).opens.partition(":")
-    extractor: Extractor = getattr(importlib.import_module(module), function)(folder, offline, device)
+    extractor: Extractor = resolve_name(row_of(name).opens)(folder, offline, device)
     return extractor

@@ -49,7 +49,7 @@ def cell(real: np.ndarray, fake: np.ndarray) -> CellFeatures:
 
 def test_a_new_metric_is_a_function_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     row = Metric(
-        "gap", 0.0, 3.0, False, "features", f"{__name__}:gap", title="Gap", what="Of mean colours.", read="Low."
+        "gap", (0.0, 3.0), False, "features", f"{__name__}:gap", title="Gap", what="Of mean colours.", read="Low."
     )
     rng = np.random.default_rng(0)
     real, fake = rng.random((40, 3), np.float32), rng.random((20, 3), np.float32)
