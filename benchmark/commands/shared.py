@@ -27,14 +27,18 @@ profile_options = stacked(
     click.option("--profile", default="demo", show_default=True, help="demo, small, paper, or a .toml file."),
     click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting."),
 )
-work_options = stacked(
-    profile_options,
-    click.option("-o", "--out", type=output_folder, help="Work folder.  [default: reproduce-PROFILE]"),
-    place_options,
-    click.option("--weights", multiple=True, metavar="NAME=PATH", help="A checkpoint of a method."),
+run_options = stacked(
     click.option("--weights-folder", type=PathOption, help="Where published weights lie."),
     click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps."),
     click.option("--offline", is_flag=True, help="Never touch the network."),
+)
+out_option = click.option("-o", "--out", type=output_folder, help="Work folder.  [default: reproduce-PROFILE]")
+work_options = stacked(
+    profile_options,
+    out_option,
+    place_options,
+    click.option("--weights", multiple=True, metavar="NAME=PATH", help="A checkpoint of a method."),
+    run_options,
 )
 
 

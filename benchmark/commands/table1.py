@@ -8,23 +8,19 @@ from typing import Any
 import click
 
 from benchmark.commands import reproduce as whole
+from benchmark.commands.shared import out_option, place_options, run_options
 from suite.cli import json_option
-from suite.params import device_or_auto, output_folder
 
 
 @click.command(short_help="Table 1 from a BlendGAN checkpoint alone.")
 @click.option(
     "--blendgan", type=click.Path(path_type=Path), required=True, help="The published blendgan.pt, or your own."
 )
-@click.option("--data", type=click.Path(path_type=Path), help="A release with both domains: AAHQ and FFHQ.")
-@click.option("--faces", type=click.Path(path_type=Path), help="Photographs: FFHQ in any local form.")
-@click.option("--art", type=click.Path(path_type=Path), help="Artistic faces: a release of AAHQ.")
+@place_options
 @click.option("--profile", default="paper", show_default=True, help="demo, small, paper, or a .toml file.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
-@click.option("-o", "--out", type=output_folder, help="Work folder.  [default: reproduce-PROFILE]")
-@click.option("--weights-folder", type=click.Path(path_type=Path), help="Where published weights lie.")
-@click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--offline", is_flag=True, help="Never touch the network.")
+@out_option
+@run_options
 @click.option("--plan", "plan_only", is_flag=True, help="Say what is needed, there and missing; do nothing.")
 @json_option
 @click.pass_context
