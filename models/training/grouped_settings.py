@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from models.networks.discriminators import STDDEV_GROUP
 from models.training.settings import LoopSettings
-from models.training.updates import parts
 from suite.errors import SuiteError
 
 
@@ -13,6 +11,10 @@ class GroupedSettings(LoopSettings):
 
     def share(self, processes: int) -> int:
         """As every training's; besides, the discriminators compare pictures in groups of four, or the batch if smaller."""
+        # Here, as PyTorch comes with them and a plan reads settings without it.
+        from models.networks.discriminators import STDDEV_GROUP
+        from models.training.updates import parts
+
         share = super().share(processes)
         group = min(self.batch, STDDEV_GROUP)
         if self.batch % group:
