@@ -214,7 +214,7 @@ MIGRATIONS: tuple[str, ...] = (
     # What the review page lists without reading a row: see aahq/review/catalog.py.
     """
     CREATE INDEX faces_by_reason ON faces (state, reason, id);
-    CREATE INDEX faces_flagged ON faces (id) WHERE flag != '';
+    CREATE INDEX faces_flagged ON faces (state, flag, id) WHERE flag != '';
     CREATE INDEX faces_reviewed ON faces (id) WHERE stage = 'review';
     CREATE INDEX faces_without_file ON faces (id) WHERE file IS NULL OR sha256 IS NULL;
     CREATE INDEX pictures_without_face ON pictures (id)

@@ -43,6 +43,15 @@ _FACELESS = (
     "SELECT id AS picture, file, pixel_sha256, source, title, artist, license, page_url, width, height, reason, detail "
     f"FROM pictures WHERE {_NO_FACE} AND "
 )
+# By indexes alone, too. What review moved has no flag any more.
+_FLAGGED = (
+    "SELECT id, state, '' AS reason, '' AS detail, flag FROM faces INDEXED BY faces_flagged "
+    "WHERE state = 'kept' AND flag != ''"
+)
+_REVIEWED = (
+    "SELECT f.id, b.state, b.reason, '' AS detail, b.flag FROM faces f LEFT JOIN before_review b ON b.id = f.id "
+    "WHERE f.stage = 'review'"
+)
 # Rows at a time, and rows held that somebody looked at.
 PAGE, HELD = 200, 4000
 
@@ -112,11 +121,8 @@ class Catalog:
     def read(cls, out: Path) -> Catalog:
         """List what is in the ledger of a build's folder."""
         with Ledger(out) as ledger:
-            # Rows whose bucket is not their state, and what they were judged.
-            judged = {
-                row["id"]: _judged(row)[:2] for row in ledger.rows(f"{_FACES} f.flag != '' AND f.stage != 'review'")
-            }
-            judged |= {row["id"]: _judged(row)[:2] for row in ledger.rows(f"{_FACES} f.stage = 'review'")}
+            # Faces whose bucket is not their state, and what they were judged.
+            judged = {row["id"]: _judged(row)[:2] for sql in (_FLAGGED, _REVIEWED) for row in ledger.rows(sql)}
             fileless = {row["id"] for row in ledger.rows("SELECT id FROM faces WHERE file IS NULL OR sha256 IS NULL")}
             elsewhere = judged.keys() | fileless
             # A million plain tuples take half the time of named rows.
@@ -129,8 +135,11 @@ class Catalog:
                 listed = buckets["unfinished" if state in UNFINISHED else state]
                 listed += [id for (id,) in found if id not in elsewhere] if elsewhere else [id for (id,) in found]
             for id, (bucket, _) in judged.items():
-                buckets[bucket].append(id)
-            faceless = ledger.rows(f"SELECT id FROM pictures WHERE {_NO_FACE} ORDER BY id")
+                if id not in fileless:
+                    buckets[bucket].append(id)
+            faceless = ledger.rows(
+                f"SELECT id FROM pictures INDEXED BY pictures_without_face WHERE {_NO_FACE} ORDER BY id"
+            )
             buckets["no face"] = [face_id(row["id"], 0) for row in faceless]
         for bucket in BUCKETS:
             buckets[bucket].sort()
