@@ -5,7 +5,6 @@ Smooth styles of painting score low on sharpness, so a borderline face is flagge
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,6 +15,7 @@ from PIL import Image
 from aahq.faces.align import crop_quad
 from aahq.faces.find import FoundFace
 from suite.errors import SuiteError, did_you_mean
+from suite.files import TOML_MAX, parse_toml, read_text
 
 # Sharpness is measured at the crop's own scale, but not at a finer one than this side: a large picture that is soft pixel
 # by pixel still fills a face of this size.
@@ -93,7 +93,7 @@ def load_thresholds(path: Path | None = None) -> Thresholds:
     if path is None:
         return parse_thresholds((resources.files("aahq") / "quality.toml").read_text(), "quality.toml")
     try:
-        return parse_thresholds(path.read_bytes().decode("utf-8-sig"), str(path))
+        return parse_thresholds(read_text(path, TOML_MAX), str(path))
     except OSError as error:
         raise SuiteError(f"--thresholds {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -103,8 +103,8 @@ def load_thresholds(path: Path | None = None) -> Thresholds:
 def parse_thresholds(text: str, name: str) -> Thresholds:
     """Thresholds from TOML; `name` is what errors call it. Raises SuiteError as `load_thresholds` does."""
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        values = parse_toml(text)
+    except ValueError as error:
         raise SuiteError(f"--thresholds {name}: not TOML: {error}") from None
     levels = ("reject", "review")
     for level in values:

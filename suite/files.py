@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 PART_SUFFIX = ".part"
 # Of JSON from outside. A museum's list of all its works has half a million numbers.
 NESTED_MAX, VALUES_MAX, FOREIGN_MAX = 200_000, 1_000_000, 8 * 2**20
+# Of lists and settings that a person writes.
+LIST_MAX, TOML_MAX = 64 * 2**20, 4 * 2**20
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -32,6 +37,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     The bytes reach the disk before the name does, so a crash leaves the old file or the new one, never a part of one.
     """
     target = Path(path)
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "Is a folder, a pipe or a device; expected a file", str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     # The limit of names is one of bytes, and a letter may take four.
     short = os.fsdecode(os.fsencode(target.name)[:100].decode("utf-8", "ignore").encode())
@@ -71,6 +78,55 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
         part.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
+def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """A file to read; OSError as `open`, and for a named pipe, which may never give a byte (`<(command)` of a shell does)."""
+    if stat.S_ISFIFO(os.stat(path).st_mode) and not os.path.realpath(path).startswith("/proc/"):
+        raise OSError(errno.EINVAL, "Is a named pipe; expected a file", str(path))
+    return open(path, "rb")
+
+
+def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
+    """A file of at most `most` bytes.
+
+    Raises:
+        OSError: as `open_file`, or the file is larger.
+    """
+    with open_file(path) as source:
+        status = os.fstat(source.fileno())
+        size = status.st_size if stat.S_ISREG(status.st_mode) else most
+        # One more than there are, as a file may grow and a device has no end.
+        data = source.read(size + 1) if size <= most else b""
+    if size > most or len(data) > most:
+        raise OSError(errno.EFBIG, f"More than {most / 2**20:.3g} MiB, larger than any such file", str(path))
+    return data
+
+
+def read_text(path: str | os.PathLike[str], most: int = LIST_MAX) -> str:
+    """A UTF-8 text that a person wrote, without the mark that some editors put before it.
+
+    Raises:
+        OSError, UnicodeDecodeError: as `read_bytes`, or the text is in another encoding.
+    """
+    return read_bytes(path, most).decode("utf-8-sig")
+
+
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The settings in a TOML file.
+
+    Raises:
+        OSError, ValueError: as `read_text` and `parse_toml`.
+    """
+    return parse_toml(read_text(path, TOML_MAX))
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The settings in a TOML text, at whatever depth; ValueError where it is none."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def canonical_json(value: Any, indent: int | None = None) -> str:
     """JSON with sorted keys and no NaN: the same value is always the same text.
 
@@ -101,11 +157,7 @@ def read_foreign_json(path: str | os.PathLike[str], most: int = FOREIGN_MAX) -> 
     Raises:
         OSError, ValueError: as `foreign_json`, or the file is larger.
     """
-    with open(path, "rb") as source:
-        data = source.read(min(most, os.fstat(source.fileno()).st_size) + 1)
-    if len(data) > most:
-        raise ValueError(f"more than {most} bytes")
-    return foreign_json(data, values=max(VALUES_MAX, most // 64))
+    return foreign_json(read_bytes(path, most), values=max(VALUES_MAX, most // 64))
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

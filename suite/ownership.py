@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # What `suite.files.whole_file` puts between a name and its suffix while the file is not whole yet.
 _PART = re.compile(rf"\.(?P<name>.+)\.[a-z0-9_]{{8}}{re.escape(PART_SUFFIX)}", re.DOTALL)
 
+# A file that is written anew would take its place: as root even that of /dev/null.
+_NO_FILE = "is a pipe or a device; expected a file's name"
+
 
 def real(path: str | os.PathLike[str]) -> Path:
     """The place itself, behind every link on the way there; also of what does not exist yet."""
@@ -66,6 +69,8 @@ def output_fault(path: str | os.PathLike[str], kind: Literal["folder", "file"]) 
     try:
         if kind == "file" and at.is_dir():
             return "is a folder; expected a file's name"
+        if kind == "file" and at.exists() and not at.is_file():
+            return _NO_FILE
         for place in (at, *at.absolute().parents) if kind == "folder" else at.absolute().parents:
             # In this order: another process may make the folder in between.
             if os.path.lexists(place) and not place.is_dir():
@@ -128,8 +133,16 @@ def claim_file(flag: str, path: str | os.PathLike[str], is_own: Callable[[Path],
     if place.is_dir():
         raise SuiteError(f"{flag} {path}: is a folder; expected a file's name")
     refuse_unwritable(flag, place.parent)
+    if place.exists() and not place.is_file():
+        raise SuiteError(f"{flag} {path}: {_NO_FILE}")
     if place.exists() and not is_own(place):
         raise SuiteError(f"{flag} {path}: is there already and not this command's own; move it, or give another name")
+
+
+def head_of(path: Path, count: int = 4096) -> bytes:
+    """The first bytes of a file: what tells whose it is."""
+    with path.open("rb") as source:
+        return source.read(count)
 
 
 def png_mark(by: str) -> PngInfo:
@@ -145,8 +158,7 @@ def is_png_of(by: str) -> Callable[[Path], bool]:
     """Whether a file is a PNG with the mark of a command; also an empty file, in which nothing can be lost."""
 
     def is_own(path: Path) -> bool:
-        with path.open("rb") as picture:
-            head = picture.read(4096)
+        head = head_of(path)
         return not head or (head.startswith(b"\x89PNG") and b"Software\x00" + by.encode() in head)
 
     return is_own

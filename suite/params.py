@@ -14,6 +14,8 @@ from suite.ownership import output_fault
 
 # PyTorch's generators take 64 bits; the upper half of them is negative elsewhere.
 LARGEST_SEED = 2**63 - 1
+# C libraries count with 32 bits.
+LARGEST_COUNT = 2**31 - 1
 
 
 class Output(click.Path):
@@ -34,31 +36,38 @@ class Output(click.Path):
         return path
 
 
-class Share(click.FloatRange):
-    """A number in a range; not NaN, which every comparison lets through."""
+class Count(click.IntRange):
+    """A whole number of `least` or more, and small enough for every library that counts with 32 bits."""
 
-    name = "share"
+    def __init__(self, least: int = 1) -> None:
+        super().__init__(least, LARGEST_COUNT)
+
+    def _describe_range(self) -> str:
+        return f"x>={self.min}"
+
+
+class Number(click.FloatRange):
+    """A number in a range; neither NaN, which every comparison lets through, nor infinity."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value!r} is no number from {self.min} to {self.max}", param, ctx)
+            self.fail(f"{value!r} is no number in the range {self._describe_range()}", param, ctx)
         return number
 
 
-class Rate(click.FloatRange):
-    """A number of things a second, 0 or more; neither NaN nor infinity."""
+class Rate(Number):
+    """A number of things a second, 0 or more."""
 
     name = "rate"
 
     def __init__(self) -> None:
         super().__init__(min=0)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is no number of 0 or more; 0 means no limit", param, ctx)
-        return number
+    def _describe_range(self) -> str:
+        return "x>=0, where 0 means no limit"
 
 
 class Device(click.ParamType):
@@ -105,4 +114,5 @@ device_given = Device(auto=False)
 output_folder = Output("folder")
 output_file = Output("file")
 seed_range = click.IntRange(0, LARGEST_SEED)
-share = Share(0, 1)
+share = Number(0, 1)
+processes = click.IntRange(1, 1024)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from suite.errors import SuiteError, did_you_mean
+from suite.files import parse_toml, read_foreign_json, read_toml
 
 
 class Settings(BaseModel):
@@ -44,7 +43,7 @@ def load_profile(
         key, eq, text = pair.partition("=")
         if not eq:
             raise SuiteError(f"--set {pair}: expected key=value")
-        _put(values, key.strip().split("."), _value(text.strip()))
+        _put(values, key.strip().split("."), toml_value(text.strip()))
     return checked(model, values, f"--set / profile {name}")
 
 
@@ -75,10 +74,10 @@ def read_json_model(model: type[M], path: Path, flag: str, most: int, fix: str) 
     if path.stat().st_size > most:
         raise SuiteError(f"{flag} {path}: {path.stat().st_size} bytes; it has at most {most}")
     try:
-        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return model.model_validate(read_foreign_json(path, most))
     except ValidationError as error:
         raise SuiteError(f"{flag} {path}: {': '.join(first_fault(error))}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise SuiteError(f"{flag} {path}: not JSON; {fix}") from None
 
 
@@ -91,20 +90,20 @@ def profile_names(package: str) -> list[str]:
 def _read(package: str, name: str) -> dict[str, Any]:
     if name.endswith(".toml"):
         try:
-            with open(name, "rb") as source:
-                return tomllib.load(source)
+            return read_toml(name)
         except (OSError, ValueError) as error:
             raise SuiteError(f"--profile {name}: {error}") from None
     known = profile_names(package)
     if name not in known:
         raise SuiteError(f"--profile: no {name!r}{did_you_mean(name, known)}")
-    return tomllib.loads((resources.files(package) / "profiles" / f"{name}.toml").read_text())
+    return parse_toml((resources.files(package) / "profiles" / f"{name}.toml").read_text())
 
 
-def _value(text: str) -> Any:
+def toml_value(text: str) -> Any:
+    """What `text` is in TOML, or the bare word."""
     try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"v = {text}")["v"]
+    except ValueError:
         return text
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.errors import SuiteError
-from suite.files import write_whole
+from suite.files import read_text, write_whole
 
 SUFFIX = ".sig"
 # What ssh-keygen(1) advises for files; a signature made for another purpose (git's is "git") does not count.
@@ -129,7 +129,7 @@ def verify(path: Path, signers: Path, flag: str = "--signers") -> Signer:
 def _allowed(flag: str, signers: Path) -> str:
     """The list of signers as ssh-keygen reads it; a line that begins with the key itself gets a name."""
     try:
-        lines = signers.read_text(encoding="utf-8").splitlines()
+        lines = read_text(signers).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not text"
         raise SuiteError(f"{flag} {signers}: {why}; expected a public key or an allowed_signers file") from None

@@ -8,12 +8,13 @@ import click
 
 from aahq.commands.shared import line, workers_option
 from suite.cli import emit, json_option
+from suite.params import Count
 from suite.terminal import say
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default="demo")
-@click.option("--count", type=click.IntRange(8), default=60, show_default=True, help="Works in the gallery.")
+@click.option("--count", type=Count(8), default=60, show_default=True, help="Works in the gallery.")
 @click.option(
     "--size", type=click.IntRange(64, 1024), default=256, show_default=True, help="Side of the faces, pixels."
 )

@@ -12,14 +12,15 @@ from suite.cli import emit, json_option
 from suite.errors import SuiteError
 from suite.files import write_json
 from suite.ownership import claim_file
+from suite.params import Count
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one.")
-@click.option("--count", type=click.IntRange(1), default=80, show_default=True, help="Works.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other works.")
+@click.option("--count", type=Count(), default=80, show_default=True, help="Works.")
+@click.option("--seed", type=Count(0), default=0, show_default=True, help="Another seed, other works.")
 @click.option("--side", type=click.IntRange(64, 2000), default=820, show_default=True, help="Longest side, pixels.")
-@click.option("--distinct", type=click.IntRange(1), help="Paint this many only and repeat them; for large crawls.")
+@click.option("--distinct", type=Count(), help="Paint this many only and repeat them; for large crawls.")
 @click.option("--pictures", type=click.Path(path_type=Path), help="Serve a folder of real pictures instead.")
 @click.option("--cache", type=click.Path(path_type=Path), help="Keep painted files here between runs.")
 @click.option("--faults", help="Names of faults, with commas, or 'all'; 'list' prints them.")

@@ -7,15 +7,16 @@ from pathlib import Path
 import click
 
 from suite.cli import emit, json_option
+from suite.params import Count, Number
 
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path), required=False)
-@click.option("--faces", type=click.IntRange(1), required=True, metavar="N", help="Faces wanted.")
+@click.option("--faces", type=Count(), required=True, metavar="N", help="Faces wanted.")
 @click.option("--source", "sources", multiple=True, metavar="NAME", help="Sources to share them among.  [the museums]")
 @click.option(
     "--per-second",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     default=1.0,
     show_default=True,
     help="Requests to one host.",

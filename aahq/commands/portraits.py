@@ -8,12 +8,13 @@ import click
 
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.params import Count, processes
 
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--count", type=click.IntRange(1), default=200, show_default=True, help="Portraits of each domain.")
-@click.option("--photos", type=click.IntRange(1), help="Photographs, where not COUNT.  [COUNT]")
+@click.option("--count", type=Count(), default=200, show_default=True, help="Portraits of each domain.")
+@click.option("--photos", type=Count(), help="Photographs, where not COUNT.  [COUNT]")
 @click.option("--size", type=click.IntRange(32, 2048), default=256, show_default=True, help="Side in pixels.")
 @click.option(
     "--domain",
@@ -53,7 +54,7 @@ from suite.errors import SuiteError
     help="PNG files or tar shards.",
 )
 @click.option("--name", default="painted", show_default=True, help="The release's name.")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes.  [one a core]")
+@click.option("--workers", type=processes, metavar="N", help="Processes.  [one a core]")
 @json_option
 def command(
     out: Path, count: int, photos: int | None, size: int, domain: str, seed: int, identities: int | None, styles: int,

@@ -9,6 +9,7 @@ import click
 
 from aahq.commands.shared import out_argument, release_options
 from suite.cli import emit, json_option, renamed
+from suite.params import Count
 
 
 @renamed("--to", "--out")
@@ -16,7 +17,7 @@ from suite.cli import emit, json_option, renamed
 @out_argument
 @click.option("-o", "--out", "to", type=click.Path(path_type=Path), help="The release's folder.  [OUT/release]")
 @click.option("--name", metavar="NAME", help="The release's name.  [aahq]")
-@click.option("--shard-mb", type=click.IntRange(1), help="The most that a shard holds.  [as the last time, else 1024]")
+@click.option("--shard-mb", type=Count(), help="The most that a shard holds.  [as the last time, else 1024]")
 @release_options
 @json_option
 def command(

@@ -12,11 +12,15 @@ from aahq.sources import SOURCES, SourceOptions
 from aahq.stages.engine import StageStats
 from suite.cli import emit, ignored, json_option
 from suite.option_groups import Decorator, option_group
-from suite.params import Rate
+from suite.params import Count, Rate, processes
 
 out_argument = click.argument("out", type=click.Path(path_type=Path))
 workers_option = click.option(
-    "--workers", type=int, default=None, metavar="N", help="Processes; one a core by default, 1 works in this process."
+    "--workers",
+    type=processes,
+    default=None,
+    metavar="N",
+    help="Processes; one a core by default, 1 works in this process.",
 )
 signers_option = click.option(
     "--signers",
@@ -68,7 +72,7 @@ source_options = _group(
         help=f"One of {', '.join(SOURCES)}; aahq-list and urls take a FILE, folder a DIR. The folder's own when it goes on.",
     ),
     *map(_source_option, _OPTIONS),
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="Pictures in all, at most."),
+    click.option("--limit", type=Count(), metavar="N", help="Pictures in all, at most."),
     absolute=("target", *(option.name for option in _OPTIONS if option.metadata["file"])),
 )
 policy_options = _group(
@@ -97,7 +101,7 @@ policy_options = _group(
 release_config_options = _group(
     "release",
     click.option("--name", metavar="NAME", help="The release's name.  [aahq]"),
-    click.option("--size", type=int, metavar="PIXELS", help="Side of the aligned pictures.  [1024]"),
+    click.option("--size", type=Count(), metavar="PIXELS", help="Side of the aligned pictures.  [1024]"),
     click.option("--domain", type=click.Choice(("art", "photo")), help="What the pictures are.  [art]"),
     click.option("--seed", type=int, metavar="K", help="Of the splits.  [0]"),
 )

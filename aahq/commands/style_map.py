@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from suite.cli import emit, json_option, renamed
+from suite.params import Count
 
 # In the picture: a file without it is not written over.
 MARK = "aahq style-map"
@@ -25,7 +26,7 @@ MARK = "aahq style-map"
     show_default=True,
     help="The PNG.",
 )
-@click.option("--count", type=click.IntRange(5), default=1500, show_default=True, help="Pictures at most.")
+@click.option("--count", type=Count(5), default=1500, show_default=True, help="Pictures at most.")
 @click.option("--width", type=click.IntRange(200, 12000), default=2400, show_default=True, help="Pixels.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of t-SNE.")
 @json_option

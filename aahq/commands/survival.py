@@ -12,6 +12,7 @@ import click
 
 from suite.cli import emit, json_option
 from suite.files import write_whole
+from suite.params import Count, Number
 from suite.progress import progress
 
 HEADER = ("key", "state", "detail")
@@ -21,10 +22,8 @@ HEADER = ("key", "state", "detail")
 @click.argument("list_file", metavar="LIST", type=click.Path(path_type=Path))
 @click.argument("table", required=False, metavar="[TABLE.csv]", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--contact", metavar="WHO", help="E-mail or page of the person who asks; for the real web.")
-@click.option(
-    "--per-second", type=click.FloatRange(0), default=1.0, show_default=True, help="Requests per second to one host."
-)
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Entries at most, from the list's beginning.")
+@click.option("--per-second", type=Number(0), default=1.0, show_default=True, help="Requests per second to one host.")
+@click.option("--limit", type=Count(), metavar="N", help="Entries at most, from the list's beginning.")
 @click.option("--allow", multiple=True, metavar="HOST:PORT", help="A gallery on this machine that may be asked.")
 @json_option
 def command(
@@ -50,10 +49,11 @@ def command(
     from aahq.sources.survival import STATES, survival
     from aahq.web.client import Http
     from aahq.web.limits import Limits
-    from suite.ownership import claim_file
+    from suite.ownership import claim_file, head_of
 
     if table is not None:
-        claim_file("TABLE", table, lambda path: path.read_bytes().startswith(",".join(HEADER).encode()))
+        head = ",".join(HEADER).encode()
+        claim_file("TABLE", table, lambda path: head_of(path, len(head)) == head)
     pages = AahqList(SourceOptions(target=str(list_file))).pages(None, None)
     counts: Counter[str] = Counter()
     lines = io.StringIO()

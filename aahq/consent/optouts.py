@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from aahq.candidates import Candidate
 from aahq.web.addresses import AddressPattern, address_keys, address_pattern, name_key
 from suite.errors import SuiteError, did_you_mean
+from suite.files import read_text
 
 if TYPE_CHECKING:
     from aahq.remove.tombstones import Tombstones
@@ -51,7 +52,7 @@ class OptOuts:
         if path is None:
             return
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            lines = read_text(path).splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise SuiteError(f"--opt-outs {path}: {error}; expected a text file, one entry a line") from None
         for number, line in enumerate(lines, 1):

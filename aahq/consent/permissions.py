@@ -17,7 +17,6 @@ name in another order ("Painter, Jane") may be another account's.
 from __future__ import annotations
 
 import datetime
-import tomllib
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -27,7 +26,7 @@ from pydantic import Field, ValidationError, model_validator
 from aahq.candidates import Candidate
 from aahq.web.addresses import AddressPattern, address_key, name_form
 from suite.errors import SuiteError
-from suite.files import sha256_bytes
+from suite.files import TOML_MAX, parse_toml, read_bytes, sha256_bytes
 from suite.profiles import Settings, first_fault
 
 Words = Annotated[str, Field(min_length=3)]
@@ -85,8 +84,8 @@ class Permissions:
         if path is None:
             return
         try:
-            data = path.read_bytes()
-            self.all = _File.model_validate(tomllib.loads(data.decode())).permission
+            data = read_bytes(path, TOML_MAX)
+            self.all = _File.model_validate(parse_toml(data.decode("utf-8-sig"))).permission
         except ValidationError as error:
             raise SuiteError(f"--permissions {path}: {': '.join(first_fault(error))}") from None
         except (OSError, ValueError) as error:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import time
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -32,7 +31,7 @@ from aahq.web.once import Kept, OnceEach
 from aahq.web.preferences import TRAINING, covers
 from aahq.web.robots_file import EVERYBODY, decoded, read
 from suite.errors import SuiteError
-from suite.files import foreign_json
+from suite.files import TOML_MAX, foreign_json, parse_toml, read_text
 
 TDMREP, AI_TXT = "/.well-known/tdmrep.json", "/ai.txt"
 KEEP_SECONDS = 24 * 3600.0
@@ -268,14 +267,14 @@ def read_terms(path: Path | None) -> tuple[SiteTerm, ...]:
     if path is None:
         return ()
     try:
-        return _terms(path.read_text(encoding="utf-8-sig"), str(path))
+        return _terms(read_text(path, TOML_MAX), str(path))
     except (OSError, ValueError) as error:
         raise SuiteError(f"--site-terms {path}: {error}; expected TOML with [[site]] tables") from None
 
 
 def _terms(text: str, name: str) -> tuple[SiteTerm, ...]:
     terms: list[SiteTerm] = []
-    for number, entry in enumerate(tomllib.loads(text).get("site", []), 1):
+    for number, entry in enumerate(parse_toml(text).get("site", []), 1):
         fields = [entry.get(key) if isinstance(entry, dict) else None for key in ("host", "says", "source")]
         if not all(isinstance(value, str) and value.strip() for value in fields):
             raise SuiteError(f"--site-terms {name}: site {number}: expected host, says and source as text")

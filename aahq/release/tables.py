@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aahq.release.schema import Column, arrow_schema
 from suite.errors import SuiteError
+from suite.parquet import RefusedTableError, read_batches
 
 # Rows held before they are written: some 10 MB of landmarks and addresses.
 GROUP_ROWS = 4096
-# Read at once, and the most that they and a row group may take. Rows of a release are some kB.
-BATCH_ROWS, BATCH_MAX, GROUP_MAX = 512, 1 << 26, 1 << 28
 
 
 class TableWriter:
@@ -74,24 +72,10 @@ def read_rows(path: Path | IO[bytes], columns: Sequence[str] | None = None) -> I
         columns: the only ones read; all where None. Landmarks and evidence are most of a row.
 
     Raises:
-        SuiteError: a few rows that would fill the memory: a long text that many rows share takes no place in the file.
+        SuiteError: a few rows that would fill the memory.
     """
-    texts = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
-    with pq.ParquetFile(path, read_dictionary=texts) as table:
-        groups = table.metadata
-        if any(groups.row_group(n).total_byte_size > GROUP_MAX for n in range(groups.num_row_groups)):
-            raise SuiteError(f"{path}: a row group of more than {GROUP_MAX >> 20} MiB; write it in smaller groups")
-        for batch in table.iter_batches(BATCH_ROWS, columns=None if columns is None else list(columns)):
-            if sum(map(_text_bytes, batch.columns)) > BATCH_MAX:
-                raise SuiteError(
-                    f"{path}: {BATCH_ROWS} rows of more than {BATCH_MAX >> 20} MiB; this is no table of a release"
-                )
+    try:
+        for batch in read_batches(path, columns):
             yield from batch.to_pylist()
-
-
-def _text_bytes(column: pa.Array) -> int:
-    """What a column's texts take as Python strings; each row has one of its own."""
-    if not pa.types.is_dictionary(column.type):
-        return 0
-    lengths = pc.binary_length(column.dictionary)
-    return int(pc.sum(lengths.take(column.indices)).as_py() or 0)
+    except RefusedTableError as error:
+        raise SuiteError(f"{path}: {error}") from None

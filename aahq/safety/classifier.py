@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,10 @@ from PIL import Image
 
 from aahq.safety.screens import ModelScreen
 from suite.errors import SuiteError
-from suite.files import sha256_bytes
+from suite.files import read_bytes, sha256_bytes
 
+# Of a model, or of a list of hashes.
+FILE_MAX = 1 << 32
 # (N, 3, S, S) float32 -> (N, K).
 Network = Callable[[np.ndarray], np.ndarray]
 
@@ -30,7 +31,7 @@ def read_checked(where: str, path: str, sha256: str) -> bytes:
         SuiteError: no such file, or another one.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_bytes(path, FILE_MAX)
     except OSError as error:
         raise SuiteError(
             f"{where} {path}: {error.strerror}; say where it is now with --screens FILE, or --no-screens"

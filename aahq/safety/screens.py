@@ -22,7 +22,6 @@ No model and no list is shipped: which one is right, and whether it may be used,
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +30,7 @@ from pydantic import Field
 
 from aahq.ledger import Ledger
 from suite.errors import SuiteError
-from suite.files import digest
+from suite.files import digest, read_toml
 from suite.profiles import Settings, checked
 
 # What the cards speak of, also where nobody looked.
@@ -99,12 +98,12 @@ def read_screens(path: Path) -> dict[str, Screen]:
         SuiteError: naming the file, the screen and the setting.
     """
     try:
-        tables = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        tables = read_toml(path)
     except OSError as error:
         raise SuiteError(f"--screens {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise SuiteError(f"--screens {path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise SuiteError(f"--screens {path}: not TOML: {error}") from None
     if not tables:
         raise SuiteError(f"--screens {path}: no screen in it; a table [nsfw], say, names one")

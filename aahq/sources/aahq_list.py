@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import ijson
 
@@ -22,8 +22,11 @@ from aahq.sources import SourceOptions, SourcePage, Unusable
 from aahq.sources.reading import need, text
 from aahq.web.client import Http
 from suite.errors import SuiteError
+from suite.files import open_file
 
 PAGE = 100
+# Entries have some hundred bytes.
+ENTRY_MAX = 1 << 20
 
 
 class AahqList:
@@ -74,15 +77,35 @@ def read_list(path: Path) -> Iterator[tuple[str, Any]]:
     """
     fix = "expected AAHQ-dataset.json of the repository onion-liu/aahq-dataset"
     try:
-        with path.open("rb") as source:
+        with open_file(path) as source:
             head = source.read(64).lstrip()
             if not head.startswith(b"{"):
                 raise SuiteError(f"--source aahq-list: {path} begins with {head[:20]!r}, not with an object; {fix}")
             source.seek(0)
-            for key, entry in ijson.kvitems(source, ""):
+            metered = _Entries(source)
+            for key, entry in ijson.kvitems(metered, ""):
+                metered.since = 0
                 yield key.encode("utf-8", "backslashreplace").decode(), entry
     except (OSError, ValueError, RecursionError, ijson.JSONError) as error:
         raise SuiteError(f"--source aahq-list: {path}: {error}; {fix}") from None
+
+
+class _Entries:
+    """A list's file, in which no single entry fills the memory.
+
+    Attributes:
+        since: bytes read since the last entry.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source, self.since = source, 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._source.read(size)
+        self.since += len(data)
+        if self.since > ENTRY_MAX:
+            raise ValueError(f"an entry of more than {ENTRY_MAX >> 20} MiB")
+        return data
 
 
 def _candidate(key: str, entry: Any) -> Candidate:

@@ -7,7 +7,6 @@ record may have several pictures with terms of their own; the first CC0 picture 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,10 +14,12 @@ from aahq.reasons import Rejected
 from aahq.sources.museum import Listed, Museum, Work, path, query_url, same_id, strings
 from aahq.sources.reading import Records, need, text
 from suite.errors import SuiteError
+from suite.files import read_bytes
 
 PAGE = 100
 SIDES = (4096, 2048)
 IDS = "https://ids.si.edu"
+KEY_MAX = 1 << 12
 
 
 class Smithsonian(Museum):
@@ -32,7 +33,7 @@ class Smithsonian(Museum):
         self.pictures = self.base if options.base_url else IDS
         if options.key_file is not None:
             try:
-                key = Path(options.key_file).read_text(encoding="ascii").strip()
+                key = read_bytes(options.key_file, KEY_MAX).decode("ascii").strip()
             except (OSError, ValueError) as error:
                 raise SuiteError(f"--key-file {options.key_file}: {error}; expected a file with one key") from None
             if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", key):

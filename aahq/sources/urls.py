@@ -21,6 +21,7 @@ from aahq.sources.reading import text
 from aahq.web.client import Http
 from aahq.web.netguard import check_url
 from suite.errors import SuiteError, did_you_mean
+from suite.files import open_file
 
 PAGE = 100
 COLUMNS = ("url", "page", "artist", "license", "title")
@@ -121,7 +122,7 @@ def _lines(path: Path, source: TextIO) -> Iterator[str]:
 
 
 def _opened(path: Path) -> TextIO:
-    with path.open("rb") as source:
+    with open_file(path) as source:
         head = source.read(4)
     marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return path.open(encoding="utf-16" if marked else "utf-8-sig")

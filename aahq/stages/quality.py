@@ -13,6 +13,7 @@ from aahq.quality import Scores, Thresholds, Verdict, judge, load_thresholds, pa
 from aahq.reasons import Rejection, guarded
 from aahq.stages.dedup import QUAD_SIDE, TAKES_PART
 from aahq.stages.engine import StageStats, stage_run
+from suite.files import TOML_MAX, read_text
 
 NAME, THRESHOLDS = "quality", "thresholds"
 # The faces of the next clusters, best first. By name of the index: going by states, each query would sort all the rest.
@@ -34,7 +35,7 @@ def run(ledger: Ledger, thresholds: Path | None = None) -> StageStats:
     """
     if thresholds is not None:
         load_thresholds(thresholds)
-        ledger.put(THRESHOLDS, thresholds.read_bytes().decode("utf-8-sig"))
+        ledger.put(THRESHOLDS, read_text(thresholds, TOML_MAX))
     limits = kept_thresholds(ledger)
     total = int(ledger.one(f"SELECT count(*) FROM faces f WHERE {TAKES_PART} AND f.keeper = 1"))
     with stage_run(ledger, NAME, total, "faces") as (stats, step), ledger.transaction():

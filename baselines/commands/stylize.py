@@ -27,7 +27,8 @@ from models.inference.sheets import SheetFiles, Tile
 from models.method import Face
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
-from suite.params import device_given, output_folder, seed_range
+from suite.params import Count, device_given, output_folder, seed_range
+from suite.profiles import toml_value
 from suite.progress import progress
 from suite.terminal import say
 
@@ -55,9 +56,7 @@ SHIPPED_NOTE = "trained for minutes on painted portraits of 64 px: a photograph 
 @click.option("--profile", default="paper", show_default=True, help="What the shapes of published weights do not tell.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting of that architecture.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the method: alpha, mix, target ...")
-@click.option(
-    "--batch", default=4, show_default=True, type=click.IntRange(1), help="Faces at once; never changes a result."
-)
+@click.option("--batch", default=4, show_default=True, type=Count(), help="Faces at once; never changes a result.")
 @click.option("--device", type=device_given, default="cpu", show_default=True, help="cpu, cuda or mps.")
 @json_option
 def command(
@@ -97,7 +96,7 @@ def command(
     # A style's name is in every result's, whatever the faces are called.
     looks = [*(glob.escape(style.stem) for style in art), *(f"seed{seed}" for seed in seeds), f"{len(art)}-shots"]
     claim_pictures(out, ["sheet-[0-9]*.png", *(f"*--{look}*.png" for look in looks)])
-    extra = {key: _value(key, text) for key, text in (_pair(option) for option in options)}
+    extra = {key: toml_value(text) for key, text in (_pair(option) for option in options)}
     adapter = open_method(method, weights, device, profile, overrides, **extra)
     if names_shipped(weights):
         say(f"{adapter.name}: {SHIPPED_NOTE}", err=True)
@@ -222,13 +221,3 @@ def _pair(option: str) -> tuple[str, str]:
     if not equals:
         raise SuiteError(f"--option {option}: expected key=value")
     return key.strip(), value.strip()
-
-
-def _value(key: str, text: str) -> Any:
-    """A TOML value, or the bare word."""
-    import tomllib
-
-    try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        return text

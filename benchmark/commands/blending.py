@@ -14,7 +14,7 @@ import click
 from suite.children import run_command
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
-from suite.params import seed_range
+from suite.params import Count, seed_range
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ CANDIDATES = 10
 @click.command(short_help="Identity kept and style followed as i goes from 0 to the top.")
 @click.option("--weights", default="painted", show_default=True, type=click.Path(path_type=Path), help="A BlendGAN.")
 @click.option("--data", type=click.Path(path_type=Path), help="A painted release; without it one is painted.")
-@click.option("--groups", default=12, show_default=True, type=click.IntRange(2), help="Of 10 faces in 10 styles each.")
+@click.option("--groups", default=12, show_default=True, type=Count(2), help="Of 10 faces in 10 styles each.")
 @click.option("--seed", type=seed_range, default=0, show_default=True, help="Of the faces and of the choice of styles.")
 @json_option
 def command(weights: Path, data: Path | None, groups: int, seed: int, as_json: bool) -> None:

@@ -8,6 +8,7 @@ import click
 
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.params import Count
 
 PathOption = click.Path(path_type=Path)
 
@@ -19,8 +20,8 @@ PathOption = click.Path(path_type=Path)
 @click.option(
     "--split", type=click.Choice(["train", "val", "test"]), help="Of a release, or of photographs: only this split."
 )
-@click.option("--count", default=500, show_default=True, type=click.IntRange(2), help="Pictures on each side.")
-@click.option("--size", type=click.IntRange(8), help="Bring both sides to this size first.  [that of PICTURES]")
+@click.option("--count", default=500, show_default=True, type=Count(2), help="Pictures on each side.")
+@click.option("--size", type=Count(8), help="Bring both sides to this size first.  [that of PICTURES]")
 @click.option("--scale", is_flag=True, help="Also real against real, through 32 and 16 px, and noise.")
 @click.option("--seed", default=0, show_default=True, help="Of the choice of pictures.")
 @json_option

@@ -15,7 +15,7 @@ from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.settings import Reproduce
 from suite.errors import SuiteError
 from suite.option_groups import stacked
-from suite.params import device_given, output_folder
+from suite.params import Number, device_given, output_folder
 from suite.profiles import load_profile
 
 if TYPE_CHECKING:
@@ -52,10 +52,8 @@ measure_options = stacked(
 )
 # Bounds of a method that is no part of this suite.
 limit_options = stacked(
-    click.option(
-        "--answer-seconds", type=click.FloatRange(1), default=600.0, show_default=True, help="For one answer."
-    ),
-    click.option("--answer-gigabytes", type=click.FloatRange(0.5), default=16.0, show_default=True, help="Its memory."),
+    click.option("--answer-seconds", type=Number(1), default=600.0, show_default=True, help="For one answer."),
+    click.option("--answer-gigabytes", type=Number(0.5), default=16.0, show_default=True, help="Its memory."),
     click.option(
         "--may-read", multiple=True, type=PathOption, help="What METHOD may read besides its package and weights."
     ),

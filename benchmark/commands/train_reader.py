@@ -8,15 +8,15 @@ import click
 
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
-from suite.ownership import claim_file
-from suite.params import output_file, output_folder, seed_range
+from suite.ownership import claim_file, head_of
+from suite.params import Count, output_file, output_folder, processes, seed_range
 
 
 @click.command(short_help="Train the reader of identity and style on painted portraits.")
-@click.option("--steps", default=1500, show_default=True, type=click.IntRange(10), help="Training steps of each head.")
+@click.option("--steps", default=1500, show_default=True, type=Count(10), help="Training steps of each head.")
 @click.option("--seed", type=seed_range, default=0, show_default=True, help="Of the weights, the order and the wear.")
 @click.option("--work", type=output_folder, default=Path("reader-data"), show_default=True, help="Where it paints.")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Painting processes.  [one a core]")
+@click.option("--workers", type=processes, metavar="N", help="Painting processes.  [one a core]")
 @click.option("-o", "--out", type=output_file, required=True, help="The .safetensors to write.")
 @json_option
 def command(steps: int, seed: int, work: Path, workers: int | None, out: Path, as_json: bool) -> None:
@@ -36,7 +36,7 @@ def command(steps: int, seed: int, work: Path, workers: int | None, out: Path, a
 
     if out.suffix != ".safetensors":
         raise SuiteError(f"--out {out}: expected a .safetensors file")
-    claim_file("--out", out, lambda there: b'"reader"' in there.read_bytes()[: 1 << 16])
+    claim_file("--out", out, lambda there: b'"reader"' in head_of(there, 1 << 16))
     learnt, judged = paint(work, workers)
     trunk = Trunk()
     lessons = lessons_of(learnt, trunk, seed)

@@ -9,6 +9,7 @@ import click
 
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.params import Count, Number
 from suite.portable import give_way
 from suite.terminal import say
 
@@ -21,9 +22,9 @@ PathOption = click.Path(path_type=Path)
 @click.option("--faces", type=PathOption, help="Held-out photographs, instead of those of --held-out.")
 @click.option("--art", type=PathOption, help="Held-out artistic faces, instead of those of --held-out.")
 @click.option("--split", type=click.Choice(["val", "test"]), help="Of a release: only this split.")
-@click.option("--count", default=500, show_default=True, type=click.IntRange(2), help="Pictures on each side.")
-@click.option("--share", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="Of the machine's time.")
-@click.option("--every", default=60.0, show_default=True, type=click.FloatRange(1), help="Seconds between looks.")
+@click.option("--count", default=500, show_default=True, type=Count(2), help="Pictures on each side.")
+@click.option("--share", default=0.05, show_default=True, type=Number(0, 1), help="Of the machine's time.")
+@click.option("--every", default=60.0, show_default=True, type=Number(1), help="Seconds between looks.")
 @click.option("--once", is_flag=True, help="Score the checkpoints that are there, and stop.")
 @json_option
 def command(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.errors import SuiteError
-from suite.files import digest
+from suite.files import digest, read_bytes
 
-SHORTEST = 32
+SHORTEST, LONGEST = 32, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def kept_seed(path: Path) -> Seed:
         SuiteError: no such file, or a seed so short that its digest would give it away.
     """
     try:
-        text = path.read_text(encoding="ascii").strip()
+        text = read_bytes(path, LONGEST).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"--hidden-seed {path}: {error}; make one with 'aahq-bench inputs --new-seed'") from None
     if len(text) < SHORTEST:

@@ -11,7 +11,7 @@ import click
 
 from suite.errors import SuiteError
 from suite.option_groups import option_group
-from suite.params import LARGEST_SEED, device_or_auto, seed_range, share
+from suite.params import LARGEST_SEED, Count, device_or_auto, seed_range, share
 
 if TYPE_CHECKING:
     import torch
@@ -104,7 +104,7 @@ model_options = option_group(
         help="Untrained networks, to try the command without weights.",
     ),
     click.option("--size", type=int, help="Side of the pictures with --random-weights (256)."),
-    click.option("--width", type=click.IntRange(4), default=512, help="Most feature maps with --random-weights."),
+    click.option("--width", type=Count(4), default=512, help="Most feature maps with --random-weights."),
     click.option("--device", type=device_or_auto, default="auto", show_default=True, help="auto, cpu, cuda or mps."),
     click.option(
         "--precision",

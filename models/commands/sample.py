@@ -9,7 +9,7 @@ import click
 from models.commands.options import BlendOptions, ModelOptions, blend_options, model_options, parse_seeds
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
-from suite.params import output_folder, seed_range, share
+from suite.params import Count, output_folder, seed_range, share
 
 
 @click.command()
@@ -20,7 +20,7 @@ from suite.params import output_folder, seed_range, share
 @click.option("--style-seed", type=seed_range, help="Latent-guided: one style drawn from this seed for all faces.")
 @click.option("--truncation", type=share, help="Pull faces to the mean: 0 to 1; the checkpoint's, else 0.75.")
 @click.option("-o", "--out", type=output_folder, required=True, help="Folder for pictures and sheet.png.")
-@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Pictures generated at once.")
+@click.option("--batch", type=Count(), default=1, show_default=True, help="Pictures generated at once.")
 @blend_options
 @model_options
 @json_option

@@ -13,7 +13,7 @@ import click
 from models.commands.options import BlendOptions, ModelOptions, blend_options, model_options
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
-from suite.params import output_folder
+from suite.params import Count, output_folder
 from suite.terminal import say
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option("--codes", type=output_folder, help="Keep inverted faces here and use those that are kept.")
 @click.option("--paste-back", is_flag=True, help="Put each result back into its photograph, too.")
 @click.option("--similarity", is_flag=True, help="Measure nearness to face and style; shown on the sheets.")
-@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Pictures generated at once.")
+@click.option("--batch", type=Count(), default=1, show_default=True, help="Pictures generated at once.")
 @blend_options
 @model_options
 @json_option

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from suite.errors import SuiteError
 from suite.files import whole_file
-from suite.ownership import claim_file, is_png_of, png_mark, real, refuse_overlap
+from suite.ownership import claim_file, head_of, is_png_of, png_mark, real, refuse_overlap
 from suite.pictures import DecodeLimits, PictureError, decode
 from suite.pictures.machine_made import save_made
 
@@ -102,8 +102,7 @@ def is_own_png(path: Path) -> bool:
     """Whether a PNG was written by `save_png`, also by one of before, which kept only what made it."""
     if is_png_of(MARK)(path):
         return True
-    with path.open("rb") as picture:
-        head = picture.read(4096)
+    head = head_of(path)
     return head.startswith(b"\x89PNG") and any(b"tEXt" + key in head for key in (b"weights\x00", b"method\x00"))
 
 

@@ -19,8 +19,11 @@ from PIL import Image
 
 from suite.errors import SuiteError, did_you_mean
 from suite.files import sha256_file
+from suite.parquet import read_batches, text_bytes
 
 SCHEMA = 1
+# Of all texts of a manifest; a million rows have about as much.
+MANIFEST_MAX = 4 << 30
 NEEDED = ("id", "file", "offset", "bytes", "sha256", "pixel_sha256", "domain", "split", "cluster", "recipe", "factors")
 
 
@@ -133,7 +136,7 @@ def open_release(path: str | os.PathLike[str], verify: bool = False) -> Release:
             raise SuiteError(f"{root}: no {file}; expected a release folder as 'aahq build' or 'aahq portraits' writes")
     try:
         card = json.loads((root / "release.json").read_text(encoding="utf-8"))
-        manifest = pd.read_parquet(root / "manifest.parquet")
+        manifest = _read_table(root / "manifest.parquet")
     except (ValueError, OSError) as error:
         raise SuiteError(f"{root}: not readable as a release: {error}") from None
     if not isinstance(card, dict) or card.get("schema") != SCHEMA:
@@ -156,3 +159,19 @@ def open_release(path: str | os.PathLike[str], verify: bool = False) -> Release:
         for index in np.flatnonzero((manifest["file"] != "").to_numpy()):
             release.png(int(index))
     return release
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """A manifest; ValueError where its texts would fill the memory."""
+    import pyarrow as pa
+
+    batches = list(read_batches(path))
+    if sum(text_bytes(column) for batch in batches for column in batch.columns) > MANIFEST_MAX:
+        raise ValueError(f"a manifest of more than {MANIFEST_MAX >> 30} GiB")
+    if not batches:
+        return pd.read_parquet(path)
+    table = pa.Table.from_batches(batches)
+    kinds = (kind.value_type if pa.types.is_dictionary(kind := field.type) else kind for field in table.schema)
+    plain = table.cast(pa.schema([field.with_type(kind) for field, kind in zip(table.schema, kinds, strict=True)]))
+    frame: pd.DataFrame = plain.to_pandas()
+    return frame

@@ -25,7 +25,8 @@ from aahq.release.own import has_card
 from aahq.release.store import Pictures, decode_png
 from aahq.release.tables import read_rows
 from aahq.remove.tombstones import Tombstones
-from aahq.sources.urls import read_rows as read_list
+from aahq.sources.aahq_list import read_list
+from aahq.sources.urls import read_rows as read_urls
 from aahq.web.limits import Limits
 from aahq.web.pages import challenge_body, why_no_page
 from aahq.web.response import Response
@@ -177,6 +178,25 @@ def test_a_table_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, rows: int,
     assert pa.total_allocated_bytes() - before < MOST
 
 
+@pytest.mark.parametrize("entry", ['"x"', '[0, 0, "x"]', '{"x": 1, "image_url": "x"}'])
+def test_an_entry_of_a_list_that_would_fill_the_memory_is_refused(tmp_path: Path, entry: str) -> None:
+    path = tmp_path / "list.json"
+    first, _, last = entry.rpartition("x")
+    path.write_text(f'{{"1.png": {first}{"x" * (64 << 20)}{last}}}')
+
+    def work() -> None:
+        with pytest.raises(SuiteError, match="an entry of more than 1 MiB"):
+            list(read_list(path))
+
+    assert peak(work) < MOST // 8
+
+
+def test_a_list_of_any_length_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "list.json"
+    path.write_text("{" + ",".join(f'"{n}.png": {{"raw_name": "{"x" * 1000}"}}' for n in range(3000)) + "}")
+    assert sum(1 for _ in read_list(path)) == 3000
+
+
 def test_a_table_in_one_large_group_is_read_in_parts(tmp_path: Path) -> None:
     path = table(tmp_path / "t.parquet", 40_000, "x" * 1000)
     assert peak(lambda: [None for row in read_rows(path, ("title",))]) < MOST // 4
@@ -214,7 +234,7 @@ def test_a_list_without_lines_is_refused(tmp_path: Path) -> None:
 
     def work() -> None:
         with pytest.raises(SuiteError, match="line 2: longer than"):
-            list(read_list(path))
+            list(read_urls(path))
 
     assert peak(work) < 16 << 20
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from suite.errors import SuiteError, did_you_mean
-from suite.files import digest, whole_file, write_whole
+from suite.files import digest, open_file, parse_toml, read_bytes, read_text, read_toml, whole_file, write_whole
+from suite.ownership import claim_file, output_fault
 from suite.profiles import Settings, load_profile
 
 
@@ -20,6 +21,50 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         raise RuntimeError
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_file_is_neither_written_over_nor_waited_for(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "pipe" if kind == "pipe" else Path("/dev/null")
+    if kind == "pipe":
+        os.mkfifo(target)
+    with pytest.raises(OSError, match="Is a folder, a pipe or a device"):
+        write_whole(target, "x")
+    with pytest.raises(SuiteError, match=r"--out .*: is a pipe or a device"):
+        claim_file("--out", target, lambda path: False)
+    assert "is a pipe or a device" in output_fault(target, "file")
+    if kind == "pipe":
+        with pytest.raises(OSError, match="Is a named pipe"):
+            open_file(target)
+    assert not target.is_file()
+
+
+def test_a_shells_command_is_read_as_a_file(tmp_path: Path) -> None:
+    here, there = os.pipe()
+    os.write(there, b"\xef\xbb\xbfkey\n")
+    os.close(there)
+    try:
+        assert read_text(f"/dev/fd/{here}") == "key\n"
+    finally:
+        os.close(here)
+
+
+def test_a_file_is_read_up_to_its_most_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(b"1234")
+    assert read_bytes(path, 4) == b"1234"
+    for large, most in ((path, 3), (Path("/dev/zero"), 100)):
+        with pytest.raises(OSError, match=r"More than .* MiB"):
+            read_bytes(large, most)
+    with path.open("wb") as out:
+        out.truncate(1 << 40)
+    with pytest.raises(OSError, match="More than 4 MiB"):
+        read_toml(path)
+
+
+def test_settings_nested_without_end_are_no_toml() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_toml("a=" + "[" * 50_000)
 
 
 def test_digest_ignores_order() -> None:

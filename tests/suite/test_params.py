@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pydantic import Field
 
 from suite.ownership import output_fault
-from suite.params import LARGEST_SEED, Output
+from suite.params import LARGEST_SEED, Count, Number, Output, Rate
 from suite.profiles import Settings, load_profile
 
 PROC = Path("/proc/nobody/can/write/here")
@@ -35,6 +35,46 @@ def test_an_occupied_or_unwritable_output_is_said(tmp_path: Path) -> None:
     assert "cannot be written" in output_fault(tmp_path / ("n" * 300), "folder")
     assert output_fault(file, "file") == ""
     assert file.read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        (Count(), "1", ("0", "-1", "9" * 30, "2147483648", "1.5", "", "\u00b2")),
+        (Count(5), "5", ("4",)),
+        (Number(0, 1), "0.5", ("nan", "-inf", "1.1", "")),
+        (Number(1), "1e300", ("nan", "inf", "1e309", "0.9")),
+        (Rate(), "0", ("nan", "inf", "-0.1")),
+    ],
+)
+def test_numbers_are_finite_and_small_enough_for_libraries(
+    kind: click.ParamType, good: str, bad: tuple[str, ...]
+) -> None:
+    kind.convert(good, None, None)
+    for text in bad:
+        with pytest.raises(click.BadParameter):
+            kind.convert(text, None, None)
+
+
+ROOMS = ("aahq", "models", "baselines", "benchmark")
+# Checked with what they belong to: a folder's size and seed, a model's own side and layers, a list of figures.
+CHECKED_LATER = {"seed", "size", "indicator", "numbers"}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_number_of_a_command_line_is_without_bounds(room: str) -> None:
+    group = importlib.import_module(f"{room}.cli").main
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        for param in group.get_command(context, name).params:
+            kind = param.type
+            where = f"{room} {name} {param.opts[0]}"
+            if isinstance(kind, click.FloatRange) or kind is click.FLOAT:
+                assert isinstance(kind, Number), where
+            elif isinstance(kind, click.IntRange):
+                assert kind.max is not None, where
+            elif kind is click.INT:
+                assert param.name in CHECKED_LATER, where
 
 
 def _outputs() -> list[tuple[str, str, str]]:
