@@ -152,6 +152,41 @@ def test_a_video_has_a_box_with_the_packet(tmp_path: Path, monkeypatch: pytest.M
         subprocess.run(("ffprobe", "-v", "error", str(tmp_path / "walk.mp4")), check=True)
 
 
+def element(name: str, *content: bytes) -> bytes:
+    """An element of EBML (RFC 8794): its id, eight bytes of length, its content."""
+    body = b"".join(content)
+    return bytes.fromhex(name) + (1 << 56 | len(body)).to_bytes(8, "big") + body
+
+
+def test_a_webm_says_it_in_its_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ffmpeg is told to write, in the tags of Matroska (RFC 9559, section 5.1.8): names in capitals, UTF-8 texts."""
+    tool = tmp_path / "ffmpeg"
+    tool.write_text('#!/bin/sh\ncat > /dev/null\nfor last; do :; done\nprintf "%s\\n" "$@" > "$last"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    write_frames(tmp_path / "walk.webm", iter([picture(), picture()]), 5)
+    words = (tmp_path / "walk.webm").read_text().split("\n")
+    told = dict(words[at + 1].split("=", 1) for at, word in enumerate(words) if word == "-metadata")
+    assert "digital_source_type" in told
+    tags = [
+        element("67c8", element("45a3", name.upper().encode()), element("4487", value.encode()))
+        for name, value in told.items()
+    ]
+    video = element("1a45dfa3", element("4282", b"webm")) + element(
+        "18538067", element("1549a966", bytes(200)), element("1f43b675", bytes(5000)), element("1254c367", *tags)
+    )
+    found = read_rights(video)
+    assert found.ai_made == "trainedAlgorithmicMedia"
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "walk.webm").write_bytes(video)
+    assert set(crawled(tmp_path / "own", tmp_path / "out").values()) == {("rejected", "not_an_image")}
+
+
+def test_an_avif_says_it_in_its_packet(tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.avif", xmp=xmp_packet())
+    assert read_rights(tmp_path / "a.avif").ai_made == "trainedAlgorithmicMedia"
+
+
 # Who may call Pillow's `save` in the rooms that make pictures: what they write is the person's own, or never leaves.
 OTHERS = {
     "suite/pictures/machine_made.py": "the writer",

@@ -25,7 +25,9 @@ _MARK = re.compile(
     r"(?:pdm|cc-pdm|public-?domain(?:-mark)?)(?:-1\.0)?\Z|"
     r"https?://(?:www\.)?creativecommons\.org/publicdomain/mark/1\.0(?:/(?:deed)[a-z._-]*)?/?\Z"
 )
-_REPEATED = re.compile(r"\s*\((?:cc0|cc\s+by[^)]*)[^)]*\)", re.IGNORECASE)
+# A short name behind a long one, which has to be the same: "Creative Commons Attribution 4.0 (CC BY 4.0)".
+_REPEATED = re.compile(r"\s*\((cc[^()]*)\)")
+_VERSION = re.compile(rf"-{_VERSIONS}\Z")
 
 
 @lru_cache(maxsize=1024)
@@ -37,7 +39,9 @@ def open_licence(stated: str | None) -> str | None:
     """
     text = unicodedata.normalize("NFKC", stated or "").strip().casefold()
     if "://" not in text:
-        text = _REPEATED.sub("", text)
+        if repeated := _REPEATED.search(text):
+            first, again = (open_licence(part) for part in (_REPEATED.sub("", text, count=1), repeated[1]))
+            return first if first and again and _same(first, again) else None
         text = re.sub(r"[\s_\u2010-\u2015\u2212\u00ad-]+", "-", text).strip("-")
     if _ZERO.match(text):
         return "CC0-1.0"
@@ -49,6 +53,13 @@ def open_licence(stated: str | None) -> str | None:
     if match := _LONG.match(text):
         return "-".join(filter(None, ("CC-BY", "NC" if match[1] else "", "SA" if match[2] else "", match[3])))
     return None
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names do not contradict each other: alike but for a version that one of them leaves out, or no terms."""
+    free = {"CC0-1.0", "PDM-1.0"}
+    plain = {_VERSION.sub("", one), _VERSION.sub("", other)}
+    return one == other or {one, other} <= free or (len(plain) == 1 and plain <= {one, other})
 
 
 def is_open(stated: str | None) -> bool:

@@ -19,16 +19,20 @@ INDEX_WORDS = frozenset({"noindex", "noimageindex", "none"})
 _VALUED_PART = re.compile(
     r"(?:max-snippet|max-image-preview|max-video-preview)\s*:\s*[^\s,;]*|unavailable_after\s*:[^,]*", re.IGNORECASE
 )
-_SPLIT = re.compile(r"[\s,;:]+")
+_SPLIT = re.compile(r"[^A-Za-z_-]+")
 # A tag can reserve only with one of these in it, in any case, plain or as character references.
 _RESERVING = re.compile(
-    r"no-?_?(?:image-?_?)?ai|noml|no-?train|noindex|noimageindex|none|tdm-reservation|rsl", re.IGNORECASE
+    r"no-?_?(?:image-?_?)?ai|noml|no-?train|noindex|noimageindex|none|tdm-reservation|content-(?:usage|signal)|rsl",
+    re.IGNORECASE,
 )
 _META = re.compile(r"<(?:meta|link)", re.IGNORECASE)
 # A tag in which no quote, angle or equals sign stands where a browser might read it in another way.
 _PLAIN_META = re.compile(
     r"""<(?:meta|link)(?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>`=]+))?)*\s*/?>""", re.IGNORECASE
 )
+_INLINE_RSL = re.compile(r"<script[^>]{0,1000}application/rsl\+xml", re.IGNORECASE)
+# What a meta tag's name may stand in.
+_NAMES = ("name", "property", "http-equiv", "itemprop")
 # Characters of a page that the parser of HTML reads at once: a tag of many attributes takes a hundred times its size, and tags
 # that never close take time by the square. Of a longer page each tag is read alone.
 PARSED_MAX, TAG_MAX, TAGS_MAX = 256 * 1024, 8192, 1000
@@ -108,13 +112,15 @@ def page_findings(html: bytes, token: str = "aahq") -> tuple[Finding, ...]:
     """
     findings: list[Finding] = []
     text = decoded(html)
+    if _INLINE_RSL.search(text):
+        found.append(Finding("RSL", None, "a licence in the page", True))
     if _META.search(text) is None:
-        return ()
+        return tuple(found)
     text = _to_last_meta(text)
     if not _may_reserve(text):
-        return ()
+        return tuple(found)
     if len(text) <= PARSED_MAX:
-        return tuple(_tag_findings(text, token))
+        return (*found, *_tag_findings(text, token))
     for number, tag in enumerate(_reserving_tags(text)):
         if number == TAGS_MAX:
             findings.append(
@@ -129,18 +135,34 @@ def _tag_findings(html: str, token: str) -> Iterator[Finding]:
     # Here, because few pages come so far and most commands read none.
     from bs4 import BeautifulSoup, SoupStrainer
 
-    for tag in BeautifulSoup(html, "html.parser", parse_only=SoupStrainer(("meta", "link"))).find_all(("meta", "link")):
-        name = str(tag.get("name") or tag.get("property") or tag.get("http-equiv") or "").strip().lower()
-        content = str(tag.get("content") or "")
+    soup = BeautifulSoup(
+        html, "html.parser", parse_only=SoupStrainer(("meta", "link")), on_duplicate_attribute=_keep_both
+    )
+    for tag in soup.find_all(("meta", "link")):
         if tag.name == "link":
-            if str(tag.get("type") or "").strip().lower() == RSL_TYPE:
+            if RSL_TYPE in str(tag.get("type") or "").lower():
                 yield Finding("RSL", None, f"link to {str(tag.get('href'))[:200]}", True)
-        elif name == "tdm-reservation" and tdm_reserved(content):
-            yield Finding("TDM meta", None, f"tdm-reservation={content.strip()[:200]}", True)
-        elif "bot" in name or name == token or name in AI_TOKENS:
-            whole = name in ("robots", "x-robots-tag", token) or name in AI_TOKENS
-            if not words(content).isdisjoint(AI_WORDS | INDEX_WORDS if whole else AI_WORDS):
-                yield Finding("page meta", None, f"{name}={content[:200]}", True)
+            continue
+        for name in {str(tag.get(key)).strip().lower(): None for key in _NAMES if tag.get(key)}:
+            yield from _meta_findings(name, str(tag.get("content") or ""), token)
+
+
+def _keep_both(attributes: dict[str, str | None], name: str, value: str | None) -> None:
+    """Of an attribute that is given twice browsers take the first; a no counts in either."""
+    attributes[name] = f"{attributes[name]}, {value}"
+
+
+def _meta_findings(name: str, content: str, token: str) -> Iterator[Finding]:
+    if name == "tdm-reservation" and tdm_reserved(content):
+        yield Finding("TDM meta", None, f"tdm-reservation={content.strip()[:200]}", True)
+    elif name in ("content-usage", "content-signal"):
+        said = reading([statement(content)], "/")
+        if said.no is not None:
+            yield Finding("page meta", None, f"{name}={content[:200]}", True)
+    elif "bot" in name or name == token or name in AI_TOKENS:
+        whole = name in ("robots", "x-robots-tag", token) or name in AI_TOKENS
+        if not words(content).isdisjoint(AI_WORDS | INDEX_WORDS if whole else AI_WORDS):
+            yield Finding("page meta", None, f"{name}={content[:200]}", True)
 
 
 def _reserving_tags(text: str) -> Iterator[str]:

@@ -41,6 +41,7 @@ _LEAST = 512
 FILE_MAX = 512 * 1024
 LICENSES_MAX = 3
 _TRAINING_LINE = re.compile(r"^\s*(?:ai-?)?train(?:ing)?\s*:\s*([A-Za-z-]+)", re.IGNORECASE | re.MULTILINE)
+_HOST = re.compile(r"[a-z]+://[^/]*", re.IGNORECASE)
 _FREE = ("free", "attribution", "")
 
 
@@ -171,7 +172,10 @@ def _always(finding: Finding) -> Judge:
 
 def _tdmrep(where: str, body: bytes) -> Judge:
     try:
-        rules = [_tdm_rule(entry, where) for entry in _as_list(foreign_json(decoded(body).encode()))]
+        text = decoded(body)
+        rules = [_tdm_rule(entry) for entry in _as_list(foreign_json(text.encode()))]
+        if text.count('"tdm-reservation"') > len(rules):
+            raise ValueError("a rule that says tdm-reservation twice")
     except ValueError as error:
         return _always(Finding("tdmrep.json", where, f"unreadable, which counts as a no: {error}"[:300], True))
 
@@ -193,12 +197,11 @@ def _as_list(value: Any) -> list[Any]:
     return value
 
 
-def _tdm_rule(entry: Any, where: str) -> tuple[str, str]:
+def _tdm_rule(entry: Any) -> tuple[str, str]:
     if not isinstance(entry, dict) or not isinstance(entry.get("location"), str):
         raise ValueError("a rule without a location")
-    location = entry["location"].strip()
-    origin = where.removesuffix(TDMREP)
-    location = location.removeprefix(origin) or "/"
+    # Whatever host is named: it stands on this one.
+    location = _HOST.sub("", entry["location"].strip()) or "/"
     if not location.startswith(("/", "*")):
         location = f"/{location}"
     value = entry.get("tdm-reservation")

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, path, query_url, same_id, strings
+from aahq.sources.museum import Listed, Museum, Work, any_words, path, query_url, same_id, strings
 from aahq.sources.reading import Records, need, text
 
 PAGE = 100
@@ -50,7 +50,7 @@ class Artic(Museum):
         same_id(data.get("id"), id, url)
         if not need(data, "is_public_domain", bool, url):
             raise Rejected("not_open", f"{url}: is_public_domain is false")
-        if rights := text(data.get("copyright_notice")):
+        if rights := any_words(data.get("copyright_notice")):
             raise Rejected("not_open", f"{url}: is_public_domain is true, and copyright_notice {rights!r:.80}")
         if not data.get("image_id"):
             raise Rejected("no_picture", f"{url}: no image_id")

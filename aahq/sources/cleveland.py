@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, address, path, query_url, same_id
+from aahq.sources.museum import Listed, Museum, Work, address, any_words, path, query_url, same_id
 from aahq.sources.reading import Records, need, text
 
 PAGE = 100
@@ -43,7 +43,7 @@ class Cleveland(Museum):
     def work(self, record: Any, id: str, url: str, records: Records) -> Work:
         data = need(record, "data", dict, url)
         same_id(data.get("id"), id, url)
-        if rights := text(data.get("copyright")):
+        if rights := any_words(data.get("copyright")):
             raise Rejected("not_open", f"{url}: copyright {rights!r:.80}")
         images = need(data, "images", dict, url)
         pictures = [images.get(size) for size in SIZES]

@@ -11,12 +11,16 @@ import re
 from typing import Any
 
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, path, query_url, same_id
+from aahq.sources.museum import Listed, Museum, Work, any_words, path, query_url, same_id
 from aahq.sources.reading import Records, need, text
 
 PAGE = 50
 WIDTH = 4096
 _MARKUP = re.compile(r"<[^>]{0,500}>")
+# In the fields of free text, beside a licence that is open.
+_CLOSED = re.compile(
+    r"all rights reserved|fair use|non-?free|no[ -]?deriv|-nd\b|permission (?:is )?required", re.IGNORECASE
+)
 _TYPES = ("image/jpeg", "image/png", "image/tiff", "image/webp")
 # Short codes of `License` that are no licence's name.
 _CODES = {"pd": "public domain", "cc0": "CC0"}
@@ -75,8 +79,13 @@ class Commons(Museum):
         if (mime := need(file, "mime", str, url)) not in _TYPES:
             raise Rejected("no_picture", f"{url}: {mime[:60]}")
         about = need(file, "extmetadata", dict, url)
-        if _value(about, "NonFree") or _value(about, "DeletionReason"):
-            raise Rejected("not_open", f"{url}: marked as not free, or for deletion")
+        for name in ("NonFree", "DeletionReason"):
+            if any_words(about.get(name)) and any_words(
+                path(about, name, "value") if isinstance(about[name], dict) else about[name]
+            ):
+                raise Rejected("not_open", f"{url}: marked as not free, or for deletion")
+        if _CLOSED.search(terms := _value(about, "UsageTerms") + _value(about, "Permission")):
+            raise Rejected("not_open", f"{url}: its terms say {terms[:80]!r}")
         original = need(file, "url", str, url)
         smaller = file.get("thumburl")
         return Work(

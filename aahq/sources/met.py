@@ -11,7 +11,7 @@ from typing import Any
 
 from aahq.reasons import Rejected
 from aahq.sources import SourceOptions
-from aahq.sources.museum import Listed, Museum, Work, address, query_url, same_id, strings
+from aahq.sources.museum import Listed, Museum, Work, address, any_words, query_url, same_id, strings
 from aahq.sources.reading import Records, listing, need, text
 from aahq.web.client import Http
 from aahq.web.interrupts import FormatChanged
@@ -61,7 +61,7 @@ class Met(Museum):
             same_id(record["objectID"], id, url)
         if not open_access:
             raise Rejected("not_open", f"{url}: isPublicDomain is false")
-        if rights := text(record.get("rightsAndReproduction")):
+        if rights := any_words(record.get("rightsAndReproduction")):
             raise Rejected("not_open", f"{url}: isPublicDomain is true, and rightsAndReproduction {rights!r:.80}")
         largest = need(record, "primaryImage", str, url)
         if not largest:

@@ -187,6 +187,11 @@ def path(value: Any, *names: str) -> Any:
     return value
 
 
+def any_words(value: Any) -> str:
+    """A field that should say nothing, as text whatever it holds: rights in a list or an object are rights, too."""
+    return "" if value is False else text(value if isinstance(value, str) else str(value or ""))
+
+
 def same_id(other: object, id: str, url: str) -> None:
     """Raises `Rejected("bad_record")` where a record is another work's than the one asked for."""
     if str(other) != id:

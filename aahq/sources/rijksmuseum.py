@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from aahq.consent.licences import open_licence
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, iiif_sizes, path, query_url
+from aahq.sources.museum import Listed, Museum, Work, any_words, iiif_sizes, path, query_url
 from aahq.sources.reading import Records, need, text
 
 ENTITIES = "https://id.rijksmuseum.nl"
@@ -62,6 +63,10 @@ class Rijksmuseum(Museum):
             raise Rejected("bad_record", f"{url}: the record of {record['id']!r:.60}")
         picture, digital = self._digital(record, url, records)
         rights = dict(_rights(digital, picture))
+        for value in dict(_rights(record, url)).values():
+            # Of the object itself; who gives its picture freely says so of the picture.
+            if open_licence(value) is None:
+                raise Rejected("not_open", f"{url}: the work is subject to {value[:80]}")
         points = [need(point, "id", str, picture) for point in _each(digital, "access_point")]
         made = record.get("produced_by")
         return Work(
@@ -105,10 +110,15 @@ def _each(record: Any, name: str) -> Iterator[Any]:
 
 
 def _rights(digital: Any, url: str) -> Iterator[tuple[str, str]]:
-    """Every statement of rights over the digital picture."""
-    for number, right in enumerate(_each(digital, "subject_to")):
-        for kind in _each(right, "classified_as"):
-            yield f"subject_to {number}", need(kind, "id", str, url)
+    """Every statement of rights over a work or its picture; one that cannot be read as itself, which no licence is."""
+    given = digital.get("subject_to") or []
+    for number, right in enumerate(given if isinstance(given, list) else [given]):
+        kinds = right.get("classified_as") if isinstance(right, dict) else right
+        for place, kind in enumerate(kinds if isinstance(kinds, list) else [kinds]):
+            yield (
+                f"subject_to {number}.{place}",
+                any_words(kind.get("id") if isinstance(kind, dict) else kind) or "nothing",
+            )
 
 
 def _named(record: Any, concept: str, where: str = "identified_by") -> str:

@@ -10,8 +10,9 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from aahq.consent.licences import open_licence
 from aahq.reasons import Rejected
-from aahq.sources.museum import Listed, Museum, Work, path, query_url, same_id, strings
+from aahq.sources.museum import Listed, Museum, Work, any_words, path, query_url, same_id, strings
 from aahq.sources.reading import Records, need, text
 from suite.errors import SuiteError
 from suite.files import read_bytes
@@ -68,7 +69,7 @@ class Smithsonian(Museum):
         about = need(content, "descriptiveNonRepeating", dict, url)
         free = content.get("freetext")
         usage = need(need(about, "metadata_usage", dict, url), "access", str, url)
-        for rights in _labelled(free, "objectRights"):
+        for rights in _rights(free):
             if rights.casefold() not in ("cc0", "public domain", "no known copyright restrictions"):
                 raise Rejected("not_open", f"{url}: objectRights {rights[:80]!r}")
         picture, access = _picture(about, url)
@@ -95,7 +96,19 @@ def _picture(about: Any, url: str) -> tuple[str, str]:
         raise Rejected("no_picture", f"{url}: none of {len(media)} media is a picture")
     open_ones = [item for item in pictures if path(item, "usage", "access") == "CC0"]
     first = (open_ones or pictures)[0]
+    if (more := any_words(path(first, "usage", "text"))) and open_licence(more) is None:
+        raise Rejected(
+            "not_open", f"{url}: the picture's usage is {path(first, 'usage', 'access')!r:.40}, and {more[:80]!r}"
+        )
     return need(first, "idsId", str, url), str(path(first, "usage", "access"))
+
+
+def _rights(free: Any) -> list[str]:
+    """What the object's own rights say; of another form than a list of labelled texts, as it stands."""
+    given = free.get("objectRights") if isinstance(free, dict) else any_words(free)
+    if isinstance(given, list) and all(isinstance(part, dict) for part in given):
+        return [said for part in given if (said := any_words(part.get("content")))]
+    return [said] if (said := any_words(given)) else []
 
 
 def _labelled(free: Any, name: str) -> list[str]:

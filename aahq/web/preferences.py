@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 TRAINING = frozenset(
     ("ai-train", "train-ai", "ai-training", "train-genai", "genai-train", "ai", "ai-all", "all", "genai", "tdm", "bots")
@@ -21,7 +22,7 @@ TRAINING = frozenset(
 OTHER = frozenset(("search", "ai-input", "ai-index", "ai-inference", "index", "snippet", "automated-search"))
 YES = frozenset(("y", "yes", "1", "true", "?1", "allow", "allowed"))
 NO = frozenset(("n", "no", "0", "false", "?0", "none", "deny", "denied", "disallow", "disallowed", "prohibited"))
-_ITEM = re.compile(r"([A-Za-z][A-Za-z0-9_.*-]{0,60})\s*=\s*\"?([^\s,;\"]{0,60})")
+_ITEM = re.compile(r"([A-Za-z][A-Za-z0-9_.*-]{0,60})\s*[=:]\s*\"?([^\s,;\"]{0,60})")
 _SPEAKS_OF_AI = re.compile(r"(^|[-_.])(ai|ml|tdm|genai|llm|train\w*|mining)([-_.]|$)")
 
 
@@ -71,7 +72,8 @@ def _forbids(name: str, value: str) -> bool:
 
 def covers(pattern: str, path: str) -> bool:
     """Whether a path begins as the pattern says; `*` stands for anything, `$` at the end for the path's end (RFC 9309,
-    2.2.3)."""
+    2.2.3). Percent-encoded or not, they are compared as what they mean."""
+    pattern, path = unquote(pattern), unquote(path)
     anchored = pattern.endswith("$")
     first, *rest = pattern.removesuffix("$").split("*")
     if not path.startswith(first):

@@ -22,12 +22,12 @@ _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9 _-]{0,40}?)\s*:\s*(.*)\Z")
 _AI_NAME = re.compile(r"(?:^|[-_])(?:ai|ml|llm)(?:[-_]|bot|$)|gpt|genai|dataset|training|llm")
 # Lines about the whole site, which end no group of agents.
 _SITE_WIDE = frozenset(("sitemap", "sitemaps", "site-map", "host", "license", "licence"))
+_HOST = re.compile(r"[a-z]+://[^/]*/?", re.IGNORECASE)
 _LICENSE = ("license", "licence")
 SIGNALS, USAGE = ("content-signal", "content-signals"), ("content-usage",)
-_RULES = frozenset(
-    ("allow", "disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw", "crawl-delay", "crawl delay",
-     "request-rate", "visit-time", *SIGNALS, *USAGE)
-)  # fmt: skip
+_DISALLOW = frozenset(("disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"))
+_SAYS = frozenset(("allow", *_DISALLOW, *SIGNALS, *USAGE))
+_RULES = _SAYS | {"crawl-delay", "crawl delay", "request-rate", "visit-time"}
 # RFC 9309, section 2.5: at least 500 KiB of a file are read. What is meant for others is not kept.
 LINES_MAX = 512 * 1024
 # Of one line; Google's parser reads as many.
@@ -71,7 +71,8 @@ class RobotsFile:
 def decoded(body: bytes) -> str:
     """The file's text: UTF-8 with or without a mark, UTF-16 with a mark or with a zero byte in every second place."""
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return body.decode("utf-16", errors="replace")
+        # UTF-32 begins so, too, with two bytes more of nothing a letter.
+        return body.decode("utf-16", errors="replace").replace("\0", "")
     head = body[:400]
     for zeros, name in ((head[1::2], "utf-16-le"), (head[::2], "utf-16-be")):
         if len(head) > 3 and zeros.count(0) > 0.9 * len(zeros):
@@ -117,7 +118,8 @@ def read(text: str, tokens: Iterable[str]) -> RobotsFile:
             continue
         if name not in _RULES and re.fullmatch(r"[a-z][a-z -]{1,40}", name) and stated and len(unknown) < UNKNOWN_KEPT:
             unknown[name] = None
-        naming = False
+        # As Google's parser has it: names stand together until something is said to them, whatever stands between.
+        naming = naming and name not in _SAYS
         if not began and name in (*SIGNALS, *USAGE):
             # Before the first group: said to everybody.
             current = [groups.setdefault(EVERYBODY, Lines())]
@@ -136,7 +138,7 @@ def _tokens(value: str) -> set[str]:
     """
     tokens: set[str] = set()
     for part in value.lower().split(","):
-        part = part.strip()
+        part = part.strip(" \t\"'")
         if part.startswith(EVERYBODY) and part[1:2] in ("", " ", "\t"):
             tokens.add(EVERYBODY)
         for pattern in (_TOKEN, _LONG_TOKEN):
@@ -153,5 +155,8 @@ def _add(group: Lines, name: str, line: str, value: str) -> None:
         group.signals.append(value)
     elif name in USAGE:
         group.usage.append(value)
+    elif name in _DISALLOW and value and not value.startswith(("/", "*")):
+        # No path, and meant as one: "Disallow: private/", "Disallow: https://x.org/private/".
+        group.rules.append(f"Disallow: /{_HOST.sub('', value)}")
     else:
         group.rules.append(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -21,11 +22,14 @@ from aahq.release.store import encode_png
 from aahq.release.write import Written, write
 from suite.children import end_with_pool
 from suite.errors import SuiteError
+from suite.files import read_text
 from suite.progress import progress
 
 RECIPE = "painted-ffhq-frame"
 DOMAINS = ("art", "photo")
 LISTED = ("identity", "style", "variation")
+# Of a list: what the seeds of random numbers take.
+LARGEST = 1 << 62
 # Two domains of one seed, and neighbouring seeds, never share a person.
 _PEOPLE_OF_A_SEED = 1_000_000
 _IN_FLIGHT = 8
@@ -85,15 +89,14 @@ def listed_specs(path: Path, size: int, world: World = GALLERY) -> list[Portrait
         SuiteError: no such file, a column that is missing, a value that is no whole number from 0 on, no line.
     """
     try:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
+        rows = list(csv.DictReader(io.StringIO(read_text(path))))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SuiteError(f"--list {path}: not readable ({error}); a CSV file is expected") from None
     out = []
     for number, row in enumerate(rows):
         try:
             identity, style, variation = (int(row[name]) for name in LISTED)
-            if min(identity, style, variation) < 0:
+            if not 0 <= min(identity, style, variation) <= max(identity, style, variation) < LARGEST:
                 raise ValueError
         except (KeyError, TypeError, ValueError):
             raise SuiteError(

@@ -133,6 +133,11 @@ def put(*path: str | int, value: Any) -> Change:
     return change
 
 
+def of(kind: str, change: Change) -> Change:
+    """A change of the records of one type alone."""
+    return lambda found: change(found) if found.get("type") == kind else None
+
+
 META = ("query", "pages", 0, "imageinfo", 0, "extmetadata")
 ABOUT = ("response", "content", "descriptiveNonRepeating")
 LIES: dict[str, tuple[str, Change, str]] = {
@@ -166,6 +171,35 @@ LIES: dict[str, tuple[str, Change, str]] = {
     "commons: a no-derivatives code": ("commons", put(*META, "License", value={"value": "cc-by-nd-4.0"}), "not_open"),
     "commons: up for deletion": ("commons", put(*META, "DeletionReason", value={"value": "copyvio"}), "not_open"),
     "commons: no licence": ("commons", put(*META, value={}), "not_open"),
+    "met: rights in a list": ("met", put("rightsAndReproduction", value=["\u00a9 2020 Artist"]), "not_open"),
+    "met: rights in an object": ("met", put("rightsAndReproduction", value={"en": "\u00a9"}), "not_open"),
+    "artic: rights in a list": ("artic", put("data", "copyright_notice", value=["\u00a9 2020"]), "not_open"),
+    "cleveland: rights in a list": ("cleveland", put("data", "copyright", value=[{"text": "\u00a9"}]), "not_open"),
+    "cleveland: two licences in one": ("cleveland", put(
+        "data", "share_license_status", value="CC0 (CC BY-ND 4.0)"), "not_open"),
+    "rijks: two kinds of one right": ("rijksmuseum", put("subject_to", value=[{"classified_as": [
+        {"id": "https://creativecommons.org/licenses/by-nd/4.0/"},
+        {"id": "https://creativecommons.org/publicdomain/zero/1.0/"}]}]), "not_open"),
+    "rijks: a right in words": ("rijksmuseum", put("subject_to", value=[
+        {"classified_as": [{"id": "https://creativecommons.org/publicdomain/zero/1.0/"}]}, "in copyright"]), "not_open"),
+    "rijks: a right that says nothing": ("rijksmuseum", put("subject_to", value=[
+        {"classified_as": [{"id": "https://creativecommons.org/publicdomain/zero/1.0/"}]}, {}]), "not_open"),
+    "rijks: the work in copyright": ("rijksmuseum", of("HumanMadeObject", put("subject_to", value=[
+        {"classified_as": [{"id": "https://rightsstatements.org/vocab/InC/1.0/"}]}])), "not_open"),
+    "smithsonian: rights as a text": ("smithsonian", put(
+        "response", "content", "freetext", "objectRights", value="\u00a9 1975, Artist"), "not_open"),
+    "smithsonian: rights as an object": ("smithsonian", put(
+        "response", "content", "freetext", "objectRights", value={"content": "\u00a9 1975, Artist"}), "not_open"),
+    "smithsonian: rights in a list of texts": ("smithsonian", put(
+        "response", "content", "freetext", "objectRights", value=[{"content": ["\u00a9 1975"]}]), "not_open"),
+    "smithsonian: words beside CC0": ("smithsonian", put(
+        *ABOUT, "online_media", "media", 0, "usage", "text", value="Rights reserved"), "not_open"),
+    "commons: not free, as a text": ("commons", put(*META, "NonFree", value="true"), "not_open"),
+    "commons: not free, as a list": ("commons", put(*META, "NonFree", value={"value": ["true"]}), "not_open"),
+    "commons: terms of use that close it": ("commons", put(
+        *META, "UsageTerms", value={"value": "All rights reserved"}), "not_open"),
+    "commons: a permission in words": ("commons", put(
+        *META, "Permission", value={"value": "<p>CC BY-ND only</p>"}), "not_open"),
     "commons: a film": ("commons", put("query", "pages", 0, "imageinfo", 0, "mime", value="video/webm"), "no_picture"),
 }  # fmt: skip
 
