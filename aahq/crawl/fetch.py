@@ -20,7 +20,8 @@ from aahq.reasons import Rejected
 from aahq.web.client import Http, utc_now
 from aahq.web.response import CHUNK, StreamingResponse, check_status
 from aahq.web.sender import Hops, Request
-from suite.files import PART_SUFFIX
+from suite.files import PART_SUFFIX, open_file
+from suite.pictures.decode import DecodeLimits
 from suite.pictures.magic import HEAD, picture_type
 
 # Types that say that there is no picture. Every other, vague or wrong as it may be, leaves it to the first bytes.
@@ -30,6 +31,7 @@ _NO_PICTURE = re.compile(
 )
 _FRESH = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _NUMBERS = count()
+LOCAL_MAX = DecodeLimits().max_bytes
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,10 @@ def _save(incoming: StreamingResponse, http: Http, folder: Path, judge: bool, in
 
 def _copied(path: Path, folder: Path, inspect: Inspect) -> Fetched:
     try:
-        with path.open("rb") as source:
+        with open_file(path) as source:
+            # One that would not be decoded is not copied either.
+            if (size := os.fstat(source.fileno()).st_size) > LOCAL_MAX:
+                raise Rejected("too_large", f"{path}: {size} bytes > {LOCAL_MAX}")
             return _store(iter(lambda: source.read(CHUNK), b""), path.as_uri(), folder, inspect)
     except OSError as error:
         raise Rejected("gone", f"{path}: {error.strerror}") from None

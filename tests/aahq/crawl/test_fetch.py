@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -152,6 +153,21 @@ def test_local_files_are_copied(tmp_path: Path) -> None:
     with pytest.raises(Rejected) as refused:
         download(local, None, tmp_path / "out")
     assert refused.value.reason == "gone"
+
+
+@pytest.mark.parametrize("kind", ["huge", "pipe"])
+def test_a_local_file_that_cannot_be_a_picture_is_not_copied(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "a.png"
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        with place.open("wb") as out:
+            out.write(picture("PNG"))
+            out.truncate(1 << 40)
+    local = Candidate("folder", "a.png", None, (place.as_uri(),))
+    with pytest.raises(Rejected, match=r"named pipe|1099511627776 bytes"):
+        download(local, None, tmp_path / "pictures")
+    assert left(tmp_path / "pictures") == []
 
 
 def test_a_killed_download_leaves_only_a_part(httpserver: HTTPServer, tmp_path: Path) -> None:
