@@ -116,12 +116,14 @@ def _page_header(source: IO[bytes], at: int) -> tuple[int, int, int]:
         try:
             reader = _Compact(data)
             fields = dict(reader.fields())
-            return reader.at, int(fields[2]), int(fields[3])
         except IndexError:
             if len(data) < most:
                 break
-        except (KeyError, TypeError):
+            continue
+        unpacked, packed = fields.get(2), fields.get(3)
+        if unpacked is None or packed is None:
             break
+        return reader.at, unpacked, packed
     raise RefusedTableError("a damaged page")
 
 

@@ -113,14 +113,14 @@ def page_findings(html: bytes, token: str = "aahq") -> tuple[Finding, ...]:
     findings: list[Finding] = []
     text = decoded(html)
     if _INLINE_RSL.search(text):
-        found.append(Finding("RSL", None, "a licence in the page", True))
+        findings.append(Finding("RSL", None, "a licence in the page", True))
     if _META.search(text) is None:
-        return tuple(found)
+        return tuple(findings)
     text = _to_last_meta(text)
     if not _may_reserve(text):
-        return tuple(found)
+        return tuple(findings)
     if len(text) <= PARSED_MAX:
-        return (*found, *_tag_findings(text, token))
+        return (*findings, *_tag_findings(text, token))
     for number, tag in enumerate(_reserving_tags(text)):
         if number == TAGS_MAX:
             findings.append(
