@@ -73,14 +73,15 @@ def whitening(mean: Tensor, square: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def absorb(mapping: nn.Sequential, mean: Tensor, root: Tensor) -> None:
+def absorb(mapping: Tensor | nn.Module, mean: Tensor, root: Tensor) -> None:
     """Let a mapping network that takes codes of the given mean (D,) and root (D, D) take those of N(0, I).
 
     It begins with a pixel norm, whose divisor is nearly the same for all codes: what is left of that is for the games.
     """
+    assert isinstance(mapping, nn.Sequential)
     first = mapping[1]
     assert isinstance(first, EqualLinear)
-    first.bias += (first.weight @ mean) * (first.scale / first.lr_mul)
+    first.bias.add_((first.weight @ mean) * (first.scale / first.lr_mul))
     first.weight.copy_(first.weight @ root)
 
 
