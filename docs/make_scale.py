@@ -33,16 +33,17 @@ def main() -> None:
     kept = json.loads((HERE.parent / "speed" / "results" / "scale.json").read_text())
     rows = {row["what"]: row for row in kept["rows"]}
     stages, disk = named(rows, "stage "), named(rows, "disk ")
+    here = rows["stage screen"]["machine"]
     lines = [
         "# What it costs to make AAHQ larger",
         "",
-        f"Computed by `python docs/make_scale.py` from rates measured on {kept['machine']} (`speed/scale.py`), with "
+        f"Computed by `python docs/make_scale.py` from rates measured on {here} (`speed/scale.py`), with "
         f"{CORE_HOUR} a core and hour and {GB_MONTH} a gigabyte and month, in the currency of your choice: assumptions, and "
         "constants at the top of the script. Everything beyond the measured sizes is multiplied, not measured.",
         *picture(stages, disk),
         *a_set(sum(stages[name] for name in ("screen", "faces", "align")), sum(disk.values())),
         *crawl(),
-        *dedup(rows, kept["machine"]),
+        *dedup(rows, here),
         *large(rows),
         *gives_way(),
         *cluster(rows),
@@ -175,14 +176,15 @@ def large(rows: Rows) -> list[str]:
     sizes = sorted({size for by_size in steps.values() for size in by_size})
     if not sizes:
         return []
+    where = sorted({f"{row['machine']}, {row['day']}" for found in steps.values() for row in found.values()})
     lines = [
         "",
         "## What grows faster than the set",
         "",
         "Over builds made for it (`speed/synthetic.py`: rows, descriptors with one planted copy in twenty, faces of 16 pixels; "
         "the release in shards), each step in a process of its own beside other work, in seconds of one core; the exponent is "
-        "that of the last two sizes, and 1 is linear. `python -m speed.scale million` measures all of it at a million, "
-        "`million-rows` what needs neither descriptors nor a release.",
+        f"that of the last two sizes, and 1 is linear. Measured on {'; '.join(where)}. `python -m speed.scale million` "
+        "measures all of it at a million, `million-rows` what needs neither descriptors nor a release.",
         "",
         f"| step | {' | '.join(f'{size:,} faces' for size in sizes)} | exponent | memory at the largest |",
         f"|---|{'---:|' * len(sizes)}---:|---:|",

@@ -104,7 +104,11 @@ def _keep(part: str, new: list[Measured]) -> None:
     kept = _kept()
     by_part = {name: [row for row in kept if row.part == name] for name in PARTS}
     by_part[part] = [*new, *(row for row in by_part[part] if row.what not in names)]
-    write_json(KEPT, {"machine": machine(), "rows": [asdict(row) for name in PARTS for row in by_part[name]]})
+    rows = [row for name in PARTS for row in by_part[name]]
+    # Each row says where it was measured.
+    write_json(
+        KEPT, {"machine": "; ".join(sorted({row.machine for row in rows})), "rows": [asdict(row) for row in rows]}
+    )
 
 
 def stage_rows() -> list[Row]:
