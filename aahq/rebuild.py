@@ -229,8 +229,8 @@ def _candidate(row: dict[str, Any], folder: Path | None) -> Candidate:
     if row["source"] == FOLDER:
         if folder is None:
             raise SuiteError("--folder: the manifest has rows of local files; say where they are, as in --folder DIR")
-        path = (folder / row["key"]).resolve()
-        if not path.is_relative_to(folder.resolve()):
+        path = real(folder / row["key"])
+        if not path.is_relative_to(real(folder)):
             raise ValueError(f"the key {row['key']!r} leads out of --folder")
         extra = {"path": str(path), "folder": str(folder)}
         urls = (path.as_uri(),)

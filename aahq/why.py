@@ -18,6 +18,7 @@ from aahq.remove.releases import DEFAULT, RELEASES
 from aahq.review.log import read_log
 from aahq.stages.quality import kept_thresholds
 from suite.errors import SuiteError
+from suite.ownership import real
 
 PICTURE_STAGES = ("crawl", "screen", "faces")
 FACE_STAGES = ("align", "safety", "dedup", "quality")
@@ -202,7 +203,7 @@ def _reviews(ledger: Ledger, row: sqlite3.Row) -> Iterator[Step]:
 
 def _releases(ledger: Ledger, id: str) -> Iterator[dict[str, Any]]:
     """Where the releases of this build hold the face."""
-    for root in sorted({(ledger.folder / name).resolve() for name in (DEFAULT, *(ledger.get(RELEASES) or ()))}):
+    for root in sorted({real(ledger.folder / name) for name in (DEFAULT, *(ledger.get(RELEASES) or ()))}):
         if (root / MANIFEST).is_file():
             table = pq.read_table(root / MANIFEST, columns=["id", "file", "split"], filters=[("id", "=", id)])
             for row in table.to_pylist():

@@ -49,6 +49,7 @@ _KINDS = {
 }
 # Said with a bare RuntimeError (PyTorch) or ValueError.
 _TEXTS = {
+    "Symlink loop": "a link that leads back to itself",
     "embedded null byte": "a path with a NUL in it",
     "PytorchStreamWriter": "a file could not be written; is the disk full?",
     "unexpected pos": "a file could not be written; is the disk full?",

@@ -172,7 +172,7 @@ def sha256_bytes(data: bytes) -> str:
 
 def sha256_file(path: str | os.PathLike[str]) -> str:
     """Hex SHA-256 of a file's bytes, read in blocks."""
-    with open(path, "rb") as source:
+    with open_file(path) as source:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 

@@ -15,6 +15,7 @@ from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.settings import Reproduce
 from suite.errors import SuiteError
 from suite.option_groups import stacked
+from suite.ownership import real
 from suite.params import Number, device_given, output_folder
 from suite.profiles import load_profile
 
@@ -90,7 +91,7 @@ def limits_of(options: dict[str, Any], work: Reproduction | None = None) -> Limi
     for path in options["may_read"]:
         if not path.exists():
             raise SuiteError(f"--may-read {path}: not there")
-        if any(one.resolve().is_relative_to(path.resolve()) for one in secret):
+        if any(real(one).is_relative_to(real(path)) for one in secret):
             raise SuiteError(f"--may-read {path}: holds what is measured from; a method must not see it")
     return Limits(options["answer_seconds"], options["answer_gigabytes"], tuple(options["may_read"]), tuple(secret))
 

@@ -21,6 +21,7 @@ from benchmark.commands.joining import (
 from benchmark.commands.shared import place_options
 from suite.cli import emit, json_option
 from suite.errors import SuiteError
+from suite.ownership import real
 
 if TYPE_CHECKING:
     from benchmark.leaderboard.inputs import InputsCard
@@ -81,8 +82,8 @@ def command(
         raise SuiteError(
             "--rerun, --pictures: take one RECORD and --data (or --faces and --art; --pictures: or --reference)"
         )
-    handed = {path.resolve() for path in records}
-    rest = {entry.path.name: entry.record for entry in read_records(board) if entry.path.resolve() not in handed}
+    handed = {real(path) for path in records}
+    rest = {entry.path.name: entry.record for entry in read_records(board) if real(entry.path) not in handed}
     known = protocols_of(list(rest.values()))
     refused: dict[str, list[str]] = {}
     lines = []

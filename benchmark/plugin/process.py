@@ -31,6 +31,7 @@ from benchmark.plugin import child
 from benchmark.plugin.limits import Limits
 from models.method import Face, Mode
 from suite.errors import SuiteError
+from suite.ownership import real
 from suite.portable import end_session
 
 CHILD = Path(child.__file__)
@@ -95,7 +96,7 @@ class PluginMethod:
         home.mkdir()
         package = package_folder(load)
         readable = [*SYSTEM, sys.prefix, sys.base_prefix, *_libraries(), *(str(ROOT / room) for room in OWN)]
-        readable += [str(path.resolve()) for path in (package, weights, *limits.readable) if path is not None]
+        readable += [str(real(path)) for path in (package, weights, *limits.readable) if path is not None]
         setup = {
             "path": [place for place in sys.path if place],
             "load": load,
@@ -183,7 +184,7 @@ class PluginMethod:
         return reply, pictures
 
     def _honest(self, touched: Iterable[str], more: bool) -> None:
-        secret = [str(path.resolve()) for path in self.limits.secret]
+        secret = [str(real(path)) for path in self.limits.secret]
         for path in touched:
             if any(path == one or path.startswith(one + os.sep) for one in secret):
                 self._refuse(f"asks for {path}, which it was not given; refused")

@@ -168,6 +168,6 @@ def _tar_members(shard: Path) -> Iterator[tarfile.TarInfo]:
             # A size below zero leads back to the member itself; headers for all members are copied into each.
             if member.size < 0:
                 raise tarfile.ReadError(f"{member.name[:80]!r} has {member.size} bytes")
-            archive.members.clear()
+            archive.members.clear()  # type: ignore[attr-defined]
             if member.isfile() and is_picture_name(member.name):
                 yield member

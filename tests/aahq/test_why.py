@@ -106,3 +106,13 @@ def test_what_waits_is_said_to_wait_and_people_are_heard(built: Path, tmp_path: 
         assert steps[-1].facts["reviewer"] == "ada"
         assert explain(ledger, "r_slope.png")[0].steps[-1].traceback.endswith("Oops: 7")
     assert "Oops: 7 (--json shows the whole traceback)" in why(out, "r_slope.png")[1]
+
+
+def test_a_release_that_is_a_link_to_itself_is_passed(built: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(built, out, ignore=shutil.ignore_patterns("release"))
+    (out / "release").symlink_to("release")
+    with Ledger(out) as ledger:
+        key = ledger.one("SELECT key FROM pictures WHERE state != 'rejected'")
+    code, told, _ = why(out, key)
+    assert (code, key in told) == (0, True)

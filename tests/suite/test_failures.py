@@ -86,6 +86,7 @@ def _kinds() -> dict[str, Exception]:
         RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory"),
         RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0"),
         RuntimeError("PytorchStreamReader failed reading zip archive"),
+        RuntimeError("Symlink loop from '/data/round'"),
         RuntimeError("Found no NVIDIA driver on your system."),
         ModuleNotFoundError("No module named 'dlib'"),
         _raised(lambda: Path("a\0b").read_bytes()),

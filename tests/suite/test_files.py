@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from suite.errors import SuiteError, did_you_mean
-from suite.files import digest, open_file, parse_toml, read_bytes, read_text, read_toml, whole_file, write_whole
+from suite.files import (
+    digest,
+    open_file,
+    parse_toml,
+    read_bytes,
+    read_text,
+    read_toml,
+    sha256_file,
+    whole_file,
+    write_whole,
+)
 from suite.ownership import claim_file, output_fault
 from suite.profiles import Settings, load_profile
 
@@ -34,8 +44,9 @@ def test_what_is_no_file_is_neither_written_over_nor_waited_for(tmp_path: Path, 
         claim_file("--out", target, lambda path: False)
     assert "is a pipe or a device" in output_fault(target, "file")
     if kind == "pipe":
-        with pytest.raises(OSError, match="Is a named pipe"):
-            open_file(target)
+        for read in (open_file, sha256_file):
+            with pytest.raises(OSError, match="Is a named pipe"):
+                read(target)
     assert not target.is_file()
 
 
