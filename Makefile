@@ -60,8 +60,8 @@ docs: $(STAMP)   ## draw again the pages that scripts write: commands, symbols, 
 
 audit: $(STAMP)  ## known holes in what is installed, and a bill of materials (needs the advisory databases)
 	$(BIN)/python -m pip install --quiet pip-audit
+	-$(BIN)/pip-audit --local --skip-editable --format cyclonedx-json --output sbom.json
 	$(BIN)/pip-audit --local --skip-editable
-	$(BIN)/pip-audit --local --skip-editable --format cyclonedx-json --output sbom.json
 
 lock: $(STAMP)   ## resolve anew what requirements.lock pins (needs the package index)
 	$(BIN)/python -m pip install --quiet uv

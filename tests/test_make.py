@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ def recipe(target: str) -> list[str]:
     found = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", text, re.MULTILINE)
     assert found, target
     variables = dict(re.findall(r"^(\w+)\s*[?:]?=\s*(.*)$", text, re.MULTILINE))
-    lines = [line.strip().lstrip("@") for line in found[1].splitlines()]
+    lines = [line.strip().lstrip("@-") for line in found[1].splitlines()]
     for _ in range(3):
         lines = [re.sub(r"\$\((\w+)\)", lambda m: variables.get(m[1], m[0]), line) for line in lines]
     return lines
@@ -47,6 +48,35 @@ def test_make_runs_the_commands_that_are_tested(target: str) -> None:
             assert rest[1] in ("pytest", "pip") or importlib.util.find_spec(rest[1]), line
         else:
             assert name in ("ruff", "mypy", "pip-audit"), line
+
+
+def test_an_audit_writes_its_bill_of_materials_whatever_it_finds() -> None:
+    """pip-audit ends with 1 where it finds a hole; the bill is written first, and the last line decides."""
+    text = (ROOT / "Makefile").read_text().partition("\naudit:")[2].partition("\n\n")[0]
+    bill, verdict = (line for line in text.splitlines() if "/pip-audit " in line)
+    assert bill.startswith("\t-")
+    assert bill.endswith("--output sbom.json")
+    assert verdict.startswith("\t$(BIN)/pip-audit")
+    assert "sbom.json" in (ROOT / ".gitignore").read_text().split()
+
+
+def test_the_container_has_what_people_use_and_takes_no_environment_along() -> None:
+    text = (ROOT / "Containerfile").read_text()
+    named = re.search(r'"/src\[([a-z,]+)\]"', text)
+    assert named
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    # `review` is a name of before; a cluster, fuzzing and development are no container's.
+    assert set(named[1].split(",")) == set(extras) - {"review", "cluster", "fuzz", "dev"}
+    assert "COPY . /src" in text
+    left = (ROOT / ".dockerignore").read_text().split()
+    ignored = (ROOT / ".gitignore").read_text().split()
+    assert {".git", *(name.strip("/") for name in ignored)} - set(left) <= {
+        "__pycache__",
+        "*.part",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".mypy_cache",
+    }
 
 
 def test_the_demos_samples_are_painted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import itertools
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import pytest
@@ -23,7 +25,18 @@ ROOT = Path(__file__).resolve().parents[1]
 # docs/commands.md repeats the commands' own examples, which tests/test_docs.py parses.
 PAGES = sorted(page for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")] if page.name != "commands.md")
 BLOCK = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# Commands stand in fences or, short ones, indented by four; a text in a list is indented as well, and names no program first.
+INDENTED = re.compile(
+    r"^ {4}(?:aahq|blendgan|baselines|aahq-bench|make|python|pip|torchrun|dask) (?:.*\\\n)*.*", re.MULTILINE
+)
 PROGRAMS = {"aahq": "aahq", "blendgan": "models", "baselines": "baselines", "aahq-bench": "benchmark"}
+RECORDS = ROOT / "benchmark" / "records"
+
+
+def kept_record(method: str) -> Path:
+    """A record of the board, whose name ends with its digest."""
+    return next(RECORDS.glob(f"{method}-reference-demo-*.json"))
+
 
 # Run in this order in one folder; what stands behind the arrow is a smaller form with the same options.
 RUN: dict[str, str] = {
@@ -66,113 +79,156 @@ RUN: dict[str, str] = {
     "aahq-bench inputs inputs --data reproduce-demo/data": (
         "aahq-bench inputs inputs --data painted --set faces=2 --set styles=2"
     ),
+    "aahq-bench site -o site": "",
+    "aahq-bench answer AdaIN --inputs inputs -o answers/adain": "",
+    "aahq-bench answer BlendGAN --inputs inputs -o answers/blendgan --invert-steps 300": (
+        "aahq-bench answer BlendGAN --inputs inputs -o answers/blendgan --invert-steps 2"
+    ),
+    "aahq-bench protocol reproduce-demo/records/t2-latent-munit.json": f"aahq-bench protocol {kept_record('munit')}",
+    "aahq-bench tables reproduce-demo/records --table 2 --format tex": (
+        f"aahq-bench tables {RECORDS} --table 2 --format tex"
+    ),
 }
 
-# Everything else parses: program, command and options exist and their values are of the right kind. First fitting line:
-# why it does not run here, and the test that runs the same code on something small ("" where nothing here can).
-NOT_RUN: dict[str, tuple[str, str]] = {
-    r"make (setup|demo)$": (
-        "installs, then takes minutes",
-        "tests/test_make.py::test_make_runs_the_commands_that_are_tested",
+
+class Reason(NamedTuple):
+    """Why a command does not run here.
+
+    Attributes:
+        test: that runs the same code on something small; "" where nothing here can.
+        calls: what that test's own code, or what it calls in its file, must hold.
+    """
+
+    why: str
+    test: str = ""
+    calls: str = ""
+
+
+TESTS = {
+    "make": "tests/test_make.py::test_make_runs_the_commands_that_are_tested",
+    "cell": "tests/benchmark/run/test_cells.py::test_a_cell_becomes_a_record_and_is_kept",
+    "submit": "tests/benchmark/leaderboard/test_leaderboard.py::test_submit_says_what_is_missing_then_writes_one_file",
+    "sources": "tests/aahq/sources/test_sources.py",
+}
+# Everything else parses: program, command and options exist and their values are of the right kind. First fitting line.
+NOT_RUN: dict[str, Reason] = {
+    r"make (setup|demo)$": Reason("installs, then takes minutes", TESTS["make"], "recipe("),
+    r"make (test|test-fast|lint|bench|docs)$": Reason("runs tests, benches or scripts", TESTS["make"], "recipe("),
+    r"aahq build .*--source met ": Reason(
+        "asks the museum", "tests/aahq/sources/test_resume.py::test_stopped_after_every_page", '"met"'
     ),
-    r"make (test|test-fast|lint|bench|docs)$": (
-        "runs the tests, benches or scripts themselves",
-        "tests/test_make.py::test_make_runs_the_commands_that_are_tested",
+    r"aahq build .*--source artstation ": Reason(
+        "asks the site", f"{TESTS['sources']}::test_a_channel_is_read_page_by_page", "artstation"
     ),
-    r"aahq build .*--source met ": (
-        "asks the museum",
-        "tests/aahq/sources/test_resume.py::test_stopped_after_every_page",
+    r"aahq build .*--source aahq-list ": Reason(
+        "asks the site", f"{TESTS['sources']}::test_the_list_gives_its_own_points", "AahqList("
     ),
-    r"aahq build .*--source artstation ": (
-        "asks the site",
-        "tests/aahq/sources/test_sources.py::test_a_channel_is_read_page_by_page",
+    r"aahq rebuild ": Reason(
+        "fetches again", "tests/aahq/release/test_release.py::test_rebuild_makes_the_same_release", "rebuild"
     ),
-    r"aahq build .*--source aahq-list ": (
-        "asks the site",
-        "tests/aahq/sources/test_sources.py::test_the_list_gives_its_own_points",
+    r"aahq safety ": Reason(
+        "needs a classifier",
+        "tests/aahq/safety/test_safety_stage.py::test_a_classifier_refuses_and_the_cards_say_so",
+        '"--screens"',
     ),
-    r"aahq rebuild ": ("fetches again", "tests/aahq/release/test_release.py::test_rebuild_makes_the_same_release"),
-    r"aahq (build|faces) .*--scheduler": (
+    r"aahq release .*--require ": Reason(
+        "needs looked-at pictures",
+        "tests/aahq/safety/test_safety_stage.py::test_a_release_that_a_required_screen_did_not_look_at_is_refused",
+        '"--require"',
+    ),
+    r"aahq (lookup|remove) ": Reason(
+        "takes works out", "tests/aahq/remove/test_remove.py::test_commands_and_their_exit_codes", '"remove"'
+    ),
+    r"aahq sync ": Reason(
+        "needs a copy of a release",
+        "tests/aahq/release/test_sign.py::test_sync_takes_only_what_was_signed_and_the_copy_is_signed_again",
+        '"sync"',
+    ),
+    r"aahq (sign|verify) .*--(key|signers) ": Reason(
+        "needs a key",
+        "tests/aahq/release/test_sign.py::test_verify_names_who_signed_and_so_does_openssh_alone",
+        '"--signers"',
+    ),
+    r"aahq (build|faces) .*--scheduler": Reason(
         "needs a Dask cluster",
         "tests/aahq/test_scale.py::test_a_cluster_that_loses_a_worker_writes_the_same_release",
+        "scheduler",
     ),
-    r"dask (scheduler|worker)": ("a program of Dask that runs until it is stopped", ""),
-    r"torchrun .* -m models train(-encoder)? ": (
+    r"dask (scheduler|worker)": Reason("a program of Dask that runs until it is stopped"),
+    r"torchrun .* -m models train(-encoder)? ": Reason(
         "eight GPUs at the paper's scale",
         "tests/models/training/test_torchrun.py::test_eight_processes_train_as_one_and_one_goes_on_from_them",
+        "torchrun",
     ),
-    r"torchrun .* -m baselines train ": (
-        "32 GPUs",
-        "tests/models/training/test_ranks.py::test_many_processes_take_the_step_of_one",
+    r"torchrun .* -m baselines train ": Reason(
+        "32 GPUs", "tests/models/training/test_ranks.py::test_many_processes_take_the_step_of_one", "ranks.METHODS"
     ),
-    r"torchrun .* -m benchmark reproduce ": (
-        "eight GPUs for weeks",
-        "tests/benchmark/run/test_cells.py::test_a_training_that_was_cut_goes_on",
-    ),
-    r"blendgan train --profile paper --dry-run": (
+    r"torchrun .* -m benchmark reproduce ": Reason("eight GPUs for weeks", TESTS["cell"], "reproduce("),
+    r"blendgan train --profile paper --dry-run": Reason(
         "times steps at 1024 px",
         "tests/models/training/test_blendgan.py::test_the_dry_run_knows_the_memory",
+        "estimate.trace(",
     ),
-    r"blendgan sample --weights painted": (
-        "a line of `make demo`",
-        "tests/test_make.py::test_the_demos_samples_are_painted",
+    r"blendgan sample --weights painted": Reason(
+        "a line of `make demo`", "tests/test_make.py::test_the_demos_samples_are_painted", "blendgan sample"
     ),
-    r"blendgan weights \w": (
-        "downloads",
-        "tests/models/weights/test_download.py::test_a_cut_download_goes_on_where_it_stopped",
+    r"blendgan weights \w": Reason(
+        "downloads", "tests/models/weights/test_download.py::test_a_cut_download_goes_on_where_it_stopped", "fetch("
     ),
-    r"blendgan convert ": (
+    r"blendgan convert ": Reason(
         "needs a published checkpoint",
         "tests/models/training/test_blendgan.py::test_weights_in_float16_are_half_the_file_and_nearly_the_same",
+        "convert",
     ),
-    r"aahq-bench table1 ": (
-        "needs weights",
-        "tests/benchmark/run/test_cells.py::test_a_cell_becomes_a_record_and_is_kept",
-    ),
-    r"aahq-bench (tables|protocol) ": (
-        "needs records of a reproduction",
-        "tests/benchmark/report/test_records_and_tables.py::test_every_format_escapes",
-    ),
-    r"aahq-bench compare ": (
+    r"aahq-bench table1 ": Reason("needs weights", TESTS["cell"], "reproduce("),
+    r"aahq-bench compare ": Reason(
         "needs records of a reproduction",
         "tests/benchmark/report/test_compare.py::test_the_command_as_text_and_json",
+        '"compare"',
     ),
-    r"aahq-bench (submit|validate) ": (
-        "needs an installed package",
-        "tests/benchmark/leaderboard/test_leaderboard.py::test_submit_says_what_is_missing_then_writes_one_file",
+    r"aahq-bench submit ": Reason("needs an installed package", TESTS["submit"], '"submit"'),
+    r"aahq-bench validate ": Reason("needs a record that was handed in", TESTS["submit"], '"validate"'),
+    r"aahq-bench score-images .*--reference ": Reason(
+        "needs a reference pack",
+        "tests/benchmark/reference/test_reference_pack.py::test_copies_of_the_works_are_found_out_with_the_pack",
+        '"score-images"',
     ),
-    r"aahq-bench score-images ": (
+    r"aahq-bench score-images ": Reason(
         "needs pictures made elsewhere",
         "tests/benchmark/leaderboard/test_leaderboard.py::test_pictures_made_elsewhere_score_as_the_method_itself_does",
+        '"score-images"',
     ),
-    r"aahq-bench check ": (
+    r"aahq-bench check ": Reason(
         "needs an installed package",
         "tests/benchmark/leaderboard/test_outside_method.py::test_an_installed_package_is_checked_and_scored",
+        '"check"',
     ),
-    r"aahq-bench reproduce --profile demo": (
-        "minutes of measuring",
-        "tests/benchmark/run/test_cells.py::test_a_cell_becomes_a_record_and_is_kept",
+    r"aahq-bench judge ": Reason(
+        "serves until it is stopped",
+        "tests/benchmark/people/test_judging_page.py::test_two_questions_a_pair_by_keys_and_by_clicks",
+        '"judge"',
     ),
-    r"blendgan page$": (
+    r"aahq-bench reproduce --profile demo": Reason("minutes of measuring", TESTS["cell"], "reproduce("),
+    r"blendgan page$": Reason(
         "serves until it is stopped",
         "tests/models/page/test_page.py::test_a_face_in_a_style_is_a_file_that_says_how_it_was_made",
+        '"page"',
     ),
-    r"aahq-bench train-reader": (
-        "minutes of training",
-        "tests/test_docs.py::test_the_reader_is_described_as_it_was_judged",
-    ),
-    r"pip install -e InkWash": (
+    r"aahq-bench train-reader": Reason("minutes of training"),
+    r"pip install -e InkWash": Reason(
         "changes this environment",
         "tests/benchmark/leaderboard/test_leaderboard.py::test_the_template_is_a_package_that_keeps_the_contract",
+        "new-method",
     ),
-    r"python docs/make_(wall|page_faces|pictures)\.py": (
-        "paints or takes pictures for minutes",
-        "tests/test_docs.py::test_pictures_are_whole_and_light",
+    r"pip install -e '?\.\[fuzz\]'?": Reason("changes this environment"),
+    r"python docs/make_(wall|page_faces|pictures)\.py": Reason(
+        "paints or takes pictures for minutes", "tests/test_docs.py::test_pictures_are_whole_and_light", "images"
     ),
-    r"python -m speed\.\w+": ("measures for minutes", ""),
-    r"python examples/speedrun\.py": (
+    r"python -m speed\.\w+": Reason("measures for minutes"),
+    r"python examples/speedrun\.py": Reason(
         "trains for most of an hour",
         "tests/test_speedrun.py::test_the_speedrun_ends_with_a_score_and_a_sheet",
+        "speedrun",
     ),
 }
 
@@ -189,13 +245,27 @@ def split(block: str) -> Iterator[list[str]]:
             yield words
 
 
+def alternatives(words: list[str]) -> Iterator[list[str]]:
+    """The forms of a synopsis: of `aahq x OUT --a A | --b B` one an option, of `aahq x --a A | B` one a value."""
+    if "|" not in words:
+        yield words
+        return
+    forms = [list(form) for bar, form in itertools.groupby(words, lambda word: word == "|") if not bar]
+    start = max(k for k, word in enumerate(forms[0]) if word.startswith("-"))
+    yield forms[0]
+    yield from (forms[0][: start if form[0].startswith("-") else -1] + form for form in forms[1:])
+
+
 def shown() -> list[tuple[str, str]]:
     """(page, command) of every command in the pages, each once."""
     found = {}
     for page in PAGES:
-        for block in BLOCK.findall(page.read_text()):
+        text = page.read_text()
+        indented = INDENTED.findall(BLOCK.sub("", text))
+        for block in [*BLOCK.findall(text), *indented]:
             for words in split(block):
-                found.setdefault(shlex.join(words), page.name)
+                for form in alternatives(words):
+                    found.setdefault(shlex.join(form), page.name)
     return [(page, command) for command, page in found.items()]
 
 
@@ -245,14 +315,50 @@ def stand_in(command: click.Command, given: list[str]) -> None:
 
 def reason(command: str) -> str | None:
     """Why a command is not run, or None where nothing is said."""
-    return next((why for pattern, (why, _) in NOT_RUN.items() if re.match(pattern, command)), None)
+    return next((given.why for pattern, given in NOT_RUN.items() if re.match(pattern, command)), None)
 
 
-@pytest.mark.parametrize(("pattern", "test"), [(pattern, test) for pattern, (_, test) in NOT_RUN.items() if test])
-def test_the_test_that_a_reason_names_exists(pattern: str, test: str) -> None:
-    file, _, name = test.partition("::")
+def code_of(file: Path, name: str) -> str:
+    """The code of a test and of all that it uses of its own file; "" where the file has no such test, or it never runs."""
+    text = file.read_text()
+    known = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    test = known.get(name)
+    marks = [ast.unparse(mark) for mark in test.decorator_list] if test else []
+    if test is None or any(mark.partition("(")[0] in ("pytest.mark.skip", "pytest.mark.xfail") for mark in marks):
+        return ""
+    used, wanted = {}, [name]
+    while wanted:
+        one = wanted.pop()
+        if one in known and one not in used:
+            used[one] = "\n".join(ast.unparse(part) for part in [*known[one].decorator_list, known[one]])
+            nodes = list(ast.walk(known[one]))
+            wanted += [node.id for node in nodes if isinstance(node, ast.Name)]
+            wanted += [node.arg for node in nodes if isinstance(node, ast.arg)]
+    code = "\n".join(used.values())
+    constants = [ast.unparse(node) for node in ast.parse(text).body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    return "\n".join([code, *(one for one in constants if re.search(rf"\b{re.split('[ :]', one)[0]}\b", code))])
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern, given in NOT_RUN.items() if given.test])
+def test_the_test_that_a_reason_names_runs_what_it_says(pattern: str) -> None:
+    given = NOT_RUN[pattern]
+    file, _, name = given.test.partition("::")
     assert (ROOT / file).is_file(), f"{pattern}: {file} does not exist"
-    assert re.search(rf"^def {name}\(", (ROOT / file).read_text(), re.MULTILINE), f"{pattern}: {file} has no {name}"
+    code = code_of(ROOT / file, name)
+    assert "assert" in code or "pytest.raises" in code, f"{pattern}: {file} has no {name} that runs and asserts"
+    assert given.calls.replace('"', "'") in code, f"{pattern}: nothing in {name} is {given.calls}"
+
+
+def test_a_stale_reason_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "test_x.py"
+    file.write_text(
+        "import pytest\n\nWORDS = ['compare']\n\ndef helper():\n    return WORDS\n\n"
+        "def test_used():\n    assert helper()\n\n@pytest.mark.skip(reason='old')\ndef test_skipped():\n    assert helper()\n\n"
+        "# def test_gone(): assert 1\ndef test_other():\n    assert 1\n"
+    )
+    assert "'compare'" in code_of(file, "test_used")
+    assert "'compare'" not in code_of(file, "test_other")
+    assert code_of(file, "test_skipped") == code_of(file, "test_gone") == ""
 
 
 def test_every_reason_is_still_needed() -> None:

@@ -11,12 +11,17 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.metrics import art_fid
+from benchmark.metrics.art_fid import Stylised
+from benchmark.metrics.cfsd import structural_distance
 from benchmark.metrics.confidence import interval
+from benchmark.metrics.extractors.features import Extractor
 from benchmark.metrics.gaussian import fit
 from benchmark.metrics.influence import Pulls, of_faces
 from benchmark.metrics.lpips import by_picture
 from benchmark.metrics.measured import FeatureSets, Measured
 from benchmark.metrics.paired import difference
+from benchmark.metrics.panel import similarity
 from benchmark.metrics.table import METRICS
 
 FACES, STYLES, POOL, DIM, REAL = 24, 5, 40, 8, 150
@@ -32,18 +37,26 @@ class World:
 
     def draw(self, methods: int = 1, dim: int = DIM, own: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
         """(methods, F, K, dim) features and (F, K) references."""
+        features, which, _, _ = self.draw_given(methods, dim, own)
+        return features, which
+
+    def draw_given(
+        self, methods: int = 1, dim: int = DIM, own: float = 0.5
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The same, and the features of what the pictures answer: (F, 1, dim) of the faces, (F, K, dim) of the references."""
         which = np.array([self.rng.choice(POOL, self.styles, replace=False) for _ in range(self.faces)])
         of_face, of_reference, of_picture = self.mix
-        shared = self._parts(1, dim, which, of_face, of_reference)
-        apart = self._parts(methods, dim, which, own * of_face, own * of_reference)
+        faces, references = self._parts(1, dim, of_face, of_reference)
+        own_faces, own_references = self._parts(methods, dim, own * of_face, own * of_reference)
         noise = self.rng.standard_normal((methods, self.faces, self.styles, dim)) * of_picture
+        made = faces + references[:, which] + own_faces + own_references[:, which] + noise
         # About the size of a network's features.
-        return (shared + apart + noise) * 0.5 + 0.4, which
+        return made * 0.5 + 0.4, which, faces[0] * 0.5 + 0.4, references[0][which] * 0.5 + 0.4
 
-    def _parts(self, methods: int, dim: int, which: np.ndarray, face: float, reference: float) -> np.ndarray:
+    def _parts(self, methods: int, dim: int, face: float, reference: float) -> tuple[np.ndarray, np.ndarray]:
         faces = self.rng.standard_normal((methods, self.faces, 1, dim)) * face
         references = self.rng.standard_normal((methods, POOL, dim)) * reference
-        return faces + references[:, which]
+        return faces, references
 
 
 def real_side() -> np.ndarray:
@@ -71,6 +84,37 @@ def over_faces(features: np.ndarray, which: np.ndarray) -> list[tuple[str, float
     return [(name, float(values.mean()), of_faces(values, which.ravel())) for name, values in named.items()]
 
 
+class Recognised(Extractor):
+    """What an identity or a style network would give of pictures, which here are features already."""
+
+    name, fd_name, kernel_name, dim, size, resize, weights_sha256, licence = "toy", "", "", DIM, 0, "", "0" * 64, ""
+
+    def embed(self, pictures: torch.Tensor) -> torch.Tensor:
+        return pictures
+
+
+def of_the_panel(
+    features: np.ndarray, which: np.ndarray, faces: np.ndarray, references: np.ndarray
+) -> list[tuple[str, float, Pulls]]:
+    """What the panel's instruments say of each picture beside its face or its reference, and ArtFID of all."""
+    made, styles = (torch.from_numpy(rows).flatten(0, 1) for rows in (features, references))
+    people = torch.from_numpy(np.broadcast_to(faces, features.shape).copy()).flatten(0, 1)
+    # A map of DIM places in one channel, as CFSD takes it.
+    maps = [rows.float().view(-1, 1, 1, DIM) for rows in (made, people)]
+    values = {
+        "ArcFace": similarity(Recognised(), "identity").compare(made, people),
+        "CSD and style encoder": similarity(Recognised(), "style").compare(made, styles),
+        "CFSD": torch.stack([structural_distance(ours, theirs) for ours, theirs in zip(*maps, strict=True)]),
+    }
+    each = {name: found.view(which.shape).numpy() for name, found in values.items()}
+    content = np.square(features - faces).mean(2).ravel()
+    labels = np.repeat(np.arange(len(which)), which.shape[1])
+    art = art_fid.measure(Stylised(made.numpy(), styles.numpy(), content, labels, which.ravel(), {}))
+    assert art.pulls is not None
+    found = [(name, float(rows.mean()), of_faces(rows, which.ravel())) for name, rows in each.items()]
+    return [*found, ("ArtFID", art.value, art.pulls)]
+
+
 def over_sets() -> list[Callable[[FeatureSets], list[Measured]]]:
     """Every function of the table that measures sets of features."""
     return list(
@@ -95,11 +139,15 @@ def test_every_printed_interval_holds_the_mean_of_many_measurements(mix: tuple[f
     kept: dict[str, object] = {}
     drawn: dict[str, list[tuple[float, Pulls]]] = {}
     for _ in range(count):
-        features, which = world.draw()
-        for name, value, pulls in every_number(features[0], which, real, kept):
+        features, which, *given = world.draw_given()
+        numbers = [*every_number(features[0], which, real, kept), *of_the_panel(features[0], which, *given)]
+        for name, value, pulls in numbers:
             drawn.setdefault(name, []).append((value, pulls))
     shares = {f"measure: {name} (toy)" for name in ("precision", "recall", "density", "coverage")}
-    assert {"measure: FD-toy", "measure: KD-toy", "measure_gaussian: KD-toy", *shares, "diversity"} <= set(drawn)
+    panel = {"ArcFace", "CSD and style encoder", "CFSD", "ArtFID"}
+    assert {"measure: FD-toy", "measure: KD-toy", "measure_gaussian: KD-toy", *shares, "diversity", *panel} <= set(
+        drawn
+    )
     for name, found in drawn.items():
         middle = np.mean([value for value, _ in found])
         spans = [interval(value, pulls) for value, pulls in found]
