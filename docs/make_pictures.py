@@ -1,8 +1,8 @@
 """Take the pictures of the suite's pages, `docs/images/*-desk.webp` and `*-phone.webp`, with a real browser. Takes minutes.
 
-The stylise page, the review page and the report of a small build of painted portraits, and the board of the records that
-are kept: at a desk in light colours, on a phone in dark ones (the review page is dark everywhere). Needs Chromium, and the
-extras `align`, `page` and `dev`.
+The stylise page, the judging page, the review page and the report of a small build of painted portraits, and the board of the
+records that are kept: at a desk in light colours, on a phone in dark ones (the review page is dark everywhere). Needs Chromium,
+and the extras `align`, `page` and `dev`.
 """
 
 from __future__ import annotations
@@ -80,6 +80,40 @@ def review(browser: Browser, build: Path) -> None:
             keep(page, name)
 
 
+def judge(browser: Browser, place: Path) -> None:
+    """Two methods of the package on painted faces; the first question answered."""
+    data, inputs = str(place / "release"), str(place / "inputs")
+    run(
+        "aahq",
+        "portraits",
+        data,
+        "--count",
+        "60",
+        "--size",
+        "64",
+        "--domain",
+        "both",
+        "--styles",
+        "15",
+        "--workers",
+        "1",
+    )
+    run("benchmark", "inputs", inputs, "--data", data, "--set", "faces=4", "--set", "styles=3")
+    results = []
+    for name in ("AdaIN", "MUNIT"):
+        run("benchmark", "answer", name, "--inputs", inputs, "-o", str(place / name), "--work", str(place / "work"))
+        results += ["--results", f"{name}={place / name}"]
+    study = ("benchmark", "judge", str(place / "study"), "--judge", "ann")
+    with served(*study, "--inputs", inputs, *results, "--trials", "12") as address:
+        for phone, name in ((False, "judge-desk"), (True, "judge-phone")):
+            page = opened(browser, phone)
+            page.goto(address)
+            page.wait_for_selector("#trial[aria-busy=false]")
+            page.keyboard.press("2")
+            page.locator("#steps .done").wait_for()
+            keep(page, name)
+
+
 def files(browser: Browser, pages: dict[str, Path]) -> None:
     for name, file in pages.items():
         for phone, size in ((False, "desk"), (True, "phone")):
@@ -121,6 +155,7 @@ def main() -> None:
         browser = play.chromium.launch(executable_path=program, args=list(CHROMIUM))
         files(browser, {"report": build / "report.html", "board": place / "site" / "index.html"})
         review(browser, build)
+        judge(browser, place)
         stylise(browser)
         browser.close()
 

@@ -130,7 +130,9 @@ def test_pictures_are_whole_and_light() -> None:
     with Image.open(wall) as picture:
         picture.load()
         assert picture.size == (8 * 132 - 4, 3 * 132 - 4)
-    pages = {f"{page}-{size}" for page in ("stylise", "review", "report", "board") for size in ("desk", "phone")}
+    pages = {
+        f"{page}-{size}" for page in ("stylise", "judge", "review", "report", "board") for size in ("desk", "phone")
+    }
     pictures = list((DOCS / "images").glob("*.webp"))
     assert {path.stem for path in pictures} == pages | {"methods"}
     assert sum(path.stat().st_size for path in [wall, *pictures]) < 800_000

@@ -41,13 +41,20 @@ class PixelPyramid(nn.Module):
     measured = "pixels at three scales and their gradients (no trained perceptual weights)"
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        total = torch.zeros(len(x), device=x.device)
-        for side in (_SIDE, 64, 16):
-            a, b = (_at_most(t, side) for t in (x, y))
-            total = total + (a - b).square().mean((1, 2, 3))
-            for axis in (2, 3):
-                total = total + (a.diff(dim=axis) - b.diff(dim=axis)).square().mean((1, 2, 3))
-        return total
+        return self.toward(y)(x)
+
+    def toward(self, y: Tensor) -> Callable[[Tensor], Tensor]:
+        """The distance to `y`, of which everything is computed once."""
+        scales = [_with_gradients(_at_most(y, side)) for side in (_SIDE, 64, 16)]
+
+        def of(x: Tensor) -> Tensor:
+            total = torch.zeros(len(x), device=x.device)
+            for side, wanted in zip((_SIDE, 64, 16), scales, strict=True):
+                for a, b in zip(_with_gradients(_at_most(x, side)), wanted, strict=True):
+                    total = total + (a - b).square().mean((1, 2, 3))
+            return total
+
+        return of
 
 
 class TrunkDistance(nn.Module):
@@ -61,10 +68,20 @@ class TrunkDistance(nn.Module):
         self.pixels = PixelPyramid()
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        total = 0.1 * self.pixels(x, y)
-        for a, b in zip(*(self.trunk(_at_most(t, _SIDE)) for t in (x, y)), strict=True):
-            total = total + (F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean((1, 2))
-        return total
+        return self.toward(y)(x)
+
+    def toward(self, y: Tensor) -> Callable[[Tensor], Tensor]:
+        """The distance to `y`, whose features are computed once."""
+        pixels = self.pixels.toward(y)
+        wanted = [F.normalize(b, dim=1) for b in self.trunk(_at_most(y, _SIDE))]
+
+        def of(x: Tensor) -> Tensor:
+            total = 0.1 * pixels(x)
+            for a, b in zip(self.trunk(_at_most(x, _SIDE)), wanted, strict=True):
+                total = total + (F.normalize(a, dim=1) - b).square().sum(1).mean((1, 2))
+            return total
+
+        return of
 
 
 class LearnedDistance(nn.Module):
@@ -146,6 +163,7 @@ def invert(
     for parameter in frozen:
         parameter.requires_grad_(False)
     try:
+        to_target = _toward(distance, target)
         for step in progress(range(steps), what=f"inverting {len(faces)} faces", unit="step"):
             if watch:
                 watch(step)
@@ -155,13 +173,13 @@ def invert(
             noise = torch.stack([torch.randn(rows, generator.style_dim, generator=one) for one in jitter]).to(device)
             latents = _codes(mean, offset + strength * noise / generator.style_dim**0.5, generator)
             # The sum, not the mean: a face's gradient must not depend on how many share the batch.
-            loss = distance(generator.synthesis(latents), target).sum()
+            loss = to_target(generator.synthesis(latents)).sum()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
         with torch.no_grad():
             latents = _codes(mean, offset, generator)
-            final = distance(generator.synthesis(latents), target)
+            final = to_target(generator.synthesis(latents))
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
@@ -171,6 +189,17 @@ def invert(
 def _codes(mean: Tensor, offset: Tensor, generator: Generator) -> Tensor:
     latents = mean + offset
     return latents if latents.shape[1] == generator.n_latent else latents.expand(-1, generator.n_latent, -1)
+
+
+def _toward(distance: nn.Module, target: Tensor) -> Callable[[Tensor], Tensor]:
+    if isinstance(distance, PixelPyramid | TrunkDistance):
+        with torch.no_grad():
+            return distance.toward(target)
+    return lambda x: distance(x, target)
+
+
+def _with_gradients(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return x, x.diff(dim=2), x.diff(dim=3)
 
 
 def _at_most(x: Tensor, side: int) -> Tensor:

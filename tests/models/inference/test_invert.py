@@ -64,6 +64,15 @@ def test_distances_are_zero_for_the_same_picture_and_named() -> None:
     assert isinstance(best_distance(), PixelPyramid)
 
 
+def test_the_target_is_looked_at_once(generator: Generator) -> None:
+    trunk = VGG19Trunk((4, 4, 4, 4, 4))
+    asked: list[int] = []
+    trunk.register_forward_hook(lambda *_: asked.append(1))
+    invert(generator, own_faces(generator, 1), distance=TrunkDistance(trunk), steps=3, mean_of=64)
+    # The target, three steps, and what they came to.
+    assert len(asked) == 5
+
+
 def test_strength_is_monotone_and_reaches_both_ends() -> None:
     n = 18
 
