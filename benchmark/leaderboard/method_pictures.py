@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -14,7 +12,7 @@ from benchmark.leaderboard.picture_folder import ABOUT
 from benchmark.run.generate import Generation, blocks
 from benchmark.run.record import MethodInfo, Sha256
 from models.data.pictures import save_png
-from suite.files import write_json
+from suite.files import whole_folder, write_json
 from suite.ownership import claim_folder
 from suite.profiles import read_json_model
 from suite.progress import progress
@@ -65,19 +63,13 @@ def write_answers(folder: Path, generation: Generation, about: Answered, faces_a
     check_new(folder)
     draws = generation.draws
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-part-"))
-    try:
-        with progress(None, about.method.name, total=draws.faces, unit="face") as bar:
-            for run in blocks(draws.faces, faces_a_block):
-                pictures = iter(generation.block(run).pictures.permute(0, 2, 3, 1).numpy())
-                for name in (pair_name(f, k) for f in run for k in range(draws.styles)):
-                    save_png(part / name, Image.fromarray(next(pictures)), {"method": about.method.name})
-                bar.update(len(run))
+    with whole_folder(folder, ABOUT) as part, progress(None, about.method.name, total=draws.faces, unit="face") as bar:
+        for run in blocks(draws.faces, faces_a_block):
+            pictures = iter(generation.block(run).pictures.permute(0, 2, 3, 1).numpy())
+            for name in (pair_name(f, k) for f in run for k in range(draws.styles)):
+                save_png(part / name, Image.fromarray(next(pictures)), {"method": about.method.name})
+            bar.update(len(run))
         write_json(part / ABOUT, about.model_dump())
+        # Judges and those who score may be others than who made them.
         part.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return draws.faces * draws.styles
