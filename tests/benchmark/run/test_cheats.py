@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from benchmark.metrics.answers import NEAR, Thumbnails, mirrored, suspect, unit,
 from benchmark.metrics.table import MOST_COPIES, copied
 from benchmark.run.cell import Bench
 from benchmark.run.generate import Generation, read_rows, to_float
+from benchmark.run.instruments import Extractors
 from benchmark.run.record import MethodInfo, Record
 from benchmark.run.reproduction import Reproduction
 from benchmark.tasks.paper import Cell
@@ -21,7 +23,7 @@ from benchmark.tasks.settings import MethodSettings, Reproduce
 from models.data.pictures import nearest_uint8
 from models.data.release import Release, open_release
 from models.method import Face
-from tests.benchmark.toys import InventingToy, ToyMethod, write_release
+from tests.benchmark.toys import InventingToy, Means, ToyMethod, write_release
 
 SIZE = 32
 
@@ -32,6 +34,12 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     write_release(folder / "data", size=SIZE)
     settings = Reproduce(faces=6, styles=4, answers=False, methods=(MethodSettings(name="MUNIT"),))
     return Bench.open(Reproduction(settings, "toy", folder / "out", data=folder / "data", offline=True))
+
+
+@pytest.fixture(scope="module")
+def light(bench: Bench) -> Bench:
+    """The same with features without a network: cheats are seen by thumbnails, whatever else measures."""
+    return replace(bench, extractors=Extractors(fd=(Means(),)))
 
 
 def noisy(pictures: Tensor, levels: int = 4) -> Tensor:
@@ -111,14 +119,14 @@ def one_picture() -> Tensor:
 
 
 @pytest.mark.parametrize("cheat", CHEATS)
-def test_a_cheat_is_named_and_nothing_of_it_is_ranked(bench: Bench, cheat: str) -> None:
+def test_a_cheat_is_named_and_nothing_of_it_is_ranked(light: Bench, cheat: str) -> None:
     make, words = CHEATS[cheat]
-    found = record(bench, Cheat(make(bench.release)))
+    found = record(light, Cheat(make(light.release)))
     assert not any(value.rankable for value in found.values)
     for value in found.values:
         assert words in value.why, (value.metric, value.why)
     # A cosine of 1.0000001 or a distance a hair below 0 ends no run: the record is there.
-    assert found.get("KD-lite0") is not None
+    assert found.get("KD-means") is not None
 
 
 def test_a_method_that_invents_faces_must_not_give_the_photographs(bench: Bench) -> None:
