@@ -92,6 +92,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         raise SuiteError(f"{path}: SHA-256 is {digest[:16]}..., {want[:16]}... is published; fetch it again")
     with path.open("rb") as source:
         head = source.read(64)
+    # The header's length begins a safetensors file; its first bytes may be a blank and "<".
+    if head[4:9] == b"\0\0\0\0{":
+        return _from_safetensors(path)
     if head.lstrip()[:1] == b"<":
         raise SuiteError(f"{path}: a web page, not weights (a download that asked for a confirmation?); fetch it again")
     if head[8:9] == b"{":

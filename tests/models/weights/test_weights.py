@@ -450,6 +450,19 @@ def test_other_files_are_named(content: bytes, said: str, tmp_path: Path) -> Non
         read_checkpoint(tmp_path / "absent.pt")
 
 
+@pytest.mark.parametrize("length", [ord("<"), ord(" ") + 256 * ord("<"), 0x80, ord("P") + 256 * ord("K")])
+def test_safetensors_are_known_by_more_than_their_first_byte(length: int, tmp_path: Path) -> None:
+    """The file begins with its header's length, which can look like a page's, a pickle's or an archive's beginning."""
+    path = tmp_path / "x.safetensors"
+    save_weights(path, {"g_ema": small_generator().state_dict()})
+    whole = path.read_bytes()
+    before = int.from_bytes(whole[:8], "little")
+    # Blanks after the header count as part of it; the first 16 bits of its length are chosen.
+    wanted = before + (length - before) % 65536
+    path.write_bytes(wanted.to_bytes(8, "little") + whole[8 : 8 + before].ljust(wanted) + whole[8 + before :])
+    assert read_checkpoint(path).parts.keys() == {"g_ema"}
+
+
 def test_known_digest_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "vgg19-dcbb9e9d.pth"
     torch.save({"a": torch.zeros(1), "b": torch.zeros(1)}, path)
