@@ -18,6 +18,8 @@ from aahq.faces.bilinear import cells_of, columns_of, sample_rows
 PRECISION_BITS = 22
 # Rows of samples that are made and reduced in turn; they stay in the processor's cache.
 ROWS = 8
+# Weights that are applied in one sweep: a sum is read and written a sixth as often.
+TAPS = 6
 
 
 def warp_reduce(
@@ -147,19 +149,20 @@ def _reduce_line(samples, place, starts, weights, margin, total):
     total[:] = 1 << (PRECISION_BITS - 1)
     inner, first = total[margin : target - margin], starts[margin]
     shared = weights[target // 2]
-    # Four weights a sweep: a sum is read and written a quarter as often.
-    for k in range(0, taps if inner.size else 0, 4):
-        w0, w1, w2, w3 = shared[k], np.int32(0), np.int32(0), np.int32(0)
-        s0 = samples[place[first + k] :]
-        s1 = s2 = s3 = s0
-        if k + 1 < taps:
-            w1, s1 = shared[k + 1], samples[place[first + k + 1] :]
-        if k + 2 < taps:
-            w2, s2 = shared[k + 2], samples[place[first + k + 2] :]
-        if k + 3 < taps:
-            w3, s3 = shared[k + 3], samples[place[first + k + 3] :]
+    whole = taps - taps % TAPS if inner.size else 0
+    for k in range(0, whole, TAPS):
+        w0, w1, w2, w3, w4, w5 = shared[k], shared[k + 1], shared[k + 2], shared[k + 3], shared[k + 4], shared[k + 5]
+        at = place[first + k : first + k + TAPS]
+        s0, s1, s2 = samples[at[0] :], samples[at[1] :], samples[at[2] :]
+        s3, s4, s5 = samples[at[3] :], samples[at[4] :], samples[at[5] :]
         for i in range(inner.size):
-            inner[i] += s0[i] * w0 + s1[i] * w1 + s2[i] * w2 + s3[i] * w3
+            some = s0[i] * w0 + s1[i] * w1 + s2[i] * w2
+            inner[i] += some + s3[i] * w3 + s4[i] * w4 + s5[i] * w5
+    for k in range(whole, taps if inner.size else 0):
+        weight, own = shared[k], samples[place[first + k] :]
+        # The last weight of many rows is a zero that fills them up.
+        for i in range(inner.size if weight else 0):
+            inner[i] += own[i] * weight
     for end in range(2):
         for i in range(end * (target - margin), margin + end * (target - margin)):
             for k in range(taps):
@@ -181,10 +184,16 @@ def _reduce_rows(rows, starts, weights):
     for i in range(target):
         for c in range(3):
             total[:] = 1 << (PRECISION_BITS - 1)
-            for k in range(taps):
-                weight = weights[i, k]
-                source = rows[starts[i] + k, c]
+            for k in range(0, taps - taps % 4, 4):
+                w0, w1, w2, w3 = weights[i, k], weights[i, k + 1], weights[i, k + 2], weights[i, k + 3]
+                at = starts[i] + k
+                s0, s1, s2, s3 = rows[at, c], rows[at + 1, c], rows[at + 2, c], rows[at + 3, c]
                 for x in range(target):
+                    some = np.int32(s0[x]) * w0 + np.int32(s1[x]) * w1
+                    total[x] += some + np.int32(s2[x]) * w2 + np.int32(s3[x]) * w3
+            for k in range(taps - taps % 4, taps):
+                weight, source = weights[i, k], rows[starts[i] + k, c]
+                for x in range(target if weight else 0):
                     total[x] += np.int32(source[x]) * weight
             for x in range(target):
                 out[i, x, c] = min(max(total[x] >> PRECISION_BITS, 0), 255)

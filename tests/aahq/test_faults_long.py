@@ -1,7 +1,7 @@
 """The long fault suite: killed at random moments of every stage, a full disk, a read-only folder, a rotten ledger, two at
 once, a clock that jumps. The resumed release is byte for byte the undisturbed one.
 
-A hundred kills: `KILLS=100 python -m pytest tests/aahq/test_faults_long.py -k random_moments -s`."""
+A hundred kills of every stage: `KILLS=1000 python -m pytest tests/aahq/test_faults_long.py -k random_moments -s`."""
 
 from __future__ import annotations
 
@@ -19,19 +19,24 @@ import killed_build
 import pytest
 from killed_build import SIZE, files_of
 
-from aahq.pipeline import open_build, run_all
+from aahq.pipeline import STAGES, open_build, run_all
 from suite.errors import SuiteError
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("KILLS", "16"))
 
 
+def copied(folder: Path, into: Path, names: tuple[str, ...]) -> Path:
+    into.mkdir(exist_ok=True)
+    for name in names:
+        shutil.copy(folder / name, into / name)
+    return into
+
+
 @pytest.fixture(scope="module")
 def few(painted_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A folder of three pictures, one of them a copy and one cut short, and its undisturbed build."""
-    source = tmp_path_factory.mktemp("few")
-    for name in ("p0.png", "p2.png", "q_copy.png", "s_cut.png"):
-        shutil.copy(painted_folder / name, source / name)
+    source = copied(painted_folder, tmp_path_factory.mktemp("few"), ("p0.png", "p2.png", "q_copy.png", "s_cut.png"))
     out = tmp_path_factory.mktemp("truth") / "out"
     ask = {"source": "folder", "target": str(source)}
     with open_build(out, source=ask, release={"size": SIZE}, workers=1, create=True) as build:
@@ -51,17 +56,19 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     return errors[0]
 
 
-@pytest.mark.timeout(900)
-def test_killed_at_random_moments_of_every_stage(few: tuple[Path, Path], tmp_path: Path) -> None:
-    source, truth = few
-    arguments = [str(tmp_path), str(source), str(truth / "release"), str(KILLS), "11"]
+@pytest.mark.timeout(900 + 10 * KILLS)
+def test_killed_at_random_moments_of_every_stage(painted_folder: Path, tmp_path: Path) -> None:
+    source = copied(painted_folder, tmp_path / "source", ("p0.png", "p2.png", "p3.png", "q_copy.png", "s_cut.png"))
+    (tmp_path / "work").mkdir()
+    arguments = [str(tmp_path / "work"), str(source), str(KILLS), "11"]
     command = [sys.executable, "-P", killed_build.__file__, "many", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     print(told)
     assert told["kills"] >= KILLS
-    assert min(told["stages"].values()) >= KILLS // 16, told
+    assert set(told["stages"]) == {*STAGES, killed_build.REMOVE}
+    assert min(told["stages"].values()) >= max(1, KILLS // 20), told
 
 
 @pytest.mark.parametrize("kilobytes", [48, 200])
