@@ -14,6 +14,8 @@ Array = NDArray[Any]
 
 # Parts of a picture, in the order in which they lie over one another.
 BACKGROUND, BODY, SKIN, FACE, LIPS, EYES, HAIR = range(7)
+# Blurs beyond this sigma, in pixels, are done on a reduced copy.
+REDUCED = 6
 
 
 @dataclass
@@ -89,7 +91,15 @@ def polygon(shape: tuple[int, int], points: Array, soft: float = 0.0) -> Array:
     mask = np.zeros(shape, np.uint8)
     cv2.fillPoly(mask, [fixed(points)], 255, cv2.LINE_AA, 4)
     out = mask.astype(np.float32) * np.float32(1 / 255)
-    return blur(out, soft) if soft > 0.2 else out
+    if soft <= 0.2 or soft > REDUCED:
+        return blur(out, soft) if soft > 0.2 else out
+    # Nothing reaches farther than the kernel (OpenCV cuts it off at four sigma): rows beyond stay what they are, zero.
+    top, bottom, *_ = bounds(mask)
+    reach = 2 * int(4 * soft + 2)
+    rows = np.s_[max(top - reach, 0) : bottom + reach]
+    if bottom > top:
+        out[rows] = blur(out[rows], soft)
+    return out
 
 
 def stroke(shape: tuple[int, int], points: Array, width: float, taper: bool = False, soft: float = 0.0) -> Array:
@@ -109,7 +119,7 @@ def blur(image: Array, sigma: float) -> Array:
     """Gaussian blur; large ones are done on a reduced copy, which nobody can tell apart."""
     if sigma < 0.2:
         return image
-    if sigma > 6:
+    if sigma > REDUCED:
         factor = int(sigma // 3)
         height, width = image.shape[:2]
         small = cv2.resize(image, (max(width // factor, 2), max(height // factor, 2)), interpolation=cv2.INTER_AREA)

@@ -33,6 +33,8 @@ LARGEST = 1 << 62
 # Two domains of one seed, and neighbouring seeds, never share a person.
 _PEOPLE_OF_A_SEED = 1_000_000
 _IN_FLIGHT = 8
+# Painted in some seconds.
+_PIXELS_OF_A_TASK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,11 @@ def write_portraits(
         bar.close()
 
 
+def batch_size(count: int, size: int, workers: int) -> int:
+    """Portraits a task: small ones share the cost of being sent; large ones come one at a time, and the bar moves."""
+    return max(1, min(16, count // workers, (_PIXELS_OF_A_TASK // size**2)))
+
+
 def _start_worker() -> None:
     end_with_pool()
     cv2.setNumThreads(1)
@@ -166,7 +173,7 @@ def _painted(plan: list[PortraitSpec], workers: int) -> Iterator[tuple[dict[str,
         yield from map(row_and_picture, plan)
         return
     # A bounded number of batches is under way, so that a slow disk does not let finished pictures pile up.
-    batch = max(1, min(16, len(plan) // workers))
+    batch = batch_size(len(plan), plan[0].size, workers)
     batches = [plan[i : i + batch] for i in range(0, len(plan), batch)]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:

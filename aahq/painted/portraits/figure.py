@@ -163,9 +163,13 @@ def _hair_shadow_and_hair(canvas: Canvas, who: Sitter, face: Array) -> None:
     fallen = cv2.warpAffine(hair, move, hair.shape[::-1])
     fallen = np.maximum(blur(fallen, 0.06 * unit), 0.8 * blur(hair, 0.09 * unit)) * face
     visible = fallen * (1 - hair) * kept
-    dim = 1 - visible[..., None] * np.array([0.42, 0.50, 0.54], np.float32)
-    same = np.abs(canvas.rgb - before).sum(2) < 1e-6
-    canvas.rgb[same] = (canvas.rgb * dim)[same]
+    # Elsewhere nothing grows dimmer.
+    top, bottom, left, right = bounds(visible)
+    at = np.s_[top:bottom, left:right]
+    rgb = canvas.rgb[at]
+    dim = 1 - visible[at][..., None] * np.array([0.42, 0.50, 0.54], np.float32)
+    same = np.abs(rgb - before[at]).sum(2) < 1e-6
+    rgb[same] = (rgb * dim)[same]
 
 
 def _mark_care(canvas: Canvas, who: Sitter) -> None:

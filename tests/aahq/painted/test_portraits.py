@@ -12,7 +12,8 @@ from PIL import Image
 
 from aahq.commands.portraits import command
 from aahq.painted.portraits import FAMILIES, family_of, paint, style_seed
-from aahq.painted.portraits.collection import listed_specs, portrait_specs
+from aahq.painted.portraits.canvas import blur, polygon
+from aahq.painted.portraits.collection import batch_size, listed_specs, portrait_specs
 from aahq.painted.portraits.factors import identity_factors, moment_factors
 from aahq.painted.portraits.layout import aligned_camera, points_on_face
 from aahq.painted.portraits.scene import group_picture, landscape_picture, portrait_picture
@@ -165,6 +166,19 @@ def test_the_command_writes_a_release(tmp_path):
     assert all(np.array(json.loads(lm)).shape == (68, 2) for lm in table.landmarks)
     # The pool's size is no part of the result.
     assert (tmp_path / "a/manifest.parquet").read_bytes() == (tmp_path / "b/manifest.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(("count", "size", "expected"), [(1000, 64, 16), (1000, 512, 4), (1000, 1024, 1), (3, 64, 1)])
+def test_the_bar_moves_every_few_seconds_at_any_size(count: int, size: int, expected: int) -> None:
+    assert batch_size(count, size, 2) == expected
+
+
+@pytest.mark.parametrize("soft", [0.1, 0.9, 3.7, 6.0, 9.0])
+@pytest.mark.parametrize("at", [(0.0, 0.0), (150.3, 40.8), (150.0, 181.0), (-90.0, 20.0)])
+def test_a_soft_polygon_is_the_blur_of_the_whole_mask(at: tuple[float, float], soft: float) -> None:
+    points = np.array([[0.2, 1.3], [30.5, 4.0], [22.0, 19.7], [3.0, 12.0]]) + at
+    sharp = polygon((190, 301), points)
+    assert np.array_equal(polygon((190, 301), points, soft), blur(sharp, soft))
 
 
 @pytest.mark.slow
