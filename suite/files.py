@@ -14,8 +14,9 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 PART_SUFFIX = ".part"
 # Of JSON from outside. A museum's list of all its works has half a million numbers.
@@ -78,7 +79,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
         part.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
-def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+def open_file(path: str | os.PathLike[str]) -> BufferedReader:
     """A file to read; OSError as `open`, and for a named pipe, which may never give a byte (`<(command)` of a shell does)."""
     if stat.S_ISFIFO(os.stat(path).st_mode) and not os.path.realpath(path).startswith("/proc/"):
         raise OSError(errno.EINVAL, "Is a named pipe; expected a file", str(path))
