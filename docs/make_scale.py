@@ -194,7 +194,13 @@ def large(rows: Rows) -> list[str]:
         peak = by_size[known[-1]]["note"].partition(";")[0].removeprefix("peak ")
         values = " | ".join(f"{by_size[size]['value']:,.1f}" if size in by_size else "" for size in sizes)
         lines.append(f"| {step} | {values} | {_exponent(by_size, known)} | {peak} |")
-    return lines
+    # Two removals by `aahq remove` from the ledger of a million rows, beside other work on that machine, 2026-11-27.
+    return [
+        *lines,
+        "",
+        "A removal reads the ledger's file once, 2.3 GB at a million rows without descriptors: by the clock it took 25 s at first "
+        "and 5 s when the file was in memory.",
+    ]
 
 
 def _exponent(by_size: dict[int, dict[str, Any]], known: list[int]) -> str:
