@@ -198,8 +198,8 @@ def large(rows: Rows) -> list[str]:
     return [
         *lines,
         "",
-        "A removal reads the ledger's file once, 2.3 GB at a million rows without descriptors: by the clock it took 25 s at first "
-        "and 5 s when the file was in memory.",
+        "A removal reads the ledger's file once, 2.3 GB at a million rows without descriptors: by the clock it took 25 s at "
+        "first and 5 s when the file was in memory.",
     ]
 
 
