@@ -86,4 +86,4 @@ def unallocated(block: bytes | bytearray, page: int, before: int, size: int) -> 
 
 
 if __name__ == "__main__":
-    print(scrub(sys.argv[1]))
+    scrub(sys.argv[1])
