@@ -54,6 +54,9 @@ def main(how: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
+    import signal
     import sys
 
+    # Begun in the background by a shell, a program and its children ignore the signal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main(*sys.argv[1:])

@@ -37,7 +37,10 @@ def test_every_command_has_help_with_an_example_and_json(name: str) -> None:
         (("build", "{tmp}/x"), "no such folder; start with 'aahq build"),
         (("screen", "{tmp}"), "no ledger.sqlite there"),
         (("build", "{tmp}/x", "--source", "folder", "{tmp}", "--size", "7"), "--size 7: expected 16 to 4096"),
-        (("build", "{tmp}/x", "--source", "folder", "{tmp}", "--workers", "0"), "'--workers': 0 is not in the range 1<=x"),
+        (
+            ("build", "{tmp}/x", "--source", "folder", "{tmp}", "--workers", "0"),
+            "'--workers': 0 is not in the range 1<=x",
+        ),
         (("build", "{tmp}/x", "--source", "folder", "{tmp}", "--contact", "me"), "--contact 'me': expected an e-mail"),
         (("crawl", "{tmp}/x", "--per-second", "nan"), "'--per-second': 'nan' is no number in the range x>=0"),
         (("crawl", "{tmp}/x", "--per-second", "inf"), "'--per-second': 'inf' is no number in the range x>=0"),

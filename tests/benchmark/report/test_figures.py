@@ -60,7 +60,7 @@ def test_the_sweep_goes_from_the_style_to_the_natural_face(context: FigureContex
 def test_given_faces_are_inverted_and_restyled(
     context: FigureContext, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark.report.appendix_figures.STEPS", 30)
+    monkeypatch.setattr("benchmark.report.appendix_figures.STEPS", 90)
     sheet = FIGURES[number][1](context)
     first = number - 9  # figure 10 has its references above
     sources = read_rows(context.release, list(context.draws.face_rows), SIZE).permute(0, 2, 3, 1).numpy()
