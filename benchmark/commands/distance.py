@@ -51,10 +51,11 @@ def command(
 
     fakes, reals = open_pictures(pictures), open_pictures(real, domain, split)
     for flag, source in (("PICTURES", fakes), ("--real", reals)):
-        if len(source.names) < count:
-            raise SuiteError(f"{flag}: holds {len(source.names)} pictures, --count is {count}; lower --count")
+        there = len(chosen_rows(source, len(source.names)))
+        if there < count:
+            raise SuiteError(f"{flag}: holds {there} pictures, --count is {count}; lower --count")
     extractor = Lite0()
-    side = size or int(read_pictures(fakes, [0]).shape[-1])
+    side = size or int(read_pictures(fakes, chosen_rows(fakes, 1, seed)).shape[-1])
     known = set_features(reals, chosen_rows(reals, count, seed), extractor, side)
     distance = set_distance(known, set_features(fakes, chosen_rows(fakes, count, seed), extractor, side))
     value: dict[str, object] = {**distance.named(extractor), "size": side, "extractor": extractor.describe()}

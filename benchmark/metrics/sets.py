@@ -19,6 +19,7 @@ from models.data.sources import Pictures, decoded
 from suite.errors import SuiteError
 
 READ = 64
+SHEET = "sheet.png"  # an overview that `blendgan sample` puts beside its pictures
 Change = Callable[[Tensor], Tensor]
 
 
@@ -91,9 +92,10 @@ def set_distance(real: np.ndarray, fake: np.ndarray) -> SetDistance:
 
 
 def chosen_rows(source: Pictures, count: int, seed: int = 0) -> list[int]:
-    """`count` rows of a source at random, or all of them where it holds no more."""
-    order = np.random.default_rng(seed).permutation(len(source.names))
-    return [int(row) for row in order[:count]]
+    """`count` rows of a source at random, or all of them where it holds no more; the sheet of `blendgan sample` is none."""
+    rows = [row for row, name in enumerate(source.names) if name != SHEET]
+    order = np.random.default_rng(seed).permutation(len(rows))
+    return [rows[row] for row in order[:count]]
 
 
 def through(side: int) -> Change:

@@ -80,15 +80,18 @@ class BlendGANMethod:
         codes = self.style_encoder(style.to(self.generator.add_weight.device))
         return self._draw(face, codes, seeds)
 
-    def _draw(self, face: Face, codes: Tensor, seeds: Sequence[int]) -> Tensor:
-        if face.seeds is None:
-            raise ValueError("face: given pictures; expected seeds, for BlendGAN invents its faces")
+    def _check_counts(self, face: Face, codes: Tensor, seeds: Sequence[int]) -> None:
         if not len(face) == len(codes) == len(seeds):
             raise ValueError(
                 f"seeds: given {len(face)} faces, {len(codes)} styles, {len(seeds)} seeds; expected as many"
             )
+        check_shape("style code", codes, (len(face), self.generator.style_code_dim))
+
+    def _draw(self, face: Face, codes: Tensor, seeds: Sequence[int]) -> Tensor:
+        if face.seeds is None:
+            raise ValueError("face: given pictures; expected seeds, for BlendGAN invents its faces")
+        self._check_counts(face, codes, seeds)
         generator = self.generator
-        check_shape("style code", codes, (len(face), generator.style_code_dim))
         z = seeded_normal(face.seeds, [generator.style_dim], generator.add_weight.device, "face")
         noise = generator.seeded_noise(seeds) if self.noise == "seeded" else "fixed"
         pictures, _ = generator(
@@ -131,11 +134,7 @@ class BlendGANOfFaces(BlendGANMethod):
     def _draw(self, face: Face, codes: Tensor, seeds: Sequence[int]) -> Tensor:
         if face.images is None:
             raise ValueError("face: given seeds; expected pictures, which are inverted")
-        if not len(face) == len(codes) == len(seeds):
-            raise ValueError(
-                f"seeds: given {len(face)} faces, {len(codes)} styles, {len(seeds)} seeds; expected as many"
-            )
-        check_shape("style code", codes, (len(face), self.generator.style_code_dim))
+        self._check_counts(face, codes, seeds)
         latents = torch.cat([self._inverted(picture) for picture in face.images])
         return self.generator(w=latents, z_style=codes, i=self.i, theta=self.theta)[0].float()
 

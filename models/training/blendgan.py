@@ -278,7 +278,7 @@ class BlendGANTraining:
     def _count_codes(self, codes: Tensor) -> None:
         """Running moments of the warm-up's codes over some thousand pictures."""
         everyone = parallel.gather(codes)
-        share = len(everyone) / CODES_COUNTED
+        share = min(1.0, len(everyone) / CODES_COUNTED)
         for name, value in (
             ("code_mean", everyone.mean(0)),
             ("code_square", everyone.T @ everyone / len(everyone)),

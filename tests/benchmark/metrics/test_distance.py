@@ -54,6 +54,13 @@ def test_what_is_lost_on_the_way_counts(tmp_path: Path) -> None:
     assert found["FD-lite0"] < scale["real through 32 px"]["fd"]  # type: ignore[operator]
 
 
+def test_a_sheet_beside_the_pictures_is_none_of_them(tmp_path: Path) -> None:
+    real, fake = ovals(tmp_path / "real", 0), ovals(tmp_path / "fake", 1)
+    alone = run(fake, "--real", real, "--count", COUNT)
+    Image.new("RGB", (3 * SIZE, SIZE)).save(fake / "sheet.png")
+    assert run(fake, "--real", real, "--count", COUNT) == alone
+
+
 def test_too_few_pictures_are_said(tmp_path: Path) -> None:
     folder = ovals(tmp_path / "few", 0, 3)
     done = CliRunner().invoke(main, ["distance", str(folder), "--real", str(folder), "--count", "4"])
